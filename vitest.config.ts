@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+/** One project a kind of test; `test/run.ts` runs them side by side. */
+export default defineConfig({
+  test: {
+    projects: [
+      // No engine, no root, no network: seconds.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          globalSetup: ["test/lab/tools-setup.ts"],
+        },
+      },
+      // The lab: a real engine, real stores.
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/action/**/*.test.ts", "test/cli/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          fileParallelism: true,
+          maxWorkers: 3,
+          globalSetup: ["test/lab/lab-setup.ts"],
+        },
+      },
+    ],
+  },
+});
