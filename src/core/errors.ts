@@ -1,0 +1,111 @@
+import type { ResultName } from "../model/result.ts";
+
+/** The exit codes of the command line; each stands for one class of outcome (see docs/cli.md). */
+export const exitCodes = {
+  done: 0,
+  bug: 1,
+  refused: 2,
+  backupFailed: 3,
+  damaged: 4,
+  unverifiable: 5,
+  rolledBack: 6,
+  needsPerson: 7,
+  locked: 8,
+  cancelled: 130,
+} as const;
+
+/** One of the values of {@link exitCodes}. */
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** What a {@link KeeperError} may carry beside its message. */
+export interface ErrorDetails {
+  /** What the reader can do about it: one sentence, printed on a line of its own. */
+  readonly hint?: string;
+  /** The lines that prove it: log excerpts, tails of stderr. Never a secret. */
+  readonly evidence?: string;
+  /** A short stable word for scripts, such as `no-recipient`. */
+  readonly class?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * An outcome that the user must hear of in one line: no stack trace is printed for it.
+ * Everything else that is thrown is a bug (exit 1, stack trace).
+ */
+export class KeeperError extends Error {
+  readonly exitCode: ExitCode;
+  readonly result: ResultName;
+  readonly hint: string | undefined;
+  readonly evidence: string | undefined;
+  readonly class: string;
+
+  constructor(exitCode: ExitCode, result: ResultName, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? {} : { cause: details.cause });
+    this.name = new.target.name;
+    this.exitCode = exitCode;
+    this.result = result;
+    this.hint = details.hint;
+    this.evidence = details.evidence;
+    this.class = details.class ?? result;
+  }
+}
+
+/** Bad input, configuration or host; nothing was changed (exit 2). The message names the input, what is wrong and what to do. */
+export class RefusedError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.refused, "refused", message, details);
+  }
+}
+
+/** The backup failed and no new one is recorded (exit 3). */
+export class BackupFailedError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.backupFailed, "backup-failed", message, details);
+  }
+}
+
+/** The backup is recorded on this host, but did not reach its destination (exit 3). */
+export class UploadFailedError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.backupFailed, "upload-failed", message, details);
+  }
+}
+
+/** The backup is damaged or does not restore (exit 4). */
+export class DamagedError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.damaged, "damaged", message, details);
+  }
+}
+
+/** Something could not be verified or judged; never reads as good (exit 5). */
+export class UnverifiableError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.unverifiable, "unverifiable", message, details);
+  }
+}
+
+/** Another operation holds the lock of this stack (exit 8). */
+export class LockedError extends KeeperError {
+  constructor(message: string, details?: ErrorDetails) {
+    super(exitCodes.locked, "locked", message, details);
+  }
+}
+
+/** SIGINT or SIGTERM ended the run; what was begun was undone (exit 130). */
+export class CancelledError extends KeeperError {
+  constructor(message = "cancelled", details?: ErrorDetails) {
+    super(exitCodes.cancelled, "cancelled", message, details);
+  }
+}
+
+/** The message of whatever was thrown, followed by those of its causes. */
+export function describeError(error: unknown): string {
+  const parts: string[] = [];
+  for (let current = error; current !== undefined && parts.length < 5; ) {
+    const message = current instanceof Error ? current.message : String(current);
+    if (!parts.some((part) => part.includes(message))) parts.push(message);
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return parts.join(": ");
+}
