@@ -1,0 +1,96 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { baseImage, baseRecipe, hash, hasRecipe, type Release, recipeLabel } from "./base-image.ts";
+import { run } from "./run.ts";
+import { labLabel } from "./state.ts";
+
+/** The stores' images, real servers from Debian that take the official images' variables and volumes. */
+export const storeImages = {
+  postgres17: "sophon-keeper-lab/postgres:17",
+  postgres15: "sophon-keeper-lab/postgres:15",
+  redis8: "sophon-keeper-lab/redis:8",
+  rabbitmq4: "sophon-keeper-lab/rabbitmq:4",
+  /** RabbitMQ with its management plugin (HTTP API on port 15672). */
+  rabbitmq4Management: "sophon-keeper-lab/rabbitmq:4-management",
+} as const;
+
+/** An image built from a folder with a Dockerfile that starts with `ARG BASE` and `FROM ${BASE}`. */
+export interface ImageRecipe {
+  readonly image: string;
+  readonly directory: string;
+  /** The Debian release below it, or another image of the lab. Default: trixie. */
+  readonly base?: Release;
+  readonly args?: Readonly<Record<string, string>>;
+  readonly target?: string;
+}
+
+const imagesDirectory = join(import.meta.dirname, "images");
+
+/** The images that need only the trixie base, which is ready first. */
+const trixieStores: readonly ImageRecipe[] = [
+  {
+    image: storeImages.postgres17,
+    directory: join(imagesDirectory, "postgres"),
+    args: { PG_MAJOR: "17" },
+  },
+  { image: storeImages.redis8, directory: join(imagesDirectory, "redis") },
+  {
+    image: storeImages.rabbitmq4,
+    directory: join(imagesDirectory, "rabbitmq"),
+    target: "server",
+  },
+  {
+    image: storeImages.rabbitmq4Management,
+    directory: join(imagesDirectory, "rabbitmq"),
+    target: "management",
+  },
+];
+
+/** PostgreSQL 15 is bookworm's; it is here for the tests that cross major versions. */
+const bookwormStores: readonly ImageRecipe[] = [
+  {
+    image: storeImages.postgres15,
+    directory: join(imagesDirectory, "postgres"),
+    base: "bookworm",
+    args: { PG_MAJOR: "15" },
+  },
+];
+
+/** Builds the store images of one base that are not up to date. The base image must be there. */
+export async function ensureStoreImages(release: Release = "trixie"): Promise<string> {
+  const recipes = release === "trixie" ? trixieStores : bookwormStores;
+  // One after the other: two builds at a time fight for two cores, and the last two share their layers.
+  const states: string[] = [];
+  for (const recipe of recipes) states.push(`${recipe.image} ${await ensureImage(recipe)}`);
+  return states.join(", ");
+}
+
+/** Builds an image unless the one that is there was made from the same folder, arguments and base. */
+export async function ensureImage(recipe: ImageRecipe): Promise<"built" | "up to date"> {
+  const recipeHash = await imageRecipeHash(recipe);
+  if (await hasRecipe(recipe.image, recipeHash)) return "up to date";
+  const args = { BASE: baseImage(recipe.base), ...recipe.args };
+  await run([
+    "docker",
+    "build",
+    "--quiet",
+    ...Object.entries(args).flatMap(([key, value]) => ["--build-arg", `${key}=${value}`]),
+    ...["--label", `${labLabel}=1`, "--label", `${recipeLabel}=${recipeHash}`],
+    ...(recipe.target === undefined ? [] : ["--target", recipe.target]),
+    ...["--tag", recipe.image, recipe.directory],
+  ]);
+  return "built";
+}
+
+async function imageRecipeHash(recipe: ImageRecipe): Promise<string> {
+  const parts: (string | Buffer)[] = [
+    await baseRecipe(recipe.base ?? "trixie"),
+    JSON.stringify([recipe.args ?? {}, recipe.target ?? ""]),
+  ];
+  const entries = await readdir(recipe.directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  for (const path of files.map((file) => join(file.parentPath, file.name)).sort()) {
+    parts.push(path.slice(recipe.directory.length), await readFile(path));
+  }
+  return hash(parts);
+}

@@ -1,0 +1,6 @@
+import { labUp } from "./up.ts";
+
+/** Before any end-to-end test: the lab is up. It stays up; `npm run lab down` takes it down. */
+export async function setup(): Promise<void> {
+  await labUp();
+}

@@ -1,0 +1,9 @@
+import { lockLab } from "./state.ts";
+import { step } from "./step.ts";
+import { ensureTools } from "./tools.ts";
+
+/** Before any contract test: the real tools are there. No engine is needed. */
+export async function setup(): Promise<void> {
+  await using _lock = await lockLab();
+  await step("tools", ensureTools);
+}
