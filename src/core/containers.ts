@@ -1,0 +1,57 @@
+import type { ContainerState } from "../model/stack.ts";
+import type { ExecResult, StreamingProcess } from "./exec.ts";
+
+/** How a program is run inside a container. */
+export interface ContainerExecOptions {
+  /** Passed through the client's environment, never as an argument: safe for secrets. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly input?: string | Uint8Array;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+  readonly okCodes?: readonly number[];
+}
+
+/** How a throw-away container is run. It has no network unless `network` says so, and is removed at its end. */
+export interface ThrowAwayOptions extends ContainerExecOptions {
+  readonly network?: string;
+  readonly mounts?: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }[];
+}
+
+/**
+ * The containers of this host. A program started inside a container is tagged, so that an abort ends
+ * the program itself and not only the client that waits for it, and the next run can end one that a
+ * SIGKILL left behind.
+ */
+export interface Containers {
+  /** @throws ExecError as `run` of core/exec does. */
+  exec(
+    container: string,
+    argv: readonly string[],
+    options?: ContainerExecOptions,
+  ): Promise<ExecResult>;
+  /** As `exec`, with the bytes streamed. The end of stdout says nothing: await `done`. */
+  execStream(
+    container: string,
+    argv: readonly string[],
+    options?: Omit<ContainerExecOptions, "input"> & { readonly pipeInput?: boolean },
+  ): StreamingProcess;
+  /** Runs an image once, by id, without pulling: `docker run --rm -i --network none`. */
+  runOnce(
+    image: string,
+    argv: readonly string[],
+    options?: Omit<ThrowAwayOptions, "input"> & { readonly pipeInput?: boolean },
+  ): StreamingProcess;
+  inspect(container: string): Promise<ContainerState | undefined>;
+  pause(container: string): Promise<void>;
+  /** Safe to call on a container that is not paused. */
+  unpause(container: string): Promise<void>;
+  /** Stops and waits; `timeoutSeconds` until SIGKILL. Safe on one that does not run. */
+  stop(container: string, timeoutSeconds: number): Promise<void>;
+  start(container: string): Promise<void>;
+  setRestartPolicy(container: string, policy: string): Promise<void>;
+}

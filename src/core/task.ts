@@ -1,0 +1,55 @@
+import type { Mount } from "../model/stack.ts";
+import type { Reporter } from "./reporter.ts";
+
+/** Where a task runs. */
+export interface TaskPlace {
+  /** Host paths (and volumes) the task reads or writes, each at the same path as on the host. */
+  readonly mounts: readonly TaskMount[];
+  /** Numeric `uid:gid`; default root. */
+  readonly user?: string;
+  /** The container whose network namespace the task needs; such a task never runs in this process. */
+  readonly networkOf?: string;
+}
+
+/** One path a task needs. */
+export interface TaskMount {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Set when the path is a volume: it is mounted by name, so that a driver's volume is really there. */
+  readonly volume?: string;
+}
+
+/** What a running task is given beside its parameters. */
+export interface TaskContext {
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A step that needs rights or a network that the caller may not have: parameters and result are plain
+ * JSON, so that the same function runs in this process or in a helper container.
+ */
+export type Task<P, R> = (params: P, context: TaskContext) => Promise<R>;
+
+/** A task under the name by which a helper container finds it. */
+export interface NamedTask<P, R> {
+  readonly name: string;
+  readonly run: Task<P, R>;
+}
+
+/**
+ * Runs tasks: in this process when it is root and needs no other network, else in a helper container.
+ * Errors come back as they were thrown ({@link KeeperError} keeps its class and exit code).
+ */
+export interface TaskRunner {
+  run<P, R>(task: NamedTask<P, R>, params: P, place: TaskPlace, signal?: AbortSignal): Promise<R>;
+}
+
+/** The task mount of a stack's mount. */
+export function taskMount(mount: Mount, readOnly: boolean): TaskMount {
+  return {
+    path: mount.source,
+    readOnly,
+    ...(mount.volume === undefined ? {} : { volume: mount.volume }),
+  };
+}

@@ -1,0 +1,130 @@
+import { z } from "zod";
+
+/** The version of the manifest's shape; a reader refuses a newer one. */
+export const manifestSchemaVersion = 1;
+
+/** The stores that a stack can keep data in; `stack` is the compose model and its files. */
+export const storeKinds = [
+  "data",
+  "sqlite",
+  "postgres",
+  "qdrant",
+  "redis",
+  "rabbitmq",
+  "volume",
+  "stack",
+] as const;
+
+/** One of {@link storeKinds}. */
+export type StoreKind = (typeof storeKinds)[number];
+
+const number = z.number().int().nonnegative();
+
+/**
+ * How many of something a copy holds: exact when counted in the copy itself, a range when counted in the
+ * live store just before and just after the copy.
+ */
+const count = z.union([number, z.object({ min: number, max: number }).strict()]);
+
+const component = z
+  .object({
+    /** Unique in the manifest: `data`, `postgres-sophon`, `qdrant-documents`, `volume-uploads`. */
+    name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/),
+    store: z.enum(storeKinds),
+    /** How the copy was made, such as `pg_dump -Fc`. */
+    method: z.string(),
+    /** The compose service that owns the store, where there is one. */
+    service: z.string().optional(),
+    /** When the copy was begun and ended, ISO 8601 UTC. */
+    startedAt: z.iso.datetime(),
+    endedAt: z.iso.datetime(),
+    /** File name inside the backup directory. */
+    file: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/),
+    /** Size of the file as stored. */
+    bytes: number,
+    /** SHA-256 of the file as stored, lower-case hex. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Size and SHA-256 before compression and encryption. */
+    plainBytes: number,
+    plainSha256: z.string().regex(/^[0-9a-f]{64}$/),
+    compression: z.enum(["none", "zstd"]),
+    encryption: z.enum(["none", "age"]),
+    /** Where the data lives on the host or in the server: path, volume, database, collection. */
+    source: z.string(),
+    /** Counts by name: `files`, `table public.users`, `queue / jobs`. */
+    counts: z.record(z.string(), count),
+    /** Store-specific facts a restore needs; never a secret. */
+    details: z.record(z.string(), z.json()),
+    /** What could not be copied exactly, one line each. */
+    warnings: z.array(z.string()),
+    /** The command that brings the component back by hand. */
+    recovery: z.string(),
+  })
+  .strict();
+
+const service = z
+  .object({
+    image: z.string(),
+    imageId: z.string(),
+    /** `repository@sha256:...`, or null for an image that was never pushed or pulled. */
+    repoDigest: z.string().nullable(),
+    state: z.string(),
+    replicas: number,
+  })
+  .strict();
+
+const manifest = z
+  .object({
+    schemaVersion: z.literal(manifestSchemaVersion),
+    id: z.string(),
+    createdAt: z.iso.datetime(),
+    finishedAt: z.iso.datetime(),
+    toolVersion: z.string(),
+    host: z.string(),
+    project: z.string(),
+    tier: z.enum(["personal", "pro", "enterprise", "other"]),
+    consistency: z.enum(["live", "stopped"]),
+    services: z.record(z.string(), service),
+    /** Server versions by service, such as `{ postgres: "17.6" }`. */
+    storeVersions: z.record(z.string(), z.string()),
+    /** `rabbit@hostname`: its data only opens under the same name. Null without a broker. */
+    brokerNodeName: z.string().nullable(),
+    /** The last applied EF Core migration, by database. */
+    schemaHeads: z.record(z.string(), z.string()),
+    /**
+     * The first 16 hex digits of the SHA-256 of `vault.key`: enough to tell two keys apart, too little
+     * to test guesses against. Null where the stack has no such key.
+     */
+    vaultKeyFingerprint: z.string().nullable(),
+    components: z.array(component).min(1),
+    warnings: z.array(z.string()),
+  })
+  .strict();
+
+/** A count in a {@link Component}. */
+export type Count = z.infer<typeof count>;
+/** One store's part of a backup. */
+export type Component = z.infer<typeof component>;
+/** What was running for one compose service when the backup was made. */
+export type ServiceRecord = z.infer<typeof service>;
+/** The description of one backup: everything a restore needs to know, and no secret. */
+export type Manifest = z.infer<typeof manifest>;
+/** The tiers of the Sophon page; `other` for any other stack. */
+export type Tier = Manifest["tier"];
+
+/**
+ * Reads a manifest.
+ *
+ * @throws Error when the text is not JSON or not a manifest of this schema version; the message names the first offending member.
+ */
+export function parseManifest(text: string): Manifest {
+  const parsed = manifest.safeParse(JSON.parse(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Error(`manifest: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`);
+}
+
+/** The bytes of a manifest as they are stored: two-space JSON and a final newline. */
+export function formatManifest(value: Manifest): string {
+  return `${JSON.stringify(manifest.parse(value), null, 2)}\n`;
+}

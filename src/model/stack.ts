@@ -1,0 +1,167 @@
+import type { Tier } from "./manifest.ts";
+
+/** A mount of a container as the engine reports it, with the real place on the host. */
+export interface Mount {
+  readonly type: "bind" | "volume" | "tmpfs" | "other";
+  /** The volume's real name; absent for a bind mount. */
+  readonly volume?: string;
+  /** Where the data lies on the host. */
+  readonly source: string;
+  readonly target: string;
+  readonly writable: boolean;
+  /** A volume without a name in the compose file. */
+  readonly anonymous: boolean;
+  /** `local` without options is a plain directory at `source`; anything else is only there while mounted. */
+  readonly plain: boolean;
+}
+
+/** One container of the stack, as it was when the stack was looked at. */
+export interface ContainerState {
+  readonly id: string;
+  readonly name: string;
+  readonly service: string;
+  readonly imageReference: string;
+  readonly imageId: string;
+  readonly state: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+  readonly health: "healthy" | "unhealthy" | "starting" | "none";
+  readonly exitCode: number;
+  readonly restartPolicy: string;
+  readonly restartCount: number;
+  readonly startedAt: string;
+  readonly hostname: string;
+  /** The value of `User` in its configuration; empty for the image's root. */
+  readonly user: string;
+  /** The container's own environment: image and compose merged. Holds secrets. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  /** Address by network name; empty while it does not run. */
+  readonly addresses: Readonly<Record<string, string>>;
+  readonly logDriver: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The data directory of the stack (SOPHON_DATA). */
+export interface DataStore {
+  readonly kind: "data";
+  readonly name: "data";
+  readonly path: string;
+  readonly mount: Mount;
+  /** Services that write into it. */
+  readonly services: readonly string[];
+  /** Path of the key file relative to `path`; undefined when the profile has none. */
+  readonly vaultKey: string | undefined;
+  /** SQLite databases in it, relative to `path`: each is put into the archive as an online copy. */
+  readonly databases: readonly string[];
+  /** Paths relative to `path` that are left out, each named in the manifest. */
+  readonly exclude: readonly string[];
+}
+
+/** What all stores that are servers have in common. */
+interface ServerStore {
+  readonly service: string;
+  readonly containerId: string;
+  /** The mount that holds the server's data. */
+  readonly mount: Mount;
+}
+
+/** A PostgreSQL server. */
+export interface PostgresStore extends ServerStore {
+  readonly kind: "postgres";
+  readonly name: string;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+}
+
+/** A Qdrant server. */
+export interface QdrantStore extends ServerStore {
+  readonly kind: "qdrant";
+  readonly name: string;
+  readonly port: number;
+  readonly tls: boolean;
+  readonly apiKey: string | undefined;
+}
+
+/** A Redis server. */
+export interface RedisStore extends ServerStore {
+  readonly kind: "redis";
+  readonly name: string;
+  readonly port: number;
+  readonly password: string | undefined;
+  /** Whether the append-only file is on: then the server loads that and ignores `dump.rdb`. */
+  readonly appendOnly: boolean;
+}
+
+/** A RabbitMQ broker. */
+export interface RabbitmqStore extends ServerStore {
+  readonly kind: "rabbitmq";
+  readonly name: string;
+  /** `rabbit@hostname`. */
+  readonly nodeName: string;
+  /** Whether the compose file pins the host name; without it a recreated broker starts empty. */
+  readonly pinned: boolean;
+}
+
+/** Any other volume or bind mount that a service writes. */
+export interface VolumeStore {
+  readonly kind: "volume";
+  readonly name: string;
+  readonly mount: Mount;
+  readonly services: readonly string[];
+  readonly databases: readonly string[];
+}
+
+/** One store found in the stack. */
+export type DiscoveredStore =
+  | DataStore
+  | PostgresStore
+  | QdrantStore
+  | RedisStore
+  | RabbitmqStore
+  | VolumeStore;
+
+/** One Compose project on this host, as discovery found it. */
+export interface Stack {
+  readonly project: string;
+  readonly directory: string;
+  /** Absolute paths, in Compose's order. */
+  readonly composeFiles: readonly string[];
+  readonly envFiles: readonly string[];
+  readonly profiles: readonly string[];
+  readonly tier: Tier;
+  /** `docker compose config --format json`, `$$` undone. Holds secrets. */
+  readonly model: ComposeModel;
+  readonly containers: readonly ContainerState[];
+  readonly stores: readonly DiscoveredStore[];
+  /** Writable mounts that `exclude` names: told in the manifest. */
+  readonly excluded: readonly string[];
+  /** Every secret found (passwords, API keys), to be masked. */
+  readonly secrets: readonly string[];
+}
+
+/** The part of Compose's resolved model that is looked at; everything else is carried along. */
+export interface ComposeModel {
+  readonly name: string;
+  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly volumes?: Readonly<Record<string, Readonly<Record<string, unknown>> | null>>;
+  readonly networks?: Readonly<Record<string, Readonly<Record<string, unknown>> | null>>;
+  readonly secrets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly configs?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly [extra: string]: unknown;
+}
+
+/** One service of a {@link ComposeModel}. */
+export interface ComposeService {
+  readonly image?: string;
+  readonly build?: unknown;
+  readonly environment?: Readonly<Record<string, string | null>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly volumes?: readonly {
+    readonly type: string;
+    readonly source?: string;
+    readonly target: string;
+    readonly read_only?: boolean;
+    readonly [extra: string]: unknown;
+  }[];
+  readonly [extra: string]: unknown;
+}
