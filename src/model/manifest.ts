@@ -3,6 +3,11 @@ import { z } from "zod";
 /** The version of the manifest's shape; a reader refuses a newer one. */
 export const manifestSchemaVersion = 1;
 
+/** Names of the manifest in a backup's directory; the plain one is the last file that is written. */
+export const manifestFile = "manifest.json";
+/** The same bytes, encrypted: what an attacker without the identity cannot make fit. */
+export const sealedManifestFile = "manifest.json.age";
+
 /** The stores that a stack can keep data in; `stack` is the compose model and its files. */
 export const storeKinds = [
   "data",

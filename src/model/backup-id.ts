@@ -1,0 +1,12 @@
+const pattern = /^(?<project>.+)-(?<stamp>\d{8}T\d{6}Z)-(?<random>[0-9a-f]{4})$/;
+
+/** The id of a backup: `<project>-<UTC yyyymmddThhmmssZ>-<4 hex>`. `random` gives the four digits. */
+export function backupId(project: string, time: Date, random: string): string {
+  const stamp = time.toISOString().replaceAll(/[-:]/g, "").replace(/\.\d+/, "");
+  return `${project}-${stamp}-${random}`;
+}
+
+/** Whether a directory name can be the id of a complete backup. */
+export function isBackupId(name: string): boolean {
+  return pattern.test(name);
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+
+/** The levels of verification, each including the one before. */
+export const verifyLevels = ["checksum", "contents", "restore"] as const;
+
+/** One of {@link verifyLevels}. */
+export type VerifyLevel = (typeof verifyLevels)[number];
+
+const marks = z
+  .object({
+    /** SHA-256 of the backup's `manifest.json`: a mark is worth nothing for any other backup. */
+    manifestSha256: z.string(),
+    /** The highest level that the newest verification reached; null when it found damage. */
+    level: z.enum(verifyLevels).nullable(),
+    /** When that was, ISO 8601 UTC. */
+    at: z.iso.datetime(),
+    toolVersion: z.string(),
+    /** When each level was last reached. */
+    reached: z.partialRecord(z.enum(verifyLevels), z.iso.datetime()),
+    /** Why the last verification failed. */
+    failure: z.string().optional(),
+  })
+  .strict();
+
+/** What is known of a backup's soundness; kept beside the backups, so that a backup never changes. */
+export type Marks = z.infer<typeof marks>;
+
+/** @throws Error when the text is not such a record. */
+export function parseMarks(text: string): Marks {
+  return marks.parse(JSON.parse(text));
+}
+
+/** Whether `level` includes what `wanted` asks for. */
+export function reaches(level: VerifyLevel | null, wanted: VerifyLevel): boolean {
+  return level !== null && verifyLevels.indexOf(level) >= verifyLevels.indexOf(wanted);
+}
+
+/** The record after a verification that reached `level`: a higher level reached earlier stays. */
+export function marked(
+  before: Marks | undefined,
+  manifestSha256: string,
+  level: VerifyLevel,
+  at: string,
+  toolVersion: string,
+): Marks {
+  const same = before?.manifestSha256 === manifestSha256 ? before : undefined;
+  const reached = { ...same?.reached };
+  for (const lower of verifyLevels.slice(0, verifyLevels.indexOf(level) + 1)) reached[lower] = at;
+  const highest = reaches(same?.level ?? null, level) ? (same?.level ?? level) : level;
+  return { manifestSha256, level: highest, at, toolVersion, reached };
+}
+
+/** The record after a verification that found damage: every mark is revoked. */
+export function revoked(
+  manifestSha256: string,
+  failure: string,
+  at: string,
+  toolVersion: string,
+): Marks {
+  return { manifestSha256, level: null, at, toolVersion, reached: {}, failure };
+}

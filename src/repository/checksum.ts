@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describeError } from "../core/errors.ts";
+import { sha256Hex } from "../core/hash.ts";
+import {
+  type Component,
+  type Manifest,
+  manifestFile,
+  parseManifest,
+  sealedManifestFile,
+} from "../model/manifest.ts";
+import type { Check } from "../model/result.ts";
+
+const readBlockBytes = 1024 * 1024;
+
+/** What {@link checkChecksums} found. */
+export interface ChecksumResult {
+  readonly checks: readonly Check[];
+  /** Undefined when it is missing or cannot be read. */
+  readonly manifest: Manifest | undefined;
+  readonly manifestSha256: string | undefined;
+}
+
+/**
+ * The `checksum` level: the manifest is complete and consistent with the directory, every file has its
+ * recorded size and SHA-256, nothing is missing and nothing is extra. Needs no identity and no engine.
+ */
+export async function checkChecksums(
+  directory: string,
+  signal?: AbortSignal,
+): Promise<ChecksumResult> {
+  let manifest: Manifest;
+  let manifestSha256: string;
+  try {
+    const text = await readFile(join(directory, manifestFile), "utf8");
+    manifestSha256 = sha256Hex(text);
+    manifest = parseManifest(text);
+  } catch (error) {
+    const check: Check = { name: "manifest", status: "fail", detail: describeError(error) };
+    return { checks: [check], manifest: undefined, manifestSha256: undefined };
+  }
+  const checks: Check[] = [
+    { name: "manifest", status: "pass", detail: `${manifest.components.length} components` },
+    await checkFileSet(directory, manifest),
+  ];
+  for (const component of manifest.components) {
+    checks.push(await checkFile(directory, component, signal));
+  }
+  return { checks, manifest, manifestSha256 };
+}
+
+async function checkFileSet(directory: string, manifest: Manifest): Promise<Check> {
+  const found = new Set(await readdir(directory));
+  const expected = new Set([manifestFile, ...manifest.components.map(({ file }) => file)]);
+  if (manifest.components.some(({ encryption }) => encryption === "age")) {
+    expected.add(sealedManifestFile);
+  }
+  const missing = [...expected].filter((file) => !found.has(file));
+  const extra = [...found].filter((file) => !expected.has(file));
+  const twice = expected.size - manifest.components.length < 1;
+  const problems = [
+    ...missing.map((file) => `${file} is missing`),
+    ...extra.map((file) => `${file} is not in the manifest`),
+    ...(twice ? ["two components name the same file"] : []),
+  ];
+  return {
+    name: "files",
+    status: problems.length === 0 ? "pass" : "fail",
+    detail: problems.length === 0 ? `${expected.size} files` : problems.join("; "),
+  };
+}
+
+async function checkFile(
+  directory: string,
+  component: Component,
+  signal: AbortSignal | undefined,
+): Promise<Check> {
+  const base = { name: "checksum", component: component.name };
+  const path = join(directory, component.file);
+  try {
+    const info = await lstat(path);
+    if (!info.isFile()) return { ...base, status: "fail", detail: "is not a regular file" };
+    if (info.size !== component.bytes) {
+      const detail = `has ${info.size} bytes instead of ${component.bytes}`;
+      return { ...base, status: "fail", detail };
+    }
+    const hash = createHash("sha256");
+    const stream = createReadStream(path, { highWaterMark: readBlockBytes });
+    for await (const chunk of stream) {
+      signal?.throwIfAborted();
+      hash.update(chunk as Buffer);
+    }
+    const same = hash.digest("hex") === component.sha256;
+    const detail = same ? `${component.bytes} bytes` : "its content has changed (SHA-256 differs)";
+    return { ...base, status: same ? "pass" : "fail", detail };
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    return { ...base, status: "fail", detail: describeError(error) };
+  }
+}

@@ -1,0 +1,172 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
+import { RefusedError } from "../core/errors.ts";
+import { sha256Hex } from "../core/hash.ts";
+import { fsyncDirectory } from "../core/temp.ts";
+import { isBackupId } from "../model/backup-id.ts";
+import { type Manifest, manifestFile, parseManifest } from "../model/manifest.ts";
+import { type Marks, parseMarks } from "../model/marks.ts";
+
+const partialPrefix = ".partial-";
+
+/** A complete backup of the repository, as it lies there; nothing of it was verified. */
+export interface StoredBackup {
+  readonly id: string;
+  readonly path: string;
+  /** Undefined when the manifest is missing or cannot be read: `problem` says why. */
+  readonly manifest: Manifest | undefined;
+  readonly manifestSha256: string | undefined;
+  readonly problem: string | undefined;
+  /** Sum of the files' sizes in bytes. */
+  readonly bytes: number;
+  /** Undefined when never verified, or when the marks belong to another manifest. */
+  readonly marks: Marks | undefined;
+}
+
+/**
+ * The backups of one stack on this host: `backups/<id>/`, `marks/<id>.json`, `operations/`.
+ * All directories have mode 0700. A name in `backups/` without the `.partial-` prefix is complete.
+ */
+export class Repository {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  get operations(): string {
+    return join(this.path, "operations");
+  }
+
+  directory(id: string): string {
+    return join(this.path, "backups", id);
+  }
+
+  /** @throws RefusedError when the path cannot be written or lies inside a path that is backed up. */
+  async create(backedUp: readonly string[]): Promise<void> {
+    const inside = backedUp.find((path) =>
+      `${this.path}${sep}`.startsWith(`${resolve(path)}${sep}`),
+    );
+    if (inside !== undefined) {
+      throw new RefusedError(
+        `repository: ${this.path} lies inside ${inside}, which is backed up; choose a path outside of it`,
+      );
+    }
+    try {
+      for (const part of ["backups", "marks", "operations"]) {
+        await mkdir(join(this.path, part), { recursive: true, mode: 0o700 });
+      }
+    } catch (cause) {
+      throw new RefusedError(
+        `repository: ${this.path} cannot be written; give a directory of this user with \`repository\``,
+        { cause },
+      );
+    }
+  }
+
+  /** Makes the directory of a backup in the making. */
+  async begin(id: string): Promise<string> {
+    const path = this.directory(partialPrefix + id);
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+
+  /**
+   * Makes a finished `.partial-` directory a backup. Everything in it must be fsynced already.
+   *
+   * @returns the backup's directory.
+   */
+  async finish(id: string): Promise<string> {
+    const partial = this.directory(partialPrefix + id);
+    await fsyncDirectory(partial);
+    await rename(partial, this.directory(id));
+    await fsyncDirectory(join(this.path, "backups"));
+    return this.directory(id);
+  }
+
+  /** Removes what an unfinished backup left. */
+  async discard(id: string): Promise<void> {
+    await rm(this.directory(partialPrefix + id), { recursive: true, force: true });
+  }
+
+  /** Ids of backups that were begun and not finished. */
+  async partials(): Promise<string[]> {
+    return (await this.#names())
+      .filter((name) => name.startsWith(partialPrefix))
+      .map((name) => name.slice(partialPrefix.length));
+  }
+
+  /** Every complete backup, newest first. An empty repository, or none at all, has no backups. */
+  async list(): Promise<StoredBackup[]> {
+    const ids = (await this.#names()).filter(isBackupId);
+    const backups = await Promise.all(ids.map((id) => this.read(id)));
+    return backups.toSorted((a, b) => (stamp(a.id) < stamp(b.id) ? 1 : -1));
+  }
+
+  /** Reads what is known of one backup. */
+  async read(id: string): Promise<StoredBackup> {
+    const path = this.directory(id);
+    const files = await readdir(path);
+    const sizes = await Promise.all(files.map(async (file) => (await stat(join(path, file))).size));
+    const base = { id, path, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    try {
+      const text = await readFile(join(path, manifestFile), "utf8");
+      const manifestSha256 = sha256Hex(text);
+      const marks = await this.#marks(id);
+      return {
+        ...base,
+        manifest: parseManifest(text),
+        manifestSha256,
+        problem: undefined,
+        marks: marks?.manifestSha256 === manifestSha256 ? marks : undefined,
+      };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return { ...base, manifest: undefined, manifestSha256: undefined, problem, marks: undefined };
+    }
+  }
+
+  /** Writes the marks of a backup, atomically and durably. */
+  async mark(id: string, marks: Marks): Promise<void> {
+    const path = join(this.path, "marks", `${id}.json`);
+    const handle = await open(`${path}.new`, "w", 0o600);
+    try {
+      await writeFile(handle, `${JSON.stringify(marks, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(`${path}.new`, path);
+    await fsyncDirectory(join(this.path, "marks"));
+  }
+
+  /** Removes a backup and its marks. After a kill in between nothing half is left that counts. */
+  async remove(id: string): Promise<void> {
+    // Renamed first: a half-removed directory must not look like a complete backup.
+    await rename(this.directory(id), this.directory(partialPrefix + id));
+    await this.discard(id);
+    await rm(join(this.path, "marks", `${id}.json`), { force: true });
+  }
+
+  async #marks(id: string): Promise<Marks | undefined> {
+    try {
+      return parseMarks(await readFile(join(this.path, "marks", `${id}.json`), "utf8"));
+    } catch {
+      // Unreadable marks are no marks: the backup counts as not verified.
+      return undefined;
+    }
+  }
+
+  async #names(): Promise<string[]> {
+    try {
+      return await readdir(join(this.path, "backups"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  }
+}
+
+function stamp(id: string): string {
+  return id.slice(-21);
+}
