@@ -1,0 +1,66 @@
+/**
+ * Pulls exact amounts out of a stream of chunks, copying only what straddles two of them.
+ *
+ * A returned slice belongs to the caller; the source must not reuse a chunk it has handed out.
+ */
+export class ByteReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #chunk: Buffer = Buffer.alloc(0);
+  #ended: boolean = false;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** True when no byte is left; only knows after asking the source. */
+  async atEnd(): Promise<boolean> {
+    return !(await this.#fill());
+  }
+
+  /** Exactly `size` bytes, or fewer only where the stream ends. */
+  async upTo(size: number): Promise<Buffer> {
+    if (!(await this.#fill())) return Buffer.alloc(0);
+    if (this.#chunk.length >= size) return this.#take(size);
+    const parts: Buffer[] = [];
+    let have = 0;
+    while (have < size && (await this.#fill())) {
+      const part = this.#take(size - have);
+      parts.push(part);
+      have += part.length;
+    }
+    return Buffer.concat(parts, have);
+  }
+
+  /** Between 1 and `limit` bytes without copying, or none where the stream ends. */
+  async some(limit: number): Promise<Buffer> {
+    return (await this.#fill()) ? this.#take(limit) : Buffer.alloc(0);
+  }
+
+  /** Tells the source that nothing more is wanted, so that a file or child is let go. */
+  async close(): Promise<void> {
+    this.#ended = true;
+    await this.#source.return?.();
+  }
+
+  #take(size: number): Buffer {
+    const part = this.#chunk.subarray(0, size);
+    this.#chunk = this.#chunk.subarray(part.length);
+    return part;
+  }
+
+  async #fill(): Promise<boolean> {
+    while (this.#chunk.length === 0 && !this.#ended) {
+      const next = await this.#source.next();
+      if (next.done) this.#ended = true;
+      else this.#chunk = asBuffer(next.value);
+    }
+    return this.#chunk.length > 0;
+  }
+}
+
+/** The same memory seen as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

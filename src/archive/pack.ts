@@ -1,0 +1,176 @@
+import type { Readable, Writable } from "node:stream";
+import { ExecError, spawnStream } from "../core/exec.ts";
+import { TAR_BLOCK_BYTES } from "./header.ts";
+import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
+import type { ByteSource } from "./sink.ts";
+import { type ReadRequest, readArchive } from "./source.ts";
+import {
+  type PackRequest,
+  packArguments,
+  parseTarMessages,
+  TAR_ENVIRONMENT,
+  type TarWarnings,
+  unpackArguments,
+} from "./tar.ts";
+
+/** GNU tar's own record: 20 blocks. */
+const RECORD_BYTES = 20 * TAR_BLOCK_BYTES;
+
+/** What a finished tar is known to hold. */
+export interface PackedContent {
+  readonly warnings: TarWarnings;
+  readonly summary: TarSummary;
+}
+
+/** A tar being made: `source` and `done` fit `writeArchive`. */
+export interface PackedTar {
+  readonly source: ByteSource;
+  /** Rejects with {@link ExecError} when tar failed. Settles only when `source` is read. */
+  readonly done: Promise<PackedContent>;
+}
+
+/**
+ * Packs a directory with GNU tar, the one reader that keeps xattrs, ACLs, holes and nanoseconds,
+ * and reads the headers of what it makes in passing.
+ *
+ * Exit 1 (a file changed while it was read) is no failure here but a warning with the path: whether
+ * it matters depends on whose file it is.
+ */
+export function packTar(
+  request: PackRequest & {
+    /** Members whose hash or content is wanted. */
+    readonly wanted?: readonly WantedMember[];
+    readonly listener?: MemberListener;
+    readonly signal?: AbortSignal | undefined;
+  },
+): PackedTar {
+  const lines = new LineCollector();
+  const child = spawnStream("tar", packArguments(request), {
+    addEnv: TAR_ENVIRONMENT,
+    okCodes: [0, 1],
+    signal: request.signal,
+    onStderr: (text) => lines.add(text),
+  });
+  const scanner = new TarScanner(request);
+  const done = judged(child.done, lines).then((warnings) => {
+    return { warnings, summary: scanner.summary() };
+  });
+  done.catch(() => undefined);
+  return { source: scannedSource(child.stdout, scanner), done };
+}
+
+/**
+ * Tar's output up to its usual padding. Large writes come with padding of their own size, and a
+ * reader that stops at the end of the archive would break the pipe of whoever still writes it.
+ */
+function scannedSource(stdout: Readable, scanner: TarScanner): ByteSource {
+  return {
+    async *[Symbol.asyncIterator]() {
+      let passed = 0;
+      for await (const chunk of stdout) {
+        scanner.update(chunk as Buffer);
+        const end = scanner.endOffset;
+        const left = end === undefined ? undefined : roundUp(end, RECORD_BYTES) - passed;
+        const part = left === undefined ? chunk : chunk.subarray(0, Math.max(left, 0));
+        passed += part.length;
+        if (part.length > 0) yield part;
+      }
+    },
+    destroy: (error) => stdout.destroy(error),
+  };
+}
+
+function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit;
+}
+
+/**
+ * Unpacks an archive into an existing empty directory: owners, modes, times, links, holes, xattrs
+ * and ACLs as they were packed. With `members`, only those (paths without `./`).
+ *
+ * On any failure what has been unpacked is still there and must be thrown away: a damaged archive
+ * is only known for one at its damage.
+ *
+ * The source is read to its last byte, so that a success says that the whole archive is good.
+ *
+ * @throws as `readArchive` does, and {@link ExecError} when tar fails.
+ */
+export async function unpackTar(
+  request: ReadRequest & { readonly into: string; readonly members?: readonly string[] },
+): Promise<void> {
+  const lines = new LineCollector();
+  const child = spawnStream("tar", unpackArguments(request.into, request.members), {
+    addEnv: TAR_ENVIRONMENT,
+    pipeInput: true,
+    signal: request.signal,
+    onStderr: (text) => lines.add(text),
+  });
+  const done = judged(child.done, lines);
+  done.catch(() => undefined);
+  child.stdout.resume();
+  try {
+    await feed(readArchive(request), child.stdin, done);
+  } catch (error) {
+    child.kill(0);
+    await done.catch(() => undefined);
+    throw error;
+  }
+  await done;
+}
+
+/** Writes all of a source; what tar does not want any more is still read, and so still checked. */
+async function feed(
+  source: AsyncIterable<Buffer>,
+  stdin: Writable,
+  done: Promise<unknown>,
+): Promise<void> {
+  for await (const chunk of source) {
+    if (stdin.destroyed) await done;
+    else if (!stdin.write(chunk)) await drained(stdin);
+  }
+  stdin.end();
+}
+
+function drained(stdin: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      stdin.off("drain", settle).off("close", settle);
+      resolve();
+    };
+    stdin.on("drain", settle).on("close", settle);
+  });
+}
+
+async function judged(
+  done: Promise<{ exitCode: number; stderr: string }>,
+  lines: LineCollector,
+): Promise<TarWarnings> {
+  const { exitCode, stderr } = await done;
+  const { warnings, unknown } = parseTarMessages(lines.all());
+  // Exit 0 says that whatever else it mentioned (a time in the future) was harmless.
+  if (exitCode === 0 || unknown.length === 0) return warnings;
+  throw new ExecError({
+    command: "tar",
+    exitCode,
+    signal: null,
+    timedOut: false,
+    stderr: unknown.slice(-6).join("\n") || stderr,
+    stdout: "",
+  });
+}
+
+/** Whole lines out of pieces of text. */
+class LineCollector {
+  readonly #lines: string[] = [];
+  #rest = "";
+
+  add(text: string): void {
+    const parts = (this.#rest + text).split("\n");
+    this.#rest = parts.pop() ?? "";
+    this.#lines.push(...parts);
+  }
+
+  all(): string[] {
+    return this.#rest === "" ? this.#lines : [...this.#lines, this.#rest];
+  }
+}

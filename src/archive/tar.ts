@@ -1,0 +1,173 @@
+import { basename } from "node:path";
+
+/** What to put into a tar, and what to leave out. */
+export interface PackRequest {
+  /** The directory whose content becomes the archive's root (`./`). */
+  readonly directory: string;
+  /** Paths from `directory`, literal; a directory is left out with all that is in it. */
+  readonly exclude?: readonly string[];
+  /**
+   * Files that stand in for what is left out, each archived at its own path.
+   *
+   * They lie in a directory of the caller's, `<overlay directory>/<token>/<path>`: the token keeps
+   * tar's exclusions, which know no directory, from leaving them out as well. Owner, mode and times
+   * are archived as they lie there.
+   */
+  readonly overlay?: Overlay;
+}
+
+/** Replacement files, see {@link PackRequest.overlay}. */
+export interface Overlay {
+  readonly directory: string;
+  /** A name that no archived path begins with. */
+  readonly token: string;
+  readonly files: readonly string[];
+}
+
+/** What GNU tar complained about and went on, by path from the archive's root. */
+export interface TarWarnings {
+  /** Changed while they were read: what is archived may be torn. */
+  readonly changed: readonly string[];
+  /** Shrank while they were read: padded with zeros up to the size they had. */
+  readonly shrank: readonly string[];
+  /** Gone between the listing and the reading: not in the archive. */
+  readonly vanished: readonly string[];
+  /** Sockets and the like: not in the archive, and of no use in one. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * What keeps a file whole: nanoseconds and long names (pax), numeric owners (names differ between
+ * machines), extended attributes of every namespace, ACLs.
+ */
+const FIDELITY = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"] as const;
+
+/** The environment both directions run in: messages are parsed, and options are ours alone. */
+export const TAR_ENVIRONMENT = { LC_ALL: "C", TAR_OPTIONS: "" } as const;
+
+/**
+ * The arguments that make GNU tar (1.27 or later) write an archive to stdout.
+ *
+ * Replacement files come first: a file unpacked into a directory after tar has left it would give
+ * that directory a new mtime.
+ */
+export function packArguments(request: PackRequest): string[] {
+  const { overlay } = request;
+  return [
+    "--create",
+    "--file=-",
+    "--format=pax",
+    // The times of reading are of no use, and their absence keeps small headers small.
+    "--pax-option=delete=atime,delete=ctime",
+    "--quoting-style=escape",
+    // 256 KiB a write: GNU tar's own 10 KiB costs the reader a wake-up each.
+    "--blocking-factor=512",
+    "--sparse",
+    ...FIDELITY,
+    "--anchored",
+    "--no-wildcards",
+    ...(request.exclude ?? []).map((path) => `--exclude=./${withoutSlashes(path)}`),
+    ...(overlay === undefined ? [] : overlayArguments(overlay)),
+    `--directory=${request.directory}`,
+    ".",
+  ];
+}
+
+/** The arguments that make GNU tar unpack stdin into a directory, exactly as it was packed. */
+export function unpackArguments(into: string, members: readonly string[] = []): string[] {
+  return [
+    "--extract",
+    "--file=-",
+    "--same-permissions",
+    "--same-owner",
+    ...FIDELITY,
+    "--delay-directory-restore",
+    "--warning=no-timestamp",
+    "--no-wildcards",
+    `--directory=${into}`,
+    ...members.map((member) => `./${withoutSlashes(member)}`),
+  ];
+}
+
+/** Sorts GNU tar's stderr (in the C locale, quoting style `escape`). */
+export function parseTarMessages(stderr: readonly string[]): {
+  warnings: TarWarnings;
+  unknown: string[];
+} {
+  const changed: string[] = [];
+  const shrank: string[] = [];
+  const vanished: string[] = [];
+  const skipped: string[] = [];
+  const unknown: string[] = [];
+  for (const line of stderr) {
+    const [, path, message] = /^[^:]*: (.*): ([^:]+)$/.exec(line) ?? [];
+    const list = kinds({ changed, shrank, vanished, skipped }, message);
+    if (path !== undefined && list !== undefined) list.push(unescaped(path));
+    else if (line.trim() !== "" && !line.includes("Exiting with failure status"))
+      unknown.push(line);
+  }
+  return { warnings: { changed, shrank, vanished, skipped }, unknown };
+}
+
+function kinds<T>(
+  lists: { changed: T; shrank: T; vanished: T; skipped: T },
+  message: string | undefined,
+): T | undefined {
+  switch (message) {
+    case "file changed as we read it":
+      return lists.changed;
+    case "File removed before we read it":
+      return lists.vanished;
+    case "socket ignored":
+    case "door ignored":
+    case "Unknown file type; file ignored":
+      return lists.skipped;
+    default:
+      return message?.startsWith("File shrank by ") ? lists.shrank : undefined;
+  }
+}
+
+function overlayArguments(overlay: Overlay): string[] {
+  if (basename(overlay.token) !== overlay.token || /[^\w-]/.test(overlay.token)) {
+    throw new Error("the overlay's token must be a plain word");
+  }
+  return [
+    // Only the members' own names: a link's target means what it says.
+    `--transform=flags=rSH;s|^\\./${overlay.token}/|./|`,
+    `--directory=${overlay.directory}`,
+    ...overlay.files.map((path) => `./${overlay.token}/${withoutSlashes(path)}`),
+  ];
+}
+
+function withoutSlashes(path: string): string {
+  const relative = path.replace(/^(\.?\/+)+/, "").replace(/\/+$/, "");
+  if (relative === "" || relative.split("/").includes("..")) {
+    throw new Error(`not a path inside the archive: ${path}`);
+  }
+  return relative;
+}
+
+/** Undoes tar's escapes; bytes that are no UTF-8 come out as replacement characters. */
+function unescaped(path: string): string {
+  const bytes: Buffer[] = [];
+  for (const [part] of path.matchAll(/\\(?:[0-7]{3}|.)|[^\\]+/gs)) bytes.push(unescapedPart(part));
+  const name = Buffer.concat(bytes).toString("utf8");
+  return name.replace(/^(\.\/+)+/, "") || ".";
+}
+
+const LETTERS: Readonly<Record<string, string>> = {
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+};
+
+function unescapedPart(part: string): Buffer {
+  if (!part.startsWith("\\")) return Buffer.from(part);
+  const code = part.slice(1);
+  if (/^[0-7]{3}$/.test(code)) return Buffer.from([Number.parseInt(code, 8) & 0xff]);
+  return Buffer.from(LETTERS[code] ?? code);
+}
