@@ -49,9 +49,8 @@ const component = z
     bytes: number,
     /** SHA-256 of the file as stored, lower-case hex. */
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
-    /** Size and SHA-256 before compression and encryption. */
+    /** Size before compression and encryption. */
     plainBytes: number,
-    plainSha256: z.string().regex(/^[0-9a-f]{64}$/),
     compression: z.enum(["none", "zstd"]),
     encryption: z.enum(["none", "age"]),
     /** Where the data lives on the host or in the server: path, volume, database, collection. */
