@@ -141,7 +141,7 @@ function overlayArguments(overlay: Overlay): string[] {
 
 function withoutSlashes(path: string): string {
   const relative = path.replace(/^(\.?\/+)+/, "").replace(/\/+$/, "");
-  if (relative === "" || relative.split("/").includes("..")) {
+  if (["", "."].includes(relative) || relative.split("/").includes("..")) {
     throw new Error(`not a path inside the archive: ${path}`);
   }
   return relative;
