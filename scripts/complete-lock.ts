@@ -24,7 +24,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     const words = name.split(/[-/]/);
     const os = systems.find((system) => words.includes(system));
     const cpu = processors.find((processor) => words.includes(processor));
-    const known = lock.packages[`node_modules/${name}`] ?? lock.packages[`${path}/node_modules/${name}`];
+    const known =
+      lock.packages[`node_modules/${name}`] ?? lock.packages[`${path}/node_modules/${name}`];
     if (known !== undefined || (os === undefined && cpu === undefined)) continue;
     if (!/^\d/.test(version)) continue;
     lock.packages[`node_modules/${name}`] = {

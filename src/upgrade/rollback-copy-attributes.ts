@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnStream } from "../core/exec.ts";
+import { type ProgramContext, runMarked, tarPackArgs } from "./rollback-copy-programs.ts";
+
+const blockBytes = 512;
+
+/**
+ * The extended attributes and ACLs of files and directories of a tree, each as one text to compare
+ * (empty where there are none). Node cannot read them, GNU tar can: it writes them into pax headers
+ * as `SCHILY.xattr.*` and `SCHILY.acl.*`. It packs a shadow of the tree without content, so that no data is read.
+ *
+ * @param paths - files and directories only, latin1, in the order of the result.
+ */
+export async function attributesOf(
+  context: ProgramContext,
+  root: string,
+  paths: readonly string[],
+): Promise<string[]> {
+  const shadow = mkdtempSync(join(tmpdir(), "sophon-keeper-attributes-"));
+  try {
+    const args = ["--archive", "--preserve=xattr", "--attributes-only", "--", ".", shadow];
+    await runMarked(context, "cp", args, root);
+    const bytes = await packed(context, shadow, paths);
+    const found = readAttributes(bytes);
+    if (found.length !== paths.length)
+      throw new Error(`tar told ${found.length} of ${paths.length}`);
+    return found;
+  } finally {
+    rmSync(shadow, { recursive: true, force: true });
+  }
+}
+
+/** The attributes of every member of an uncompressed pax archive whose members have no content. */
+export function readAttributes(archive: Buffer): string[] {
+  const members: string[] = [];
+  let attributes: string[] = [];
+  for (let at = 0; at + blockBytes <= archive.length && archive[at] !== 0; ) {
+    const size = Number.parseInt(archive.toString("latin1", at + 124, at + 136), 8) || 0;
+    const kind = String.fromCharCode(archive[at + 156] ?? 0);
+    const body = archive.subarray(at + blockBytes, at + blockBytes + size);
+    at += blockBytes + Math.ceil(size / blockBytes) * blockBytes;
+    if (kind === "x") {
+      attributes = readRecords(body).filter((record) => /^SCHILY\.(xattr|acl)\./.test(record));
+    } else {
+      members.push(attributes.sort().join("\n"));
+      attributes = [];
+    }
+  }
+  return members;
+}
+
+/** Pax records are `<length> <key>=<value>\n`; the length counts the whole record in bytes. */
+function readRecords(body: Buffer): string[] {
+  const records: string[] = [];
+  for (let at = 0; at < body.length; ) {
+    const space = body.indexOf(0x20, at);
+    const length = Number(body.toString("latin1", at, space));
+    if (!(length > 0)) break;
+    records.push(body.toString("latin1", space + 1, at + length - 1));
+    at += length;
+  }
+  return records;
+}
+
+async function packed(
+  context: ProgramContext,
+  root: string,
+  paths: readonly string[],
+): Promise<Buffer> {
+  const addEnv = { LC_ALL: "C" };
+  const tar = spawnStream("tar", tarPackArgs(root), {
+    addEnv,
+    signal: context.signal,
+    pipeInput: true,
+  });
+  const chunks: Buffer[] = [];
+  tar.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const list = paths.map((path) => (path === "" ? "." : `./${path}`)).join("\0");
+  tar.stdin.end(Buffer.from(list, "latin1"));
+  await tar.done;
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,183 @@
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+} from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { RefusedError } from "../core/errors.ts";
+
+/** What kind of thing a path is: file, directory, symlink, or other (fifo, socket, device). */
+export type EntryKind = "f" | "d" | "l" | "o";
+
+/**
+ * One path of a tree. `path` is relative to the root (`""` is the root itself) and holds one
+ * character a byte (latin1), because a name on Linux is bytes and need not be text.
+ */
+export interface Entry {
+  readonly path: string;
+  /** Kind, mode, uid, gid, size, mtime, ctime, inode, link count, device number; equal only if nothing changed. */
+  stamp: string;
+  /** Whether an equal stamp later proves equal content; see {@link isSettled}. */
+  settled: boolean;
+}
+
+/** A tree by path; a directory always comes before what is in it. */
+export type Tree = Map<string, Entry>;
+
+/** A change this close to the look at it may hide another one with the same time (clock ticks, dirty pages). */
+export const settleNs = 2_000_000_000n;
+
+const blockMs = 10;
+
+/**
+ * Every path under `root`, root included. Paths that vanish meanwhile are left out. Entries are not settled.
+ *
+ * @throws {@link RefusedError} when another file system is mounted inside: it could not be put back.
+ */
+export async function walkTree(root: string, signal?: AbortSignal): Promise<Tree> {
+  const tree: Tree = new Map();
+  const top = lstatSync(root, { bigint: true });
+  if (!top.isDirectory()) throw new RefusedError(`${root} is not a directory`);
+  tree.set("", { path: "", stamp: stampOf(top), settled: false });
+  const pending = [""];
+  let started = performance.now();
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    for (const [path, stat] of childrenOf(root, directory)) {
+      if (stat.isDirectory()) {
+        if (stat.dev !== top.dev) {
+          throw new RefusedError(
+            `another file system is mounted inside ${root}: ${printable(path)}`,
+            {
+              hint: "unmount it, or leave this path out of the upgrade",
+            },
+          );
+        }
+        pending.push(path);
+      }
+      tree.set(path, { path, stamp: stampOf(stat), settled: false });
+    }
+    // Signals and probes must be served also while a large tree is read.
+    if (performance.now() - started > blockMs) {
+      await turn();
+      signal?.throwIfAborted();
+      started = performance.now();
+    }
+  }
+  return tree;
+}
+
+/** The path as the system calls take it: bytes, not text. */
+export function rawPath(root: string, path: string): Buffer {
+  return path === ""
+    ? Buffer.from(root)
+    : Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, "latin1")]);
+}
+
+/** `lstat`, or `undefined` when nothing is there. */
+export function statOf(root: string, path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(rawPath(root, path), { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Everything about an entry that shows a change, as one string to compare. */
+export function stampOf(stat: BigIntStats): string {
+  const kind = stat.isFile() ? "f" : stat.isDirectory() ? "d" : stat.isSymbolicLink() ? "l" : "o";
+  return `${kind} ${stat.mode} ${stat.uid} ${stat.gid} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.nlink} ${stat.rdev}`;
+}
+
+/** The parts of a stamp that decisions need. */
+export function readStamp(stamp: string) {
+  const parts = stamp.split(" ");
+  return {
+    kind: parts[0] as EntryKind,
+    size: Number(parts[4]),
+    ctimeNs: BigInt(parts[6] ?? "0"),
+    /** The inode where the entry has other names too. */
+    linked: parts[8] !== "1" && parts[0] !== "d" ? parts[7] : undefined,
+  };
+}
+
+/** The part of a stamp that a faithful copy shares: kind, mode, owner, mtime, and size unless it is a directory. */
+export function likeness(stamp: string): string {
+  const [kind, mode, uid, gid, size, mtimeNs, , , , rdev] = stamp.split(" ");
+  return [kind, mode, uid, gid, kind === "d" ? "" : size, mtimeNs, rdev].join(" ");
+}
+
+/** The kind in a stamp, without taking it apart. */
+export function kindOf(stamp: string): EntryKind {
+  return stamp[0] as EntryKind;
+}
+
+/**
+ * Whether a later equal stamp proves that the content is still the same, for an entry that was
+ * looked at when all pages dirtied before `cleanSinceNs` had been written back: a store through
+ * mmap into a page that is dirty already moves neither mtime nor ctime, into a clean one it does.
+ */
+export function isSettled(stamp: string, cleanSinceNs: bigint): boolean {
+  return readStamp(stamp).ctimeNs < cleanSinceNs - settleNs;
+}
+
+/**
+ * Writes a file's dirty pages back, then looks at it again, so that any later store shows.
+ *
+ * @returns the new stamp, or `undefined` when the file is gone or has become something else.
+ */
+export function cleanStamp(root: string, path: string): string | undefined {
+  let file: number;
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    file = openSync(rawPath(root, path), flags);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+  try {
+    fsyncSync(file);
+    const stat = fstatSync(file, { bigint: true });
+    return stat.isFile() ? stampOf(stat) : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether an error says that a path went away or became something else under our feet. */
+export function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ENXIO";
+}
+
+/** The path for messages. */
+export function printable(path: string): string {
+  return JSON.stringify(Buffer.from(path, "latin1").toString("utf8"));
+}
+
+function childrenOf(root: string, directory: string): [string, BigIntStats][] {
+  const before = statOf(root, directory);
+  const children: [string, BigIntStats][] = [];
+  for (const name of namesIn(root, directory)) {
+    const path = directory === "" ? name : `${directory}/${name}`;
+    const stat = statOf(root, path);
+    if (stat !== undefined) children.push([path, stat]);
+  }
+  // A directory that was exchanged meanwhile, by a symlink perhaps, may have led anywhere.
+  const after = statOf(root, directory);
+  return after?.isDirectory() === true && after.ino === before?.ino ? children : [];
+}
+
+function namesIn(root: string, directory: string): string[] {
+  try {
+    return readdirSync(rawPath(root, directory), { encoding: "latin1" });
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,218 @@
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  delta,
+  estimateBytes,
+  isExact,
+  preCopy,
+  putBack,
+  removeCopy,
+} from "../../src/upgrade/rollback-copy.ts";
+import { compareTrees } from "../../src/upgrade/rollback-copy-compare.ts";
+import { NoSpaceError } from "../../src/upgrade/rollback-copy-programs.ts";
+import {
+  judge,
+  LoopFileSystem,
+  missing,
+  runOperation,
+  seed,
+  Writer,
+} from "./rollback-copy-host.ts";
+
+const reason = missing("python3", "setfacl", "mkfs.ext4");
+let base = "";
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), "sk-rollback-copy-"));
+});
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+let count = 0;
+function place(parent = base): { source: string; copy: string; tree: string } {
+  count += 1;
+  const source = join(parent, `source-${count}`);
+  const copy = join(parent, `copy-${count}`);
+  return { source, copy, tree: join(copy, "tree") };
+}
+
+/** What a failed version may do to a tree. */
+function wreck(source: string): void {
+  execFileSync(
+    "bash",
+    [
+      "-euc",
+      `cd "$1"
+      rm -rf links plain/3 odd/-rf; mkdir -p links plain/3 new/deep; echo new > new/deep/file; echo new > links/one
+      echo wal > big-wal; printf X | dd of=big bs=1 seek=3000000 conv=notrunc status=none
+      touch -d @1600000000.123456789 big; chown -R 55:55 plain/5; chmod 000 owned; rm three; ln -s /etc three
+      truncate -s 10M sparse; setfattr -x user.note attributes; setfacl -b attributes; rm fifo; mkfifo fifo
+      rm -rf plain/7; ln -s 3 plain/7; rm dangling; mkdir dangling; rm -rf acl-directory; echo file > acl-directory
+      setfattr -n user.evil -v 1 plain/8/8; rm -rf odd/$'\\xf0dir'; chmod 777 .; mv plain/9 plain/9-moved; cp -a plain/10 plain/9`,
+      "wreck",
+      source,
+    ],
+    { stdio: "inherit" },
+  );
+}
+
+describe.skipIf(reason !== undefined)(`rollback copy${reason ? ` (${reason})` : ""}`, () => {
+  test("is exact for a tree that holds everything a file system can hold", async () => {
+    const { source, copy, tree } = place();
+    seed(source, 300);
+    const before = judge(source);
+    await preCopy(source, copy);
+    expect(isExact(copy)).toBe(false);
+    await delta(source, copy);
+    expect(isExact(copy)).toBe(true);
+    expect(judge(tree)).toBe(before);
+    expect(judge(source)).toBe(before);
+    expect(await compareTrees(source, tree)).toEqual([]);
+    const { bytes } = await estimateBytes(source);
+    const du = Number(execFileSync("du", ["-sB1", source], { encoding: "utf8" }).split("\t")[0]);
+    expect(bytes).toBe(du);
+  });
+
+  test("puts back exactly what was there, whatever a failed version did, and keeps what it wrote", async () => {
+    const { source, copy, tree } = place();
+    const aside = join(base, "aside");
+    mkdirSync(aside);
+    seed(source, 300);
+    await preCopy(source, copy);
+    await delta(source, copy);
+    const before = judge(source);
+    wreck(source);
+    expect(judge(source)).not.toBe(before);
+    await putBack(copy, source, { aside });
+    expect(judge(source)).toBe(before);
+    expect(judge(tree)).toBe(before);
+    expect(readFileSync(join(aside, "new/deep/file"), "utf8")).toBe("new\n");
+    expect(readFileSync(join(aside, "big-wal"), "utf8")).toBe("wal\n");
+    expect(existsSync(join(aside, "plain/9-moved"))).toBe(true);
+    expect(readFileSync(join(aside, "big"))[3_000_000]).toBe("X".charCodeAt(0));
+    await putBack(copy, source);
+    expect(judge(source)).toBe(before);
+  });
+
+  test.each([1, 2, 3])(
+    "the delta is exact under writers of every kind, once they are frozen (%i)",
+    async (seedNumber) => {
+      const { source, copy, tree } = place();
+      seed(source, 200);
+      using writer = new Writer(source, seedNumber);
+      await writer.rounds(20);
+      await preCopy(source, copy);
+      await writer.rounds(5);
+      await preCopy(source, copy);
+      writer.freeze();
+      await delta(source, copy);
+      const frozen = judge(source, "--no-holes");
+      expect(judge(tree, "--no-holes")).toBe(frozen);
+      writer.thaw();
+      await writer.rounds(3);
+      writer.freeze();
+      expect(judge(tree, "--no-holes")).toBe(frozen);
+      await putBack(copy, source);
+      expect(judge(source, "--no-holes")).toBe(frozen);
+      expect(judge(tree, "--no-holes")).toBe(frozen);
+    },
+  );
+
+  test("refuses a delta of a tree that is still written to", async () => {
+    const { source, copy } = place();
+    seed(source, 50);
+    using writer = new Writer(source, 9);
+    await writer.rounds(2);
+    await preCopy(source, copy);
+    await expect(
+      (async () => {
+        for (let round = 0; round < 20; round += 1) await delta(source, copy);
+      })(),
+    ).rejects.toThrow();
+    expect(isExact(copy)).toBe(false);
+    await expect(putBack(copy, source)).rejects.toThrow(/never completed/);
+  });
+
+  test("a killed pre-copy, delta or put back is finished by running it again", async () => {
+    const { source, copy, tree } = place();
+    seed(source, 1_200);
+    let killed = 0;
+    for (const operation of ["pre-copy", "delta", "put-back"] as const) {
+      for (let at = 0; at < 6; at += 1) {
+        if (operation === "pre-copy") await removeCopy(copy);
+        if (operation === "delta") appendFileSync(join(source, "big"), `${at}`);
+        if (operation === "delta")
+          for (let n = 0; n < 400; n += 1)
+            writeFileSync(join(source, `plain/${n % 23}/${n}`), `${at}`);
+        const before = judge(source);
+        if (operation === "put-back") wreck(source);
+        // Until the process has started nothing can happen: kill within what comes after.
+        const { ended } = await runOperation(
+          operation,
+          source,
+          copy,
+          120 + at * 70 + Math.random() * 70,
+        );
+        if (!ended) killed += 1;
+        if (operation === "put-back") expect(judge(tree)).toBe(before);
+        if (operation === "pre-copy") await preCopy(source, copy);
+        if (operation !== "put-back") await delta(source, copy);
+        else await putBack(copy, source);
+        expect(judge(tree)).toBe(before);
+        expect(judge(source)).toBe(before);
+      }
+    }
+    expect(killed).toBeGreaterThan(6);
+  });
+
+  test("a full disk leaves the source as it was, and the copy can be removed", async () => {
+    using disk = new LoopFileSystem(base, ["mkfs.ext4", "-q"], 64);
+    const { source, copy } = place(disk.path);
+    mkdirSync(source);
+    for (let at = 0; at < 34; at += 1)
+      writeFileSync(join(source, `${at}`), Buffer.alloc(2 ** 20, at + 1));
+    const before = judge(source);
+    const used = disk.usedBytes();
+    await expect(preCopy(source, copy)).rejects.toThrow(NoSpaceError);
+    expect(judge(source)).toBe(before);
+    await removeCopy(copy);
+    expect(disk.usedBytes()).toBe(used);
+  });
+});
+
+describe.each([
+  ["btrfs", ["mkfs.btrfs", "-q"]],
+  ["xfs", ["mkfs.xfs", "-q"]],
+])("on %s", (_name, make) => {
+  const why = reason ?? missing(make[0] ?? "");
+  test.skipIf(why !== undefined)(
+    `shares the data with its source${why ? ` (${why})` : ""}`,
+    async () => {
+      using disk = new LoopFileSystem(base, make, 400);
+      const { source, copy, tree } = place(disk.path);
+      seed(source, 300);
+      writeFileSync(join(source, "huge"), Buffer.alloc(100 * 2 ** 20, 7));
+      const used = disk.usedBytes();
+      const before = judge(source);
+      await preCopy(source, copy);
+      await delta(source, copy);
+      expect(disk.usedBytes() - used).toBeLessThan(40 * 2 ** 20);
+      expect(judge(tree)).toBe(before);
+      wreck(source);
+      appendFileSync(join(source, "huge"), "more");
+      await putBack(copy, source);
+      expect(judge(source)).toBe(before);
+      expect(judge(tree)).toBe(before);
+      expect(disk.usedBytes() - used).toBeLessThan(60 * 2 ** 20);
+    },
+  );
+});
