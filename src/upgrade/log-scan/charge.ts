@@ -1,0 +1,160 @@
+import { causeOf } from "./cause.ts";
+import type { Charge } from "./finding.ts";
+import { framesOf } from "./frames.ts";
+import { harmlessRule, type LogRecord } from "./record.ts";
+import type { Rule } from "./rules.ts";
+import { saysMigrationFailed, saysMigrationSucceeded } from "./wording.ts";
+
+/** How far the start had come when the record was written. */
+export interface Progressed {
+  /** The application reported that it is up. */
+  readonly started: boolean;
+  /** Something that only happens at a start was seen. */
+  readonly startup: boolean;
+  /** The migration begun last, of which nothing was heard since. */
+  readonly applying: string | undefined;
+}
+
+/** What a record is charged with, or undefined where it proves nothing by itself. */
+export function charge(record: LogRecord, progress: Progressed): Charge | undefined {
+  switch (record.kind) {
+    case "command-failed":
+      return failedCommand(record, progress);
+    case "connection-error":
+      return progress.started ? undefined : CONNECTION;
+    case "host-failed":
+      return HOST_FAILED;
+    case "pending-model":
+      return record.exception === "" ? undefined : PENDING;
+    case "transaction-error":
+    case "other":
+    case "runtime-query":
+      return said(record, progress);
+    default:
+      return undefined;
+  }
+}
+
+function failedCommand(record: LogRecord, progress: Progressed): Charge | undefined {
+  const migration = progress.applying;
+  switch (record.statement) {
+    case "history-probe":
+      return progress.started ? undefined : PROBE;
+    case "schema":
+    case "history-write":
+      return { ...COMMAND, lasts: "migration", migration };
+    case "lock":
+      return { ...COMMAND, lasts: "started", migration };
+    default:
+      if (migration !== undefined) return { ...COMMAND, lasts: "migration", migration };
+      return progress.started ? undefined : { ...COMMAND, lasts: "started" };
+  }
+}
+
+/** Judges what an application, the runtime or a store says in its own words. */
+function said(record: LogRecord, progress: Progressed): Charge | undefined {
+  const { rule } = record;
+  if (rule?.lasts === "ended" && record.form === "raw") return byRule(rule, progress);
+  if (record.form === "postgres") return rule === undefined ? undefined : byRule(rule, progress);
+  if (harmlessRule(record) !== undefined) return undefined;
+  const quiet = record.level === "info" || record.level === "debug" || record.level === "trace";
+  const frames = framesOf(record.exception);
+  if (frames.migrator && record.level !== "debug" && record.level !== "trace") {
+    return { ...MIGRATING, migration: progress.applying };
+  }
+  if (quiet) return undefined;
+  if (rule !== undefined && !(rule.lasts === "started" && progress.started)) {
+    return byRule(rule, progress);
+  }
+  return frames.runtime ? undefined : inWords(record, progress, frames);
+}
+
+function byRule(rule: Rule, progress: Progressed): Charge {
+  const { name, lasts, meaning } = rule;
+  return { rule: name, lasts, meaning, class: rule.class, migration: progress.applying };
+}
+
+function inWords(
+  record: LogRecord,
+  progress: Progressed,
+  frames: ReturnType<typeof framesOf>,
+): Charge | undefined {
+  if (record.kind !== "other") return undefined;
+  const loud = record.level === "error" || record.level === "fatal";
+  const cause = record.exception === "" ? undefined : causeOf(record.exception);
+  const database = cause !== undefined && DATABASE.test(record.exception);
+  const migration = progress.applying;
+  const grave = loud || record.exception !== "";
+  if (saysMigrationFailed(record.message, progress.started) && (grave || !progress.started)) {
+    const raw = record.level === undefined;
+    if (!(raw && saysMigrationSucceeded(record.message))) return { ...SAID, migration };
+  }
+  if (progress.started) return undefined;
+  if (frames.preparation && (database || loud)) return { ...MIGRATING, migration };
+  if (record.level === "fatal") return FATAL;
+  if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
+  if (loud && database && (progress.startup || migration !== undefined)) return DATABASE_ERROR;
+  // A cut log may hold nothing but the tail of an exception.
+  if (record.form === "raw" && database && /Exception data:/.test(record.exception)) {
+    return DATABASE_ERROR;
+  }
+  return undefined;
+}
+
+const DATABASE =
+  /(?:Postgres|Npgsql|Sqlite|SQLite|MySql|Sql|Db|DbUpdate|Oracle)Exception|SqlState|SQLite Error|RetryLimitExceeded/;
+
+const CONNECTION: Charge = {
+  rule: "connection-error",
+  lasts: "started",
+  class: "database-connection",
+  meaning:
+    "EF Core could not use the connection to its database, and nothing later shows that it could.",
+};
+const HOST_FAILED: Charge = {
+  rule: "hosting-failed",
+  lasts: "ended",
+  meaning: "The host could not be started.",
+};
+const PENDING: Charge = {
+  rule: "pending-model-changes",
+  lasts: "migration",
+  class: "migration",
+  meaning:
+    "The new version's model does not match its own migrations, so EF Core refused to migrate.",
+};
+const PROBE: Charge = {
+  rule: "history-unreadable",
+  lasts: "started",
+  meaning: "The migration history could not be read, and neither a migration nor a start followed.",
+};
+const COMMAND = {
+  rule: "failed-command",
+  meaning: "A statement of the start-up failed, and nothing later shows that it was tried again.",
+} as const;
+const MIGRATING: Charge = {
+  rule: "migration-exception",
+  lasts: "migration",
+  meaning:
+    "An exception came out of the code that migrates; that the application went on does not bring the schema up to date.",
+};
+const SAID: Charge = {
+  rule: "migration-failed",
+  lasts: "migration",
+  meaning: "The application says that migrating or preparing its database failed.",
+};
+const FATAL: Charge = {
+  rule: "fatal-record",
+  lasts: "started",
+  meaning: "A record of the highest level, and no report of a start after it.",
+};
+const STARTUP: Charge = {
+  rule: "startup-exception",
+  lasts: "started",
+  meaning: "An exception came out of the start-up code, and no report of a start followed.",
+};
+const DATABASE_ERROR: Charge = {
+  rule: "database-error-at-start",
+  lasts: "started",
+  meaning: "The database refused something during the start, and no report of a start followed.",
+};

@@ -1,0 +1,165 @@
+import { type Form, type Level, levelOf } from "./event.ts";
+import { toMs } from "./line.ts";
+
+/** What the first line of a record tells. */
+export interface Head {
+  readonly form: Form;
+  readonly level: Level | undefined;
+  readonly category: string;
+  readonly eventId: number | undefined;
+  readonly message: string;
+  readonly timeMs: number | undefined;
+}
+
+const CONSOLE =
+  /^(.{0,60}?)\b(trce|dbug|info|warn|fail|crit)\s?: ([^\s[][^[]{0,200}?)\[(-?\d+)\](?:\s(.*))?$/s;
+const CONSOLE_BARE = /^(trce|dbug|info|warn|fail|crit): (\S.*)$/s;
+const SYSTEMD = /^<([0-7])>(.{0,60}?)\s?([A-Za-z_][^\s[]{0,200})\[(-?\d+)\](?:\s(.*))?$/s;
+const POSTGRES =
+  /^(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d+)? [\w+:/-]{1,32}) \[\d+\][^:]{0,80}? ?\b(LOG|ERROR|FATAL|PANIC|STATEMENT|DETAIL|HINT|WARNING|NOTICE|INFO|CONTEXT|DEBUG\d?):\s{1,2}(.*)$/s;
+/** What may stand before the level word of a default console record: a time, nothing else. */
+const TIMELIKE = /^[\s\d[\]():.,TZ/+-]*(?:[AP]M)?[\s\])-]*$/;
+
+/** Reads a record's head from a decoded line; undefined when the line continues a record or is raw. */
+export function readHead(text: string): Head | undefined {
+  const first = text.charCodeAt(0);
+  // Indented lines continue a record in every format read here.
+  if (first === 32 || first === 9 || Number.isNaN(first)) return undefined;
+  return readConsole(text) ?? readSystemd(text) ?? readPostgres(text) ?? readText(text);
+}
+
+function readConsole(text: string): Head | undefined {
+  const head = text.length > 600 ? text.slice(0, 600) : text;
+  if (!/(?:trce|dbug|info|warn|fail|crit)\s?: /.test(head.slice(0, 80))) return undefined;
+  const match = CONSOLE.exec(head);
+  if (match !== null && TIMELIKE.test(match[1] ?? "")) {
+    return {
+      form: "console",
+      level: levelOf(match[2] ?? ""),
+      category: match[3] ?? "",
+      eventId: eventId(match[4]),
+      message: text.slice(match[0].length - (match[5] ?? "").length).trimStart(),
+      timeMs: toMs(match[1]),
+    };
+  }
+  const bare = CONSOLE_BARE.exec(head);
+  if (bare === null) return undefined;
+  return {
+    form: "text",
+    level: levelOf(bare[1] ?? ""),
+    category: "",
+    eventId: undefined,
+    message: text.slice(6),
+    timeMs: undefined,
+  };
+}
+
+const SYSLOG_LEVELS: readonly Level[] = [
+  "fatal",
+  "fatal",
+  "fatal",
+  "error",
+  "warn",
+  "info",
+  "info",
+  "debug",
+];
+
+function readSystemd(text: string): Head | undefined {
+  if (text.charCodeAt(0) !== 60) return undefined;
+  const head = text.length > 600 ? text.slice(0, 600) : text;
+  const match = SYSTEMD.exec(head);
+  if (match === null || !TIMELIKE.test(match[2] ?? "")) return undefined;
+  return {
+    form: "systemd",
+    level: SYSLOG_LEVELS[Number(match[1])],
+    category: match[3] ?? "",
+    eventId: eventId(match[4]),
+    message: text.slice(match[0].length - (match[5] ?? "").length),
+    timeMs: toMs(match[2]),
+  };
+}
+
+function readPostgres(text: string): Head | undefined {
+  const first = text.charCodeAt(0);
+  if (first < 48 || first > 57) return undefined;
+  const match = POSTGRES.exec(text.length > 4000 ? text.slice(0, 4000) : text);
+  const word = match?.[2];
+  if (match === null || word === undefined) return undefined;
+  return {
+    form: "postgres",
+    level: levelOf(word.replace(/\d$/, "")) ?? "info",
+    category: word,
+    eventId: undefined,
+    message: match[3] ?? "",
+    timeMs: toMs(match[1]),
+  };
+}
+
+const LEVEL_TOKEN =
+  /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|FAIL)(?=[\s\]|):,>}-])/i;
+const TIME = /\d{1,2}:\d{2}:\d{2}/;
+const NLOG_REST = /^\|\s?([\w.`+<>,[\]]{1,200})\|\s?/;
+const CATEGORY =
+  /^(?:\[(?:\d+|[\w. #-]{0,24})\]\s*)?\[?([A-Za-z_]\w*(?:[.+`][\w<>`]+)+)\]?(?:\[(-?\d+)\])?\]?\s*[:|>-]?\s+/;
+const SHORT_CATEGORY = /^(?:\[\d+\]\s*)?([A-Z]\w{2,60}): /;
+
+/** Serilog, NLog, log4net and relatives: a time, a level word and perhaps a category, in any order. */
+function readText(text: string): Head | undefined {
+  const window = text.length > 120 ? text.slice(0, 120) : text;
+  const token = LEVEL_TOKEN.exec(window);
+  if (token === null) return undefined;
+  const lead = token[1] ?? "";
+  const word = token[2] ?? "";
+  const before = window.slice(0, token.index + lead.length);
+  const after = window.charAt(token.index + lead.length + word.length);
+  if (!isHead(before, lead, word, after)) return undefined;
+  let rest = text.slice(token.index + token[0].length);
+  const nlog = NLOG_REST.exec(rest.slice(0, 240));
+  let category = "";
+  let id: number | undefined;
+  if (nlog !== null) {
+    category = nlog[1] ?? "";
+    rest = rest.slice(nlog[0].length);
+    id = eventId(/\|(\d{1,6})\|$/.exec(before)?.[1]);
+  } else {
+    rest = rest.replace(/^[\s\])|:>}-]{0,40}/, "");
+    const named = CATEGORY.exec(rest.slice(0, 260)) ?? SHORT_CATEGORY.exec(rest.slice(0, 80));
+    if (named !== null && !/(?:Exception|Error)$/.test(named[1] ?? "")) {
+      category = named[1] ?? "";
+      id = eventId(named[2]);
+      rest = rest.slice(named[0].length);
+    }
+  }
+  const stamp = /\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?: ?(?:Z|[+-]\d{2}:\d{2}))?/;
+  return {
+    form: "text",
+    level: levelOf(word),
+    category,
+    eventId: id,
+    message: rest,
+    timeMs: toMs(stamp.exec(before)?.[0]),
+  };
+}
+
+/** Whether what surrounds a level word makes it a record's head and not a word of a sentence. */
+function isHead(before: string, lead: string, word: string, after: string): boolean {
+  if (TIME.test(before)) {
+    // Names of the program, of a thread or of a zone may stand beside the time; prose may not.
+    const words = before.match(/[A-Za-z]{2,}/g) ?? [];
+    return words.length <= 4 && !/['"`;=]/.test(before) && !/[a-z] [a-z]+ [a-z]/.test(before);
+  }
+  const bracketed = (lead === "[" && after === "]") || (lead === "|" && after === "|");
+  if (bracketed) return !/[A-Za-z]{2,} [A-Za-z]{2,}/.test(before) && !/['"]/.test(before);
+  const opens = /^(?:\[[\w. -]{1,30}\]\s*)?$/.test(before);
+  return (
+    opens && (after === "|" || after === ":" || (after === " " && word === word.toUpperCase()))
+  );
+}
+
+function eventId(digits: string | undefined): number | undefined {
+  if (digits === undefined) return undefined;
+  const id = Number(digits);
+  // EF Core 2.x counted from 200000 where later ones count from 20000.
+  return id >= 200_000 && id < 201_000 ? id - 180_000 : id;
+}

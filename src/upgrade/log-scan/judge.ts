@@ -1,0 +1,201 @@
+import type { FailureClass } from "./causes.ts";
+import { charge } from "./charge.ts";
+import { type Finding, findingOf } from "./finding.ts";
+import type { LogRecord } from "./record.ts";
+import { saysMigrationSucceeded, saysRetry } from "./wording.ts";
+
+/** Where one service's last start stands at the end of the log. */
+export interface Standing {
+  /** Findings that nothing later undid, in the order of the log. */
+  readonly open: readonly Finding[];
+  /** The application reported that it is up. */
+  readonly started: boolean;
+  /** It said that it is shutting down. */
+  readonly stopping: boolean;
+  /** The last that was heard of the migration lock is that it is waited for. */
+  readonly lockWait: LogRecord | undefined;
+  /** The migration that was begun and of which nothing was heard since. */
+  readonly applying: LogRecord | undefined;
+  /** The last record is a transient failure that will be tried again. */
+  readonly retrying: LogRecord | undefined;
+  /** The last thing that happened is a migration's success. */
+  readonly finished: boolean;
+  readonly exitCode: number | undefined;
+  readonly last: LogRecord | undefined;
+}
+
+/** Follows the records of one start and keeps what is still held against it. */
+export class Judge {
+  #open: Finding[] = [];
+  #started = false;
+  #stopping = false;
+  #lockWait: LogRecord | undefined;
+  #applying: LogRecord | undefined;
+  #retrying: LogRecord | undefined;
+  #finished = false;
+  #retried = false;
+  #startup = false;
+  #exitCode: number | undefined;
+  #last: LogRecord | undefined;
+
+  /** Takes the next record of the start. */
+  take(record: LogRecord): void {
+    const found = charge(record, {
+      started: this.#started,
+      startup: this.#startup,
+      applying: this.#applying?.migration,
+    });
+    if (found !== undefined) {
+      this.#open.push(findingOf(record, found));
+      if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
+    }
+    this.#follow(record);
+    if (record.kind !== "exit") this.#last = record;
+  }
+
+  /** What is held against the start now. */
+  standing(): Standing {
+    return {
+      open: this.#open,
+      started: this.#started,
+      stopping: this.#stopping,
+      lockWait: this.#lockWait,
+      applying: this.#applying,
+      retrying: this.#retrying,
+      finished: this.#finished,
+      exitCode: this.#exitCode,
+      last: this.#last,
+    };
+  }
+
+  #follow(record: LogRecord): void {
+    switch (record.kind) {
+      case "applying":
+        this.#startup = true;
+        this.#migrationGoesOn(record.migration);
+        this.#applying = record;
+        this.#finished = false;
+        return;
+      case "up-to-date":
+        this.#startup = true;
+        this.#migrationGoesOn(undefined);
+        this.#applying = undefined;
+        this.#finished = true;
+        return;
+      case "lock-wait":
+        this.#startup = true;
+        this.#lockWait = record;
+        return;
+      case "executed":
+        this.#executed(record);
+        return;
+      case "command-failed":
+        this.#startup ||= record.statement === "history-probe" || record.statement === "schema";
+        return;
+      case "retrying":
+        this.#retrying = record;
+        this.#retried = true;
+        return;
+      case "started":
+        this.#up();
+        return;
+      case "stopping":
+        this.#stopping = true;
+        return;
+      case "exit":
+        this.#exitCode = record.exitCode;
+        return;
+      default:
+        this.#otherRecord(record);
+    }
+  }
+
+  #executed(record: LogRecord): void {
+    this.#retrying = undefined;
+    this.#open = this.#open.filter((one) => one.rule !== "connection-error");
+    if (record.statement === "lock") {
+      this.#startup = true;
+      const released = /DELETE\b/i.test(record.message);
+      this.#lockWait = released ? undefined : (this.#lockWait ?? record);
+      if (released) this.#finished = true;
+      return;
+    }
+    this.#lockWait = undefined;
+    if (record.statement === "history-probe") this.#startup = true;
+    if (record.statement === "history-write") this.#applying = undefined;
+    this.#finished = record.statement === "history-write";
+  }
+
+  #otherRecord(record: LogRecord): void {
+    if (record.level === "error" || record.level === "fatal" || record.exception !== "") return;
+    if (record.form === "postgres") {
+      if (/ready to accept connections/.test(record.message)) this.#storeReady();
+      return;
+    }
+    if (
+      /^(?:\S+ )?\* Ready to accept connections|Ready to accept connections|Server startup complete|ready for connections/.test(
+        record.message,
+      )
+    ) {
+      this.#storeReady();
+    }
+    if (saysMigrationSucceeded(record.message)) {
+      this.#startup = true;
+      this.#applying = undefined;
+      this.#lockWait = undefined;
+      this.#finished = true;
+      this.#open = this.#open.filter(
+        (one) => one.lasts === "ended" || !undoneByRetry(one, this.#retried),
+      );
+      return;
+    }
+    if (/\b(?:start(?:ing|ed)?|migrat\w*|initiali\w*)\b/i.test(record.message))
+      this.#startup = true;
+    if (SOFT_START.test(record.message) && !/migrat|starting|backup/i.test(record.message)) {
+      this.#open = this.#open.filter((one) => one.lasts !== "started");
+    }
+  }
+
+  /** EF Core applies a migration, or finds none to apply: what stood in the way is gone. */
+  #migrationGoesOn(migration: string | undefined): void {
+    this.#lockWait = undefined;
+    this.#retrying = undefined;
+    this.#open = this.#open.filter((one) => {
+      if (one.lasts === "ended") return true;
+      if (one.lasts === "started") return false;
+      const again = migration !== undefined && one.migration === migration;
+      return !again && !undoneByRetry(one, this.#retried);
+    });
+    this.#retried = false;
+  }
+
+  #up(): void {
+    this.#started = true;
+    this.#startup = true;
+    this.#lockWait = undefined;
+    this.#applying = undefined;
+    this.#retrying = undefined;
+    this.#open = this.#open.filter((one) => {
+      if (one.lasts === "started") return false;
+      // "Database not ready, attempt 3 of 10" and then the application is up: the fourth got through.
+      return !(one.lasts === "migration" && one.transient && one.retried);
+    });
+  }
+
+  #storeReady(): void {
+    this.#open = this.#open.filter((one) => one.lasts !== "started");
+  }
+}
+
+const SOFT_START =
+  /\b(?:worker|server|service|application|app|gateway|bot|api|host|dashboard)\b.{0,40}\b(?:started|ready|up and running|running|is listening|listening on|online)\b/i;
+
+/** Whether a later success proves that this one was tried again and got through. */
+function undoneByRetry(finding: Finding, retried: boolean): boolean {
+  return finding.transient || finding.retried || retried;
+}
+
+/** The class of the worst that happened where a finding names none. */
+export function classOr(finding: Finding, fallback: FailureClass): FailureClass {
+  return finding.class ?? fallback;
+}

@@ -1,0 +1,134 @@
+/** A physical line without what terminals, viewers and engines put around it. */
+export interface Line {
+  readonly service: string;
+  readonly text: string;
+  readonly timeMs: number | undefined;
+}
+
+const ESC = String.fromCharCode(27);
+const BEL = String.fromCharCode(7);
+const ANSI = new RegExp(
+  `${ESC}\\[[0-9;?]*[ -/]*[@-~]|${ESC}\\][^${BEL}${ESC}]{0,400}(?:${BEL}|${ESC}\\\\)|${ESC}[@-Z\\\\-_]`,
+  "g",
+);
+/** The same codes after a copy that lost or spelt out the escape byte. */
+const BROKEN_ANSI = /(?:\^\[|\\u001b|\\x1b|\\e|\u241b|\ufffd)?\[\d{1,3}(?:;\d{1,3}){0,4}m/g;
+const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202f][AP]M)?\s?/i;
+const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
+const ENGINE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})) ?/;
+const CRI = /^(?:stdout|stderr) [FP] /;
+const SYSLOG = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} [\w.-]+ ([\w.@/-]+)(?:\[\d+\])?: /;
+
+/**
+ * Takes one physical line apart. `names` are the prefixes that `prefixNames` accepted for this log;
+ * a word before a bar that is not among them stays in the text.
+ */
+export function readLine(raw: string, names: ReadonlySet<string>): Line {
+  let text = stripDecoration(raw);
+  let timeMs: number | undefined;
+  const outer = takeTime(text);
+  if (outer !== undefined) {
+    timeMs = outer.timeMs;
+    text = outer.rest;
+  }
+  let service = "";
+  const split = splitPrefix(text);
+  if (split !== undefined && names.has(split.name)) {
+    service = split.name;
+    text = split.rest;
+    const inner = takeTime(text);
+    if (inner !== undefined) {
+      timeMs = inner.timeMs;
+      text = inner.rest;
+    }
+  } else {
+    const syslog = SYSLOG.exec(text);
+    if (syslog !== null) text = text.slice(syslog[0].length);
+  }
+  return { service, text: text.replace(BOX, ""), timeMs };
+}
+
+/** Removes escape codes, the bars and the clock that log viewers put before a line. */
+export function stripDecoration(raw: string): string {
+  let text = raw;
+  if (text.includes(ESC)) text = text.replace(ANSI, "");
+  if (text.includes("m") && text.includes("[")) text = text.replace(BROKEN_ANSI, "");
+  const first = text.charCodeAt(0);
+  if (first === 0xfeff) text = text.slice(1);
+  if (first > 0x2000) text = text.replace(BOX, "");
+  if (/^[ty]/i.test(text)) text = text.replace(VIEWER_TIME, "");
+  return text;
+}
+
+const PREFIX = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,80})( {0,60})\|(?: |$)/;
+const LEVEL_WORD =
+  /^(?:trce|trace|dbug|debug|dbg|info|inf|information|warn|wrn|warning|fail|err|error|crit|critical|ftl|fatal|vrb|verbose|notice)$/i;
+
+/** `name  | rest`, as Compose v1 and v2 write it; undefined where the line has no such shape. */
+export function splitPrefix(
+  text: string,
+): { name: string; rest: string; padded: boolean } | undefined {
+  const match = PREFIX.exec(text);
+  const name = match?.[1];
+  if (match === null || name === undefined) return undefined;
+  if (/^[\d.]+$/.test(name) || LEVEL_WORD.test(name)) return undefined;
+  return { name, rest: text.slice(match[0].length), padded: (match[2] ?? "").length > 0 };
+}
+
+/**
+ * The prefixes that are really service names: numbered as Compose numbers containers, or so frequent
+ * that a table cell or a message with a bar cannot be meant.
+ */
+export function prefixNames(lines: Iterable<string>): Set<string> {
+  const counts = new Map<string, number>();
+  let total = 0;
+  for (const raw of lines) {
+    if (raw.trim() === "") continue;
+    total += 1;
+    const text = stripDecoration(raw.length > 400 ? raw.slice(0, 400) : raw);
+    const split = splitPrefix(takeTime(text)?.rest ?? text);
+    if (split?.padded) counts.set(split.name, (counts.get(split.name) ?? 0) + 1);
+  }
+  let prefixed = 0;
+  for (const count of counts.values()) prefixed += count;
+  const mostly = prefixed >= total * 0.5;
+  const names = new Set<string>();
+  for (const name of counts.keys()) {
+    if (mostly || /[-_]\d{1,3}$/.test(name)) names.add(name);
+  }
+  return names;
+}
+
+function takeTime(text: string): { timeMs: number | undefined; rest: string } | undefined {
+  const match = ENGINE_TIME.exec(text);
+  if (match === null) return undefined;
+  const rest = text.slice(match[0].length);
+  // A logger's own ISO time is followed by a level; that one stays, it is part of the record's head.
+  if (/^[[(|<]?(?:[A-Z]{3,11}|[A-Z][a-z]{2,10})[\])|>: ]/.test(rest) && hasLevel(rest)) {
+    return undefined;
+  }
+  return { timeMs: toMs(match[1]), rest: rest.replace(CRI, "") };
+}
+
+function hasLevel(rest: string): boolean {
+  const word = /^[[(|<]?([A-Za-z]{3,11})/.exec(rest)?.[1];
+  return (
+    word !== undefined &&
+    LEVEL_WORD.test(word) &&
+    !/^(?:info|warn|fail|crit|dbug|trce): /.test(rest)
+  );
+}
+
+/** Milliseconds of an ISO-like stamp with any number of fraction digits; undefined when it is none. */
+export function toMs(stamp: string | undefined): number | undefined {
+  if (stamp === undefined) return undefined;
+  const clean = stamp
+    .trim()
+    .replace(/(\.\d{3})\d+/, "$1")
+    .replace(",", ".")
+    .replace(/^(\d{4}-\d{2}-\d{2}) /, "$1T")
+    .replace(/ ?UTC$/, "Z")
+    .replace(/ (?=[+-]\d)/, "");
+  const ms = Date.parse(clean);
+  return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { FailureClass } from "../../../src/upgrade/log-scan/causes.ts";
+import { type ContainerState, scan } from "../../../src/upgrade/log-scan/scan.ts";
+
+/** One labelled log; the label is the state at the end of the excerpt. */
+interface Example {
+  readonly file: string;
+  readonly label: "fail" | "benign";
+  readonly format: string;
+  readonly about: string;
+  readonly class?: FailureClass;
+  readonly state?: ContainerState;
+}
+
+const folder = join(import.meta.dirname, "../../fixtures/logs");
+const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8")) as Example[];
+
+describe.each(index)("$file: $about ($format)", (example) => {
+  const text = readFileSync(join(folder, example.file), "utf8");
+  const verdict = example.label === "fail" ? "failed" : "clean";
+
+  test(`is ${verdict} with the container's state`, () => {
+    const found = scan(text, example.state === undefined ? {} : { state: example.state });
+    expect({ verdict: found.verdict, class: found.decisive?.class }).toEqual({
+      verdict,
+      class: example.class,
+    });
+  });
+});
