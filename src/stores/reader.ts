@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import type { Identities } from "../archive/keys.ts";
+import { type ReadRequest, readArchive } from "../archive/source.ts";
+import type { Component } from "../model/manifest.ts";
+
+/** Where the components of a backup lie, and what opens them. Plain JSON, so that a task can be given it. */
+export interface SourceOptions {
+  readonly directory: string;
+  readonly identities: readonly string[];
+  readonly passphrase: string | undefined;
+}
+
+/** The part of a context that a task needs to open components. */
+export function sourceOf(context: SourceOptions): SourceOptions {
+  const { directory, identities, passphrase } = context;
+  return { directory, identities, passphrase };
+}
+
+/** How the archive layer is to read a component. */
+export function readRequest(
+  source: SourceOptions,
+  component: Component,
+  signal?: AbortSignal,
+): ReadRequest {
+  return {
+    file: componentPath(source, component),
+    compressed: component.compression === "zstd",
+    decrypt: component.encryption === "age" ? identitiesOf(source) : undefined,
+    signal,
+  };
+}
+
+/** The plain bytes of a component; they count only when the stream ended without an error. */
+export function openComponent(
+  source: SourceOptions,
+  component: Component,
+  signal?: AbortSignal,
+): Readable {
+  return Readable.from(readArchive(readRequest(source, component, signal)));
+}
+
+/** The path of a component's file. */
+export function componentPath(source: SourceOptions, component: Component): string {
+  return join(source.directory, component.file);
+}
+
+function identitiesOf(source: SourceOptions): Identities {
+  return {
+    identities: source.identities,
+    ...(source.passphrase === undefined ? {} : { passphrase: source.passphrase }),
+  };
+}

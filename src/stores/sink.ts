@@ -1,0 +1,98 @@
+import { chown, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Recipients } from "../archive/keys.ts";
+import { type ByteSource, type Observer, writeArchive } from "../archive/sink.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Component, StoreKind } from "../model/manifest.ts";
+import type { SinkOptions } from "./store.ts";
+
+/** What is only known of a component when its last byte was written. */
+export interface ComponentFacts {
+  readonly source: string;
+  readonly counts: Component["counts"];
+  readonly details: Component["details"];
+  readonly warnings: readonly string[];
+  readonly recovery: string;
+}
+
+/** One component to be written. */
+export interface ComponentSpec {
+  readonly name: string;
+  readonly store: StoreKind;
+  readonly service?: string | undefined;
+  readonly method: string;
+  /** The plain file's extension, such as `tar`; `.zst` and `.age` are added as they apply. */
+  readonly extension: string;
+  /** False for what is compressed already. */
+  readonly compress: boolean;
+  readonly source: ByteSource;
+  /** Settles when the producer behind `source` has ended; its rejection fails the component. */
+  readonly done?: Promise<unknown>;
+  readonly observers?: readonly Observer[];
+  readonly progress?: (plainBytes: number) => void;
+  readonly signal: AbortSignal;
+  /** When the copy was begun, ISO 8601 UTC; default now. */
+  readonly startedAt?: string;
+  readonly clock: Clock;
+  /** Called after the last byte. A rejection removes the file and fails the component. */
+  readonly describe: () => Promise<ComponentFacts> | ComponentFacts;
+}
+
+/**
+ * Streams one component into the sink: compressed, encrypted, hashed, fsynced, mode 0600, and owned by the
+ * owner of the sink's directory (a helper container writes as root what its caller must be able to read).
+ *
+ * @throws what the source, `done`, `describe` or the disk reject with; no file is left then.
+ */
+export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Promise<Component> {
+  const startedAt = spec.startedAt ?? spec.clock.now().toISOString();
+  const encrypt = recipientsOf(sink);
+  const file = [
+    `${spec.name}.${spec.extension}`,
+    ...(spec.compress ? ["zst"] : []),
+    ...(encrypt === undefined ? [] : ["age"]),
+  ].join(".");
+  const described = spec.done === undefined ? undefined : spec.done.then(spec.describe);
+  const written = await writeArchive({
+    source: spec.source,
+    ...(described === undefined ? {} : { done: described }),
+    file: join(sink.directory, file),
+    compress: spec.compress,
+    encrypt,
+    observers: spec.observers ?? [],
+    ...(spec.progress === undefined ? {} : { progress: spec.progress }),
+    signal: spec.signal,
+  });
+  await giveToOwner(join(sink.directory, file), sink.directory);
+  const facts = await (described ?? spec.describe());
+  return {
+    name: spec.name,
+    store: spec.store,
+    method: spec.method,
+    ...(spec.service === undefined ? {} : { service: spec.service }),
+    startedAt,
+    endedAt: spec.clock.now().toISOString(),
+    file,
+    bytes: written.bytes,
+    sha256: written.sha256,
+    plainBytes: written.plainBytes,
+    compression: spec.compress ? "zstd" : "none",
+    encryption: encrypt === undefined ? "none" : "age",
+    source: facts.source,
+    counts: facts.counts,
+    details: facts.details,
+    warnings: [...facts.warnings],
+    recovery: facts.recovery,
+  };
+}
+
+/** Who can open what is written into the sink; undefined leaves it unencrypted. */
+export function recipientsOf(sink: SinkOptions): Recipients | undefined {
+  if (sink.passphrase !== undefined) return { passphrase: sink.passphrase };
+  return sink.recipients.length === 0 ? undefined : { recipients: sink.recipients };
+}
+
+async function giveToOwner(file: string, directory: string): Promise<void> {
+  const { uid, gid } = await stat(directory);
+  if (process.geteuid?.() === 0 && uid !== 0) await chown(file, uid, gid);
+}
