@@ -4,6 +4,7 @@ import { ensureEngine } from "./engine.ts";
 import { ensureDockerUser } from "./engine-user.ts";
 import { ensureStoreImages } from "./images.ts";
 import { ensureRegistry } from "./registry.ts";
+import { ensureSophonImages } from "./sophon.ts";
 import { lockLab } from "./state.ts";
 import { step } from "./step.ts";
 import { missingLabPackages } from "./tools.ts";
@@ -24,7 +25,11 @@ export async function labUp(): Promise<void> {
 
 async function images(): Promise<void> {
   await step("base image trixie", () => ensureBaseImage("trixie"));
-  await Promise.all([step("stores", () => ensureStoreImages("trixie")), olderPostgres()]);
+  await Promise.all([
+    step("stores", () => ensureStoreImages("trixie")),
+    step("stand-ins", ensureSophonImages),
+    olderPostgres(),
+  ]);
 }
 
 async function olderPostgres(): Promise<void> {

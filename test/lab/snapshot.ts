@@ -1,0 +1,82 @@
+import { run } from "./run.ts";
+import { connections, labScript } from "./seed.ts";
+import type { LabStack } from "./stack.ts";
+
+/** The content of every store of a stack: section -> key -> value, all texts. */
+export type Snapshot = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/**
+ * Reads the whole content of a stack that nobody writes to, through the stores' own servers, which must be up.
+ * Left out: the database's own files (its rows are compared), `redelivered` marks of messages, and TTLs to the second.
+ */
+export async function snapshot(
+  stack: LabStack,
+  options: { readonly ignoreFiles?: readonly string[] } = {},
+): Promise<Snapshot> {
+  const ignoreFiles = options.ignoreFiles ?? [];
+  const network = [
+    "--network",
+    stack.tier === "personal" ? "none" : `${stack.projectName}_default`,
+  ];
+  const sections = {
+    personal: ["files", "sqlite"],
+    pro: ["files", "postgres", "qdrant"],
+    enterprise: ["files", "postgres", "qdrant", "redis"],
+  }[stack.tier];
+  const given = { ...connections(stack), ignoreFiles, sections };
+  const [stores, broker] = await Promise.all([
+    labScript(stack, "snapshot/snapshot.py", given, network, "ro") as Promise<Snapshot>,
+    stack.tier === "enterprise" ? brokerSnapshot(stack, network) : {},
+  ]);
+  return { ...stores, ...broker };
+}
+
+interface Definitions {
+  readonly queues: readonly {
+    readonly vhost: string;
+    readonly name: string;
+    readonly arguments: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+async function brokerSnapshot(stack: LabStack, network: readonly string[]): Promise<Snapshot> {
+  const argv = ["rabbitmqctl", "--quiet", "export_definitions", "-", "--format", "json"];
+  const id = await stack.containerId("rabbitmq");
+  const definitions = JSON.parse(await run(["docker", "exec", id, ...argv])) as Definitions &
+    Record<string, unknown>;
+  const queues = definitions.queues.map((queue) => [
+    queue.vhost,
+    queue.name,
+    queue.arguments["x-queue-type"] ?? "classic",
+  ]);
+  const rabbitmq = { ...connections(stack).rabbitmq, queues };
+  const given = { rabbitmq, ignoreFiles: [], sections: ["rabbitmq"] };
+  const messages = await labScript(stack, "snapshot/snapshot.py", given, network, "ro");
+  return { "rabbitmq definitions": flatten(definitions), ...(messages as Snapshot) };
+}
+
+/** One key for each element of each list in the definitions. */
+function flatten(definitions: Readonly<Record<string, unknown>>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [kind, value] of Object.entries(definitions)) {
+    if (!Array.isArray(value)) flat[kind] = JSON.stringify(value);
+    else for (const element of value) flat[`${kind}: ${identity(element)}`] = canonical(element);
+  }
+  return flat;
+}
+
+function identity(element: unknown): string {
+  const { vhost, name, user, source, destination, routing_key } = element as Record<
+    string,
+    unknown
+  >;
+  return [vhost, name, user, source, destination, routing_key].filter(Boolean).join(" ");
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    part !== null && typeof part === "object" && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
