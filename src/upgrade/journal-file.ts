@@ -1,0 +1,223 @@
+import { randomFillSync } from "node:crypto";
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** One line of a journal as it lies on the disk; what `step` and `data` mean is the operation's business. */
+export interface RawEntry {
+  readonly seq: number;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly operation: string;
+  readonly phase: string;
+  readonly step: string;
+  readonly data: unknown;
+}
+
+const preallocatedBytes = 256 * 1024;
+const ballastBytes = 4 * 2 ** 20;
+const newline = 0x0a;
+
+/** Where the files of one operation lie. */
+export function journalPaths(directory: string, id: string) {
+  return { journal: join(directory, `${id}.jsonl`), ballast: join(directory, `${id}.ballast`) };
+}
+
+/**
+ * A file of lines that can still be written when the disk is full: it is filled with empty lines
+ * beforehand, and a ballast file beside it is given up when even that does not help.
+ * Every line is on the disk when {@link LineFile.append} returns.
+ */
+export class LineFile implements Disposable {
+  readonly #directory: string;
+  readonly #id: string;
+  readonly #file: number;
+  readonly #open: number[];
+  #at: number;
+  #allocated: number;
+
+  private constructor(directory: string, id: string, file: number, at: number, allocated: number) {
+    this.#directory = directory;
+    this.#id = id;
+    this.#file = file;
+    this.#open = [file];
+    this.#at = at;
+    this.#allocated = allocated;
+  }
+
+  /** Makes the file with its first line, or leaves nothing. Throws when it exists, or without room for it and its ballast. */
+  static create(directory: string, id: string, first: string): LineFile {
+    const { journal, ballast } = journalPaths(directory, id);
+    removeStrays(directory);
+    const temporary = `${journal}.new`;
+    try {
+      // Random, so that a compressing file system cannot make it small.
+      writeWhole(ballast, randomFillSync(Buffer.allocUnsafe(ballastBytes)));
+      const bytes = Buffer.alloc(preallocatedBytes, newline);
+      bytes.write(`${first}\n`);
+      writeWhole(temporary, bytes);
+      // Unlike a rename, a link never replaces another operation's journal.
+      linkSync(temporary, journal);
+      unlinkSync(temporary);
+      fsyncPath(directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") rmSync(ballast, { force: true });
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    return LineFile.open(directory, id);
+  }
+
+  /** Goes on after the last line, also a torn one. */
+  static open(directory: string, id: string): LineFile {
+    const { journal } = journalPaths(directory, id);
+    const bytes = readFileSync(journal);
+    const end = endOf(bytes);
+    const file = openSync(journal, "r+");
+    writeAt(file, Buffer.of(newline), end);
+    return new LineFile(directory, id, file, end + 1, Math.max(bytes.length, end + 1));
+  }
+
+  /** Writes one line and waits until it is on the disk. */
+  append(line: string): void {
+    const bytes = Buffer.from(`${line}\n`);
+    try {
+      this.#write(bytes);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.freeBallast();
+      this.#write(bytes);
+    }
+    this.#at += bytes.length;
+  }
+
+  /** Gives the reserved space back, for those who need some to bring the host back. */
+  freeBallast(): void {
+    rmSync(journalPaths(this.#directory, this.#id).ballast, { force: true });
+    fsyncPath(this.#directory);
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#open.splice(0)) closeSync(file);
+  }
+
+  #write(bytes: Buffer): void {
+    // At least one empty line always follows: it tells a torn line from the next one.
+    while (this.#at + bytes.length + 1 > this.#allocated) {
+      const more = Buffer.alloc(preallocatedBytes, newline);
+      writeAt(this.#file, more, this.#allocated);
+      fsyncSync(this.#file);
+      this.#allocated += more.length;
+    }
+    writeAt(this.#file, bytes, this.#at);
+    fdatasyncSync(this.#file);
+  }
+}
+
+/**
+ * The lines of a journal. A line that was torn by a crash is left out: its step was never begun.
+ *
+ * @throws when lines are missing in between or are of another shape: somebody changed the file.
+ */
+export function readLines(directory: string, id: string): RawEntry[] {
+  const { journal } = journalPaths(directory, id);
+  const entries: RawEntry[] = [];
+  for (const line of readFileSync(journal, "utf8").split("\n")) {
+    const entry = parseLine(line);
+    if (entry === undefined) continue;
+    if (entry.seq !== entries.length) {
+      throw new Error(`${journal} is damaged: entry ${entries.length} is missing`);
+    }
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** The ids of the journals in a directory, oldest name first; none when it does not exist. */
+export function journalIds(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith(".jsonl"))
+      .map((name) => name.slice(0, -".jsonl".length))
+      .sort((a, b) => (a < b ? -1 : 1));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** Gives back the spare space of a journal that nobody will write to any more. */
+export function trim(directory: string, id: string): void {
+  const { journal, ballast } = journalPaths(directory, id);
+  truncateSync(journal, endOf(readFileSync(journal)) + 1);
+  rmSync(ballast, { force: true });
+}
+
+/** Where the last line ends, torn or not. */
+function endOf(bytes: Buffer): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === newline) end -= 1;
+  return end;
+}
+
+function parseLine(line: string): RawEntry | undefined {
+  if (line === "") return undefined;
+  try {
+    const entry = JSON.parse(line) as Partial<RawEntry> | null;
+    return typeof entry?.seq === "number" ? (entry as RawEntry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a run that was killed while it made a journal left: no operation began. */
+function removeStrays(directory: string): void {
+  const ids = new Set(journalIds(directory));
+  for (const name of readdirSync(directory)) {
+    const id = name.replace(/\.ballast$/, "");
+    if (name.endsWith(".jsonl.new") || (id !== name && !ids.has(id))) {
+      rmSync(join(directory, name), { force: true });
+    }
+  }
+}
+
+function writeWhole(path: string, bytes: Buffer): void {
+  const file = openSync(path, "w", 0o600);
+  try {
+    writeAt(file, bytes, 0);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function writeAt(file: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+function fsyncPath(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function isFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
