@@ -109,3 +109,30 @@ export function describeError(error: unknown): string {
   }
   return parts.join(": ");
 }
+
+/** The exit code that goes with each word of `result`. */
+export const exitCodeOf: Readonly<Record<ResultName, ExitCode>> = {
+  "backed-up": exitCodes.done,
+  verified: exitCodes.done,
+  restored: exitCodes.done,
+  passed: exitCodes.done,
+  unchanged: exitCodes.done,
+  recovered: exitCodes.done,
+  clean: exitCodes.done,
+  listed: exitCodes.done,
+  pruned: exitCodes.done,
+  planned: exitCodes.done,
+  error: exitCodes.bug,
+  refused: exitCodes.refused,
+  "backup-failed": exitCodes.backupFailed,
+  "upload-failed": exitCodes.backupFailed,
+  damaged: exitCodes.damaged,
+  stale: exitCodes.damaged,
+  failed: exitCodes.damaged,
+  unverifiable: exitCodes.unverifiable,
+  "rolled-back": exitCodes.rolledBack,
+  "rollback-failed": exitCodes.needsPerson,
+  "restart-failed": exitCodes.needsPerson,
+  locked: exitCodes.locked,
+  cancelled: exitCodes.cancelled,
+};

@@ -39,6 +39,8 @@ export interface Reason {
   readonly message: string;
   /** The decisive log line, or the tail of a tool's stderr. */
   readonly evidence?: string;
+  /** What the reader can do about it. */
+  readonly hint?: string;
 }
 
 /** The one object that `--json` prints, and that the outputs of the action are taken from. */

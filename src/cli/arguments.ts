@@ -1,0 +1,126 @@
+import { parseArgs } from "node:util";
+import { RefusedError } from "../core/errors.ts";
+import { type CommandName, commandNames } from "../options/commands.ts";
+import type { RawInputs } from "../options/files.ts";
+import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inputs.ts";
+import { otherNames } from "../options/names.ts";
+import { nearest } from "../options/suggest.ts";
+
+/** What the command line asks for. */
+export type Request =
+  | { readonly kind: "help"; readonly command: CommandName | undefined }
+  | { readonly kind: "version" }
+  | {
+      readonly kind: "run";
+      readonly command: CommandName;
+      readonly raw: RawInputs;
+      /** Flags that mean nothing to this command. */
+      readonly idle: readonly InputName[];
+    };
+
+const multiple = ["paths", "list", "lines", "images", "recipients", "identities"];
+
+/**
+ * Reads the arguments after the program's name. A flag that takes several values may be given several times.
+ *
+ * @param offered - the commands of this build
+ * @throws RefusedError for an unknown command or flag (with the one that was probably meant), a missing
+ * value, a flag given twice, a stray word.
+ */
+export function parseArguments(argv: readonly string[], offered: readonly CommandName[]): Request {
+  const known = inputsOf(offered).filter(([, spec]) => spec.face !== "action");
+  const { tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: {
+      help: { type: "boolean", short: "h" },
+      version: { type: "boolean", short: "V" },
+      ...Object.fromEntries(
+        known.map(([name, spec]) => [name, { type: spec.kind === "flag" ? "boolean" : "string" }]),
+      ),
+    },
+  });
+  const flags = tokens.filter((token) => token.kind === "option");
+  const words = tokens.filter((token) => token.kind === "positional").map((token) => token.value);
+  const asksHelp = words[0] === "help" || flags.some((flag) => flag.name === "help");
+  if (words[0] === "help") words.shift();
+  const command = words.shift();
+  if (asksHelp) {
+    return { kind: "help", command: command === undefined ? undefined : offer(command, offered) };
+  }
+  if (flags.some((flag) => flag.name === "version")) return { kind: "version" };
+  if (command === undefined) {
+    throw refused("no command given", `give one of ${offered.join(", ")}, or --help`);
+  }
+  const chosen = offer(command, offered);
+  const raw: Partial<Record<InputName, string>> = {};
+  for (const flag of flags)
+    addFlag(
+      raw,
+      flag,
+      known.map(([name]) => name),
+    );
+  if (words[0] !== undefined) {
+    throw refused(`unexpected word "${words[0]}"`, `${chosen} takes flags only, see --help`);
+  }
+  const idle = (Object.keys(raw) as InputName[]).filter(
+    (name) => !inputSpec(name).commands.includes(chosen),
+  );
+  return { kind: "run", command: chosen, raw, idle };
+}
+
+type Flag = {
+  readonly rawName: string;
+  readonly name: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+};
+
+function addFlag(
+  raw: Partial<Record<InputName, string>>,
+  flag: Flag,
+  known: readonly InputName[],
+): void {
+  const { name, rawName, value } = flag;
+  if (!isInputName(name) || !known.includes(name)) throw unknownFlag(name, rawName, known);
+  const { kind } = inputSpec(name);
+  const swallowed = flag.inlineValue !== true && value?.startsWith("-") === true;
+  if (kind !== "flag" && (value === undefined || value === "" || swallowed)) {
+    throw refused(`${rawName} has no value`, `write ${rawName} VALUE or ${rawName}=VALUE`);
+  }
+  if (kind === "secret" && value !== undefined && !value.startsWith("@")) {
+    const variable = inputSpec(name).environment;
+    const wrong = `${rawName} on the command line can be read by every user of this host`;
+    throw refused(wrong, `set ${variable}, or write ${rawName} @FILE`);
+  }
+  const before = raw[name];
+  if (before !== undefined && !multiple.includes(kind)) {
+    throw refused(`${rawName} is given twice`, "keep one of the two");
+  }
+  raw[name] = before === undefined ? (value ?? "true") : `${before}\n${value}`;
+}
+
+function unknownFlag(name: string, rawName: string, known: readonly InputName[]): RefusedError {
+  const other = otherNames[name];
+  if (other !== undefined) return refused(`unknown flag ${rawName}`, `it is called --${other}`);
+  const near = nearest(name, [...known, "help", "version"]);
+  const fix = near === undefined ? "see --help" : `did you mean --${near}?`;
+  return refused(`unknown flag ${rawName}`, fix);
+}
+
+function offer(word: string, offered: readonly CommandName[]): CommandName {
+  const found = offered.find((name) => name === word);
+  if (found !== undefined) return found;
+  if ((commandNames as readonly string[]).includes(word)) {
+    throw refused(`${word} is not part of this version`, `it offers ${offered.join(", ")}`);
+  }
+  const near = nearest(word, offered);
+  const fix = near === undefined ? `give one of ${offered.join(", ")}` : `did you mean ${near}?`;
+  throw refused(`unknown command "${word}"`, fix);
+}
+
+function refused(wrong: string, fix: string): RefusedError {
+  return new RefusedError(`${wrong}: ${fix}`, { class: "usage" });
+}

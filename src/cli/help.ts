@@ -1,0 +1,107 @@
+import { type ExitCode, exitCodes } from "../core/errors.ts";
+import { type CommandName, commandDescriptions } from "../options/commands.ts";
+import { inputsOf } from "../options/inputs.ts";
+import type { InputKind, InputSpec } from "../options/spec.ts";
+import { wrap } from "./wrap.ts";
+
+/** What each exit code means (contract); repeated in docs/cli.md. */
+export const exitMeanings: Readonly<Record<ExitCode, string>> = {
+  [exitCodes.done]: "done",
+  [exitCodes.bug]: "a bug: the stack trace says where, please report it",
+  [exitCodes.refused]: "bad input, configuration or host; nothing was changed",
+  [exitCodes.backupFailed]:
+    "the backup failed and none is recorded, or it is and its upload failed",
+  [exitCodes.damaged]:
+    "the backup is damaged, does not restore or is too old; the log shows a failed start; the rehearsal failed",
+  [exitCodes.unverifiable]: "could not verify or judge",
+  [exitCodes.rolledBack]: "the upgrade or restore failed; the state before is back and checked",
+  [exitCodes.needsPerson]: "putting it back failed; a person is needed and is told what to do",
+  [exitCodes.locked]: "another operation holds the lock",
+  [exitCodes.cancelled]: "cancelled by a signal; the host is as before, or recover is named",
+};
+
+/** How a value of each kind is shown in help. */
+const placeholders: Readonly<Record<InputKind, string>> = {
+  text: "TEXT",
+  path: "PATH",
+  paths: "PATH,...",
+  list: "NAME,...",
+  lines: "REGEX",
+  flag: "",
+  choice: "",
+  integer: "N",
+  duration: "TIME",
+  url: "URL",
+  images: "SERVICE=IMAGE",
+  recipients: "AGE1...|@PATH",
+  identities: "PATH",
+  secret: "@PATH",
+};
+
+/** The help of the whole program. */
+export function programHelp(offered: readonly CommandName[]): string {
+  const list = offered.map((name) => `  ${name.padEnd(14)}${commandDescriptions[name].summary}`);
+  return [
+    "Sophon Keeper backs up, verifies, restores and upgrades a Sophon stack.",
+    "",
+    "USAGE",
+    "  sophon-keeper COMMAND [FLAGS]",
+    "",
+    "COMMANDS",
+    ...list,
+    "",
+    "FLAGS OF EVERY COMMAND",
+    "  -h, --help      this text, or that of a command",
+    "  -V, --version   the version",
+    "  --json          one JSON object on standard output, whatever happens",
+    "",
+    ...exitStatus([...new Set(offered.flatMap((name) => commandDescriptions[name].exits))]),
+    "",
+  ].join("\n");
+}
+
+/** The help of one command: what it does, its flags, its exit codes. */
+export function commandHelp(command: CommandName): string {
+  const description = commandDescriptions[command];
+  const flags = inputsOf([command]).filter(([, spec]) => spec.face !== "action");
+  return [
+    `sophon-keeper ${command}: ${description.summary}`,
+    "",
+    ...wrap(description.about, 0),
+    "",
+    "USAGE",
+    `  sophon-keeper ${command} [FLAGS]${command === "scan-log" ? " < LOG" : ""}`,
+    "",
+    "FLAGS",
+    ...flags.flatMap(([name, spec]) => [
+      `  --${name} ${placeholderOf(spec)}`.trimEnd(),
+      ...about(spec),
+    ]),
+    "  -h, --help",
+    "      This text.",
+    "",
+    ...exitStatus(description.exits),
+    "",
+  ].join("\n");
+}
+
+/** The values an input takes, in short: `live|stopped`, `TIME`. */
+export function placeholderOf(spec: InputSpec): string {
+  return spec.choices?.join("|") ?? placeholders[spec.kind];
+}
+
+function about(spec: InputSpec): string[] {
+  const standing = spec.default === undefined ? "" : ` Default: ${spec.default}.`;
+  const variable = spec.environment === undefined ? "" : ` Or the variable ${spec.environment}.`;
+  return wrap(`${spec.about}${standing}${variable}`, 6);
+}
+
+function exitStatus(exits: readonly ExitCode[]): string[] {
+  const always: readonly ExitCode[] = [0, 1, 2, 130];
+  const codes = [...new Set([...always, ...exits])].sort((a, b) => a - b);
+  const lines = codes.flatMap((code) => {
+    const [first = "", ...rest] = wrap(exitMeanings[code], 8);
+    return [`  ${String(code).padStart(3)}${first.slice(5)}`, ...rest];
+  });
+  return ["EXIT STATUS", ...lines];
+}

@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { text } from "node:stream/consumers";
+import type { Commands } from "../commands/command.ts";
+import { listenForSignals } from "../core/cancel.ts";
+import { systemClock } from "../core/clock.ts";
+import type { ExitCode } from "../core/errors.ts";
+import { Masker } from "../core/secrets.ts";
+import { failureResult } from "../report/failure.ts";
+import { version } from "../version.ts";
+import { finish, runCli, type Terminal, wantsJson } from "./run.ts";
+import { terminalReporter } from "./terminal.ts";
+
+/** Runs the command line of this process, prints its result and ends it with its exit code. */
+export async function runProcess(commands: Commands): Promise<void> {
+  const { argv, env, stdout, stderr } = process;
+  const masker = new Masker();
+  const interactive = stderr.isTTY === true && env.TERM !== "dumb";
+  const debug = env.SOPHON_KEEPER_DEBUG === "1";
+  const reporter = terminalReporter({
+    stream: stderr,
+    interactive,
+    debug,
+    masker,
+    clock: systemClock,
+  });
+  let printed = "";
+  const terminal: Terminal = {
+    argv: argv.slice(2),
+    environment: env,
+    places: { workingDirectory: process.cwd(), home: env.HOME ?? homedir() },
+    cancellation: listenForSignals((message) => reporter.info(message)),
+    reporter,
+    masker,
+    clock: systemClock,
+    version,
+    print: (result) => {
+      printed += result;
+    },
+    tell: (message) => reporter.info(message),
+    readText: (path) => readFile(path, "utf8"),
+    readInput: () => text(process.stdin),
+  };
+  // A reader that went away (`| head`) must not turn a finished operation into a crash.
+  for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
+  let ended = false;
+  const end = (code: ExitCode) => {
+    if (ended) return;
+    ended = true;
+    // Exits when the text is out: a handle that something left open must not keep the process.
+    stdout.write(printed, () => process.exit(code));
+  };
+  const crash = (error: unknown) => {
+    printed = "";
+    const json = wantsJson(terminal.argv);
+    end(finish(failureResult(error, systemClock.monotonicMs() / 1000), terminal, json));
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  end(await runCli(terminal, commands));
+}

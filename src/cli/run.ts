@@ -1,0 +1,116 @@
+import { type Command, type Commands, offeredCommands } from "../commands/command.ts";
+import type { Cancellation } from "../core/cancel.ts";
+import type { Clock } from "../core/clock.ts";
+import { type ExitCode, exitCodeOf } from "../core/errors.ts";
+import type { Reporter } from "../core/reporter.ts";
+import type { Masker } from "../core/secrets.ts";
+import type { Result } from "../model/result.ts";
+import type { CommandName } from "../options/commands.ts";
+import { type RawInputs, readReferences } from "../options/files.ts";
+import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
+import type { Places } from "../options/values.ts";
+import { parseOptions } from "../options.ts";
+import { failureResult } from "../report/failure.ts";
+import { failureText, resultText } from "../report/text.ts";
+import { parseArguments, type Request } from "./arguments.ts";
+import { commandHelp, programHelp } from "./help.ts";
+
+/** What the terminal face needs of the process it runs in. */
+export interface Terminal {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly places: Places;
+  readonly cancellation: Cancellation;
+  readonly reporter: Reporter;
+  readonly masker: Masker;
+  readonly clock: Clock;
+  readonly version: string;
+  /** Writes the result. With `--json` it is called exactly once. */
+  readonly print: (text: string) => void;
+  /** Writes for a person, on standard error. */
+  readonly tell: (text: string) => void;
+  readonly readText: (path: string) => Promise<string>;
+  readonly readInput: () => Promise<string>;
+}
+
+/** Runs one command line to its exit code. Never throws: what is thrown inside becomes a result. */
+export async function runCli(terminal: Terminal, commands: Commands): Promise<ExitCode> {
+  const json = wantsJson(terminal.argv);
+  const startMs = terminal.clock.monotonicMs();
+  const seconds = () => Math.round(terminal.clock.monotonicMs() - startMs) / 1000;
+  try {
+    const request = parseArguments(terminal.argv, offeredCommands(commands));
+    if (request.kind !== "run") {
+      terminal.print(informationText(request, commands, terminal.version));
+      return 0;
+    }
+    const command = commands[request.command] as Command;
+    return finish(await runCommand(terminal, request, command), terminal, json);
+  } catch (error) {
+    const by = terminal.cancellation.cancelledBy();
+    return finish(failureResult(error, seconds(), by), terminal, json);
+  }
+}
+
+/** Prints a result as the contract says and gives its exit code. */
+export function finish(
+  result: Result,
+  terminal: Pick<Terminal, "masker" | "print" | "tell">,
+  json: boolean,
+): ExitCode {
+  const masked = terminal.masker.maskValue(result) as Result;
+  if (result.reason !== undefined) terminal.tell(failureText(masked));
+  terminal.print(json ? `${JSON.stringify(masked)}\n` : resultText(masked));
+  return exitCodeOf[result.result];
+}
+
+/** Whether the one object is wanted; also when the arguments are otherwise wrong. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
+}
+
+async function runCommand(
+  terminal: Terminal,
+  request: Extract<Request, { kind: "run" }>,
+  command: Command,
+): Promise<Result> {
+  const { reporter, clock, version, readInput } = terminal;
+  for (const name of request.idle) {
+    reporter.warning(`--${name} means nothing to ${request.command} and is ignored`);
+  }
+  const typed = withEnvironment(request.raw, request.command, terminal.environment);
+  const raw = await readReferences(typed, terminal.places, terminal.readText);
+  for (const name of ["passphrase", "identity", "health-header"] as const) {
+    if (raw[name] !== undefined) reporter.secret(raw[name]);
+  }
+  const options = parseOptions(request.command, raw, terminal.places);
+  const { signal } = terminal.cancellation;
+  return await command(options, { reporter, clock, signal, version, readInput });
+}
+
+/** A variable stands in for a flag that was not given; one that means nothing to the command is not looked at. */
+function withEnvironment(
+  raw: RawInputs,
+  command: CommandName,
+  environment: Terminal["environment"],
+): RawInputs {
+  const completed: Partial<Record<InputName, string>> = { ...raw };
+  for (const name of Object.keys(inputs) as InputName[]) {
+    const spec = inputSpec(name);
+    const value = spec.environment === undefined ? undefined : environment[spec.environment];
+    if (value === undefined || value === "" || !spec.commands.includes(command)) continue;
+    completed[name] ??= value;
+  }
+  return completed;
+}
+
+function informationText(
+  request: Exclude<Request, { kind: "run" }>,
+  commands: Commands,
+  version: string,
+): string {
+  if (request.kind === "version") return `${version}\n`;
+  if (request.command === undefined) return programHelp(offeredCommands(commands));
+  return commandHelp(request.command);
+}

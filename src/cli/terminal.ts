@@ -1,0 +1,67 @@
+import type { Writable } from "node:stream";
+import type { Clock } from "../core/clock.ts";
+import { formatSeconds } from "../core/format.ts";
+import type { Reporter } from "../core/reporter.ts";
+import type { Masker } from "../core/secrets.ts";
+
+/** Where a terminal reporter writes, and how. */
+export interface TerminalOptions {
+  /** Standard error; standard output belongs to the result. */
+  readonly stream: Writable;
+  /** On a terminal progress is one line that changes; elsewhere a line now and then. */
+  readonly interactive: boolean;
+  readonly debug: boolean;
+  readonly masker: Masker;
+  readonly clock: Clock;
+}
+
+const everyMs = { interactive: 100, plain: 10_000 };
+const clearLine = "\r\u001b[2K";
+
+/** Tells what an operation does on standard error, one indent a phase. */
+export function terminalReporter(options: TerminalOptions): Reporter {
+  const { stream, interactive, masker, clock } = options;
+  let depth = 0;
+  let progressShown = false;
+  let lastProgressMs = Number.NEGATIVE_INFINITY;
+  const write = (text: string) => {
+    const clear = progressShown ? clearLine : "";
+    progressShown = false;
+    const indent = "  ".repeat(depth);
+    const lines = masker.mask(text).split("\n");
+    stream.write(`${clear}${lines.map((line) => `${indent}${line}`).join("\n")}\n`);
+  };
+  const progress = (message: string) => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - lastProgressMs < (interactive ? everyMs.interactive : everyMs.plain)) return;
+    lastProgressMs = nowMs;
+    if (!interactive) {
+      write(message);
+      return;
+    }
+    const columns = (stream as Writable & { columns?: number }).columns ?? 80;
+    const line = `${"  ".repeat(depth)}${masker.mask(message)}`.slice(0, columns - 1);
+    stream.write(`${clearLine}${line}`);
+    progressShown = true;
+  };
+  return {
+    async group(title, work) {
+      write(`• ${title}`);
+      depth += 1;
+      lastProgressMs = clock.monotonicMs();
+      const startMs = clock.monotonicMs();
+      try {
+        const value = await work();
+        write(`done in ${formatSeconds((clock.monotonicMs() - startMs) / 1000)}`);
+        return value;
+      } finally {
+        depth -= 1;
+      }
+    },
+    info: write,
+    debug: (message) => options.debug && write(message),
+    warning: (message) => write(`warning: ${message}`),
+    progress,
+    secret: (value) => void masker.add(value),
+  };
+}

@@ -1,0 +1,16 @@
+const width = 96;
+
+/** Breaks a text into lines of at most 96 columns, each indented by so many spaces. */
+export function wrap(text: string, indent: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/)) {
+    if (line !== "" && indent + line.length + 1 + word.length > width) {
+      lines.push(" ".repeat(indent) + line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return line === "" ? lines : [...lines, " ".repeat(indent) + line];
+}

@@ -1,0 +1,57 @@
+import { RefusedError } from "../core/errors.ts";
+import type { InputName } from "./inputs.ts";
+import { inputSpec } from "./inputs.ts";
+import { absolute, type Places, words } from "./values.ts";
+
+/** What the user typed, by input; inputs that were left out are not in it. */
+export type RawInputs = Readonly<Partial<Record<InputName, string>>>;
+
+/**
+ * Replaces references to files by what is in them: `@path` for secrets, and for keys also a plain path,
+ * so that the validator itself needs no disk.
+ *
+ * @throws RefusedError naming the input and the file that cannot be read.
+ */
+export async function readReferences(
+  raw: RawInputs,
+  places: Places,
+  readText: (path: string) => Promise<string>,
+): Promise<RawInputs> {
+  const resolved: Partial<Record<InputName, string>> = { ...raw };
+  for (const [name, text] of Object.entries(raw) as [InputName, string][]) {
+    const { kind } = inputSpec(name);
+    const read = (path: string) => readFile(name, path, places, readText);
+    if (kind === "secret" && text.startsWith("@")) resolved[name] = await read(text.slice(1));
+    if (kind === "recipients" || kind === "identities") {
+      const parts = words(text).flatMap((word) => (isKey(word) ? word.split(/\s+/) : [word]));
+      const texts = parts.map(async (part) => (isKey(part) ? part : read(part.replace(/^@/, ""))));
+      resolved[name] = (await Promise.all(texts)).join("\n");
+    }
+  }
+  return resolved;
+}
+
+/** What looks like a key is never taken for a path, so that a mistyped one is told as such. */
+function isKey(word: string): boolean {
+  return /^(age1|AGE-|ssh-)/i.test(word) && !/[/\\]|\.\w+$/.test(word.split(/\s/)[0] ?? "");
+}
+
+async function readFile(
+  name: string,
+  path: string,
+  places: Places,
+  readText: (path: string) => Promise<string>,
+): Promise<string> {
+  try {
+    return await readText(absolute(path, places));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const kind = inputSpec(name as InputName).kind === "recipients" ? "an age recipient nor" : "";
+    throw new RefusedError(
+      kind === ""
+        ? `${name}: the file cannot be read (${why}): give a readable file`
+        : `${name} has "${path}", which is neither ${kind} a readable file (${why})`,
+      { class: "input", cause },
+    );
+  }
+}

@@ -1,0 +1,190 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { RefusedError } from "../core/errors.ts";
+import { isAgeKey } from "./key.ts";
+import type { InputSpec } from "./spec.ts";
+
+/** Where relative paths start. */
+export interface Places {
+  readonly workingDirectory: string;
+  readonly home: string | undefined;
+}
+
+/** A value of any kind, as {@link readValue} gives it. */
+export type Value =
+  | string
+  | boolean
+  | number
+  | readonly string[]
+  | Readonly<Record<string, string>>;
+
+/**
+ * Reads the text of one input as its kind says.
+ *
+ * @param base - the directory relative paths start at
+ * @throws RefusedError naming the input, what is wrong and what to write instead.
+ */
+export function readValue(name: string, spec: InputSpec, text: string, places: Places): Value {
+  switch (spec.kind) {
+    case "text":
+      return text.trim();
+    case "secret":
+      return readSecret(name, text);
+    case "path":
+      return absolute(text.trim(), places);
+    case "paths":
+      return words(text).map((word) => absolute(word, places));
+    case "list":
+      return words(text);
+    case "lines":
+      return readPatterns(name, text);
+    case "flag":
+      return readFlag(name, text);
+    case "choice":
+      return readChoice(name, spec.choices ?? [], text.trim());
+    case "integer":
+      return readInteger(name, spec, text.trim());
+    case "duration":
+      return readDurationMs(name, text.trim());
+    case "url":
+      return readUrl(name, text.trim());
+    case "images":
+      return readImages(name, text);
+    case "recipients":
+      return readRecipients(name, text);
+    case "identities":
+      return readIdentities(name, text);
+  }
+}
+
+/** The items of a list input: one a line or separated by commas; comment lines and empty ones dropped. */
+export function words(text: string): string[] {
+  return text
+    .split("\n")
+    .filter((line) => !line.trim().startsWith("#"))
+    .flatMap((line) => line.split(","))
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}
+
+/** A path as the user meant it: `~/` is the home directory, relative ones start at the working directory. */
+export function absolute(path: string, places: Places): string {
+  if (places.home !== undefined && (path === "~" || path.startsWith("~/"))) {
+    return join(places.home, path.slice(1));
+  }
+  return isAbsolute(path) ? resolve(path) : resolve(places.workingDirectory, path);
+}
+
+function readSecret(name: string, text: string): string {
+  const secret = text.replace(/\r?\n$/, "");
+  if (/[\r\n]/.test(secret)) throw refused(name, "has more than one line", "give one line");
+  return secret;
+}
+
+function readFlag(name: string, text: string): boolean {
+  const word = text.trim().toLowerCase();
+  if (word === "true" || word === "false") return word === "true";
+  throw refused(name, `is "${text}"`, "write true or false");
+}
+
+function readChoice(name: string, choices: readonly string[], word: string): string {
+  if (choices.includes(word)) return word;
+  throw refused(name, `is "${word}"`, `write one of ${choices.join(", ")}`);
+}
+
+function readInteger(name: string, spec: InputSpec, word: string): number {
+  const value = Number(word);
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec;
+  if (/^\d+$/.test(word) && value >= min && value <= max) return value;
+  const range = spec.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw refused(name, `is "${word}"`, `write a whole number ${range}`);
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  "": 1000,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** `90s`, `10m`, `1h30m`, `2d`; a bare number is seconds. In milliseconds. */
+function readDurationMs(name: string, word: string): number {
+  const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw]?)/g)];
+  const whole = parts.map(([part]) => part).join("");
+  const milliseconds = parts.reduce(
+    (sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ""] ?? Number.NaN),
+    0,
+  );
+  if (word !== "" && whole === word && Number.isFinite(milliseconds))
+    return Math.round(milliseconds);
+  throw refused(name, `is "${word}"`, "write a duration such as 90s, 10m, 36h or 2d");
+}
+
+function readUrl(name: string, word: string): string {
+  if (URL.canParse(word) && /^https?:$/.test(new URL(word).protocol)) return word;
+  throw refused(name, `is "${word}"`, "write a URL that starts with http:// or https://");
+}
+
+function readImages(name: string, text: string): Record<string, string> {
+  const images: Record<string, string> = {};
+  for (const word of words(text)) {
+    const [, service, reference] = /^([\w.-]+)\s*=\s*(\S+)$/.exec(word) ?? [];
+    if (service === undefined || reference === undefined) {
+      throw refused(
+        name,
+        `has "${word}"`,
+        "write service=reference, such as web=example/web:1.3.0",
+      );
+    }
+    if (Object.hasOwn(images, service)) {
+      throw refused(name, `names the service ${service} twice`, "keep one of the two");
+    }
+    images[service] = reference;
+  }
+  return images;
+}
+
+function readPatterns(name: string, text: string): string[] {
+  const patterns = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  for (const pattern of patterns) {
+    try {
+      new RegExp(pattern);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw refused(name, `has "${pattern}" (${why})`, "write a JavaScript regular expression");
+    }
+  }
+  return patterns;
+}
+
+function readRecipients(name: string, text: string): string[] {
+  const recipients = words(text).flatMap((word) => word.split(/\s+/));
+  for (const recipient of recipients) {
+    if (recipient.toUpperCase().startsWith("AGE-SECRET-KEY-")) {
+      throw refused(name, "holds a secret key", "give its public half, which age-keygen -y prints");
+    }
+    if (isAgeKey(recipient, "age")) continue;
+    const hint =
+      "write age1... as age-keygen prints it (X25519; ssh keys and age1pq... are not supported)";
+    throw refused(name, `has "${recipient}", which is not an age recipient`, hint);
+  }
+  return [...new Set(recipients)];
+}
+
+function readIdentities(name: string, text: string): string[] {
+  const identities = words(text).flatMap((word) => word.split(/\s+/));
+  const good = identities.every((identity) => isAgeKey(identity, "age-secret-key-"));
+  // The text is not repeated: it may be a mistyped secret.
+  if (good && identities.length > 0) return [...new Set(identities)];
+  throw refused(
+    name,
+    "holds no age identity, or one with a typing error",
+    "give a key file as age-keygen makes it, or its AGE-SECRET-KEY-1... line",
+  );
+}
+
+function refused(name: string, wrong: string, fix: string): RefusedError {
+  return new RefusedError(`${name} ${wrong}: ${fix}`, { class: "input" });
+}

@@ -1,0 +1,69 @@
+import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
+import type { Result } from "../model/result.ts";
+
+/** A result for the terminal: the verdict first, then what was looked at. */
+export function resultText(result: Result): string {
+  const parts = [
+    verdictLine(result),
+    componentTable(result),
+    checkLines(result),
+    ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
+  ];
+  return `${parts.filter((part) => part !== "").join("\n")}\n`;
+}
+
+/** Why it ended as it did, for standard error: message, evidence, what to do. */
+export function failureText(result: Result): string {
+  const { reason } = result;
+  if (reason === undefined) return "";
+  const bug = result.result === "error";
+  const report = "this is a bug: please report it at the project's issues, with the text above";
+  const lines = [
+    `${result.result}: ${reason.message}`,
+    reason.evidence === undefined ? "" : indented(reason.evidence),
+    reason.hint ?? "",
+    bug ? report : "",
+  ];
+  return lines.filter((line) => line !== "").join("\n");
+}
+
+function verdictLine(result: Result): string {
+  const facts = [
+    result.backupId,
+    result.level === undefined ? undefined : `level ${result.level}`,
+    result.path,
+    result.downtimeSeconds === undefined
+      ? undefined
+      : `downtime ${formatSeconds(result.downtimeSeconds)}`,
+    formatSeconds(result.seconds),
+  ];
+  return [`${result.result}:`, facts.filter((fact) => fact !== undefined).join(", ")].join(" ");
+}
+
+function componentTable(result: Result): string {
+  if (result.components === undefined || result.components.length === 0) return "";
+  const rows = result.components.map((component) => [
+    component.name,
+    formatBytes(component.bytes),
+    component.plainBytes === undefined ? "-" : formatBytes(component.plainBytes),
+    component.seconds === undefined ? "-" : formatSeconds(component.seconds),
+    component.summary ?? "",
+  ]);
+  return formatTable([["component", "stored", "data", "time", "holds"], ...rows]);
+}
+
+function checkLines(result: Result): string {
+  return (result.checks ?? [])
+    .map((check) => {
+      const of = check.component === undefined ? "" : ` ${check.component}`;
+      return `${check.status.padEnd(12)} ${check.name}${of}: ${check.detail}`;
+    })
+    .join("\n");
+}
+
+function indented(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

@@ -1,0 +1,125 @@
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { describe, expect, it } from "vitest";
+import { RefusedError } from "../../../src/core/errors.ts";
+import type { RawInputs } from "../../../src/options/files.ts";
+import { type InputName, inputSpec, inputs } from "../../../src/options/inputs.ts";
+import { type Options, optionKey, parseOptions } from "../../../src/options.ts";
+
+const places = { workingDirectory: "/srv", home: "/home/ada" };
+const recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
+function parse(command: Options["command"], raw: RawInputs): Options {
+  return parseOptions(command, raw, places);
+}
+
+describe("parseOptions", () => {
+  it("gives every input's member, with its default", () => {
+    const options = parse("backup", {});
+    for (const name of Object.keys(inputs) as InputName[]) {
+      expect(Object.keys(options)).toContain(optionKey(name));
+    }
+    expect(options).toMatchObject({
+      command: "backup",
+      consistency: "live",
+      lockTimeoutMs: 0,
+      healthTimeoutMs: 600_000,
+      recipients: [],
+      images: {},
+      dryRun: false,
+      repository: undefined,
+    });
+  });
+
+  it("accepts its own defaults in every input", () => {
+    for (const name of Object.keys(inputs) as InputName[]) {
+      const text = inputSpec(name).default;
+      if (text !== undefined) expect(() => parse("list", { [name]: text })).not.toThrow();
+    }
+  });
+
+  it("takes an empty text as left out", () => {
+    expect(parse("backup", { consistency: " ", "keep-last": "" })).toMatchObject({
+      consistency: "live",
+      keepLast: undefined,
+    });
+  });
+
+  it("makes paths absolute, compose files from the project directory", () => {
+    const options = parse("backup", {
+      "project-directory": "stack",
+      "compose-files": "compose.yml, /etc/extra.yml\nmore.yml",
+      repository: "~/backups",
+      "data-dir": "../data",
+    });
+    expect(options.projectDirectory).toBe("/srv/stack");
+    expect(options.composeFiles).toEqual([
+      "/srv/stack/compose.yml",
+      "/etc/extra.yml",
+      "/srv/stack/more.yml",
+    ]);
+    expect(options.repository).toBe("/home/ada/backups");
+    expect(options.dataDir).toBe("/data");
+  });
+
+  it.each([
+    ["90s", 90_000],
+    ["10m", 600_000],
+    ["1h30m", 5_400_000],
+    ["2d", 172_800_000],
+    ["45", 45_000],
+    ["500ms", 500],
+    ["1.5h", 5_400_000],
+  ])("reads the duration %s", (text, milliseconds) => {
+    expect(parse("upgrade-test", { soak: text }).soakMs).toBe(milliseconds);
+  });
+
+  it.each<[Options["command"], RawInputs, RegExp]>([
+    ["upgrade-test", { soak: "ten minutes" }, /^soak is "ten minutes": write a duration/],
+    ["upgrade-test", { soak: "-5s" }, /^soak is "-5s"/],
+    ["backup", { consistency: "cold" }, /^consistency is "cold": write one of live, stopped$/],
+    ["backup", { "keep-last": "0" }, /^keep-last is "0": write a whole number of at least 1$/],
+    ["backup", { "artifact-retention-days": "900" }, /from 1 to 400$/],
+    ["backup", { "dry-run": "yes" }, /^dry-run is "yes": write true or false$/],
+    ["backup", { recipients: "ssh-ed25519 AAAA" }, /^recipients has "ssh-ed25519"/],
+    ["backup", { recipients: recipient.replace("7rx", "7xr") }, /not an age recipient/],
+    ["backup", { recipients: recipient, passphrase: "long enough" }, /exclude each other/],
+    ["backup", { upload: "artifact" }, /^upload is artifact, but nothing encrypts/],
+    ["backup", { "artifact-name": "a:b" }, /^artifact-name is "a:b"/],
+    ["upgrade-test", { images: "web" }, /^images has "web": write service=reference/],
+    ["upgrade-test", { images: "web=a,web=b" }, /twice/],
+    ["upgrade-test", { target: "clone" }, /^target is "clone": write live or rehearsal$/],
+    ["upgrade-test", { "health-url": "localhost:80" }, /^health-url is "localhost:80"/],
+    ["upgrade-test", { "health-header": "no colon" }, /^health-header is not a header/],
+    ["scan-log", { "log-deny": "(" }, /^log-deny has "\("/],
+    ["prune", {}, /^prune has no keep rule/],
+  ])("refuses for %s %o", (command, raw, message) => {
+    const act = () => parse(command, raw);
+    expect(act).toThrow(RefusedError);
+    expect(act).toThrow(message);
+  });
+
+  it("never repeats a mistyped identity", () => {
+    const secret = "AGE-SECRET-KEY-1QQQQ";
+    expect(() => parse("verify", { identity: secret })).toThrow(/identity holds no age identity/);
+    expect(() => parse("verify", { identity: secret })).not.toThrow(/QQQQ/);
+  });
+
+  it("refuses a secret key among the recipients without repeating it", () => {
+    expect(() => parse("backup", { recipients: "AGE-SECRET-KEY-1QQQQ" })).toThrow(
+      /^recipients holds a secret key: give its public half/,
+    );
+  });
+
+  it("knows the keys that the age library makes, and no other", async () => {
+    const identity = await generateX25519Identity();
+    const publicKey = await identityToRecipient(identity);
+    expect(parse("verify", { identity: `# created\n${identity}\n` }).identity).toEqual([identity]);
+    expect(parse("backup", { recipients: `${publicKey}, ${publicKey}` }).recipients).toEqual([
+      publicKey,
+    ]);
+    for (let at = 5; at < publicKey.length; at += 7) {
+      const wrong = `${publicKey.slice(0, at)}${publicKey[at] === "q" ? "p" : "q"}${publicKey.slice(at + 1)}`;
+      expect(() => parse("backup", { recipients: wrong })).toThrow(RefusedError);
+    }
+  });
+});
