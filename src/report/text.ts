@@ -4,12 +4,14 @@ import type { Result } from "../model/result.ts";
 /** A result for the terminal: the verdict first, then what was looked at. */
 export function resultText(result: Result): string {
   const parts = [
-    verdictLine(result),
+    // With a reason the verdict was told on standard error already.
+    result.reason === undefined ? verdictLine(result) : "",
     componentTable(result),
     checkLines(result),
     ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
   ];
-  return `${parts.filter((part) => part !== "").join("\n")}\n`;
+  const text = parts.filter((part) => part !== "").join("\n");
+  return text === "" ? "" : `${text}\n`;
 }
 
 /** Why it ended as it did, for standard error: message, evidence, what to do. */
