@@ -1,0 +1,47 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+import { thirdPartyLicences } from "./licences.ts";
+
+const root = join(import.meta.dirname, "..");
+const stub = (name: string) => join(import.meta.dirname, "stubs", `${name}.ts`);
+
+/**
+ * Builds the action and the command line into a directory: small entries `main.js`, `post.js`, `cli.js`
+ * with shared chunks, and the licences of what is inside. The same sources and locked packages give the
+ * same bytes anywhere, so that a difference to the committed files means something.
+ */
+export async function bundle(directory: string): Promise<void> {
+  await using build = await rolldown({
+    cwd: root,
+    input: { main: "src/main.ts", post: "src/post.ts", cli: "src/cli.ts" },
+    platform: "node",
+    resolve: {
+      alias: {
+        ssh2: stub("ssh2"),
+        "@grpc/grpc-js": stub("empty"),
+        "@grpc/proto-loader": stub("empty"),
+        protobufjs: stub("empty"),
+      },
+    },
+    onLog(level, log, tell) {
+      // Dependencies that look at each other in circles are theirs to mend.
+      if (log.code === "CIRCULAR_DEPENDENCY" || log.code === "EVAL") return;
+      if (log.code === "IMPORT_IS_UNDEFINED") return;
+      tell(level, log);
+    },
+  });
+  const { output } = await build.write({
+    dir: directory,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    minify: true,
+    comments: false,
+  });
+  const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "licenses.txt"), await thirdPartyLicences(root, modules));
+  // The files are ES modules wherever they are copied to.
+  await writeFile(join(directory, "package.json"), '{ "type": "module" }\n');
+}

@@ -1,0 +1,109 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { actionInputs, offeredModes } from "../src/action/inputs.ts";
+import { outputs } from "../src/action/outputs.ts";
+import { commandHelp, exitMeanings, placeholderOf } from "../src/cli/help.ts";
+import { offeredCommands } from "../src/commands/command.ts";
+import { exitCodeOf } from "../src/core/errors.ts";
+import { commandDescriptions } from "../src/options/commands.ts";
+import type { InputSpec } from "../src/options/spec.ts";
+import { commands } from "../src/wiring.ts";
+
+const root = join(import.meta.dirname, "..");
+const modes = offeredModes(commands);
+
+/** The files that are made from the tables of inputs, outputs and commands, as they should be. */
+export async function renderDocuments(): Promise<Map<string, string>> {
+  return new Map([
+    ["action.yml", actionYml()],
+    ["README.md", await filled("README.md", { inputs: inputTable(), outputs: outputTable() })],
+    [
+      "docs/cli.md",
+      await filled("docs/cli.md", { commands: commandSections(), exits: exitTable() }),
+    ],
+  ]);
+}
+
+function actionYml(): string {
+  const about = modes.map((mode) => `${mode} (${commandDescriptions[mode].summary})`).join(", ");
+  const inputs = actionInputs(modes).map(([name, spec]) => [
+    name,
+    {
+      description: inputAbout(spec),
+      required: false,
+      ...(spec.default === undefined ? {} : { default: spec.default }),
+    },
+  ]);
+  const document = {
+    name: "Sophon Keeper",
+    description:
+      "Backs up, verifies, restores and upgrades a self-hosted Sophon stack under Docker Compose.",
+    author: "Sophon Keeper contributors",
+    branding: { icon: "shield", color: "blue" },
+    inputs: {
+      mode: { description: `What to do: ${about}.`, required: true },
+      ...Object.fromEntries(inputs),
+    },
+    outputs: Object.fromEntries(
+      outputs.map((output) => [output.name, { description: output.about }]),
+    ),
+    runs: { using: "node24", main: "dist/main.js", post: "dist/post.js" },
+  };
+  const header = "# Generated from src/options and src/action/outputs.ts by npm run docs.\n";
+  return header + stringify(document, { lineWidth: 100 });
+}
+
+function inputTable(): string {
+  const rows = actionInputs(modes).map(([name, spec]) => [
+    `\`${name}\``,
+    spec.default === undefined ? "" : `\`${spec.default}\``,
+    inputAbout(spec),
+    spec.commands.filter((command) => modes.includes(command)).join(", "),
+  ]);
+  const mode = ["`mode`", "", `What to do: ${modes.join(", ")}. Required.`, ""];
+  return table(["input", "default", "what it is", "modes"], [mode, ...rows]);
+}
+
+function outputTable(): string {
+  return table(
+    ["output", "what it is"],
+    outputs.map(({ name, about }) => [`\`${name}\``, about]),
+  );
+}
+
+function commandSections(): string {
+  const sections = offeredCommands(commands).map(
+    (name) => `## ${name}\n\n\`\`\`text\n${commandHelp(name).trimEnd()}\n\`\`\``,
+  );
+  return sections.join("\n\n");
+}
+
+function exitTable(): string {
+  const rows = Object.entries(exitMeanings).map(([code, meaning]) => {
+    const words = Object.entries(exitCodeOf).filter(([, exit]) => String(exit) === code);
+    return [code, meaning, words.map(([word]) => `\`${word}\``).join(" ")];
+  });
+  return table(["exit", "meaning", "`result`"], rows);
+}
+
+function inputAbout(spec: InputSpec): string {
+  return spec.choices === undefined ? spec.about : `${placeholderOf(spec)}. ${spec.about}`;
+}
+
+/** Replaces what is between `<!-- name -->` and `<!-- /name -->`. */
+async function filled(file: string, parts: Readonly<Record<string, string>>): Promise<string> {
+  let text = await readFile(join(root, file), "utf8");
+  for (const [name, part] of Object.entries(parts)) {
+    const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
+    if (!between.test(text)) throw new Error(`${file} has no place for ${name}`);
+    text = text.replace(between, (_, start: string, end: string) => `${start}\n${part}\n\n${end}`);
+  }
+  return text;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), `|${head.map(() => " --- ").join("|")}|`, ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,63 @@
+import { type Commands, offeredCommands } from "../commands/command.ts";
+import { RefusedError } from "../core/errors.ts";
+import type { CommandName } from "../options/commands.ts";
+import type { RawInputs } from "../options/files.ts";
+import { type InputName, inputsOf, isInputName } from "../options/inputs.ts";
+import { otherNames } from "../options/names.ts";
+import { nearest } from "../options/suggest.ts";
+
+/** What the step's `with:` asks for. */
+export interface StepInputs {
+  readonly command: CommandName;
+  readonly raw: RawInputs;
+  /** Inputs that no version of the action knows and that look like no known one. */
+  readonly unknown: readonly string[];
+}
+
+/** The commands that are a `mode` of the action: all but the one that reads standard input. */
+export function offeredModes(commands: Commands): CommandName[] {
+  return offeredCommands(commands).filter((name) => name !== "scan-log");
+}
+
+/** The inputs of the action beside `mode`, for the given modes. */
+export function actionInputs(modes: readonly CommandName[]): ReturnType<typeof inputsOf> {
+  return inputsOf(modes).filter(([, spec]) => spec.face !== "cli");
+}
+
+/**
+ * Reads the step's inputs from the variables that the runner sets (`INPUT_PROJECT-DIRECTORY`).
+ *
+ * @throws RefusedError for an unknown mode, and for an input that is misspelt or has another name: the
+ * runner itself would only warn, and a backup without the `recipients` that were meant would be made.
+ */
+export function readInputs(
+  environment: Readonly<Record<string, string | undefined>>,
+  commands: Commands,
+): StepInputs {
+  const modes = offeredModes(commands);
+  const known = actionInputs(modes).map(([name]) => name);
+  const raw: Partial<Record<InputName, string>> = {};
+  const unknown: string[] = [];
+  let mode = "";
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith("INPUT_") || value === undefined || value === "") continue;
+    const name = variable.slice("INPUT_".length).toLowerCase();
+    if (name === "mode") mode = value.trim();
+    else if (isInputName(name) && known.includes(name)) raw[name] = value;
+    else unknown.push(refuseMisspelt(name, known));
+  }
+  const command = modes.find((candidate) => candidate === mode);
+  if (command !== undefined) return { command, raw, unknown };
+  const near = nearest(mode, modes);
+  const fix = near === undefined ? `write one of ${modes.join(", ")}` : `did you mean ${near}?`;
+  throw new RefusedError(`mode is "${mode}": ${fix}`, { class: "usage" });
+}
+
+/** Returns a name that resembles no input: it may be a variable of the job and not an input at all. */
+function refuseMisspelt(name: string, known: readonly InputName[]): string {
+  const other = otherNames[name];
+  const near = other ?? nearest(name, [...known, "mode"]);
+  if (near === undefined) return name;
+  const fix = other === undefined ? `did you mean ${near}?` : `it is called ${near}`;
+  throw new RefusedError(`unknown input ${name}: ${fix}`, { class: "usage" });
+}

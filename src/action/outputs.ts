@@ -1,0 +1,59 @@
+import { exitCodeOf } from "../core/errors.ts";
+import type { Result } from "../model/result.ts";
+
+/** One output of the action. */
+export interface Output {
+  readonly name: string;
+  readonly about: string;
+  readonly of: (result: Result) => unknown;
+}
+
+/** Every output, declared once: action.yml and README derive from it. What does not apply is empty. */
+export const outputs: readonly Output[] = [
+  {
+    name: "result",
+    about:
+      "How it ended, in one word: backed-up, refused, backup-failed, locked, cancelled and the others of docs/cli.md.",
+    of: (result) => result.result,
+  },
+  {
+    name: "exit-code",
+    about: "The exit code that the command line has for the result.",
+    of: (result) => exitCodeOf[result.result],
+  },
+  {
+    name: "backup-id",
+    about: "The id of the backup that was made or looked at.",
+    of: (result) => result.backupId,
+  },
+  {
+    name: "path",
+    about: "The directory of that backup on the host.",
+    of: (result) => result.path,
+  },
+  {
+    name: "bytes",
+    about: "Size of that backup as stored, in bytes.",
+    of: (result) => result.components?.reduce((sum, component) => sum + component.bytes, 0),
+  },
+  {
+    name: "seconds",
+    about: "Wall time of the run, in seconds.",
+    of: (result) => result.seconds,
+  },
+  {
+    name: "reason",
+    about: "Why it ended as it did, where it did not end well: one line.",
+    of: (result) => result.reason?.message,
+  },
+  {
+    name: "reason-class",
+    about: "The same as one stable word for scripts.",
+    of: (result) => result.reason?.class,
+  },
+  {
+    name: "json",
+    about: "The whole result as one JSON object, as the command line prints it with --json.",
+    of: (result) => JSON.stringify(result),
+  },
+];

@@ -1,0 +1,44 @@
+import * as core from "@actions/core";
+import type { Commands } from "../commands/command.ts";
+import { listenForSignals } from "../core/cancel.ts";
+import { systemClock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import { Masker } from "../core/secrets.ts";
+import { version } from "../version.ts";
+import { readInputs } from "./inputs.ts";
+import { githubReporter } from "./reporter.ts";
+import { readOptions } from "./run.ts";
+import { readState } from "./state.ts";
+
+/**
+ * The post step: finishes or undoes what a cancelled or killed step left behind. Idempotent, and says
+ * why when there is nothing to do. Failing to do so fails the job, since the stack may not serve.
+ */
+export async function runPost(commands: Commands): Promise<void> {
+  const { mode, ended } = readState();
+  const { recover } = commands;
+  if (mode === "") return core.info("nothing to do: the step changed nothing");
+  if (ended) return core.info(`nothing to do: ${mode} came to its own end`);
+  if (recover === undefined) return;
+  const masker = new Masker();
+  const reporter = githubReporter(masker, systemClock);
+  try {
+    const { raw } = readInputs(process.env, commands);
+    const options = await readOptions("recover", raw, reporter);
+    const { signal } = listenForSignals((message) => core.info(message));
+    const readInput = async () => "";
+    const result = await recover(options, {
+      reporter,
+      clock: systemClock,
+      signal,
+      version,
+      readInput,
+    });
+    core.info(`${mode} did not come to its end: ${result.result}`);
+    process.exit(0);
+  } catch (error) {
+    const text = `what ${mode} left behind could not be put right: ${describeError(error)}. Run: sophon-keeper recover`;
+    core.error(masker.mask(text), { title: "Sophon Keeper: recover failed" });
+    process.exit(1);
+  }
+}

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import * as core from "@actions/core";
+import type { Commands } from "../commands/command.ts";
+import { type Cancellation, listenForSignals } from "../core/cancel.ts";
+import { systemClock } from "../core/clock.ts";
+import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
+import type { Reporter } from "../core/reporter.ts";
+import { Masker } from "../core/secrets.ts";
+import type { Result } from "../model/result.ts";
+import type { CommandName } from "../options/commands.ts";
+import { type RawInputs, readReferences } from "../options/files.ts";
+import { type Options, parseOptions } from "../options.ts";
+import { failureResult } from "../report/failure.ts";
+import { summaryMarkdown } from "../report/markdown.ts";
+import { failureText } from "../report/text.ts";
+import { version } from "../version.ts";
+import { refuseForks } from "./event.ts";
+import { readInputs } from "./inputs.ts";
+import { outputs } from "./outputs.ts";
+import { githubReporter } from "./reporter.ts";
+import { markEnded, markStarted } from "./state.ts";
+
+/** GitHub shows no summary of more than 1 MiB; a little less may vanish silently. */
+const summaryLimitBytes = 900 * 1024;
+
+/** The step itself: runs the mode, then tells outputs, summary and, if it did not end well, one annotation. */
+export async function runStep(commands: Commands): Promise<void> {
+  const masker = new Masker();
+  const reporter = githubReporter(masker, systemClock);
+  const cancellation = listenForSignals((message) => core.info(message));
+  const startMs = systemClock.monotonicMs();
+  let result: Result;
+  try {
+    result = await runMode(commands, reporter, cancellation);
+    markEnded();
+  } catch (error) {
+    const seconds = Math.round(systemClock.monotonicMs() - startMs) / 1000;
+    result = failureResult(error, seconds, cancellation.cancelledBy());
+    // What an interrupted or broken run left behind is the post step's; these two left nothing.
+    if (error instanceof RefusedError || error instanceof LockedError) markEnded();
+  }
+  await tell(masker.maskValue(result) as Result);
+  // A socket that something left open must not keep the step.
+  process.exit(exitCodeOf[result.result]);
+}
+
+async function runMode(
+  commands: Commands,
+  reporter: Reporter,
+  cancellation: Cancellation,
+): Promise<Result> {
+  const { command, raw, unknown } = readInputs(process.env, commands);
+  for (const name of unknown) core.info(`ignored: ${name} is not an input of this action`);
+  refuseForks(command, process.env.GITHUB_EVENT_NAME ?? "", repositoryName(), await eventPayload());
+  const options = await readOptions(command, raw, reporter);
+  markStarted(command);
+  const run = commands[command];
+  if (run === undefined) throw new Error(`no command ${command}`);
+  const readInput = async () => "";
+  const { signal } = cancellation;
+  return await run(options, { reporter, clock: systemClock, signal, version, readInput });
+}
+
+/** The checked options of a command, its secrets masked in the log from here on. */
+export async function readOptions(
+  command: CommandName,
+  typed: RawInputs,
+  reporter: Reporter,
+): Promise<Options> {
+  const workingDirectory = process.env.GITHUB_WORKSPACE ?? process.cwd();
+  const places = { workingDirectory, home: process.env.HOME };
+  for (const name of ["passphrase", "identity", "health-header"] as const) {
+    if (typed[name] !== undefined && !/^[@~./]/.test(typed[name])) reporter.secret(typed[name]);
+  }
+  const raw = await readReferences(typed, places, (path) => readFile(path, "utf8"));
+  for (const name of ["passphrase", "identity", "health-header"] as const) {
+    if (raw[name] !== undefined) reporter.secret(raw[name]);
+  }
+  return parseOptions(command, raw, places);
+}
+
+async function tell(result: Result): Promise<void> {
+  for (const output of outputs) core.setOutput(output.name, output.of(result) ?? "");
+  if (process.env.GITHUB_STEP_SUMMARY !== undefined) {
+    const markdown = summaryMarkdown(result);
+    const fits = Buffer.byteLength(markdown) < summaryLimitBytes;
+    const told = fits ? markdown : summaryMarkdown({ ...result, checks: [], components: [] });
+    await core.summary.addRaw(told).write();
+  }
+  if (exitCodeOf[result.result] === exitCodes.done) return;
+  const text = failureText(result) || `the result is ${result.result}, see the summary`;
+  core.error(text, { title: `Sophon Keeper: ${result.result}` });
+}
+
+function repositoryName(): string {
+  return process.env.GITHUB_REPOSITORY ?? "";
+}
+
+async function eventPayload(): Promise<unknown> {
+  const path = process.env.GITHUB_EVENT_PATH;
+  if (path === undefined || path === "") return undefined;
+  return JSON.parse(await readFile(path, "utf8"));
+}

@@ -1,0 +1,121 @@
+import { exitCodeOf } from "../core/errors.ts";
+import { formatBytes, formatSeconds } from "../core/format.ts";
+import type { Check, ComponentSummary, Result } from "../model/result.ts";
+
+/** A result as a job summary: the verdict first, then components, checks, what was kept, how to restore. */
+export function summaryMarkdown(result: Result): string {
+  const parts = [
+    heading(result),
+    reason(result),
+    components(result.components ?? []),
+    checks(result.checks ?? []),
+    retention(result),
+    list("Warnings", result.warnings ?? []),
+    result.result === "backed-up" ? howToRestore(result) : "",
+  ];
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+function heading(result: Result): string {
+  const sign = exitCodeOf[result.result] === 0 ? "✅" : "❌";
+  const facts = [
+    result.backupId === undefined ? "" : `\`${result.backupId}\``,
+    result.level === undefined ? "" : `level ${result.level}`,
+    result.downtimeSeconds === undefined ? "" : `downtime ${formatSeconds(result.downtimeSeconds)}`,
+    formatSeconds(result.seconds),
+  ];
+  return `## ${sign} Sophon Keeper: ${result.result}\n\n${facts.filter((fact) => fact !== "").join(" · ")}`;
+}
+
+function reason(result: Result): string {
+  const { reason: why } = result;
+  if (why === undefined) return "";
+  const evidence = why.evidence === undefined ? "" : `\n\n${fenced(why.evidence)}`;
+  const hint = why.hint === undefined ? "" : `\n\n${escaped(why.hint)}`;
+  return `**${escaped(why.message)}**${hint}${evidence}`;
+}
+
+function components(rows: readonly ComponentSummary[]): string {
+  if (rows.length === 0) return "";
+  const cells = rows.map((row) => [
+    row.name,
+    row.store,
+    row.summary ?? "",
+    row.plainBytes === undefined ? "" : formatBytes(row.plainBytes),
+    formatBytes(row.bytes),
+    row.seconds === undefined ? "" : formatSeconds(row.seconds),
+    throughput(row),
+  ]);
+  const total = rows.reduce((sum, row) => sum + row.bytes, 0);
+  const head = ["component", "store", "holds", "data", "stored", "time", "speed"];
+  return table(head, [...cells, ["**total**", "", "", "", `**${formatBytes(total)}**`, "", ""]]);
+}
+
+function throughput(row: ComponentSummary): string {
+  const bytes = row.plainBytes ?? row.bytes;
+  if (row.seconds === undefined || row.seconds < 0.01) return "";
+  return `${formatBytes(bytes / row.seconds)}/s`;
+}
+
+function checks(rows: readonly Check[]): string {
+  if (rows.length === 0) return "";
+  const signs = { pass: "✅", fail: "❌", unverifiable: "❔" };
+  return table(
+    ["", "check", "of", "detail"],
+    rows.map((row) => [signs[row.status], row.name, row.component ?? "", row.detail]),
+  );
+}
+
+function retention(result: Result): string {
+  const removed = texts(result.removed);
+  const kept = texts(result.kept);
+  if (result.removed === undefined && result.kept === undefined) return "";
+  const names = removed.map((id) => `\`${id}\``).join(", ");
+  const gone = removed.length === 0 ? "nothing removed" : `removed ${names}`;
+  return `**Retention**: ${result.kept === undefined ? "" : `${kept.length} kept, `}${gone}`;
+}
+
+function howToRestore(result: Result): string {
+  const encrypted = (result.components ?? []).length > 0 && result.encrypted !== false;
+  const open = encrypted ? "age -d -i KEY data.tar.zst.age | zstd -d" : "zstd -dc data.tar.zst";
+  const command = `cd ${result.path ?? "BACKUP"}\n${open} | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C "$SOPHON_DATA"`;
+  return [
+    "<details><summary>How to restore</summary>",
+    "",
+    "The command that brings each component back by hand is its `recovery` in `manifest.json`. For the data directory:",
+    "",
+    fenced(command, "sh"),
+    "",
+    "</details>",
+  ].join("\n");
+}
+
+function list(title: string, items: readonly string[]): string {
+  if (items.length === 0) return "";
+  return `**${title}**\n\n${items.map((item) => `- ${escaped(item)}`).join("\n")}`;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), `|${head.map(() => " --- ").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+function cell(text: string): string {
+  return text.startsWith("**") ? text : escaped(text).replaceAll("|", "\\|").replace(/\s+/g, " ");
+}
+
+/** What comes from a log or a file name must not become markup. */
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** A code block that its own content cannot end. */
+function fenced(text: string, language = "text"): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}${language}\n${text}\n${fence}`;
+}
