@@ -11,6 +11,12 @@ export function actPath(): string {
   return join(labDirectory(), "bin", "act");
 }
 
+/** Why act cannot be used, or undefined when it can: for tests that skip without it. */
+export async function actMissing(): Promise<string | undefined> {
+  const found = await tryRun([actPath(), "--version"]);
+  return found.code === 0 ? undefined : `act is not built (${actPath()}): npm run lab up`;
+}
+
 /** Builds act, which runs the action as a workflow does, unless this version is there. Needs Go. */
 export async function ensureAct(): Promise<string> {
   const wanted = actVersion.slice(1);
