@@ -29,7 +29,7 @@ export async function seedStores(stack: LabStack, size: SeedSize): Promise<void>
 }
 
 /** Where the stores answer inside the stack's network, for the lab's Python scripts. */
-export function connections(stack: LabStack) {
+export function connections(stack: Pick<LabStack, "credentials">) {
   const { postgresPassword, qdrantKey, redisPassword, rabbitmqPassword } = stack.credentials;
   return {
     postgres: { host: "postgres", dbname: "sophon", user: "sophon", password: postgresPassword },
@@ -41,7 +41,7 @@ export function connections(stack: LabStack) {
 
 /** Runs one of the lab's scripts as root in a container with the data directory at /data; input and output are JSON. */
 export async function labScript(
-  stack: LabStack,
+  stack: Pick<LabStack, "dataDir">,
   script: string,
   given: unknown,
   options: readonly string[],

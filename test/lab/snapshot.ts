@@ -5,12 +5,15 @@ import type { LabStack } from "./stack.ts";
 /** The content of every store of a stack: section -> key -> value, all texts. */
 export type Snapshot = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** What a snapshot needs to know of a stack; a restored copy is `{...stack, projectName, dataDir}`. */
+export type SnapshotTarget = Pick<LabStack, "tier" | "projectName" | "dataDir" | "credentials">;
+
 /**
  * Reads the whole content of a stack that nobody writes to, through the stores' own servers, which must be up.
  * Left out: the database's own files (its rows are compared), `redelivered` marks of messages, and TTLs to the second.
  */
 export async function snapshot(
-  stack: LabStack,
+  stack: SnapshotTarget,
   options: { readonly ignoreFiles?: readonly string[] } = {},
 ): Promise<Snapshot> {
   const ignoreFiles = options.ignoreFiles ?? [];
@@ -39,9 +42,15 @@ interface Definitions {
   }[];
 }
 
-async function brokerSnapshot(stack: LabStack, network: readonly string[]): Promise<Snapshot> {
+async function brokerSnapshot(
+  stack: SnapshotTarget,
+  network: readonly string[],
+): Promise<Snapshot> {
   const argv = ["rabbitmqctl", "--quiet", "export_definitions", "-", "--format", "json"];
-  const id = await stack.containerId("rabbitmq");
+  const labels = [`project=${stack.projectName}`, "service=rabbitmq"];
+  const filters = labels.flatMap((label) => ["--filter", `label=com.docker.compose.${label}`]);
+  const id = (await run(["docker", "ps", "--quiet", ...filters])).trim();
+  if (id === "") throw new Error(`${stack.projectName} has no running broker`);
   const definitions = JSON.parse(await run(["docker", "exec", id, ...argv])) as Definitions &
     Record<string, unknown>;
   const queues = definitions.queues.map((queue) => [

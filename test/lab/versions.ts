@@ -36,7 +36,7 @@ export interface GatewayVersion {
     | { readonly id: string; readonly sql: readonly string[] }
   )[];
   readonly faults?: GatewayFaults;
-  /** What it does to the data at each start, before anything else. */
+  /** What it does to the data at each start: once migrated, or just before it fails. */
   readonly wreck?: readonly WreckKind[];
   /** The image's user; by default 1654, as .NET images have it. */
   readonly user?: string;

@@ -129,6 +129,9 @@ def attributes():
     os.setxattr(tagged, "user.binary", bytes(range(256)))
     os.setxattr(tagged, "user.empty", b"")
     os.setxattr(path("documents"), "user.directory", b"yes")
+    # cap_net_bind_service, as `setcap` writes it (version 2, effective).
+    capable = write("skills/capable-tool", "#!/bin/sh\n", 0o755)
+    os.setxattr(capable, "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
     # A POSIX ACL in the kernel's own form: owner rwx, user 4242 r--, group r--, mask r--, other ---.
     entries = [(1, 7, -1), (2, 4, 4242), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
     acl = (2).to_bytes(4, "little") + b"".join(

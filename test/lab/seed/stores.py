@@ -109,7 +109,18 @@ def qdrant(method, path, body=None):
         return json.load(answer)["result"]
 
 
+def wait_for_qdrant():
+    for attempt in range(300):
+        try:
+            return qdrant("GET", "/collections")
+        except OSError:
+            if attempt == 299:
+                raise
+            time.sleep(0.1)
+
+
 def seed_qdrant():
+    wait_for_qdrant()
     for name, size, distance, count in (("sophon", 16, "Cosine", 400), ("sophon-memory", 8, "Dot", 60)):
         qdrant("PUT", f"/collections/{name}", {"vectors": {"size": size, "distance": distance}, "on_disk_payload": True})
         points = []

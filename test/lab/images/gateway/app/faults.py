@@ -31,9 +31,10 @@ def end(code, exception=None, frames=()):
     os._exit(code)
 
 
-def check_environment(faults):
-    name = faults.get("requiresEnv")
+def check_environment(settings):
+    name = settings["faults"].get("requiresEnv")
     if name and not os.environ.get(name):
+        wreck.wreck(settings, settings["wreck"])
         end(
             134,
             f"System.InvalidOperationException: Configuration value '{name}' is required.",

@@ -130,10 +130,13 @@ class Server(ThreadingHTTPServer):
 
 
 def migrate(settings):
-    """Migrates, or ends the process as the application would; answers a swallowed failure, if any."""
+    """Migrates, or ends the process as the application would; answers what holds the lock, if a fault does."""
     fault = settings["faults"]
     database = open_when_ready(settings)
-    holder = faults.hold_migration_lock(settings) if fault.get("hang") == "migration-lock" else None
+    holder = None
+    if fault.get("hang") == "migration-lock":
+        wreck.wreck(settings, settings["wreck"])
+        holder = faults.hold_migration_lock(settings)
     try:
         migrator.migrate(database, faults.migrations(settings), fault.get("slowMigration"))
     except migrator.TooNew as error:
@@ -148,6 +151,7 @@ def migrate(settings):
         )
     except DatabaseError as error:
         if fault.get("migrationFails") != "continue":
+            wreck.wreck(settings, settings["wreck"])
             faults.end(134, str(error), migrator.FRAMES)
         frames = "\n".join(f"   at {frame}" for frame in migrator.FRAMES)
         console.log("fail", console.PROGRAM, 0, f"An error occurred while migrating the database.\n{error}\n{frames}")
@@ -182,7 +186,9 @@ def stop(application):
     """Leaves as a host that was asked to: what is in flight ends, the database is closed."""
     console.log("info", console.LIFETIME, 0, "Application is shutting down...")
     application.writers.stop(2.0)
-    if application.settings["provider"] == "sqlite":
+    if "leave-wal" in application.settings["wreck"]:
+        wreck.wreck(application.settings, ["leave-wal"])
+    elif application.settings["provider"] == "sqlite":
         try:
             database = open_database(application.settings)
             database.run("PRAGMA wal_checkpoint(TRUNCATE)", log=False)
@@ -198,10 +204,11 @@ def main():
     # Until the application serves, a stop ends it in the middle of whatever it does.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     console.log("info", console.PROGRAM, 0, f"Starting Sophon gateway {settings['version']}")
-    faults.check_environment(settings["faults"])
-    wreck.wreck(settings, settings["wreck"])
+    faults.check_environment(settings)
     open_vault(settings)
     holder = migrate(settings)
+    # Only now: the migration of what is already ruined would fail in another way than the one wanted.
+    wreck.wreck(settings, settings["wreck"])
     application = Application(settings)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop, args=(application,)).start())
     signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=stop, args=(application,)).start())
