@@ -3,6 +3,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run, tryRun } from "./run.ts";
 import { labLabel, labPath } from "./state.ts";
+import { debianKeyring } from "./tools.ts";
 
 /** A Debian release that the lab can make a base image of. */
 export type Release = "trixie" | "bookworm";
@@ -67,7 +68,7 @@ function mmdebstrapArgv(recipe: Recipe, release: Release, tarball: string): stri
     `--include=${recipe.include.join(",")}`,
     ...recipe.aptOptions.map((option) => `--aptopt=${option}`),
     ...recipe.dpkgOptions.map((option) => `--dpkgopt=${option}`),
-    "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
+    `--keyring=${debianKeyring}`,
     release,
     tarball,
     recipe.mirror,

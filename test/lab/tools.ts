@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { access, readFile, writeFile } from "node:fs/promises";
 import { hasCommand, run, tryRun } from "./run.ts";
 
 /** Commands that the tests use, with the Debian package each comes from. */
@@ -28,7 +28,8 @@ const labPackages: Readonly<Record<string, string>> = {
   psql: "postgresql-client",
 };
 
-const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/** The keys of the Debian archive, from the package `debian-archive-keyring`. */
+export const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const trixieSource = "/etc/apt/sources.list.d/sophon-keeper-lab-trixie.sources";
 const trixiePin = "/etc/apt/preferences.d/sophon-keeper-lab";
 
@@ -39,7 +40,13 @@ export async function ensureTools(): Promise<string> {
 
 /** The Debian packages still needed for the tests' and the lab's commands, for one common `apt-get` call. */
 export async function missingLabPackages(): Promise<string[]> {
-  return await missingPackages({ ...toolPackages, ...labPackages });
+  const missing = await missingPackages({ ...toolPackages, ...labPackages });
+  // Ubuntu does not come with the keys that mmdebstrap checks Debian's packages by.
+  const hasKeyring = await access(debianKeyring).then(
+    () => true,
+    () => false,
+  );
+  return hasKeyring ? missing : [...missing, "debian-archive-keyring"];
 }
 
 /**
