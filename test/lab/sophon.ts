@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,16 +14,16 @@ const imagesDirectory = join(import.meta.dirname, "images");
 export const pythonImage = "sophon-keeper-lab/python:trixie";
 
 /** The gateway stand-in without a version; an image a version is made on top of it. */
-const gatewayBase = "sophon-keeper-lab/gateway:base";
+const gatewayBase = `sophon-keeper-lab/gateway:base-${folderHash("gateway")}`;
 
 /** The reference of the Qdrant stand-in of one version. */
 export function qdrantImage(version = "1.17.1"): string {
-  return `sophon-keeper-lab/qdrant:${version}`;
+  return `sophon-keeper-lab/qdrant:${version}-${folderHash("qdrant")}`;
 }
 
 /** The reference of the dashboard stand-in of one version. */
 export function dashboardImage(version = "1.1.0"): string {
-  return `sophon-keeper-lab/dashboard:${version}`;
+  return `sophon-keeper-lab/dashboard:${version}-${folderHash("dashboard")}`;
 }
 
 /** Builds the stand-ins and their base as far as they are missing. The caller holds the lab's lock. */
@@ -83,4 +84,22 @@ function recipe(image: string, name: string, version?: string): ImageRecipe {
   const key = name === "qdrant" ? "QDRANT_VERSION" : "SOPHON_DASHBOARD_VERSION";
   const args = { RUNTIME: pythonImage, ...(version === undefined ? {} : { [key]: version }) };
   return { image, directory: join(imagesDirectory, name), args };
+}
+
+/**
+ * What an image is made from, as a part of its tag: checkouts of several revisions share one engine, and none may
+ * replace what another is about to use.
+ */
+function folderHash(name: string): string {
+  const entries = readdirSync(join(imagesDirectory, name), {
+    recursive: true,
+    withFileTypes: true,
+  });
+  const paths = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+    .map((entry) => join(entry.parentPath, entry.name));
+  const sorted = paths.toSorted((a, b) => (a < b ? -1 : 1));
+  return hash(
+    sorted.flatMap((path) => [path.slice(imagesDirectory.length), readFileSync(path)]),
+  ).slice(0, 8);
 }
