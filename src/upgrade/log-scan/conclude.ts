@@ -12,7 +12,7 @@ export interface JudgedService {
   readonly name: string;
   readonly standing: Standing;
   /** What was held against the starts before the last one. */
-  readonly before: readonly Finding[];
+  readonly before: () => readonly Finding[];
   /** Records of the last start that the user's patterns forbid. */
   readonly denied: readonly LogRecord[];
 }
@@ -58,6 +58,8 @@ function migrates({ lockWait, applying, retrying, finished }: Standing): boolean
 
 function held(standing: Standing, state: ContainerState | undefined): Finding[] {
   const open = standing.open.filter((one) => {
+    // A first start's probe of the history fails by design; what would be wrong shows in the state.
+    if (one.rule === "history-unreadable") return state !== undefined && state !== "running";
     const pending = one.transient && (one.retried || one.rule === "connection-error");
     // It is still trying, and its container is said to run: nothing has failed yet.
     return !(state === "running" && one.lasts === "started" && pending);
@@ -92,7 +94,7 @@ function byState(service: JudgedService, state: ContainerState | undefined): Fin
   if (last === undefined) return [];
   if (state === "hung") return [{ ...findingOf(last, HUNG), class: classOfHang(standing) }];
   if (state === "restarting") {
-    const cause = before.at(-1);
+    const cause = before().at(-1);
     return cause !== undefined ? [cause] : [{ ...findingOf(last, RESTARTING), class: "crash" }];
   }
   if (state !== "exited") return [];

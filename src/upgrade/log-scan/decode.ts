@@ -8,20 +8,20 @@ const MAX_RECORD = 32_768;
 /** Lines looked at to learn which prefixes are service names. */
 const SAMPLE_LINES = 5_000;
 
-/** Reads a log in any mixture of the known formats into records, in the order of their first lines. */
-export function decode(text: string): LogEvent[] {
+/**
+ * Reads a log in any mixture of the known formats into records. `emit` gets every record once it is
+ * whole; those of one service come in the order of the log.
+ */
+export function decode(text: string, emit: (event: LogEvent) => void): void {
   const names = prefixNames(sample(text));
-  const decoder = new Decoder();
+  const decoder = new Decoder(emit);
   let number = 0;
   for (const raw of lines(text)) {
     number += 1;
-    // A lone carriage return is a line end inside a record: on a screen it would hide what stands before.
-    if (raw.includes("\r")) {
-      for (const part of raw.split("\r")) if (part !== "") feed(decoder, part, number, names);
-      if (raw === "\r") feed(decoder, "", number, names);
-    } else feed(decoder, raw, number, names);
+    // A lone carriage return ends a line inside a record; on a screen it would hide what stands before.
+    feed(decoder, raw.includes("\r") ? raw.replaceAll("\r", " ").trimEnd() : raw, number, names);
   }
-  return decoder.finish();
+  decoder.finish();
 }
 
 function feed(decoder: Decoder, raw: string, number: number, names: ReadonlySet<string>): void {
@@ -31,7 +31,7 @@ function feed(decoder: Decoder, raw: string, number: number, names: ReadonlySet<
     return;
   }
   const line = readLine(wrapped.text, names);
-  decoder.add({ ...line, timeMs: line.timeMs ?? wrapped.timeMs }, number);
+  decoder.add({ ...line, stamp: line.stamp ?? wrapped.stamp }, number);
 }
 
 function* lines(text: string): Generator<string> {
@@ -63,7 +63,7 @@ interface Draft {
   readonly level: Level | undefined;
   readonly category: string;
   readonly eventId: number | undefined;
-  readonly timeMs: number | undefined;
+  readonly stamp: string | undefined;
   readonly body: string[];
   size: number;
   /** Lines that are not indented belong to the record too. */
@@ -79,9 +79,12 @@ const EXCEPTION_TAIL =
   /^(?:DETAIL|POSITION|HINT|SEVERITY|ClientConnectionId|Error Number|Severity|SqlState|MessageText|Exception data|File|Line|Routine|Inner exception|---|at [A-Za-z<])/i;
 
 class Decoder {
-  readonly #done: LogEvent[] = [];
+  readonly #emit: (event: LogEvent) => void;
   readonly #open = new Map<string, Draft>();
-  readonly #order: Draft[] = [];
+
+  constructor(emit: (event: LogEvent) => void) {
+    this.#emit = emit;
+  }
 
   add(line: Line, number: number): void {
     const { text, service } = line;
@@ -91,9 +94,12 @@ class Decoder {
       this.#start(draftOf(line, number, json, json.message, json.exception));
       return;
     }
-    if (RAW_START.test(text)) {
-      const form: Form = / exited with code \d+/.test(text) ? "compose" : "raw";
-      this.#start(draftOf(line, number, { ...RAW, form }, text, ""));
+    if (startsRaw(text)) {
+      const exit = / exited with code \d+/.test(text);
+      // An exit line names its container itself, so what came before it must go out first.
+      if (exit) this.finish();
+      this.#start(draftOf(line, number, exit ? { ...RAW, form: "compose" } : RAW, text, ""));
+      if (exit) this.finish();
       return;
     }
     const head = readHead(text);
@@ -108,15 +114,23 @@ class Decoder {
     if (text.trim() !== "") this.#start(draftOf(line, number, RAW, text, ""));
   }
 
-  finish(): LogEvent[] {
-    for (const draft of this.#order) this.#done.push(seal(draft));
-    return this.#done;
+  finish(): void {
+    for (const draft of this.#open.values()) this.#emit(seal(draft));
+    this.#open.clear();
   }
 
   #start(draft: Draft): void {
+    const before = this.#open.get(draft.service);
+    if (before !== undefined) this.#emit(seal(before));
     this.#open.set(draft.service, draft);
-    this.#order.push(draft);
   }
+}
+
+function startsRaw(text: string): boolean {
+  const first = text.charCodeAt(0);
+  // All but Compose's exit lines begin with a capital letter or a small "t".
+  if ((first >= 65 && first <= 90) || first === 116) return RAW_START.test(text);
+  return text.length < 400 && text.includes(" exited with code ") && RAW_START.test(text);
 }
 
 const RAW = {
@@ -124,13 +138,13 @@ const RAW = {
   level: undefined,
   category: "",
   eventId: undefined,
-  timeMs: undefined,
+  stamp: undefined,
 };
 
 function draftOf(
   line: Line,
   number: number,
-  head: Pick<LogEvent, "form" | "level" | "category" | "eventId" | "timeMs">,
+  head: Pick<LogEvent, "form" | "level" | "category" | "eventId" | "stamp">,
   message: string,
   exception: string,
 ): Draft {
@@ -143,7 +157,7 @@ function draftOf(
     level,
     category,
     eventId,
-    timeMs: line.timeMs ?? head.timeMs,
+    stamp: line.stamp ?? head.stamp,
     body: kept === "" ? [] : [kept],
     size: kept.length,
     loose: form === "text",
@@ -176,12 +190,12 @@ function append(draft: Draft, text: string): void {
 }
 
 function seal(draft: Draft): LogEvent {
-  const { line, service, form, level, category, eventId, timeMs } = draft;
-  const text = draft.body.join("\n").trimEnd();
+  const { line, service, form, level, category, eventId, stamp } = draft;
+  const text = (draft.body.length === 1 ? (draft.body[0] ?? "") : draft.body.join("\n")).trimEnd();
   const at = draft.exception === "" ? exceptionStart(text, form) : -1;
   const message = at === -1 ? text : text.slice(0, at).trimEnd();
   const exception = at === -1 ? draft.exception : text.slice(at);
-  return { line, service, form, level, category, eventId, message, exception, timeMs };
+  return { line, service, form, level, category, eventId, message, exception, stamp };
 }
 
 const TYPE = "[A-Za-z_][\\w+`]*(?:\\.[\\w+`]+)+";

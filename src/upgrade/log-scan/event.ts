@@ -18,8 +18,8 @@ export interface LogEvent {
   readonly message: string;
   /** The exception with its frames, or empty. */
   readonly exception: string;
-  /** Milliseconds since the epoch, where the record or its prefix tells. */
-  readonly timeMs: number | undefined;
+  /** When it was written, as the record or its prefix says it; see `toMs`. */
+  readonly stamp: string | undefined;
 }
 
 const LEVELS: Readonly<Record<string, Level>> = {

@@ -1,5 +1,6 @@
 import { causeOf, type FoundCause } from "./cause.ts";
 import { CLASS_MEANING, type FailureClass } from "./causes.ts";
+import { framesOf } from "./frames.ts";
 import type { LogRecord } from "./record.ts";
 import type { Lasts } from "./rules.ts";
 import { saysRetry } from "./wording.ts";
@@ -35,7 +36,8 @@ export interface Charge {
 /** Makes a finding of a record, with the cause that it names and the line that says so. */
 export function findingOf(record: LogRecord, charge: Charge): Finding {
   const cause = causeInRecord(record);
-  const kind = charge.class ?? cause?.class;
+  const migrating = framesOf(record.exception).migrator ? "migration" : undefined;
+  const kind = charge.class ?? cause?.class ?? migrating;
   return {
     rule: charge.rule,
     class: kind,
@@ -66,7 +68,7 @@ function evidenceOf(record: LogRecord, cause: FoundCause | undefined): string {
   const first = clean(record.exception);
   const message = clean(record.message);
   if (first === "" || first.startsWith("at ")) return message === "" ? first : message;
-  return record.message === "" || record.kind === "command-failed" ? first : first;
+  return first;
 }
 
 const SECRET =

@@ -1,5 +1,4 @@
 import { type Form, type Level, levelOf } from "./event.ts";
-import { toMs } from "./line.ts";
 
 /** What the first line of a record tells. */
 export interface Head {
@@ -8,11 +7,11 @@ export interface Head {
   readonly category: string;
   readonly eventId: number | undefined;
   readonly message: string;
-  readonly timeMs: number | undefined;
+  readonly stamp: string | undefined;
 }
 
 const CONSOLE =
-  /^(.{0,60}?)\b(trce|dbug|info|warn|fail|crit)\s?: ([^\s[][^[]{0,200}?)\[(-?\d+)\](?:\s(.*))?$/s;
+  /^(.{0,60}?)\b(trce|dbug|info|warn|fail|crit)\s?: (\d[\d/.:\- ]{8,30}(?:[AP]M )?)?([^\s[][^[]{0,200}?)\[(-?\d+)\](?:\s(.*))?$/s;
 const CONSOLE_BARE = /^(trce|dbug|info|warn|fail|crit): (\S.*)$/s;
 const SYSTEMD = /^<([0-7])>(.{0,60}?)\s?([A-Za-z_][^\s[]{0,200})\[(-?\d+)\](?:\s(.*))?$/s;
 const POSTGRES =
@@ -33,13 +32,16 @@ function readConsole(text: string): Head | undefined {
   if (!/(?:trce|dbug|info|warn|fail|crit)\s?: /.test(head.slice(0, 80))) return undefined;
   const match = CONSOLE.exec(head);
   if (match !== null && TIMELIKE.test(match[1] ?? "")) {
+    const rest = text.slice(match[0].length - (match[6] ?? "").length).trimStart();
+    // EF Core's own simple logging names the event before the id and the category after it.
+    const own = /^\(([\w.]{1,100})\)\s*/.exec(rest);
     return {
       form: "console",
       level: levelOf(match[2] ?? ""),
-      category: match[3] ?? "",
-      eventId: eventId(match[4]),
-      message: text.slice(match[0].length - (match[5] ?? "").length).trimStart(),
-      timeMs: toMs(match[1]),
+      category: own?.[1] ?? match[4] ?? "",
+      eventId: eventId(match[5]),
+      message: own === null ? rest : rest.slice(own[0].length),
+      stamp: match[3] || match[1] || undefined,
     };
   }
   const bare = CONSOLE_BARE.exec(head);
@@ -50,7 +52,7 @@ function readConsole(text: string): Head | undefined {
     category: "",
     eventId: undefined,
     message: text.slice(6),
-    timeMs: undefined,
+    stamp: undefined,
   };
 }
 
@@ -76,7 +78,7 @@ function readSystemd(text: string): Head | undefined {
     category: match[3] ?? "",
     eventId: eventId(match[4]),
     message: text.slice(match[0].length - (match[5] ?? "").length),
-    timeMs: toMs(match[2]),
+    stamp: match[2] || undefined,
   };
 }
 
@@ -92,7 +94,7 @@ function readPostgres(text: string): Head | undefined {
     category: word,
     eventId: undefined,
     message: match[3] ?? "",
-    timeMs: toMs(match[1]),
+    stamp: match[1],
   };
 }
 
@@ -131,14 +133,13 @@ function readText(text: string): Head | undefined {
       rest = rest.slice(named[0].length);
     }
   }
-  const stamp = /\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?: ?(?:Z|[+-]\d{2}:\d{2}))?/;
   return {
     form: "text",
     level: levelOf(word),
     category,
     eventId: id,
     message: rest,
-    timeMs: toMs(stamp.exec(before)?.[0]),
+    stamp: before,
   };
 }
 

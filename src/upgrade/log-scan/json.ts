@@ -1,5 +1,4 @@
 import { type LogEvent, levelOf } from "./event.ts";
-import { toMs } from "./line.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 type Body = Omit<LogEvent, "line" | "service">;
@@ -32,21 +31,20 @@ export function readJson(text: string): Body | undefined {
     eventId: idOf(fields, properties),
     message: said ?? "",
     exception,
-    timeMs: toMs(
+    stamp:
       str(fields["@t"]) ?? str(fields.Timestamp) ?? str(fields["@timestamp"]) ?? str(fields.time),
-    ),
   };
 }
 
 /** The line inside one of Docker's own json-file records; undefined when it is none. */
 export function unwrapEngineJson(
   text: string,
-): { text: string; timeMs: number | undefined } | undefined {
+): { text: string; stamp: string | undefined } | undefined {
   if (!text.startsWith('{"log":')) return undefined;
   const fields = parse(text);
   const log = str(fields?.log);
   if (fields === undefined || log === undefined || fields.stream === undefined) return undefined;
-  return { text: log.replace(/\r?\n$/, ""), timeMs: toMs(str(fields.time)) };
+  return { text: log.replace(/\r?\n$/, ""), stamp: str(fields.time) };
 }
 
 function parse(text: string): Fields | undefined {

@@ -1,4 +1,3 @@
-import type { FailureClass } from "./causes.ts";
 import { charge } from "./charge.ts";
 import { type Finding, findingOf } from "./finding.ts";
 import type { LogRecord } from "./record.ts";
@@ -112,7 +111,7 @@ export class Judge {
 
   #executed(record: LogRecord): void {
     this.#retrying = undefined;
-    this.#open = this.#open.filter((one) => one.rule !== "connection-error");
+    this.#drop((one) => one.rule === "connection-error");
     if (record.statement === "lock") {
       this.#startup = true;
       const released = /DELETE\b/i.test(record.message);
@@ -123,7 +122,8 @@ export class Judge {
     this.#lockWait = undefined;
     if (record.statement === "history-probe") this.#startup = true;
     if (record.statement === "history-write") this.#applying = undefined;
-    this.#finished = record.statement === "history-write";
+    // The row says what was meant to be; its transaction may still be rolled back.
+    this.#finished = false;
   }
 
   #otherRecord(record: LogRecord): void {
@@ -144,15 +144,13 @@ export class Judge {
       this.#applying = undefined;
       this.#lockWait = undefined;
       this.#finished = true;
-      this.#open = this.#open.filter(
-        (one) => one.lasts === "ended" || !undoneByRetry(one, this.#retried),
-      );
+      this.#drop((one) => one.lasts !== "ended" && undoneByRetry(one, this.#retried));
       return;
     }
     if (/\b(?:start(?:ing|ed)?|migrat\w*|initiali\w*)\b/i.test(record.message))
       this.#startup = true;
     if (SOFT_START.test(record.message) && !/migrat|starting|backup/i.test(record.message)) {
-      this.#open = this.#open.filter((one) => one.lasts !== "started");
+      this.#drop((one) => one.lasts === "started");
     }
   }
 
@@ -160,11 +158,10 @@ export class Judge {
   #migrationGoesOn(migration: string | undefined): void {
     this.#lockWait = undefined;
     this.#retrying = undefined;
-    this.#open = this.#open.filter((one) => {
-      if (one.lasts === "ended") return true;
-      if (one.lasts === "started") return false;
+    this.#drop((one) => {
+      if (one.lasts !== "migration") return one.lasts === "started";
       const again = migration !== undefined && one.migration === migration;
-      return !again && !undoneByRetry(one, this.#retried);
+      return again || undoneByRetry(one, this.#retried);
     });
     this.#retried = false;
   }
@@ -175,15 +172,19 @@ export class Judge {
     this.#lockWait = undefined;
     this.#applying = undefined;
     this.#retrying = undefined;
-    this.#open = this.#open.filter((one) => {
-      if (one.lasts === "started") return false;
+    this.#drop((one) => {
+      if (one.lasts !== "migration") return one.lasts === "started";
       // "Database not ready, attempt 3 of 10" and then the application is up: the fourth got through.
-      return !(one.lasts === "migration" && one.transient && one.retried);
+      return one.transient && one.retried;
     });
   }
 
+  #drop(undone: (one: Finding) => boolean): void {
+    if (this.#open.length > 0) this.#open = this.#open.filter((one) => !undone(one));
+  }
+
   #storeReady(): void {
-    this.#open = this.#open.filter((one) => one.lasts !== "started");
+    this.#drop((one) => one.lasts === "started");
   }
 }
 
@@ -193,9 +194,4 @@ const SOFT_START =
 /** Whether a later success proves that this one was tried again and got through. */
 function undoneByRetry(finding: Finding, retried: boolean): boolean {
   return finding.transient || finding.retried || retried;
-}
-
-/** The class of the worst that happened where a finding names none. */
-export function classOr(finding: Finding, fallback: FailureClass): FailureClass {
-  return finding.class ?? fallback;
 }

@@ -48,34 +48,37 @@ const EF_IDS: Readonly<Record<number, Kind>> = {
   20414: "note",
 };
 
-const TEMPLATES: readonly (readonly [RegExp, Kind])[] = [
-  [/^Executed (?:un)?(?:DbCommand|batch)\b/, "executed"],
-  [/^Executing DbCommand\b/, "note"],
-  [/^Failed executing DbCommand\b/, "command-failed"],
-  [/^Failed to execute(?:d)? DbCommand\b/, "command-failed"],
-  [/^Applying migration '/, "applying"],
-  [/^Reverting migration '/, "reverting"],
-  [/^No migrations were applied\. The database is already up to date/, "up-to-date"],
-  [/^No migrations were found in assembly/, "note"],
-  [/^Acquiring an exclusive lock for migration application/, "lock-wait"],
-  [/^An error occurred using the connection to database\b/, "connection-error"],
-  [/^An error occurred using a transaction\./, "transaction-error"],
+const TEMPLATES: readonly (readonly [string, Kind])[] = [
+  ["Executed (?:DbCommand|batch)\\b", "executed"],
+  ["Executing DbCommand\\b", "note"],
+  ["Failed executing DbCommand\\b", "command-failed"],
+  ["Applying migration '", "applying"],
+  ["Reverting migration '", "reverting"],
+  ["No migrations were applied\\. The database is already up to date", "up-to-date"],
+  ["No migrations were found in assembly", "note"],
+  ["Acquiring an exclusive lock for migration application", "lock-wait"],
+  ["An error occurred using the connection to database\\b", "connection-error"],
+  ["An error occurred using a transaction\\.", "transaction-error"],
+  ["A transient exception (?:has )?occurred during execution\\. The operation will be", "retrying"],
   [
-    /^A transient exception (?:has )?occurred during execution\. The operation will be retried/,
-    "retrying",
+    "An exception occurred (?:in the database )?while (?:saving changes|iterating)",
+    "runtime-query",
   ],
-  [/^An exception occurred in the database while (?:saving changes|iterating)/, "runtime-query"],
-  [/^An exception occurred while iterating over the results of a query/, "runtime-query"],
-  [/^Application started\b/, "started"],
-  [/^Now listening on:/, "started"],
-  [/^Startup complete\b/, "started"],
-  [/^Hosting started\b/, "started"],
-  [/^Application is shutting down\b/, "stopping"],
-  [/^Application (?:has )?stopped\b/, "stopping"],
-  [/^Hosting (?:stopping|stopped)\b/, "stopping"],
-  [/^Hosting failed to start\b/, "host-failed"],
-  [/^Application startup exception\b/, "host-failed"],
+  ["Application started\\b", "started"],
+  ["Now listening on:", "started"],
+  ["Startup complete\\b", "started"],
+  ["Hosting started\\b", "started"],
+  ["Application is shutting down\\b", "stopping"],
+  ["Application (?:has )?stopped\\b", "stopping"],
+  ["Hosting (?:stopping|stopped)\\b", "stopping"],
+  ["Hosting failed to start\\b", "host-failed"],
+  ["Application startup exception\\b", "host-failed"],
 ];
+/** One look for all of them: text formats leave loggers' names and ids before the template. */
+const ANY_TEMPLATE = new RegExp(
+  `(^|[\\s:|\\])"}])(?:${TEMPLATES.map(([source]) => source).join("|")})`,
+);
+const ANCHORED = TEMPLATES.map(([source, kind]) => [new RegExp(`^${source}`), kind] as const);
 
 /** The kind of a record. */
 export function kindOf(event: LogEvent): Kind {
@@ -88,24 +91,18 @@ export function kindOf(event: LogEvent): Kind {
   }
   if (eventId === 11 && category.endsWith("Hosting.Internal.Host")) return "host-failed";
   if (eventId === 6 && category.endsWith("AspNetCore.Hosting.Diagnostics")) return "host-failed";
-  return templateKind(lead(event.message));
+  return templateKind(event.message);
 }
 
-/** The message from its template on: text formats leave loggers' names and ids before it. */
-function lead(message: string): string {
-  const head = message.length > 400 ? message.slice(0, 400) : message;
-  const found = TEMPLATE_START.exec(head);
-  return found === null ? head.trimStart() : head.slice(found.index + (found[1] ?? "").length);
-}
-
-const TEMPLATE_START =
-  /(^|[\s:|\])"}])(?=(?:Executed DbCommand|Failed executing DbCommand|Applying migration '|Reverting migration '|No migrations were applied|Acquiring an exclusive lock for migration|An error occurred using the connection|A transient exception |An exception occurred (?:in the database )?while |Application started\.|Now listening on:|Application is shutting down|Hosting failed to start))/;
+/** How far into a message its template may begin. */
+const LEAD = 300;
 
 function templateKind(message: string): Kind {
-  const first = message.charCodeAt(0);
-  // Every template starts with a capital letter.
-  if (first < 65 || first > 90) return "other";
-  for (const [pattern, kind] of TEMPLATES) if (pattern.test(message)) return kind;
+  const head = message.length > LEAD ? message.slice(0, LEAD) : message;
+  const found = ANY_TEMPLATE.exec(head);
+  if (found === null) return "other";
+  const text = head.slice(found.index + (found[1] ?? "").length);
+  for (const [pattern, kind] of ANCHORED) if (pattern.test(text)) return kind;
   return "other";
 }
 

@@ -2,7 +2,7 @@
 export interface Line {
   readonly service: string;
   readonly text: string;
-  readonly timeMs: number | undefined;
+  readonly stamp: string | undefined;
 }
 
 const ESC = String.fromCharCode(27);
@@ -12,7 +12,7 @@ const ANSI = new RegExp(
   "g",
 );
 /** The same codes after a copy that lost or spelt out the escape byte. */
-const BROKEN_ANSI = /(?:\^\[|\\u001b|\\x1b|\\e|\u241b|\ufffd)?\[\d{1,3}(?:;\d{1,3}){0,4}m/g;
+const BROKEN_ANSI = /(?:\^\[|\\u001b|\\x1b|\\e|\u241b|\ufffd)?\[\d{1,4}(?:;\d{1,4}){0,6}m/g;
 const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202f][AP]M)?\s?/i;
 const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
 const ENGINE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})) ?/;
@@ -25,27 +25,27 @@ const SYSLOG = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} [\w.-]+ ([\w.@/-]+)(?:\
  */
 export function readLine(raw: string, names: ReadonlySet<string>): Line {
   let text = stripDecoration(raw);
-  let timeMs: number | undefined;
+  let stamp: string | undefined;
   const outer = takeTime(text);
   if (outer !== undefined) {
-    timeMs = outer.timeMs;
+    stamp = outer.stamp;
     text = outer.rest;
   }
   let service = "";
-  const split = splitPrefix(text);
-  if (split !== undefined && names.has(split.name)) {
+  const split = names.size === 0 ? undefined : knownPrefix(text, names);
+  if (split !== undefined) {
     service = split.name;
     text = split.rest;
     const inner = takeTime(text);
     if (inner !== undefined) {
-      timeMs = inner.timeMs;
+      stamp = inner.stamp;
       text = inner.rest;
     }
   } else {
-    const syslog = SYSLOG.exec(text);
+    const syslog = isCapital(text.charCodeAt(0)) ? SYSLOG.exec(text) : null;
     if (syslog !== null) text = text.slice(syslog[0].length);
   }
-  return { service, text: text.replace(BOX, ""), timeMs };
+  return { service, text: hasBox(text) ? text.replace(BOX, "") : text, stamp };
 }
 
 /** Removes escape codes, the bars and the clock that log viewers put before a line. */
@@ -60,6 +60,7 @@ export function stripDecoration(raw: string): string {
   return text;
 }
 
+const LONGEST_PREFIX = 142;
 const PREFIX = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,80})( {0,60})\|(?: |$)/;
 const LEVEL_WORD =
   /^(?:trce|trace|dbug|debug|dbg|info|inf|information|warn|wrn|warning|fail|err|error|crit|critical|ftl|fatal|vrb|verbose|notice)$/i;
@@ -68,11 +69,27 @@ const LEVEL_WORD =
 export function splitPrefix(
   text: string,
 ): { name: string; rest: string; padded: boolean } | undefined {
+  const bar = text.indexOf("|");
+  if (bar < 1 || bar > LONGEST_PREFIX) return undefined;
   const match = PREFIX.exec(text);
   const name = match?.[1];
   if (match === null || name === undefined) return undefined;
   if (/^[\d.]+$/.test(name) || LEVEL_WORD.test(name)) return undefined;
   return { name, rest: text.slice(match[0].length), padded: (match[2] ?? "").length > 0 };
+}
+
+function knownPrefix(
+  text: string,
+  names: ReadonlySet<string>,
+): { name: string; rest: string } | undefined {
+  const bar = text.indexOf("|");
+  if (bar < 1 || bar > LONGEST_PREFIX) return undefined;
+  let end = bar;
+  while (end > 0 && text.charCodeAt(end - 1) === 32) end -= 1;
+  const name = text.slice(0, end);
+  if (!names.has(name)) return undefined;
+  const blank = text.charCodeAt(bar + 1) === 32;
+  return { name, rest: text.slice(blank ? bar + 2 : bar + 1) };
 }
 
 /**
@@ -99,7 +116,26 @@ export function prefixNames(lines: Iterable<string>): Set<string> {
   return names;
 }
 
-function takeTime(text: string): { timeMs: number | undefined; rest: string } | undefined {
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function isCapital(code: number): boolean {
+  return code >= 65 && code <= 90;
+}
+
+/** Bars of boxes lie beyond ASCII, after at most a few blanks. */
+function hasBox(text: string): boolean {
+  for (let at = 0; at < 5; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 0x2000) return true;
+    if (code !== 32) return false;
+  }
+  return false;
+}
+
+function takeTime(text: string): { stamp: string | undefined; rest: string } | undefined {
+  if (!isDigit(text.charCodeAt(0)) || text.charCodeAt(10) !== 84) return undefined;
   const match = ENGINE_TIME.exec(text);
   if (match === null) return undefined;
   const rest = text.slice(match[0].length);
@@ -107,28 +143,30 @@ function takeTime(text: string): { timeMs: number | undefined; rest: string } | 
   if (/^[[(|<]?(?:[A-Z]{3,11}|[A-Z][a-z]{2,10})[\])|>: ]/.test(rest) && hasLevel(rest)) {
     return undefined;
   }
-  return { timeMs: toMs(match[1]), rest: rest.replace(CRI, "") };
+  return { stamp: match[1], rest: rest.replace(CRI, "") };
 }
 
 function hasLevel(rest: string): boolean {
-  const word = /^[[(|<]?([A-Za-z]{3,11})/.exec(rest)?.[1];
-  return (
-    word !== undefined &&
-    LEVEL_WORD.test(word) &&
-    !/^(?:info|warn|fail|crit|dbug|trce): /.test(rest)
-  );
+  const match = /^[[(|<]?([A-Za-z]{3,11})(.)/.exec(rest);
+  const word = match?.[1] ?? "";
+  if (!LEVEL_WORD.test(word) || /^(?:info|warn|fail|crit|dbug|trce): /.test(rest)) return false;
+  // "Error Number:2714" carries an exception on; it begins no record.
+  return match?.[2] !== " " || word === word.toUpperCase() || word.length > 5;
 }
 
-/** Milliseconds of an ISO-like stamp with any number of fraction digits; undefined when it is none. */
-export function toMs(stamp: string | undefined): number | undefined {
-  if (stamp === undefined) return undefined;
-  const clean = stamp
-    .trim()
-    .replace(/(\.\d{3})\d+/, "$1")
-    .replace(",", ".")
-    .replace(/^(\d{4}-\d{2}-\d{2}) /, "$1T")
-    .replace(/ ?UTC$/, "Z")
-    .replace(/ (?=[+-]\d)/, "");
-  const ms = Date.parse(clean);
+const STAMP =
+  /(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9}))?\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?/;
+
+/**
+ * Milliseconds since the epoch of the date and time in a text, with any number of fraction digits; UTC
+ * where it names no zone, as containers do. Undefined where it holds no full date.
+ */
+export function toMs(text: string | undefined): number | undefined {
+  const match = text === undefined ? null : STAMP.exec(text);
+  if (match === null) return undefined;
+  const zone = match[4] === undefined || /^[A-Z]/.test(match[4]) ? "Z" : match[4];
+  const ms = Date.parse(
+    `${match[1]}T${match[2]}.${(match[3] ?? "0").slice(0, 3).padEnd(3, "0")}${zone}`,
+  );
   return Number.isNaN(ms) ? undefined : ms;
 }

@@ -1,4 +1,5 @@
 import { decode } from "./decode.ts";
+import { toMs } from "./line.ts";
 import { type LogRecord, toRecord } from "./record.ts";
 import { lastStart } from "./start.ts";
 import { saysMigrationSucceeded } from "./wording.ts";
@@ -31,7 +32,8 @@ export interface MigrationProgress {
  * the caller brings the time.
  */
 export function progress(text: string, nowMs?: number): MigrationProgress {
-  const all = decode(text).map(toRecord);
+  const all: LogRecord[] = [];
+  decode(text, (event) => all.push(toRecord(event)));
   let best: MigrationProgress | undefined;
   for (const name of new Set(all.map((record) => record.service))) {
     const own = all.filter((record) => record.service === name);
@@ -80,7 +82,7 @@ function progressOf(records: readonly LogRecord[], nowMs: number | undefined): M
     } else if (saysMigrationSucceeded(record.message)) applying = undefined;
     started ||= record.kind === "started";
   }
-  const lastTimeMs = last?.timeMs;
+  const lastTimeMs = toMs(last?.stamp);
   const secondsSince =
     lastTimeMs === undefined || nowMs === undefined ? undefined : (nowMs - lastTimeMs) / 1_000;
   return {

@@ -45,12 +45,17 @@ export interface LogVerdict {
 export function scan(text: string, options: ScanOptions = {}): LogVerdict {
   const allow = compilePatterns("log-allow", options.allow ?? []);
   const deny = compilePatterns("log-deny", options.deny ?? []);
-  const records = decode(text)
-    .map(toRecord)
-    .filter((record) => !matchesAny(allow, record));
+  const records: LogRecord[] = [];
+  decode(text, (event) => {
+    if (!matchesAny(allow, event)) records.push(toRecord(event));
+  });
   const groups = byService(records);
-  const services: { name: string; standing: Standing; before: Finding[]; denied: LogRecord[] }[] =
-    [];
+  const services: {
+    name: string;
+    standing: Standing;
+    before: () => readonly Finding[];
+    denied: LogRecord[];
+  }[] = [];
   let judged = 0;
   for (const [name, own] of groups) {
     const start = lastStart(own);
@@ -60,7 +65,7 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
     services.push({
       name,
       standing: judge(last),
-      before: [...judge(own.slice(0, start)).open],
+      before: () => judge(own.slice(0, start)).open,
       denied,
     });
   }
@@ -75,21 +80,27 @@ function judge(records: readonly LogRecord[]): Standing {
 }
 
 function byService(records: readonly LogRecord[]): Map<string, LogRecord[]> {
+  const names = new Set<string>();
+  for (const record of records) if (record.kind !== "exit") names.add(record.service);
   const groups = new Map<string, LogRecord[]>();
-  const exits: LogRecord[] = [];
-  for (const record of records) if (record.kind !== "exit") push(groups, record.service, record);
-  const only = groups.size === 1 && groups.has("");
-  groups.clear();
   for (const record of records) {
-    if (record.kind === "exit") exits.push(record);
-    // Without prefixes, an exit line's name is that of the one container the log is of.
-    push(groups, only ? "" : record.service, record);
+    const name = record.kind === "exit" ? ownerOf(record.service, names) : record.service;
+    const list = groups.get(name);
+    if (list === undefined) groups.set(name, [record]);
+    else list.push(record);
   }
   return groups;
 }
 
-function push(groups: Map<string, LogRecord[]>, key: string, record: LogRecord): void {
-  const list = groups.get(key);
-  if (list === undefined) groups.set(key, [record]);
-  else list.push(record);
+/** Whose exit it is: Compose may write a line's prefix without the project, and its exit with it. */
+function ownerOf(container: string, names: ReadonlySet<string>): string {
+  if (names.has(container)) return container;
+  // Without prefixes, the log is of one container, whatever it is called.
+  if (names.size === 1 && names.has("")) return "";
+  for (const name of names) {
+    if (name === "") continue;
+    if (/[-_]$/.test(container.slice(0, -name.length)) && container.endsWith(name)) return name;
+    if (/[-_]$/.test(name.slice(0, -container.length)) && name.endsWith(container)) return name;
+  }
+  return container;
 }
