@@ -137,6 +137,8 @@ export interface Stack {
   readonly excluded: readonly string[];
   /** Every secret found (passwords, API keys), to be masked. */
   readonly secrets: readonly string[];
+  /** What a person may want to know of the stack: mounts not copied, empty volumes, paths shared with others. */
+  readonly notes?: readonly string[];
 }
 
 /** The part of Compose's resolved model that is looked at; everything else is carried along. */

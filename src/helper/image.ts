@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { access, constants } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { RefusedError } from "../core/errors.ts";
+import { ExecError, run, spawnStream } from "../core/exec.ts";
+import { keeperLabels } from "../model/labels.ts";
+
+/** The name of the helper image without its tag. */
+export const helperRepository = "sophon-keeper/helper";
+
+/** The tools that tasks run: GNU tar and the coreutils. */
+const tools = ["tar", "cp", "mv", "rm", "ln", "chown", "chmod", "stat", "sync", "df", "du"];
+const toolDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];
+const oldImageMs = 7 * 24 * 60 * 60 * 1000;
+
+/** What the helper image is made of: programs and their libraries, each at its own path. */
+export interface HelperFiles {
+  readonly node: string;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Makes sure that the helper image is there: this Node with its libraries, GNU tar and the coreutils with theirs,
+ * imported from this host, so that nothing is pulled and it works beside images without a shell. Its tag is a hash of
+ * what is in it.
+ *
+ * @returns the image's reference.
+ * @throws RefusedError when a tool is missing on this host.
+ */
+export async function ensureHelperImage(
+  environment: Readonly<Record<string, string>>,
+  node: string = process.execPath,
+): Promise<string> {
+  const files = await helperFiles(node);
+  const image = `${helperRepository}:${await contentHash(files.paths)}`;
+  if (await hasImage(environment, image)) return image;
+  await importImage(environment, files, image);
+  await removeOldImages(environment, image);
+  return image;
+}
+
+/** The programs of the image and every shared library they load. */
+export async function helperFiles(node: string): Promise<HelperFiles> {
+  const programs = [node, ...(await Promise.all(tools.map(findTool)))];
+  const libraries = await Promise.all(programs.map(librariesOf));
+  const paths = [...new Set([...programs, ...libraries.flat()])].toSorted((a, b) =>
+    a < b ? -1 : 1,
+  );
+  return { node, paths };
+}
+
+async function findTool(name: string): Promise<string> {
+  for (const directory of toolDirectories) {
+    const path = join(directory, name);
+    const usable = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) return path;
+  }
+  throw new RefusedError(`the command ${name} is missing on this host`, {
+    class: "no-tool",
+    hint: "Install GNU tar and GNU coreutils.",
+  });
+}
+
+/** Reads `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`. */
+async function librariesOf(program: string): Promise<string[]> {
+  // A static program makes it exit with 1.
+  const { stdout, exitCode } = await run("ldd", [program], { okCodes: [0, 1] });
+  if (exitCode !== 0) return [];
+  const missing = /(\S+) => not found/.exec(stdout);
+  if (missing !== null)
+    throw new Error(`${program} needs ${missing[1]}, which is not on this host`);
+  return [...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].flatMap(([, path]) => path ?? []);
+}
+
+async function contentHash(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) {
+    hash.update(`${path}\0`);
+    await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), async (chunks) => {
+      for await (const chunk of chunks) hash.update(chunk as Buffer);
+    });
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function hasImage(
+  environment: Readonly<Record<string, string>>,
+  image: string,
+): Promise<boolean> {
+  const { exitCode } = await run("docker", ["image", "inspect", "--format", "{{.Id}}", image], {
+    addEnv: environment,
+    okCodes: [0, 1],
+  });
+  return exitCode === 0;
+}
+
+async function importImage(
+  environment: Readonly<Record<string, string>>,
+  files: HelperFiles,
+  image: string,
+): Promise<void> {
+  const directories = (name: RegExp) =>
+    [...new Set(files.paths.filter((path) => name.test(path)).map(dirname))].join(":");
+  const changes = [
+    `ENV PATH=${dirname(files.node)}:${toolDirectories.join(":")}`,
+    `ENV LD_LIBRARY_PATH=${directories(/\.so(\.|$)/)}`,
+    `LABEL ${keeperLabels.kind}=helper-image`,
+  ].flatMap((change) => ["--change", change]);
+  // Links are followed: each library is a plain file under the name that it is loaded by.
+  const names = files.paths.map((path) => path.slice(1));
+  const packing = ["--create", "--dereference", "--hard-dereference", "--numeric-owner"];
+  const owner = ["--owner=0", "--group=0", "--mode=a+rX", "--directory=/", "--", ...names];
+  const tar = spawnStream("tar", [...packing, ...owner]);
+  const docker = spawnStream("docker", ["import", ...changes, "-", image], {
+    addEnv: environment,
+    pipeInput: true,
+  });
+  docker.stdout.resume();
+  await Promise.all([pipeline(tar.stdout, docker.stdin), tar.done, docker.done]);
+}
+
+/** Images of earlier versions of Node. One that is in use stays; another run may just be about to use a new one. */
+async function removeOldImages(
+  environment: Readonly<Record<string, string>>,
+  current: string,
+): Promise<void> {
+  const format = ["--format", "{{.Repository}}:{{.Tag}}\t{{.CreatedAt}}"];
+  const { stdout } = await run("docker", ["image", "ls", ...format, helperRepository], {
+    addEnv: environment,
+  });
+  for (const line of stdout.trim().split("\n")) {
+    const [image = "", created = ""] = line.split("\t");
+    const age = Date.now() - Date.parse(created.replace(/ [A-Z]+$/, ""));
+    if (image === current || !(age > oldImageMs)) continue;
+    await run("docker", ["image", "rm", image], { addEnv: environment }).catch((error: unknown) => {
+      if (!(error instanceof ExecError)) throw error;
+    });
+  }
+}

@@ -1,0 +1,107 @@
+import {
+  BackupFailedError,
+  CancelledError,
+  DamagedError,
+  type ErrorDetails,
+  type ExitCode,
+  KeeperError,
+  LockedError,
+  RefusedError,
+  UnverifiableError,
+  UploadFailedError,
+} from "../core/errors.ts";
+import { ExecError } from "../core/exec.ts";
+import type { ResultName } from "../model/result.ts";
+
+/** What a helper is given on standard input, as one JSON text. */
+export interface TaskRequest {
+  readonly task: string;
+  readonly params: unknown;
+}
+
+/** One line of a helper's standard output. */
+export type TaskMessage =
+  | {
+      readonly type: "info" | "debug" | "warning" | "progress" | "secret";
+      readonly text: string;
+    }
+  | { readonly type: "result"; readonly value: unknown }
+  | { readonly type: "error"; readonly error: WireError };
+
+/** A thrown error as plain JSON. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string | undefined;
+  /** `code`, and what an {@link ExecError} carries. */
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly keeper?: {
+    readonly exitCode: ExitCode;
+    readonly result: ResultName;
+    readonly details: Omit<ErrorDetails, "cause">;
+  };
+  readonly cause?: WireError | undefined;
+}
+
+const keeperErrors = {
+  RefusedError,
+  BackupFailedError,
+  UploadFailedError,
+  DamagedError,
+  UnverifiableError,
+  LockedError,
+} as const;
+
+const memberNames = ["code", "command", "exitCode", "signal", "timedOut", "stderr", "stdout"];
+
+/** An error, with its causes, as it travels out of a helper. */
+export function packError(error: unknown, depth = 0): WireError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), members: {} };
+  const own = error as unknown as Record<string, unknown>;
+  const members = memberNames.flatMap((name) =>
+    own[name] === undefined ? [] : [[name, own[name]]],
+  );
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    members: Object.fromEntries(members),
+    ...(error instanceof KeeperError ? { keeper: packKeeper(error) } : {}),
+    ...(error.cause === undefined || depth > 4 ? {} : { cause: packError(error.cause, depth + 1) }),
+  };
+}
+
+/** The error as it was thrown in the helper: a {@link KeeperError} is of its class again. */
+export function unpackError(wire: WireError): Error {
+  const cause = wire.cause === undefined ? undefined : unpackError(wire.cause);
+  const error = rebuild(wire, cause);
+  if (wire.stack !== undefined) error.stack = `${wire.stack}\n    (in a helper container)`;
+  return error;
+}
+
+function packKeeper(error: KeeperError): NonNullable<WireError["keeper"]> {
+  const { exitCode, result, hint, evidence, class: name } = error;
+  const details = {
+    class: name,
+    ...(hint === undefined ? {} : { hint }),
+    ...(evidence === undefined ? {} : { evidence }),
+  };
+  return { exitCode, result, details };
+}
+
+function rebuild(wire: WireError, cause: Error | undefined): Error {
+  if (wire.keeper !== undefined) {
+    const { exitCode, result, details } = wire.keeper;
+    const all = cause === undefined ? details : { ...details, cause };
+    if (wire.name === "CancelledError") return new CancelledError(wire.message, all);
+    const known = keeperErrors[wire.name as keyof typeof keeperErrors];
+    return known === undefined
+      ? new KeeperError(exitCode, result, wire.message, all)
+      : new known(wire.message, all);
+  }
+  const error = new Error(wire.message, cause === undefined ? {} : { cause });
+  const isExec = wire.name === "ExecError";
+  if (isExec) Object.setPrototypeOf(error, ExecError.prototype);
+  Object.defineProperty(error, "name", { value: wire.name, configurable: true });
+  return Object.assign(error, isExec ? { exitCode: null, signal: null } : {}, wire.members);
+}

@@ -1,0 +1,204 @@
+import { randomUUID } from "node:crypto";
+import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core/containers.ts";
+import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { keeperLabels } from "../model/labels.ts";
+import type { Engine } from "./engine.ts";
+import { inspectContainer, statusOf } from "./inspect.ts";
+import { endTagged, newTag, operationTag, taggedCommand } from "./tagged.ts";
+
+/** The containers of a host, and what is left in them by an operation that was killed. */
+export interface HostContainers extends Containers {
+  /**
+   * Ends what a killed operation left running inside a container.
+   *
+   * @returns whether there was anything.
+   */
+  endLeftovers(container: string, operationId: string): Promise<boolean>;
+  /** Removes the throw-away and helper containers that a killed operation left. @returns their names. */
+  removeLeftovers(operationId: string): Promise<readonly string[]>;
+}
+
+/** The containers of this engine; programs that it starts belong to `operationId`. */
+export function createContainers(engine: Engine, operationId: string): HostContainers {
+  const { docker } = engine;
+  return {
+    exec: (container, argv, options = {}) => {
+      const tag = newTag(operationId);
+      const args = execArguments(container, taggedCommand(tag, argv), {
+        ...options,
+        interactive: options.input !== undefined,
+      });
+      const program = run("docker", args, clientOptions(engine, options));
+      return endedWithClient(program, options, () => endTagged(engine, container, tag));
+    },
+    execStream: (container, argv, options = {}) => {
+      const tag = newTag(operationId);
+      const interactive = options.pipeInput === true;
+      const args = execArguments(container, taggedCommand(tag, argv), { ...options, interactive });
+      const client = spawnStream("docker", args, clientOptions(engine, options));
+      const end = () => endTagged(engine, container, tag);
+      return { ...client, done: endedWithClient(client.done, options, end) };
+    },
+    runOnce: (image, argv, options = {}) => runOnce(engine, operationId, image, argv, options),
+    inspect: async (container) => (await inspectContainer(engine, container))?.state,
+    pause: async (container) => {
+      await docker.getContainer(container).pause();
+    },
+    unpause: async (container) => {
+      const state = (await inspectContainer(engine, container))?.state.state;
+      if (state === "paused") await docker.getContainer(container).unpause();
+    },
+    stop: (container, timeoutSeconds) =>
+      unlessAlready(docker.getContainer(container).stop({ t: timeoutSeconds })),
+    start: (container) => unlessAlready(docker.getContainer(container).start()),
+    setRestartPolicy: async (container, policy) => {
+      const [name = "no", retries = "0"] = policy.split(":");
+      const RestartPolicy = { Name: name, MaximumRetryCount: Number(retries) };
+      await docker.getContainer(container).update({ RestartPolicy });
+    },
+    endLeftovers: (container, operation) => endTagged(engine, container, operationTag(operation)),
+    removeLeftovers: (operation) => removeLeftovers(engine, operation),
+  };
+}
+
+/** The arguments of `docker exec`. Values of variables travel in the client's environment, not here. */
+export function execArguments(
+  container: string,
+  argv: readonly string[],
+  options: Pick<ContainerExecOptions, "env" | "user"> & { readonly interactive: boolean },
+): string[] {
+  return [
+    "exec",
+    ...(options.interactive ? ["--interactive"] : []),
+    ...(options.user === undefined ? [] : ["--user", options.user]),
+    ...Object.keys(options.env ?? {}).flatMap((name) => ["--env", name]),
+    container,
+    ...argv,
+  ];
+}
+
+/** The arguments of `docker run` for a throw-away container of an image that is already here. */
+export function runArguments(
+  image: string,
+  argv: readonly string[],
+  options: Omit<ThrowAwayOptions, "input"> & {
+    readonly interactive: boolean;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+  },
+): string[] {
+  const [command, ...rest] = argv;
+  if (command === undefined) throw new Error("nothing to run");
+  return [
+    ...["run", "--rm", "--pull", "never", "--name", options.name],
+    ...Object.entries(options.labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+    ...(options.interactive ? ["--interactive"] : []),
+    ...["--network", options.network ?? "none", "--security-opt", "label=disable"],
+    ...["--log-driver", "none"],
+    ...(options.user === undefined ? [] : ["--user", options.user]),
+    ...Object.keys(options.env ?? {}).flatMap((name) => ["--env", name]),
+    ...(options.mounts ?? []).flatMap((mount) => ["--mount", mountArgument(mount)]),
+    ...["--entrypoint", command, image, ...rest],
+  ];
+}
+
+/** The value of `--mount`: it refuses a missing source, where `-v` would silently make an empty directory or volume. */
+export function mountArgument(mount: {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}): string {
+  const type = mount.source.startsWith("/") ? "bind" : "volume";
+  const fields = [`type=${type}`, `source=${mount.source}`, `target=${mount.target}`];
+  if (type === "volume") fields.push("volume-nocopy");
+  if (mount.readOnly) fields.push("readonly");
+  // The value is one line of CSV (docker/cli `opts/mount.go`).
+  return fields
+    .map((field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
+    .join(",");
+}
+
+function runOnce(
+  engine: Engine,
+  operationId: string,
+  image: string,
+  argv: readonly string[],
+  options: Omit<ThrowAwayOptions, "input"> & { readonly pipeInput?: boolean },
+): StreamingProcess {
+  const name = `sophon-keeper-run-${randomUUID()}`;
+  const labels = { [keeperLabels.operation]: operationId, [keeperLabels.kind]: "run" };
+  const interactive = options.pipeInput === true;
+  const args = runArguments(image, argv, { ...options, interactive, name, labels });
+  const client = spawnStream("docker", args, clientOptions(engine, options));
+  // A program that is process 1 ignores the SIGTERM that the client passes on, and the client waits for it.
+  const end = () => removeContainer(engine, name);
+  const onAbort = () => void end().catch(() => undefined);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  const done = endedWithClient(client.done, options, end).finally(() =>
+    options.signal?.removeEventListener("abort", onAbort),
+  );
+  return { ...client, done };
+}
+
+function clientOptions<T extends ContainerExecOptions>(engine: Engine, options: T) {
+  const { env, user: _user, ...rest } = options;
+  return { ...rest, addEnv: { ...engine.environment, ...env } };
+}
+
+/**
+ * Waits for the client; when it was cut off (aborted, killed, out of time) the program itself may live on and is ended
+ * before the error is passed on.
+ */
+async function endedWithClient<T>(
+  client: Promise<T>,
+  options: Pick<ContainerExecOptions, "signal">,
+  end: () => Promise<unknown>,
+): Promise<T> {
+  try {
+    return await client;
+  } catch (error) {
+    const cut = error instanceof ExecError && (error.timedOut || error.signal !== null);
+    if (cut || options.signal?.aborted) {
+      await end().catch((cause: unknown) => {
+        throw new AggregateError([error, cause], `${message(error)}; ${message(cause)}`);
+      });
+    }
+    throw error;
+  }
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Removes a container with its anonymous volumes, whatever it does; one that is gone is fine. */
+export async function removeContainer(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<void> {
+  try {
+    await engine.docker.getContainer(container).remove({ force: true, v: true });
+  } catch (error) {
+    // 409: its `--rm` is removing it already.
+    if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
+  }
+}
+
+async function removeLeftovers(engine: Engine, operationId: string): Promise<string[]> {
+  const label = [`${keeperLabels.operation}=${operationId}`];
+  const all = await engine.docker.listContainers({ all: true, filters: { label } });
+  const left = all.filter(({ Labels }) =>
+    ["run", "helper"].includes(Labels[keeperLabels.kind] ?? ""),
+  );
+  await Promise.all(left.map(({ Id }) => removeContainer(engine, Id)));
+  return left.map(({ Names, Id }) => Names[0]?.slice(1) ?? Id);
+}
+
+/** 304: it is in that state already. */
+async function unlessAlready(answer: Promise<unknown>): Promise<void> {
+  try {
+    await answer;
+  } catch (error) {
+    if (statusOf(error) !== 304) throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import { RefusedError } from "../core/errors.ts";
+import { type TaskRunner, taskMount } from "../core/task.ts";
+import type { ContainerState, DataStore } from "../model/stack.ts";
+import { lookTask } from "./look.ts";
+import type { Place, PlaceOptions } from "./places.ts";
+import { isGateway, sophonProfile } from "./profile.ts";
+import { within } from "./shared.ts";
+
+/**
+ * Chooses the data directory: the one that `data-dir` names, else the gateway's only writable mount, else the one of
+ * its mounts that holds the key file.
+ *
+ * @returns undefined for a stack of another product that names none.
+ * @throws RefusedError when it is not to be found.
+ */
+export async function chooseDataPlace(
+  containers: readonly ContainerState[],
+  places: readonly Place[],
+  options: PlaceOptions,
+  deps: { readonly tasks: TaskRunner; readonly signal?: AbortSignal | undefined },
+): Promise<Omit<DataStore, "databases" | "exclude"> | undefined> {
+  const gateways = containers
+    .filter(({ service, imageReference }) => isGateway(sophonProfile, service, imageReference))
+    .map(({ service }) => service);
+  const sophon = gateways.length > 0;
+  const vaultKey = options.vaultKey ?? (sophon ? sophonProfile.vaultKey : undefined);
+  const store = ({ mount, services }: Place, path = mount.source) =>
+    ({ kind: "data", name: "data", path, mount, services, vaultKey }) as const;
+  if (options.dataDir !== undefined) {
+    const { place, path } = await namedPlace(options.dataDir, places);
+    return store(place, path);
+  }
+  if (!sophon) return undefined;
+  const candidates = places.filter(({ services }) => services.some((s) => gateways.includes(s)));
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1) return store(only);
+  const withKey = await placesWithKey(candidates, sophonProfile.vaultKey, deps);
+  if (withKey[0] !== undefined && withKey.length === 1) return store(withKey[0]);
+  const found = candidates.map(({ mount }) => mount.source).join(", ") || "none";
+  throw new RefusedError(`the data directory is not clear (writable mounts: ${found})`, {
+    class: "no-data-dir",
+    hint: `Name it with data-dir: the directory that holds ${sophonProfile.vaultKey}.`,
+  });
+}
+
+async function namedPlace(
+  dataDir: string,
+  places: readonly Place[],
+): Promise<{ place: Place; path: string }> {
+  const wanted = resolve(dataDir);
+  const real = await realpath(wanted).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") return wanted;
+    throw new RefusedError(`data-dir: there is no directory ${wanted}`, {
+      class: "no-data-dir",
+      hint: "Give the stack's data directory as a path on this host.",
+      cause: error,
+    });
+  });
+  for (const path of [wanted, real]) {
+    const place = places.find(({ mount }) => mount.source === path);
+    if (place !== undefined) return { place, path };
+  }
+  // The services may mount its parts one by one.
+  const parts = places.filter(({ mount }) => mount.type === "bind" && within(mount.source, real));
+  const [first] = parts;
+  if (first !== undefined) {
+    const services = [...new Set(parts.flatMap((part) => part.services))];
+    return { place: { mount: { ...first.mount, source: real }, services }, path: real };
+  }
+  const sources = places.map(({ mount }) => mount.source);
+  throw new RefusedError(`data-dir: no service of the stack writes into ${wanted}`, {
+    class: "no-data-dir",
+    hint: `They write into ${sources.join(", ") || "no path of this host"}.`,
+  });
+}
+
+async function placesWithKey(
+  candidates: readonly Place[],
+  vaultKey: string,
+  deps: { readonly tasks: TaskRunner; readonly signal?: AbortSignal | undefined },
+): Promise<Place[]> {
+  if (candidates.length === 0) return [];
+  const places = candidates.map(({ mount }) => ({
+    path: mount.source,
+    wanted: vaultKey,
+    skip: [],
+    deep: false,
+  }));
+  const mounts = candidates.map(({ mount }) => taskMount(mount, true));
+  const found = await deps.tasks.run(lookTask, { places }, { mounts }, deps.signal);
+  return candidates.filter(({ mount }) =>
+    found.some(({ path, hasWanted }) => path === mount.source && hasWanted),
+  );
+}

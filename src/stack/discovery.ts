@@ -1,0 +1,219 @@
+import type { Containers } from "../core/containers.ts";
+import { RefusedError } from "../core/errors.ts";
+import type { TaskRunner } from "../core/task.ts";
+import { keeperLabels } from "../model/labels.ts";
+import type { ComposeModel, DiscoveredStore, Stack } from "../model/stack.ts";
+import { type ComposeProject, createCompose } from "./compose.ts";
+import type { Engine } from "./engine.ts";
+import { type InspectedContainer, inspectContainer } from "./inspect.ts";
+import { composeLabels } from "./labels.ts";
+import { type PlaceOptions, placeStores } from "./places.ts";
+import { isGateway, sophonProfile } from "./profile.ts";
+import { locateProject, type ProjectOptions } from "./project.ts";
+import { findSecrets } from "./secrets.ts";
+import {
+  describeServer,
+  kindOfContainer,
+  kindOfImage,
+  type ServerKind,
+  serverKinds,
+} from "./server.ts";
+import { findSharedUses } from "./shared.ts";
+
+/** Everything that an input may say about the stack; each is found where it is left open. */
+export interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
+  readonly postgresService?: string | undefined;
+  readonly qdrantService?: string | undefined;
+  readonly redisService?: string | undefined;
+  readonly rabbitmqService?: string | undefined;
+  readonly databaseUser?: string | undefined;
+  readonly databaseName?: string | undefined;
+}
+
+/** What discovery works with. */
+export interface DiscoveryDeps {
+  readonly engine: Engine;
+  readonly containers: Pick<Containers, "exec">;
+  readonly tasks: TaskRunner;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The input that settles which service is the server of a kind. */
+const serviceInputs = {
+  postgres: { option: "postgresService", input: "postgres-service" },
+  qdrant: { option: "qdrantService", input: "qdrant-service" },
+  redis: { option: "redisService", input: "redis-service" },
+  rabbitmq: { option: "rabbitmqService", input: "rabbitmq-service" },
+} as const;
+
+/**
+ * Finds the stack: its project and files, what runs, and every place where it keeps data. Changes nothing.
+ *
+ * What the containers really use decides, never a name made up from the compose file. Stopped servers are found too:
+ * {@link requireRunning} refuses them where they are needed.
+ *
+ * @throws RefusedError, naming the input that settles it, when nothing is found, when something is ambiguous, missing,
+ *   empty or misspelt.
+ */
+export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): Promise<Stack> {
+  const located = await locateProject(deps.engine, options);
+  const inspected = await projectContainers(deps.engine, located.project);
+  const { project, model } = await readModel(deps.engine, located, inspected);
+  if (inspected.length === 0)
+    throw new RefusedError(`project ${project.project} has no container`, {
+      class: "no-project",
+      hint: "Start the stack once (`docker compose up -d`), or check project-directory and project-name.",
+    });
+  const servers = findServers(inspected, model, options);
+  const context = { ...options, containers: deps.containers, model };
+  const serverStores: DiscoveredStore[] = [];
+  for (const [kind, container] of servers)
+    serverStores.push(await describeServer(kind, container, context));
+  const containers = inspected.map(({ state }) => state);
+  const placed = await placeStores(containers, model, serverStores, options, deps);
+  const sophon = containers.some((container) =>
+    isGateway(sophonProfile, container.service, container.imageReference),
+  );
+  const stores = placed.stores;
+  const shared = await findSharedUses(deps.engine, { project: project.project, stores });
+  return {
+    ...project,
+    tier: sophon ? sophonProfile.tier(new Set(stores.map(({ kind }) => kind))) : "other",
+    model,
+    containers,
+    stores,
+    excluded: placed.excluded,
+    secrets: findSecrets(containers, serverStores),
+    notes: [
+      ...placed.notes,
+      ...shared.map(
+        (use) =>
+          `${use.source} is also used by container ${use.container}${use.project === "" ? "" : ` of project ${use.project}`}`,
+      ),
+    ],
+  };
+}
+
+/**
+ * Makes sure that the servers whose data is copied through themselves are up.
+ *
+ * @throws RefusedError naming the service that is not.
+ */
+export function requireRunning(stack: Pick<Stack, "stores" | "containers">): void {
+  for (const store of stack.stores) {
+    if (store.kind === "data" || store.kind === "volume") continue;
+    const container = stack.containers.find(({ id }) => id === store.containerId);
+    if (container?.state === "running") continue;
+    throw new RefusedError(`service ${store.service} does not run (${container?.state})`, {
+      class: "not-running",
+      hint: `Start it with \`docker compose up -d ${store.service}\`, or leave it out with exclude: ${store.service}.`,
+    });
+  }
+}
+
+/** The containers of a project as they are now, without one-off runs and without what this tool made. */
+export async function projectContainers(
+  engine: Pick<Engine, "docker">,
+  project: string,
+): Promise<InspectedContainer[]> {
+  const filters = { label: [`${composeLabels.project}=${project}`] };
+  const all = await engine.docker.listContainers({ all: true, filters });
+  const own = all.filter(
+    ({ Labels }) =>
+      Labels[composeLabels.oneOff]?.toLowerCase() !== "true" && !(keeperLabels.operation in Labels),
+  );
+  const inspected = await Promise.all(own.map(({ Id }) => inspectContainer(engine, Id)));
+  return inspected
+    .filter((container) => container !== undefined)
+    .toSorted((a, b) => a.state.name.localeCompare(b.state.name));
+}
+
+/**
+ * The model with every profile that has containers: no label tells which profiles were chosen, and a service left out
+ * of the model would be left out of every later command.
+ */
+async function readModel(
+  engine: Engine,
+  project: ComposeProject,
+  containers: readonly InspectedContainer[],
+): Promise<{ project: ComposeProject; model: ComposeModel }> {
+  const model = await createCompose(engine, project).config();
+  const absent = containers.map(({ state }) => state.service).filter((s) => !(s in model.services));
+  if (absent.length === 0 || project.profiles.length > 0) return { project, model };
+  const everything = await createCompose(engine, { ...project, profiles: ["*"] }).config();
+  const profiles = new Set<string>();
+  for (const service of absent) {
+    const [first] = (everything.services[service]?.profiles ?? []) as string[];
+    if (first !== undefined) profiles.add(first);
+  }
+  if (profiles.size === 0) return { project, model };
+  const chosen = { ...project, profiles: [...profiles].toSorted((a, b) => (a < b ? -1 : 1)) };
+  return { project: chosen, model: await createCompose(engine, chosen).config() };
+}
+
+function findServers(
+  containers: readonly InspectedContainer[],
+  model: ComposeModel,
+  options: DiscoveryOptions,
+): Map<ServerKind, InspectedContainer> {
+  const excluded = new Set(options.exclude ?? []);
+  const left = containers.filter(({ state }) => !excluded.has(state.service));
+  const servers = new Map<ServerKind, InspectedContainer>();
+  for (const kind of serverKinds) {
+    const { option, input } = serviceInputs[kind];
+    const named = options[option];
+    if (named !== undefined && !(named in model.services))
+      throw new RefusedError(`${input}: there is no service ${named}`, {
+        class: "no-service",
+        hint: `The services are ${Object.keys(model.services).join(", ")}.`,
+      });
+    const recognised = left.filter(({ state }) => kindOfContainer(state) === kind);
+    const found =
+      named === undefined ? recognised : left.filter(({ state }) => state.service === named);
+    const services = [...new Set([...recognised, ...found].map(({ state }) => state.service))];
+    refuseWithoutContainer(kind, model, named, services, excluded);
+    if (services.length > 1) throw ambiguous(kind, services, input, named);
+    if (found.length > 1)
+      throw new RefusedError(`service ${services[0]} runs ${found.length} times`, {
+        class: "replicas",
+        hint: `A ${kind} server with replicas is not supported; leave it out with exclude: ${services[0]}.`,
+      });
+    if (found[0] !== undefined) servers.set(kind, found[0]);
+  }
+  return servers;
+}
+
+function ambiguous(
+  kind: ServerKind,
+  services: readonly string[],
+  input: string,
+  named: string | undefined,
+): RefusedError {
+  const others = services.filter((service) => service !== named);
+  return new RefusedError(`several services are ${kind} servers: ${services.join(", ")}`, {
+    class: "ambiguous-service",
+    hint:
+      named === undefined
+        ? `Name the one to use with ${input}, and leave the others out with exclude.`
+        : `Only one is copied (${named}): leave the others out with exclude: ${others.join(", ")}.`,
+  });
+}
+
+/** A store that the compose file has, and that was never started here, must not be silently absent. */
+function refuseWithoutContainer(
+  kind: ServerKind,
+  model: ComposeModel,
+  named: string | undefined,
+  found: readonly string[],
+  excluded: ReadonlySet<string>,
+): void {
+  for (const [service, { image, ...rest }] of Object.entries(model.services)) {
+    const wanted = named === undefined ? kindOfImage(image ?? "") === kind : service === named;
+    const scaledToNone = rest.scale === 0;
+    if (!wanted || scaledToNone || excluded.has(service) || found.includes(service)) continue;
+    throw new RefusedError(`service ${service} has no container`, {
+      class: "no-container",
+      hint: `Start it with \`docker compose up -d ${service}\`, or leave it out with exclude: ${service}.`,
+    });
+  }
+}

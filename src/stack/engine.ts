@@ -1,0 +1,86 @@
+import { access, constants } from "node:fs/promises";
+import Docker from "dockerode";
+import { RefusedError } from "../core/errors.ts";
+import { ExecError, run } from "../core/exec.ts";
+
+/** The one Docker engine that is spoken to, through its API and through the `docker` command alike. */
+export interface Engine {
+  readonly docker: Docker;
+  /** `unix:///...`, as resolved from DOCKER_HOST or the current docker context. */
+  readonly endpoint: string;
+  /** Given to every `docker` and `docker compose` process, so that they speak to the same engine. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Resolves the engine once, as the `docker` command would (DOCKER_HOST, DOCKER_CONTEXT, the current context).
+ *
+ * @throws RefusedError when the `docker` command is missing, when the engine is not reached through a socket
+ *   of this host, or when this user may not use the socket.
+ */
+export async function connect(): Promise<Engine> {
+  const endpoint = await resolveEndpoint();
+  if (!endpoint.startsWith("unix://")) {
+    throw new RefusedError(`the Docker engine is remote (${withoutPassword(endpoint)})`, {
+      class: "remote-engine",
+      hint: "Run this on the host of the stack: unset DOCKER_HOST, or choose a docker context with a unix:// endpoint.",
+    });
+  }
+  const socketPath = endpoint.slice("unix://".length);
+  await checkSocket(socketPath);
+  return {
+    docker: new Docker({ socketPath }),
+    endpoint,
+    environment: { DOCKER_HOST: endpoint },
+  };
+}
+
+async function resolveEndpoint(): Promise<string> {
+  try {
+    const format = "{{.Endpoints.docker.Host}}";
+    const { stdout } = await run("docker", ["context", "inspect", "--format", format]);
+    return stdout.trim();
+  } catch (error) {
+    if (error instanceof ExecError && error.exitCode === null) {
+      throw new RefusedError("the docker command was not found", {
+        class: "no-docker",
+        hint: "Install the Docker CLI with its Compose plugin on this host and put it on the PATH.",
+        cause: error,
+      });
+    }
+    throw new RefusedError("the current docker context cannot be read", {
+      class: "no-docker",
+      hint: "`docker context ls` shows what there is; set DOCKER_HOST or DOCKER_CONTEXT to one that works.",
+      cause: error,
+    });
+  }
+}
+
+async function checkSocket(path: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "EACCES" || code === "EPERM") {
+      throw new RefusedError(`this user may not use the Docker engine (${path})`, {
+        class: "no-permission",
+        hint: "Run as root, or as a user of the docker group.",
+        cause: error,
+      });
+    }
+    throw engineDown(path, error);
+  }
+}
+
+/** The refusal for an engine that does not answer. */
+export function engineDown(endpoint: string, cause: unknown): RefusedError {
+  return new RefusedError(`the Docker engine does not answer (${endpoint})`, {
+    class: "engine-down",
+    hint: "Start it (`systemctl start docker`), or set DOCKER_HOST to the right socket.",
+    cause,
+  });
+}
+
+function withoutPassword(endpoint: string): string {
+  return endpoint.replace(/(:\/\/[^:/@]+):[^@]*@/, "$1:***@");
+}

@@ -1,0 +1,131 @@
+import type { ContainerInspectInfo, VolumeInspectInfo } from "dockerode";
+import type { ContainerState, Mount } from "../model/stack.ts";
+import type { Engine } from "./engine.ts";
+import { composeLabels } from "./labels.ts";
+
+/** A container as it is, and as the rest of the engine's answer that only discovery looks at. */
+export interface InspectedContainer {
+  readonly state: ContainerState;
+  /** Entrypoint and command as they were started. */
+  readonly argv: readonly string[];
+  readonly createdAt: string;
+}
+
+type VolumeFacts = Pick<VolumeInspectInfo, "Driver" | "Options" | "Labels">;
+
+/** @returns undefined when there is no such container. */
+export async function inspectContainer(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<InspectedContainer | undefined> {
+  const info = await orMissing(engine.docker.getContainer(container).inspect());
+  if (info === undefined) return undefined;
+  const names = info.Mounts.flatMap(({ Name }) => (Name === undefined ? [] : [Name]));
+  const volumes = new Map<string, VolumeFacts>();
+  await Promise.all(
+    names.map(async (name) => {
+      const volume = await orMissing(engine.docker.getVolume(name).inspect());
+      if (volume !== undefined) volumes.set(name, volume);
+    }),
+  );
+  return {
+    state: toContainerState(info, volumes),
+    argv: [info.Path, ...info.Args],
+    createdAt: info.Created,
+  };
+}
+
+/** The answer, or undefined when the engine says that there is no such thing. */
+export async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** The HTTP status of an error of the engine. */
+export function statusOf(error: unknown): number | undefined {
+  return error instanceof Error ? (error as Error & { statusCode?: number }).statusCode : undefined;
+}
+
+/** What the engine says of a container, in the words of the model. */
+export function toContainerState(
+  info: ContainerInspectInfo,
+  volumes: ReadonlyMap<string, VolumeFacts>,
+): ContainerState {
+  const { State: state, HostConfig: host, Config: config } = info;
+  const policy = host.RestartPolicy;
+  const retries = policy?.MaximumRetryCount ?? 0;
+  const labels = config.Labels ?? {};
+  const networks = Object.entries(info.NetworkSettings.Networks ?? {});
+  return {
+    id: info.Id,
+    name: info.Name.replace(/^\//, ""),
+    service: labels[composeLabels.service] ?? "",
+    imageReference: config.Image,
+    imageId: info.Image,
+    state: state.Status as ContainerState["state"],
+    health: healthOf(state.Health?.Status),
+    exitCode: state.ExitCode,
+    restartPolicy: `${policy?.Name || "no"}${retries > 0 ? `:${retries}` : ""}`,
+    restartCount: info.RestartCount,
+    startedAt: state.StartedAt,
+    hostname: config.Hostname,
+    user: config.User,
+    environment: Object.fromEntries((config.Env ?? []).map(splitVariable)),
+    mounts: [...info.Mounts.map((mount) => toMount(mount, volumes)), ...tmpfsMounts(host.Tmpfs)],
+    addresses: Object.fromEntries(
+      networks.flatMap(([name, { IPAddress, GlobalIPv6Address }]) => {
+        const address = IPAddress || GlobalIPv6Address;
+        return address ? [[name, address]] : [];
+      }),
+    ),
+    logDriver: host.LogConfig?.Type ?? "",
+    labels,
+  };
+}
+
+function toMount(
+  mount: ContainerInspectInfo["Mounts"][number],
+  volumes: ReadonlyMap<string, VolumeFacts>,
+): Mount {
+  const base = { source: mount.Source, target: mount.Destination, writable: mount.RW };
+  if (mount.Type === "volume" && mount.Name !== undefined) {
+    const facts = volumes.get(mount.Name);
+    const labels = facts?.Labels ?? {};
+    const named = composeLabels.volume in labels;
+    return {
+      ...base,
+      type: "volume",
+      volume: mount.Name,
+      anonymous:
+        "com.docker.volume.anonymous" in labels || (!named && /^[0-9a-f]{64}$/.test(mount.Name)),
+      plain: facts?.Driver === "local" && Object.keys(facts.Options ?? {}).length === 0,
+    };
+  }
+  const type = mount.Type === "bind" || mount.Type === "tmpfs" ? mount.Type : "other";
+  return { ...base, type, anonymous: false, plain: type === "bind" };
+}
+
+function tmpfsMounts(tmpfs: Readonly<Record<string, string>> | undefined): Mount[] {
+  return Object.keys(tmpfs ?? {}).map((target) => ({
+    type: "tmpfs",
+    source: "",
+    target,
+    writable: true,
+    anonymous: false,
+    plain: false,
+  }));
+}
+
+function healthOf(status: string | undefined): ContainerState["health"] {
+  return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
+}
+
+/** `NAME=value`; a bare name is a variable that the container was given without a value. */
+function splitVariable(text: string): [string, string] {
+  const at = text.indexOf("=");
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}

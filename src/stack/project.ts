@@ -1,0 +1,236 @@
+import { access, realpath, stat } from "node:fs/promises";
+import { isAbsolute, join, resolve } from "node:path";
+import type { ContainerInfo } from "dockerode";
+import { RefusedError } from "../core/errors.ts";
+import { run } from "../core/exec.ts";
+import { keeperLabels } from "../model/labels.ts";
+import { type ComposeProject, parseModel } from "./compose.ts";
+import type { Engine } from "./engine.ts";
+import { composeLabels } from "./labels.ts";
+import { isGateway, sophonProfile } from "./profile.ts";
+
+/** The inputs that choose the Compose project; none of them is needed where one project is there. */
+export interface ProjectOptions {
+  readonly projectDirectory?: string | undefined;
+  readonly composeFiles?: readonly string[] | undefined;
+  readonly projectName?: string | undefined;
+  readonly envFiles?: readonly string[] | undefined;
+  readonly profiles?: readonly string[] | undefined;
+}
+
+/** Compose's own defaults, in its order of preference, each with its override (compose-go `cli/options.go`). */
+const defaultFiles = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+const overrideFiles = [
+  "compose.override.yml",
+  "compose.override.yaml",
+  "docker-compose.override.yml",
+  "docker-compose.override.yaml",
+];
+
+/**
+ * Finds the project: the inputs first, and for everything they leave open the labels of its containers, so that
+ * Compose later reads exactly the files that the stack was started with.
+ *
+ * @throws RefusedError when there is none, when there are several, or when a file is missing; it names the input.
+ */
+export async function locateProject(
+  engine: Pick<Engine, "docker" | "environment">,
+  options: ProjectOptions,
+): Promise<ComposeProject> {
+  const containers = await composeContainers(engine);
+  const directory = await checkedDirectory(options.projectDirectory);
+  const given = await checkedFiles("compose-files", options.composeFiles, directory);
+  if (directory === undefined && given.length === 0) {
+    const project = options.projectName ?? chooseProject(containers);
+    const own = containers.filter((container) => labelOf(container, "project") === project);
+    if (own.length === 0) throw await nothingFound(engine, project, containers);
+    return await fromLabels(project, own, options);
+  }
+  const base = directory ?? resolve(given[0] ?? ".", "..");
+  const project = options.projectName ?? (await readName(engine, base, given, options));
+  const own = containers.filter((container) => labelOf(container, "project") === project);
+  await refuseOtherDirectory(own, base, project, options);
+  if (own.length > 0 && given.length === 0) return await fromLabels(project, own, options);
+  return {
+    project,
+    directory: base,
+    composeFiles: given.length > 0 ? given : await defaultComposeFiles(base),
+    envFiles: await checkedFiles("env-files", options.envFiles, base),
+    profiles: options.profiles ?? [],
+  };
+}
+
+async function composeContainers(engine: Pick<Engine, "docker">): Promise<ContainerInfo[]> {
+  const filters = { label: [composeLabels.project] };
+  const all = await engine.docker.listContainers({ all: true, filters });
+  return all.filter(({ Labels }) => !(keeperLabels.operation in Labels));
+}
+
+function labelOf(container: ContainerInfo, name: keyof typeof composeLabels): string {
+  return container.Labels[composeLabels[name]] ?? "";
+}
+
+function chooseProject(containers: readonly ContainerInfo[]): string {
+  const gateways = containers.filter((container) =>
+    isGateway(sophonProfile, labelOf(container, "service"), container.Image),
+  );
+  for (const candidates of [gateways, containers]) {
+    const names = [...new Set(candidates.map((container) => labelOf(container, "project")))];
+    if (names.length === 1 && names[0] !== undefined) return names[0];
+    if (names.length > 1)
+      throw new RefusedError(`several Compose projects are on this host: ${names.join(", ")}`, {
+        class: "ambiguous-project",
+        hint: "Name the one to use with project-name or project-directory.",
+      });
+  }
+  throw new RefusedError("no container of a Compose project is on this host", {
+    class: "no-project",
+    hint: "Start the stack, or give project-directory.",
+  });
+}
+
+async function nothingFound(
+  engine: Pick<Engine, "docker">,
+  project: string,
+  containers: readonly ContainerInfo[],
+): Promise<RefusedError> {
+  const filters = { label: [`com.docker.stack.namespace=${project}`] };
+  const swarm = await engine.docker.listContainers({ all: true, filters });
+  if (swarm.length > 0)
+    return new RefusedError(`${project} is a Swarm stack, which is not supported`, {
+      class: "swarm",
+      hint: "Only stacks started with `docker compose` are.",
+    });
+  const names = [...new Set(containers.map((container) => labelOf(container, "project")))];
+  const there = names.length === 0 ? "none is" : `there is ${names.join(", ")}`;
+  return new RefusedError(`no container of a Compose project named ${project} (${there})`, {
+    class: "no-project",
+    hint: "Check project-name, or give project-directory.",
+  });
+}
+
+/** Another project of the same name must not be taken for this one; a moved one is, when it is named. */
+async function refuseOtherDirectory(
+  own: readonly ContainerInfo[],
+  base: string,
+  project: string,
+  options: ProjectOptions,
+): Promise<void> {
+  if (options.projectName !== undefined) return;
+  const real = async (path: string) => await realpath(path).catch(() => path);
+  for (const container of own) {
+    const directory = labelOf(container, "directory");
+    if ((await real(directory)) === (await real(base))) continue;
+    throw new RefusedError(`project ${project} runs from ${directory}, not from ${base}`, {
+      class: "ambiguous-project",
+      hint: "Give that directory as project-directory; or, if it was moved, also give project-name.",
+    });
+  }
+}
+
+async function fromLabels(
+  project: string,
+  own: readonly ContainerInfo[],
+  options: ProjectOptions,
+): Promise<ComposeProject> {
+  // Compose leaves the labels of a container alone that it did not have to recreate: the newest tells the last `up`.
+  const newest = own.toSorted((a, b) => b.Created - a.Created)[0];
+  if (newest === undefined) throw new Error(`project ${project} has no container`);
+  const directory = labelOf(newest, "directory");
+  const split = (text: string) => text.split(",").filter((part) => part !== "");
+  const absolute = (file: string) => (isAbsolute(file) ? file : join(directory, file));
+  const composeFiles = split(labelOf(newest, "files")).map(absolute);
+  const noted = split(labelOf(newest, "environmentFiles")).map(absolute);
+  if (composeFiles.length === 0)
+    throw new RefusedError(`the containers of project ${project} do not tell their compose file`, {
+      class: "no-compose-file",
+      hint: "Give project-directory and compose-files.",
+    });
+  return {
+    project,
+    directory,
+    composeFiles: await checkedFiles("compose-files", composeFiles, directory),
+    envFiles: await checkedFiles("env-files", options.envFiles ?? noted, directory),
+    profiles: options.profiles ?? [],
+  };
+}
+
+async function checkedDirectory(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const directory = await realpath(resolve(path)).catch(() => undefined);
+  if (directory === undefined || !(await stat(directory)).isDirectory())
+    throw new RefusedError(`project-directory: there is no directory ${resolve(path)}`, {
+      class: "no-project",
+      hint: "Give the directory of the compose file, as a path on this host.",
+    });
+  // Compose notes the path as it was typed: a link stays a link there.
+  return resolve(path);
+}
+
+async function checkedFiles(
+  input: string,
+  files: readonly string[] | undefined,
+  base: string | undefined,
+): Promise<string[]> {
+  const paths = (files ?? []).map((file) => resolve(base ?? ".", file));
+  for (const path of paths) {
+    await access(path).catch((cause: NodeJS.ErrnoException) => {
+      const denied = cause.code === "EACCES";
+      throw new RefusedError(`${input}: ${path} ${denied ? "cannot be read" : "does not exist"}`, {
+        class: "no-compose-file",
+        hint: denied
+          ? "Run as a user that may read the project's files."
+          : `Give the right ones with ${input}.`,
+        cause,
+      });
+    });
+  }
+  return paths;
+}
+
+async function defaultComposeFiles(directory: string): Promise<string[]> {
+  const exists = async (name: string) =>
+    await access(join(directory, name)).then(
+      () => true,
+      () => false,
+    );
+  const first = async (names: readonly string[]) => {
+    for (const name of names) if (await exists(name)) return [join(directory, name)];
+    return [];
+  };
+  const files = await first(defaultFiles);
+  if (files.length === 0)
+    throw new RefusedError(`project-directory: no compose file is in ${directory}`, {
+      class: "no-compose-file",
+      hint: `Looked for ${defaultFiles.join(", ")}; give others with compose-files.`,
+    });
+  return [...files, ...(await first(overrideFiles))];
+}
+
+/** The project's name as Compose itself would choose it: `name:`, COMPOSE_PROJECT_NAME, the directory. */
+async function readName(
+  engine: Pick<Engine, "environment">,
+  directory: string,
+  files: readonly string[],
+  options: ProjectOptions,
+): Promise<string> {
+  const args = [
+    ...["compose", "--project-directory", directory],
+    ...files.flatMap((file) => ["-f", file]),
+    ...(await checkedFiles("env-files", options.envFiles, directory)).flatMap((file) => [
+      "--env-file",
+      file,
+    ]),
+    ...["config", "--format", "json"],
+  ];
+  try {
+    const { stdout } = await run("docker", args, { addEnv: engine.environment, cwd: directory });
+    return parseModel(stdout).name;
+  } catch (cause) {
+    throw new RefusedError(`Compose cannot read the project in ${directory}`, {
+      class: "compose-config",
+      hint: "Check project-directory, compose-files and env-files with `docker compose config`.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,50 @@
+import type { ContainerState, DiscoveredStore } from "../model/stack.ts";
+
+const secretName = /PASS(WORD|WD)?$|PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL/i;
+/** Shorter values would mask half of the log: `1`, `true`, a port. */
+const shortestSecret = 5;
+
+/**
+ * Every secret that the stack's containers were given: values of variables that are named like one, passwords inside
+ * connection strings and URLs, and those of the stores.
+ *
+ * @returns longest first, so that masking one never leaves the rest of another.
+ */
+export function findSecrets(
+  containers: readonly ContainerState[],
+  stores: readonly DiscoveredStore[],
+): string[] {
+  const found = new Set<string>();
+  const add = (value: string) => {
+    if (value.length >= shortestSecret && !/^(true|false|\d+)$/.test(value)) found.add(value);
+  };
+  for (const { environment } of containers) {
+    for (const [name, value] of Object.entries(environment)) {
+      if (secretName.test(name) && !name.endsWith("_FILE")) add(value);
+      for (const secret of embedded(value)) add(secret);
+    }
+  }
+  for (const store of stores) {
+    const isServer = store.kind === "postgres" || store.kind === "redis";
+    const secret = isServer ? store.password : store.kind === "qdrant" ? store.apiKey : undefined;
+    if (secret !== undefined && secret !== "") found.add(secret);
+  }
+  return [...found].sort((a, b) => b.length - a.length);
+}
+
+/** Passwords in `Host=...;Password=...` and in `amqp://user:password@host`, as written and decoded. */
+function embedded(value: string): string[] {
+  const pairs = [...value.matchAll(/(?:^|[;,])\s*(?:password|pwd)\s*=\s*([^;,]+)/gi)];
+  const urls = [...value.matchAll(/[a-z][a-z0-9+.-]*:\/\/[^:/@\s]*:([^@/\s]+)@/gi)];
+  return [...pairs, ...urls].flatMap(([, secret]) =>
+    secret === undefined ? [] : [secret.trim(), decoded(secret)],
+  );
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

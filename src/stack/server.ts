@@ -1,0 +1,262 @@
+import type { Containers } from "../core/containers.ts";
+import { RefusedError } from "../core/errors.ts";
+import type {
+  ComposeModel,
+  ContainerState,
+  Mount,
+  PostgresStore,
+  QdrantStore,
+  RabbitmqStore,
+  RedisStore,
+} from "../model/stack.ts";
+import type { InspectedContainer } from "./inspect.ts";
+import { imageName } from "./profile.ts";
+
+/** The servers whose data is copied through themselves. */
+export type ServerKind = "postgres" | "qdrant" | "redis" | "rabbitmq";
+
+/** A store that is a server. */
+export type ServerStore = PostgresStore | QdrantStore | RedisStore | RabbitmqStore;
+
+/** What a server is described from. */
+export interface ServerContext {
+  readonly containers: Pick<Containers, "exec">;
+  readonly model: ComposeModel;
+  readonly databaseUser?: string | undefined;
+  readonly databaseName?: string | undefined;
+}
+
+interface KindFacts {
+  readonly images: readonly string[];
+  /** A variable that only the server's own image or service has. */
+  readonly variable: RegExp;
+  /** Where the server keeps its data unless it is told otherwise. */
+  readonly directory: string;
+}
+
+const kinds: Readonly<Record<ServerKind, KindFacts>> = {
+  postgres: {
+    images: ["postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha"],
+    variable: /^PGDATA$/,
+    directory: "/var/lib/postgresql/data",
+  },
+  qdrant: { images: ["qdrant"], variable: /^QDRANT__STORAGE__/, directory: "/qdrant/storage" },
+  redis: {
+    images: ["redis", "valkey", "redis-stack", "redis-stack-server"],
+    variable: /^REDIS_VERSION$/,
+    directory: "/data",
+  },
+  rabbitmq: {
+    images: ["rabbitmq"],
+    variable: /^RABBITMQ_(DATA_DIR|VERSION)$/,
+    directory: "/var/lib/rabbitmq",
+  },
+};
+
+/** The kinds in the order of their dependencies, as a table of names. */
+export const serverKinds = Object.keys(kinds) as readonly ServerKind[];
+
+/** What kind of server an image is by its name, wherever it was pulled from. */
+export function kindOfImage(reference: string): ServerKind | undefined {
+  const name = imageName(reference);
+  return serverKinds.find((kind) => kinds[kind].images.includes(name));
+}
+
+/** What kind of server a container is: by its image's name, else by a variable together with its data directory. */
+export function kindOfContainer(container: ContainerState): ServerKind | undefined {
+  const byImage = kindOfImage(container.imageReference);
+  if (byImage !== undefined) return byImage;
+  const names = Object.keys(container.environment);
+  return serverKinds.find(
+    (kind) =>
+      names.some((name) => kinds[kind].variable.test(name)) &&
+      mountAt(container.mounts, kinds[kind].directory) !== undefined,
+  );
+}
+
+/**
+ * Describes a server from its container: its real mount, user, password, port.
+ *
+ * @throws RefusedError when its data is on no volume.
+ */
+export async function describeServer(
+  kind: ServerKind,
+  container: InspectedContainer,
+  context: ServerContext,
+): Promise<ServerStore> {
+  switch (kind) {
+    case "postgres":
+      return await describePostgres(container.state, context);
+    case "qdrant":
+      return await describeQdrant(container.state, context);
+    case "redis":
+      return await describeRedis(container, context);
+    case "rabbitmq":
+      return describeRabbitmq(container.state, context.model);
+  }
+}
+
+async function describePostgres(
+  state: ContainerState,
+  context: ServerContext,
+): Promise<PostgresStore> {
+  const variable = (name: string) => readVariable(state, name, context);
+  const user =
+    context.databaseUser ??
+    (await variable("POSTGRES_USER")) ??
+    (await variable("POSTGRESQL_USERNAME")) ??
+    "postgres";
+  const database =
+    context.databaseName ??
+    (await variable("POSTGRES_DB")) ??
+    (await variable("POSTGRESQL_DATABASE")) ??
+    user;
+  const directory = state.environment.PGDATA || kinds.postgres.directory;
+  return {
+    kind: "postgres",
+    ...common(state, directory),
+    user,
+    password:
+      (await variable("POSTGRES_PASSWORD")) ??
+      (await variable("POSTGRESQL_PASSWORD")) ??
+      (await variable("PGPASSWORD")),
+    database,
+  };
+}
+
+async function describeQdrant(state: ContainerState, context: ServerContext): Promise<QdrantStore> {
+  const environment = state.environment;
+  return {
+    kind: "qdrant",
+    ...common(state, environment.QDRANT__STORAGE__STORAGE_PATH || kinds.qdrant.directory),
+    port: Number(environment.QDRANT__SERVICE__HTTP_PORT || 6333),
+    tls: /^(1|true)$/i.test(environment.QDRANT__SERVICE__ENABLE_TLS || ""),
+    apiKey: await readVariable(state, "QDRANT__SERVICE__API_KEY", context),
+  };
+}
+
+async function describeRedis(
+  { state, argv }: InspectedContainer,
+  context: ServerContext,
+): Promise<RedisStore> {
+  const words = expand(argv, state.environment);
+  const file = words.find((word) => word.endsWith(".conf"));
+  const text = file === undefined ? "" : await readInside(state, file, context);
+  const option = (name: string) => optionOf(words, name) ?? directiveOf(text, name);
+  const password =
+    option("requirepass") ??
+    (await readVariable(state, "REDIS_PASSWORD", context)) ??
+    (await readVariable(state, "REDISCLI_AUTH", context));
+  const port = Number(option("port") ?? 6379);
+  const live = await redisSettings(state, port, password, context);
+  const directory = live.get("dir") ?? option("dir") ?? kinds.redis.directory;
+  return {
+    kind: "redis",
+    ...common(state, directory === "./" ? kinds.redis.directory : directory),
+    port,
+    password,
+    appendOnly: (live.get("appendonly") ?? option("appendonly")) === "yes",
+  };
+}
+
+function describeRabbitmq(state: ContainerState, model: ComposeModel): RabbitmqStore {
+  const nodeName = state.environment.RABBITMQ_NODENAME || `rabbit@${state.hostname}`;
+  const service = model.services[state.service];
+  const [, host = ""] = nodeName.split("@");
+  // A name that says localhost is the same in every container.
+  const pinned = typeof service?.hostname === "string" || host === "localhost";
+  return {
+    kind: "rabbitmq",
+    ...common(state, state.environment.RABBITMQ_DATA_DIR || kinds.rabbitmq.directory),
+    nodeName,
+    pinned,
+  };
+}
+
+function common(state: ContainerState, directory: string) {
+  const mount = mountAt(state.mounts, directory);
+  if (mount === undefined)
+    throw new RefusedError(`service ${state.service} keeps its data (${directory}) on no volume`, {
+      class: "no-volume",
+      hint: `Give it a volume in the compose file, or leave the service out with exclude: ${state.service}.`,
+    });
+  return { name: state.service, service: state.service, containerId: state.id, mount };
+}
+
+/** The mount that a directory of the container is on, or else the one that is in it. */
+function mountAt(mounts: readonly Mount[], directory: string): Mount | undefined {
+  const clean = directory.replace(/\/+$/, "");
+  const kept = mounts.filter(({ type, writable }) => writable && type !== "tmpfs");
+  const above = kept
+    .filter(({ target }) => target === clean || clean.startsWith(`${target}/`))
+    .toSorted((a, b) => b.target.length - a.target.length);
+  return above[0] ?? kept.find(({ target }) => target.startsWith(`${clean}/`));
+}
+
+/** A variable of the container, or what is in the file that its `_FILE` form names. */
+async function readVariable(
+  state: ContainerState,
+  name: string,
+  context: ServerContext,
+): Promise<string | undefined> {
+  const value = state.environment[name];
+  if (value !== undefined && value !== "") return value;
+  const file = state.environment[`${name}_FILE`];
+  if (file === undefined || file === "") return undefined;
+  return (await readInside(state, file, context)).replace(/\r?\n$/, "") || undefined;
+}
+
+/** A file inside a running container; empty when it cannot be read, for the server itself will then say so. */
+async function readInside(
+  state: ContainerState,
+  path: string,
+  context: ServerContext,
+): Promise<string> {
+  if (state.state !== "running") return "";
+  const result = await context.containers.exec(state.id, ["cat", path], { okCodes: [0, 1] });
+  return result.stdout;
+}
+
+/** What the running server says of itself; empty when it cannot be asked. */
+async function redisSettings(
+  state: ContainerState,
+  port: number,
+  password: string | undefined,
+  context: ServerContext,
+): Promise<ReadonlyMap<string, string>> {
+  if (state.state !== "running") return new Map();
+  const argv = ["redis-cli", "-p", String(port), "CONFIG", "GET"];
+  const env: Record<string, string> = password === undefined ? {} : { REDISCLI_AUTH: password };
+  const ask = async (name: string): Promise<[string, string][]> => {
+    const okCodes = [0, 1, 127];
+    const { stdout } = await context.containers.exec(state.id, [...argv, name], { env, okCodes });
+    const [key, value] = stdout.split("\n");
+    return key === name && value !== undefined ? [[name, value]] : [];
+  };
+  return new Map([...(await ask("appendonly")), ...(await ask("dir"))]);
+}
+
+/** The words of a command, those of a `sh -c` line included, with the container's variables put in. */
+function expand(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): readonly string[] {
+  const shell = argv.some((word) => /(^|\/)(ba|da)?sh$/.test(word));
+  if (!shell) return argv;
+  const words = argv.flatMap((word) => word.match(/"[^"]*"|'[^']*'|\S+/g) ?? []);
+  return words.map((word) =>
+    word
+      .replace(/^(["'])(.*)\1$/, "$2")
+      .replace(/\$\{?(\w+)\}?/g, (whole, name: string) => environment[name] ?? whole),
+  );
+}
+
+function optionOf(words: readonly string[], name: string): string | undefined {
+  const at = words.indexOf(`--${name}`);
+  return at < 0 ? undefined : words[at + 1];
+}
+
+function directiveOf(text: string, name: string): string | undefined {
+  const match = new RegExp(`^\\s*${name}\\s+"?([^"\\n]*?)"?\\s*$`, "im").exec(text);
+  return match?.[1];
+}

@@ -1,0 +1,147 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+import { RefusedError } from "../../src/core/errors.ts";
+import { ExecError } from "../../src/core/exec.ts";
+import { type Reporter, silentReporter } from "../../src/core/reporter.ts";
+import { waitFor } from "../../src/core/wait.ts";
+import { createTaskRunner, type TaskRunnerDeps } from "../../src/helper/runner.ts";
+import { run as tool, tryRun } from "../lab/run.ts";
+import { fail, network, rights, slow, tools } from "./helper-tasks.ts";
+
+const checkout = join(import.meta.dirname, "../..");
+const operationId = `sk-stack-${randomUUID()}`;
+let directory: string;
+
+function runner(more: Partial<TaskRunnerDeps> = {}) {
+  return createTaskRunner({
+    environment: {},
+    operationId,
+    entry: { script: join(import.meta.dirname, "helper-entry.ts"), directories: [checkout] },
+    reporter: silentReporter,
+    // As a caller that is not root would be treated.
+    uid: 1001,
+    ...more,
+  });
+}
+
+async function leftContainers(): Promise<string> {
+  const label = `label=sophon-keeper.operation=${operationId}`;
+  return (await tool(["docker", "ps", "--all", "--quiet", "--filter", label])).trim();
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sk-stack-helper-"));
+  await writeFile(join(directory, "secret"), "only root reads this", { mode: 0o600 });
+});
+afterAll(async () => {
+  expect(await leftContainers()).toBe("");
+  await rm(directory, { recursive: true });
+});
+
+describe("a task", () => {
+  test("of root runs in this process", async () => {
+    const path = join(directory, "secret");
+    const place = { mounts: [{ path: directory, readOnly: true }] };
+    const result = await runner({ uid: 0 }).run(rights, { path }, place);
+    expect(result).toEqual({ uid: 0, text: "only root reads this", inside: false });
+  });
+
+  test("of another user runs as root in a container, and tells its progress", async () => {
+    const said: string[] = [];
+    const reporter: Reporter = { ...silentReporter, info: (line) => said.push(line) };
+    const params = { path: join(directory, "secret"), write: join(directory, "written") };
+    const place = { mounts: [{ path: directory, readOnly: false }] };
+    const result = await runner({ reporter }).run(rights, params, place);
+    expect(result).toEqual({ uid: 0, text: "only root reads this", inside: true });
+    expect(await readFile(join(directory, "written"), "utf8")).toBe("written");
+    expect(said).toEqual(["reading"]);
+  });
+
+  test("runs as the user it asks for, and may not write where it only reads", async () => {
+    const path = join(directory, "open");
+    await writeFile(path, "open");
+    await chmod(directory, 0o755);
+    const place = { mounts: [{ path: directory, readOnly: true }], user: "4321:4321" };
+    expect(await runner({ uid: 0 }).run(rights, { path }, place)).toMatchObject({ uid: 4321 });
+    const writing = { path, write: join(directory, "never") };
+    const asRoot = { mounts: [{ path: directory, readOnly: true }] };
+    await expect(runner().run(rights, writing, asRoot)).rejects.toMatchObject({ code: "EROFS" });
+  });
+
+  test("has no network unless it asks for a container's", async () => {
+    expect(await runner().run(network, null, { mounts: [] })).toEqual(["lo"]);
+    const name = `sk-stack-net-${randomUUID()}`;
+    await tool([
+      "docker",
+      "run",
+      "-d",
+      "--name",
+      name,
+      "sophon-keeper-lab/base:trixie",
+      "sleep",
+      "300",
+    ]);
+    try {
+      const names = await runner({ uid: 0 }).run(network, null, { mounts: [], networkOf: name });
+      expect(names).toContain("eth0");
+    } finally {
+      await tool(["docker", "rm", "-f", name]);
+    }
+  });
+
+  test("finds GNU tar and the coreutils", async () => {
+    const lines = await runner().run(tools, null, { mounts: [] });
+    expect(lines[0]).toMatch(/^tar \(GNU tar\)/);
+    expect(lines.slice(1).every((line) => line.includes("GNU coreutils"))).toBe(true);
+  });
+
+  test("brings its error back as it was thrown", async () => {
+    const refused = await runner()
+      .run(fail, { how: "refused" }, { mounts: [] })
+      .catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(RefusedError);
+    expect(refused).toMatchObject({ message: "no", hint: "do so", class: "test", exitCode: 2 });
+    expect((refused as Error).cause).toMatchObject({ message: "why" });
+    const exec = await runner()
+      .run(fail, { how: "exec" }, { mounts: [] })
+      .catch((error: unknown) => error);
+    expect(exec).toBeInstanceOf(ExecError);
+    expect(exec).toMatchObject({ exitCode: 64 });
+    await expect(runner().run(fail, { how: "exit" }, { mounts: [] })).rejects.toThrow(
+      "ended without a result",
+    );
+  });
+
+  test("refuses a path and a volume that are not there, and makes neither", async () => {
+    const path = join(directory, "misspelt");
+    const mounts = [{ path, readOnly: true }];
+    await expect(runner().run(network, null, { mounts })).rejects.toThrow(
+      `${path} does not exist on this host`,
+    );
+    const volume = `sk-stack-${randomUUID()}`;
+    const place = { mounts: [{ path: "/x", readOnly: true, volume }] };
+    for (const uid of [0, 1001])
+      await expect(runner({ uid }).run(network, null, place)).rejects.toBeInstanceOf(RefusedError);
+    expect((await tryRun(["docker", "volume", "inspect", volume])).code).not.toBe(0);
+  });
+
+  test("that is aborted undoes what it began, and its container goes", async () => {
+    const abort = new AbortController();
+    const file = join(directory, "begun");
+    const place = { mounts: [{ path: directory, readOnly: false }] };
+    const running = runner().run(slow, { file }, place, abort.signal);
+    const seen = async () => (await stat(file).catch(() => undefined)) && true;
+    running.catch(() => undefined);
+    await waitFor(seen, { clock: systemClock, timeoutMs: 20_000 });
+    const begun = performance.now();
+    abort.abort(new Error("cancelled by the test"));
+    await expect(running).rejects.toThrow("cancelled by the test");
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    expect(await seen()).toBeUndefined();
+    expect(await leftContainers()).toBe("");
+  });
+});
