@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     projects: [
       // No engine, no root, no network: seconds.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 20_000 } },
       // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
       {
         test: {
@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", "test/action/**/*.test.ts", "test/cli/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts", "test/action/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,
           fileParallelism: true,

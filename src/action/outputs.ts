@@ -42,6 +42,16 @@ export const outputs: readonly Output[] = [
     of: (result) => result.seconds,
   },
   {
+    name: "artifact-name",
+    about: "Name of the artifact that holds the backup, where upload is artifact.",
+    of: (result) => result.artifact?.name,
+  },
+  {
+    name: "artifact-id",
+    about: "Id of that artifact.",
+    of: (result) => result.artifact?.id,
+  },
+  {
     name: "reason",
     about: "Why it ended as it did, where it did not end well: one line.",
     of: (result) => result.reason?.message,

@@ -4,10 +4,9 @@ import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
-import { version } from "../version.ts";
 import { readInputs } from "./inputs.ts";
 import { githubReporter } from "./reporter.ts";
-import { readOptions } from "./run.ts";
+import { readOptions, stepDependencies } from "./run.ts";
 import { readState } from "./state.ts";
 
 /**
@@ -26,14 +25,7 @@ export async function runPost(commands: Commands): Promise<void> {
     const { raw } = readInputs(process.env, commands);
     const options = await readOptions("recover", raw, reporter);
     const { signal } = listenForSignals((message) => core.info(message));
-    const readInput = async () => "";
-    const result = await recover(options, {
-      reporter,
-      clock: systemClock,
-      signal,
-      version,
-      readInput,
-    });
+    const result = await recover(options, stepDependencies(reporter, signal));
     core.info(`${mode} did not come to its end: ${result.result}`);
     process.exit(0);
   } catch (error) {

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import * as core from "@actions/core";
-import type { Commands } from "../commands/command.ts";
+import type { Commands, Dependencies } from "../commands/command.ts";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
+import { artifactDestination } from "../destinations/artifact.ts";
+import { githubArtifacts } from "../destinations/artifact-service.ts";
 import type { Result } from "../model/result.ts";
 import type { CommandName } from "../options/commands.ts";
 import { type RawInputs, readReferences } from "../options/files.ts";
@@ -56,9 +58,14 @@ async function runMode(
   markStarted(command);
   const run = commands[command];
   if (run === undefined) throw new Error(`no command ${command}`);
+  return await run(options, stepDependencies(reporter, cancellation.signal));
+}
+
+/** What a command is given inside a step. */
+export function stepDependencies(reporter: Reporter, signal: AbortSignal): Dependencies {
+  const destinations = { artifact: artifactDestination(githubArtifacts(process.env)) };
   const readInput = async () => "";
-  const { signal } = cancellation;
-  return await run(options, { reporter, clock: systemClock, signal, version, readInput });
+  return { reporter, clock: systemClock, signal, version, readInput, destinations };
 }
 
 /** The checked options of a command, its secrets masked in the log from here on. */

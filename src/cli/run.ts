@@ -86,7 +86,8 @@ async function runCommand(
   }
   const options = parseOptions(request.command, raw, terminal.places);
   const { signal } = terminal.cancellation;
-  return await command(options, { reporter, clock, signal, version, readInput });
+  const dependencies = { reporter, clock, signal, version, readInput, destinations: {} };
+  return await command(options, dependencies);
 }
 
 /** A variable stands in for a flag that was not given; one that means nothing to the command is not looked at. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Reporter } from "../core/reporter.ts";
+import type { Destination } from "../destinations/destination.ts";
 import type { Result } from "../model/result.ts";
 import { type CommandName, commandNames } from "../options/commands.ts";
 import type { Options } from "../options.ts";
@@ -14,6 +15,8 @@ export interface Dependencies {
   readonly version: string;
   /** Reads standard input to its end; only for commands that take one. */
   readonly readInput: () => Promise<string>;
+  /** Places off this host, by the value of `upload`; a place that this face does not have is absent. */
+  readonly destinations: Readonly<Partial<Record<"artifact", Destination>>>;
 }
 
 /**

@@ -63,6 +63,13 @@ export interface Result {
   /** The id of an earlier operation that was finished or undone first. */
   readonly recovered?: readonly string[];
   readonly warnings?: readonly string[];
+  /** Where the backup was also put, by its destination. */
+  readonly artifact?: {
+    readonly name: string;
+    readonly id?: string | undefined;
+    readonly bytes: number;
+    readonly sha256: string;
+  };
   /** Command-specific members: `backups` of list, `removed` of prune, `plan` of a dry run. */
   readonly [extra: string]: unknown;
 }

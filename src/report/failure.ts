@@ -30,8 +30,8 @@ export function failureResult(error: unknown, seconds: number, cancelledBy?: str
 }
 
 function cancelled(error: unknown, signal: string): unknown {
-  const final: readonly number[] = [exitCodes.rolledBack, exitCodes.needsPerson];
+  const { rolledBack, needsPerson, cancelled: already } = exitCodes;
+  const final: readonly number[] = [rolledBack, needsPerson, already];
   if (error instanceof KeeperError && final.includes(error.exitCode)) return error;
-  if (error instanceof CancelledError) return error;
   return new CancelledError(`cancelled by ${signal}; what was begun was undone`, { cause: error });
 }

@@ -1,0 +1,50 @@
+import { basename, dirname } from "node:path";
+import type { ArtifactService } from "./artifact.ts";
+
+/** The variables of the runner that decide whether there is an artifact service. */
+export interface RunnerEnvironment {
+  readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
+  readonly ACTIONS_RESULTS_URL?: string | undefined;
+  readonly GITHUB_SERVER_URL?: string | undefined;
+}
+
+/** GitHub's artifact service, as the runner of this step offers it. */
+export function githubArtifacts(environment: RunnerEnvironment): ArtifactService {
+  return {
+    unusable: whyUnusable(environment),
+    async upload(file, retentionDays) {
+      const client = await newClient();
+      const options = {
+        skipArchive: true,
+        ...(retentionDays === undefined ? {} : { retentionDays }),
+      };
+      return await client.uploadArtifact(basename(file), [file], dirname(file), options);
+    },
+    async list() {
+      const client = await newClient();
+      const { artifacts } = await client.listArtifacts({ latest: true });
+      return artifacts;
+    },
+    async remove(name) {
+      const client = await newClient();
+      await client.deleteArtifact(name);
+    },
+  };
+}
+
+/** Loaded when it is needed: it is most of the bundle. */
+async function newClient() {
+  const { DefaultArtifactClient } = await import("@actions/artifact");
+  return new DefaultArtifactClient();
+}
+
+function whyUnusable(environment: RunnerEnvironment): string | undefined {
+  const server = environment.GITHUB_SERVER_URL ?? "https://github.com";
+  const host = URL.canParse(server) ? new URL(server).hostname.toLowerCase() : server;
+  const known = host === "github.com" || host.endsWith(".ghe.com") || host.endsWith(".localhost");
+  if (!known) return `GitHub Enterprise Server (${host}) has no artifact service of this kind`;
+  if ((environment.ACTIONS_RUNTIME_TOKEN ?? "") === "" || !environment.ACTIONS_RESULTS_URL) {
+    return "there is no artifact service outside a step of the action";
+  }
+  return undefined;
+}

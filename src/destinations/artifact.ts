@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
+import { formatBytes } from "../core/format.ts";
+import { temporaryDirectory } from "../core/temp.ts";
+import type { Delivery, Destination } from "./destination.ts";
+import { makePipe, type Piped, releaseWriter, tarIntoPipe } from "./pipe.ts";
+import { sealedFiles } from "./sealed.ts";
+
+/** What the artifact service says of one artifact. */
+export interface ListedArtifact {
+  readonly name: string;
+  readonly id: number;
+  readonly size: number;
+  /** `sha256:` and hex; older services give none. */
+  readonly digest?: string | undefined;
+}
+
+/** The part of the artifact service that is used; see `artifact-service.ts` for GitHub's. */
+export interface ArtifactService {
+  /** Why it cannot be used here, in one line; undefined when it can. */
+  readonly unusable: string | undefined;
+  /** Reads the file once, from its start to its end, and keeps it under the file's name. */
+  upload(
+    file: string,
+    retentionDays: number | undefined,
+  ): Promise<{ id?: number; digest?: string }>;
+  list(): Promise<readonly ListedArtifact[]>;
+  remove(name: string): Promise<void>;
+}
+
+/** Backups as artifacts of a workflow run: one `.tar` each that holds only `.age` files. */
+export function artifactDestination(service: ArtifactService): Destination {
+  return {
+    refuseUnready() {
+      if (service.unusable === undefined) return;
+      throw new RefusedError(`upload is artifact: ${service.unusable}`, { class: "no-artifacts" });
+    },
+    async deliver({ backupId, directory, name, retentionDays }, { reporter, signal }) {
+      const files = await sealedFiles(directory);
+      await using temporary = await temporaryDirectory("sophon-keeper-upload-");
+      const artifact = name ?? `${backupId}.tar`;
+      const pipe = join(temporary.path, artifact);
+      await makePipe(pipe);
+      try {
+        const [sent, id] = await transfer(service, pipe, retentionDays, () =>
+          tarIntoPipe(pipe, directory, files, signal),
+        );
+        await compare(service, artifact, id, sent);
+        reporter.info(`artifact ${artifact}: ${formatBytes(sent.bytes)}, sha256 ${sent.sha256}`);
+        return delivery(artifact, id, sent);
+      } catch (error) {
+        // Half an artifact must not look like a backup.
+        await service.remove(artifact).catch(() => undefined);
+        signal.throwIfAborted();
+        if (error instanceof UploadFailedError) throw error;
+        throw new UploadFailedError(`the artifact could not be uploaded: ${describeError(error)}`, {
+          cause: error,
+          hint: `The backup itself is complete: ${directory}`,
+        });
+      }
+    },
+  };
+}
+
+/** Both ends of the pipe at once; when one fails the other is let go, and the first error counts. */
+async function transfer(
+  service: ArtifactService,
+  pipe: string,
+  retentionDays: number | undefined,
+  write: () => Promise<Piped>,
+): Promise<[Piped, number | undefined]> {
+  const writing = write();
+  const uploading = service.upload(pipe, retentionDays);
+  // An upload that ended before it opened the pipe would leave the writer waiting for ever.
+  const release = () => releaseWriter(pipe).catch(() => undefined);
+  uploading.then(release, release);
+  const [sent, uploaded] = await Promise.allSettled([writing, uploading]);
+  if (uploaded.status === "rejected") throw uploaded.reason;
+  if (sent.status === "rejected") throw sent.reason;
+  const { id, digest } = uploaded.value;
+  if (digest !== undefined) differ("the upload", "digest", digest, sent.value.sha256);
+  return [sent.value, id];
+}
+
+/** What the service lists must be what was sent. */
+async function compare(
+  service: ArtifactService,
+  name: string,
+  id: number | undefined,
+  sent: Piped,
+): Promise<void> {
+  const listed = (await service.list()).find(
+    (artifact) => artifact.name === name && (id === undefined || artifact.id === id),
+  );
+  if (listed === undefined) {
+    throw new UploadFailedError(`the artifact ${name} is not listed after its upload`);
+  }
+  differ("the artifact service", "size", listed.size, sent.bytes);
+  const digest = listed.digest?.replace(/^sha256:/, "");
+  if (digest !== undefined && digest !== "") {
+    differ("the artifact service", "digest", digest, sent.sha256);
+  }
+}
+
+function differ(who: string, what: string, told: string | number, sent: string | number): void {
+  if (told === sent) return;
+  throw new UploadFailedError(`${who} tells the ${what} ${told}, but ${sent} was sent`, {
+    class: "upload-differs",
+  });
+}
+
+function delivery(name: string, id: number | undefined, sent: Piped): Delivery {
+  return { name, id: id === undefined ? undefined : String(id), ...sent };
+}

@@ -1,0 +1,44 @@
+import { open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { UploadFailedError } from "../core/errors.ts";
+
+/** The first line of every age file (age-encryption.org/v1). */
+const ageMagic = "age-encryption.org/v1\n";
+const plainManifest = "manifest.json";
+const sealedManifest = "manifest.json.age";
+
+/**
+ * The encrypted files of a complete backup, sorted: all that may leave the host. Looks at what is in
+ * each file, not only at its name.
+ *
+ * @throws UploadFailedError when a file beside the plain manifest is not encrypted, or the sealed manifest is missing.
+ */
+export async function sealedFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.name !== plainManifest);
+  for (const entry of files) {
+    const sealed = entry.isFile() && entry.name.endsWith(".age");
+    if (sealed && (await startsWith(join(directory, entry.name), ageMagic))) continue;
+    throw refused(`${entry.name} is not encrypted`);
+  }
+  const names = files.map((entry) => entry.name).sort((a, b) => (a < b ? -1 : 1));
+  if (!names.includes(sealedManifest)) throw refused(`${sealedManifest} is missing`);
+  return names;
+}
+
+async function startsWith(path: string, text: string): Promise<boolean> {
+  const handle = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(text.length), 0, text.length, 0);
+    return bytesRead === text.length && buffer.toString("latin1") === text;
+  } finally {
+    await handle.close();
+  }
+}
+
+function refused(wrong: string): UploadFailedError {
+  return new UploadFailedError(`${wrong}: nothing leaves this host unencrypted`, {
+    class: "unencrypted",
+    hint: "Give recipients or a passphrase, and make a new backup.",
+  });
+}

@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { keeper } from "./keeper.ts";
+
+it.each([
+  [[], "no command given"],
+  [["scan-logs"], "did you mean scan-log?"],
+  [["scan-log", "--log-alow", "x"], "did you mean --log-allow?"],
+  [["scan-log", "word"], 'unexpected word "word"'],
+])("refuses %j with one object and exit 2", async (args, message) => {
+  const usage = await keeper([...args, "--json"]);
+  expect(usage.code).toBe(2);
+  const { result, reason } = JSON.parse(usage.stdout);
+  expect(result).toBe("refused");
+  expect(reason.message).toContain(message);
+});
+
+it("says the same to a person on standard error, and nothing on standard output", async () => {
+  const usage = await keeper(["scan-logs"]);
+  expect(usage.code).toBe(2);
+  expect(usage.stdout).toBe("");
+  expect(usage.stderr).toBe('refused: unknown command "scan-logs": did you mean scan-log?\n');
+});
+
+it("tells its version", async () => {
+  expect((await keeper(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});

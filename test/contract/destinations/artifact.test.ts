@@ -1,0 +1,142 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
+import { silentReporter } from "../../../src/core/reporter.ts";
+import {
+  type ArtifactService,
+  artifactDestination,
+  type ListedArtifact,
+} from "../../../src/destinations/artifact.ts";
+import { githubArtifacts } from "../../../src/destinations/artifact-service.ts";
+
+let directory: string;
+const magic = "age-encryption.org/v1\n";
+const signal = new AbortController().signal;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sophon-keeper-test-"));
+  await writeFile(join(directory, "manifest.json"), '{"plain":"not to leave"}');
+  await writeFile(join(directory, "manifest.json.age"), `${magic}sealed`);
+  await writeFile(join(directory, "data.tar.zst.age"), magic + "x".repeat(3_000_000));
+});
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+/** A stand-in for the service: keeps what it read, and can be told to lie. */
+class ShelfStandIn implements ArtifactService {
+  readonly unusable: string | undefined = undefined;
+  readonly shelf = new Map<string, Buffer>();
+  lie: Partial<ListedArtifact> = {};
+  failure: Error | undefined;
+
+  async upload(file: string): Promise<{ id: number; digest: string }> {
+    if (this.failure !== undefined) throw this.failure;
+    const content = await readFile(file);
+    this.shelf.set(basename(file), content);
+    return { id: 7, digest: sha256(content) };
+  }
+
+  async list(): Promise<ListedArtifact[]> {
+    return [...this.shelf].map(([name, content]) => ({
+      name,
+      id: 7,
+      size: content.length,
+      digest: `sha256:${sha256(content)}`,
+      ...this.lie,
+    }));
+  }
+
+  async remove(name: string): Promise<void> {
+    this.shelf.delete(name);
+  }
+}
+
+function sha256(content: Buffer): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+async function deliver(service: ArtifactService, name?: string) {
+  const shipment = { backupId: "stack-1", directory, name, retentionDays: undefined };
+  return await artifactDestination(service).deliver(shipment, { reporter: silentReporter, signal });
+}
+
+describe("artifactDestination", () => {
+  it("sends one tar that holds every encrypted file and nothing else", async () => {
+    const service = new ShelfStandIn();
+    const delivered = await deliver(service);
+    const content = service.shelf.get("stack-1.tar");
+    expect(content).toBeDefined();
+    const listed = execFileSync("tar", ["-tf", "-"], { input: content, encoding: "utf8" });
+    expect(listed.trim().split("\n")).toEqual(["data.tar.zst.age", "manifest.json.age"]);
+    const args = ["-xOf", "-", "data.tar.zst.age"];
+    const back = execFileSync("tar", args, { input: content, maxBuffer: 2 ** 24 });
+    expect(back.equals(await readFile(join(directory, "data.tar.zst.age")))).toBe(true);
+    expect(content?.includes("not to leave")).toBe(false);
+    expect(delivered).toEqual({
+      name: "stack-1.tar",
+      id: "7",
+      bytes: content?.length,
+      sha256: sha256(content as Buffer),
+    });
+  });
+
+  it("uses the name it is given", async () => {
+    const service = new ShelfStandIn();
+    await deliver(service, "nightly.tar");
+    expect([...service.shelf.keys()]).toEqual(["nightly.tar"]);
+  });
+
+  it.each([
+    ["a file that is not encrypted", "data.tar.zst", "plain"],
+    ["a file that only pretends to be encrypted", "extra.age", "plain"],
+    ["an empty file", "empty.age", ""],
+  ])("sends nothing when there is %s", async (_, name, content) => {
+    await writeFile(join(directory, name), content);
+    const service = new ShelfStandIn();
+    await expect(deliver(service)).rejects.toThrow(`${name} is not encrypted: nothing leaves`);
+    expect(service.shelf.size).toBe(0);
+  });
+
+  it("sends nothing without the sealed manifest", async () => {
+    await rm(join(directory, "manifest.json.age"));
+    await expect(deliver(new ShelfStandIn())).rejects.toThrow("manifest.json.age is missing");
+  });
+
+  it.each<[string, Partial<ListedArtifact>]>([
+    ["another size", { size: 12 }],
+    ["another digest", { digest: `sha256:${"0".repeat(64)}` }],
+    ["another name", { name: "other.tar" }],
+  ])("takes back and fails what is listed with %s", async (_, lie) => {
+    const service = new ShelfStandIn();
+    service.lie = lie;
+    await expect(deliver(service)).rejects.toThrow(UploadFailedError);
+    expect(service.shelf.size).toBe(0);
+  });
+
+  it("ends with the service's own error when the service never reads", async () => {
+    const service = new ShelfStandIn();
+    service.failure = new Error("quota used up");
+    await expect(deliver(service)).rejects.toThrow(/could not be uploaded: quota used up/);
+  });
+});
+
+describe("githubArtifacts", () => {
+  const inside = { ACTIONS_RUNTIME_TOKEN: "t", ACTIONS_RESULTS_URL: "https://results.example" };
+
+  it.each([
+    [{}, /outside a step of the action/],
+    [{ ...inside, GITHUB_SERVER_URL: "https://git.example.com" }, /GitHub Enterprise Server/],
+  ])("is refused before anything is done where there is no service: %o", (environment, why) => {
+    const destination = artifactDestination(githubArtifacts(environment));
+    expect(() => destination.refuseUnready()).toThrow(RefusedError);
+    expect(() => destination.refuseUnready()).toThrow(why);
+  });
+
+  it("is ready inside a step", () => {
+    const environment = { ...inside, GITHUB_SERVER_URL: "https://github.com" };
+    artifactDestination(githubArtifacts(environment)).refuseUnready();
+  });
+});

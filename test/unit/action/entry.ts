@@ -1,0 +1,54 @@
+import { appendFileSync } from "node:fs";
+import { runPost } from "../../../src/action/post.ts";
+import { runStep } from "../../../src/action/run.ts";
+import type { Command, Commands } from "../../../src/commands/command.ts";
+import { BackupFailedError, LockedError } from "../../../src/core/errors.ts";
+
+// The action's entry with commands that only tell what they were asked, for tests of the face itself.
+
+const note = (line: string) => appendFileSync(process.env.TEST_NOTES ?? "", `${line}\n`);
+
+const endings: Readonly<Record<string, Command>> = {
+  good: async (options, { reporter }) => {
+    await reporter.group("Copying", async () => reporter.info(`of ${options.projectName}`));
+    const components = [{ name: "data", store: "data", bytes: 100, plainBytes: 300, seconds: 2 }];
+    return { result: "backed-up", seconds: 3, backupId: "demo-1", path: "/b/demo-1", components };
+  },
+  leaky: async (options, { reporter }) => {
+    const phrase = options.passphrase ?? "";
+    reporter.warning(`opened with ${phrase} and ${encodeURIComponent(phrase)}`);
+    return { result: "backed-up", seconds: 1, warnings: [phrase] };
+  },
+  failing: async () => {
+    throw new BackupFailedError("disk full", { hint: "make room", evidence: "ENOSPC" });
+  },
+  locked: async () => {
+    throw new LockedError("another backup runs");
+  },
+  waiting: async (_, { signal }) => {
+    note("started");
+    await new Promise((resolve) => {
+      const alive = setInterval(() => undefined, 1000);
+      signal.addEventListener("abort", () => {
+        clearInterval(alive);
+        resolve(undefined);
+      });
+    });
+    signal.throwIfAborted();
+    return { result: "backed-up", seconds: 0 };
+  },
+};
+
+const commands: Commands = {
+  backup: (options, dependencies) => {
+    note("backup");
+    return (endings[options.databaseName ?? "good"] as Command)(options, dependencies);
+  },
+  recover: async () => {
+    note("recover");
+    return { result: "recovered", seconds: 0 };
+  },
+  list: async () => ({ result: "listed", seconds: 0 }),
+};
+
+await (process.argv[2] === "post" ? runPost(commands) : runStep(commands));

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Job } from "./step.ts";
+
+let job: Job;
+beforeEach(async () => {
+  job = await Job.start();
+});
+afterEach(() => job[Symbol.asyncDispose]());
+
+const fork = { pull_request: { head: { repo: { full_name: "eve/stack" } } } };
+const own = { pull_request: { head: { repo: { full_name: "ada/stack" } } } };
+
+it("tells outputs, summary and a log with a group a phase", async () => {
+  const step = await job.run({ mode: "backup", "project-name": "demo" });
+  expect(step.code).toBe(0);
+  expect(step.outputs).toMatchObject({
+    result: "backed-up",
+    "exit-code": "0",
+    "backup-id": "demo-1",
+    bytes: "100",
+    "reason-class": "",
+  });
+  expect(JSON.parse(String(step.outputs.json))).toMatchObject({ backupId: "demo-1" });
+  expect(step.log).toMatch(/::group::Copying\nof demo\ndone in [\d.]+ s\n::endgroup::/);
+  expect(step.log).not.toMatch(/::(error|warning)/);
+  expect(step.summary).toMatch(/^## ✅ Sophon Keeper: backed-up/);
+  expect(step.summary).toContain("| data | data |  | 300 B | 100 B | 2.0 s | 150 B/s |");
+});
+
+it("fails with one annotation that says what to do, and tells all outputs", async () => {
+  const step = await job.run({ mode: "backup", "database-name": "failing" });
+  expect(step.code).toBe(3);
+  expect(step.outputs).toMatchObject({ result: "backup-failed", reason: "disk full" });
+  expect(step.log.match(/::error/g)).toHaveLength(1);
+  expect(step.log).toContain("disk full%0A  ENOSPC%0Amake room");
+  expect(step.summary).toContain("**disk full**");
+});
+
+it.each([
+  [{ mode: "bakcup" }, 'mode is "bakcup": did you mean backup?'],
+  [{}, 'mode is "": write one of backup, recover, list'],
+  [{ mode: "backup", recipient: "x" }, "unknown input recipient: did you mean recipients?"],
+  [{ mode: "backup", project: "x" }, "unknown input project: it is called project-name"],
+  [{ mode: "backup", upload: "artifact" }, "nothing encrypts the backup"],
+])("refuses %o before anything is done", async (inputs, message) => {
+  const step = await job.run(inputs as Record<string, string>);
+  expect(step.code).toBe(2);
+  expect(step.outputs.result).toBe("refused");
+  expect(step.log).toContain(message);
+  expect(step.notes).toEqual([]);
+});
+
+it("ignores a variable that only looks like an input", async () => {
+  const step = await job.run({ mode: "backup", something_else_entirely: "x" });
+  expect(step.code).toBe(0);
+  expect(step.log).toContain("ignored: something_else_entirely is not an input");
+});
+
+it.each([
+  ["pull_request", fork, 2],
+  ["pull_request_target", fork, 2],
+  ["pull_request_target", { pull_request: { head: { repo: null } } }, 2],
+  ["workflow_run", { workflow_run: { head_repository: { full_name: "eve/stack" } } }, 2],
+  ["pull_request", own, 0],
+  ["workflow_run", { workflow_run: { head_repository: { full_name: "ada/stack" } } }, 0],
+  ["push", {}, 0],
+])("a backup for %s %j ends with %i", async (name, payload, code) => {
+  const step = await job.run({ mode: "backup" }, { event: { name, payload } });
+  expect(step.code).toBe(code);
+  expect(step.notes).toEqual(code === 0 ? ["backup"] : []);
+});
+
+it("lets a mode that changes nothing run for a fork", async () => {
+  const step = await job.run({ mode: "list" }, { event: { name: "pull_request", payload: fork } });
+  expect(step.code).toBe(0);
+});
+
+it("masks a secret in every form, in log, outputs and summary", async () => {
+  const passphrase = "p&ss w/rd";
+  const step = await job.run({ mode: "backup", "database-name": "leaky", passphrase });
+  const told = step.log.replaceAll(/^::add-mask::.*$/gm, "");
+  for (const form of [passphrase, encodeURIComponent(passphrase)]) {
+    expect(step.log).toContain(`::add-mask::${form.replaceAll("%", "%25")}`);
+    expect(told).not.toContain(form);
+    expect(step.summary).not.toContain(form);
+    expect(step.outputs.json).not.toContain(form);
+  }
+});
+
+it("a cancelled step ends with 130, says so, and leaves the rest to its post step", async () => {
+  const step = await job.run(
+    { mode: "backup", "database-name": "waiting" },
+    {
+      during: async (child, notes) => {
+        await expect.poll(notes, { timeout: 10_000 }).toContain("started");
+        child.kill("SIGINT");
+      },
+    },
+  );
+  expect(step.code).toBe(130);
+  expect(step.outputs.result).toBe("cancelled");
+  expect(step.state).toEqual({ mode: "backup" });
+});
+
+it("a killed step has already said what it was doing", async () => {
+  const step = await job.run(
+    { mode: "backup", "database-name": "waiting" },
+    {
+      during: async (child, notes) => {
+        await expect.poll(notes, { timeout: 10_000 }).toContain("started");
+        child.kill("SIGKILL");
+      },
+    },
+  );
+  expect(step.state).toEqual({ mode: "backup" });
+});
+
+it.each([
+  ["a good step", "good", ["backup"]],
+  ["a step that found the lock taken", "locked", ["backup"]],
+])("after %s the post step has nothing to do", async (_, ending, notes) => {
+  const inputs = { mode: "backup", "database-name": ending };
+  const step = await job.run(inputs);
+  expect(step.notes).toEqual(notes);
+  const post = await job.run(inputs, { post: true, state: step.state });
+  expect(post.code).toBe(0);
+  expect(post.notes).toEqual([]);
+  expect(post.log).toContain("nothing to do");
+});
+
+it.each(["failing"])("after a %s step the post step recovers", async (ending) => {
+  const inputs = { mode: "backup", "database-name": ending };
+  const step = await job.run(inputs);
+  const post = await job.run(inputs, { post: true, state: step.state });
+  expect(post.notes).toEqual(["recover"]);
+  expect(post.code).toBe(0);
+});
