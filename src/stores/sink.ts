@@ -1,8 +1,10 @@
-import { chown, stat } from "node:fs/promises";
+import { chown, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Recipients } from "../archive/keys.ts";
 import { type ByteSource, type Observer, writeArchive } from "../archive/sink.ts";
 import type { Clock } from "../core/clock.ts";
+import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
+import { ExecError } from "../core/exec.ts";
 import type { Component, StoreKind } from "../model/manifest.ts";
 import type { SinkOptions } from "./store.ts";
 
@@ -52,10 +54,9 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     ...(spec.compress ? ["zst"] : []),
     ...(encrypt === undefined ? [] : ["age"]),
   ].join(".");
-  const described = spec.done === undefined ? undefined : spec.done.then(spec.describe);
   const written = await writeArchive({
     source: spec.source,
-    ...(described === undefined ? {} : { done: described }),
+    ...(spec.done === undefined ? {} : { done: spec.done }),
     file: join(sink.directory, file),
     compress: spec.compress,
     encrypt,
@@ -63,8 +64,7 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     ...(spec.progress === undefined ? {} : { progress: spec.progress }),
     signal: spec.signal,
   });
-  await giveToOwner(join(sink.directory, file), sink.directory);
-  const facts = await (described ?? spec.describe());
+  const facts = await settled(sink, join(sink.directory, file), spec);
   return {
     name: spec.name,
     store: spec.store,
@@ -90,6 +90,36 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
 export function recipientsOf(sink: SinkOptions): Recipients | undefined {
   if (sink.passphrase !== undefined) return { passphrase: sink.passphrase };
   return sink.recipients.length === 0 ? undefined : { recipients: sink.recipients };
+}
+
+/**
+ * What went wrong with one component, in the words of the result. An error that is meant for the reader already
+ * stays as it is.
+ */
+export function backupFailed(name: string, error: unknown): Error {
+  if (error instanceof KeeperError) return error;
+  const full = error instanceof Error && "code" in error && error.code === "ENOSPC";
+  const stderr = error instanceof ExecError ? error.stderr.trim() : "";
+  return new BackupFailedError(`${name}: ${full ? "the disk is full" : describeError(error)}`, {
+    cause: error,
+    ...(stderr === "" ? {} : { evidence: stderr }),
+    ...(full ? { class: "disk-full", hint: "make room where the repository lies" } : {}),
+  });
+}
+
+/** Nothing is described before the observers have seen the end; what cannot be described is not kept. */
+async function settled(
+  sink: SinkOptions,
+  file: string,
+  spec: ComponentSpec,
+): Promise<ComponentFacts> {
+  try {
+    await giveToOwner(file, sink.directory);
+    return await spec.describe();
+  } catch (error) {
+    await unlink(file);
+    throw error;
+  }
 }
 
 async function giveToOwner(file: string, directory: string): Promise<void> {

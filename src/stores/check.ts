@@ -1,0 +1,56 @@
+import { describeError, exitCodes, KeeperError } from "../core/errors.ts";
+import type { Count } from "../model/manifest.ts";
+import type { Check } from "../model/result.ts";
+import type { Counts } from "./store.ts";
+
+/** The part of a check that says what it is about. */
+export type CheckSubject = Pick<Check, "name" | "component">;
+
+/** System errors that say something about this host, and nothing about the backup. */
+const hostErrors = new Set(["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EMFILE", "ENOMEM", "EROFS"]);
+
+/** What an error while reading a component means: damage, or that it cannot be judged here. */
+export function failedCheck(subject: CheckSubject, error: unknown): Check {
+  const unverifiable =
+    error instanceof KeeperError
+      ? error.exitCode === exitCodes.unverifiable || error.exitCode === exitCodes.refused
+      : hostErrors.has(codeOf(error));
+  return {
+    ...subject,
+    status: unverifiable ? "unverifiable" : "fail",
+    detail: describeError(error),
+  };
+}
+
+/** Compares counts by name; the detail names the first differences. */
+export function countsCheck(subject: CheckSubject, recorded: Counts, found: Counts): Check {
+  const names = [...new Set([...Object.keys(recorded), ...Object.keys(found)])];
+  const differences = names
+    .filter((name) => !within(found[name], recorded[name]))
+    .map((name) => `${name}: recorded ${shown(recorded[name])}, found ${shown(found[name])}`);
+  if (differences.length === 0) {
+    return { ...subject, status: "pass", detail: `${names.length} counts as recorded` };
+  }
+  const more = differences.length > 5 ? `; and ${differences.length - 5} more` : "";
+  return { ...subject, status: "fail", detail: differences.slice(0, 5).join("; ") + more };
+}
+
+function within(found: Count | undefined, recorded: Count | undefined): boolean {
+  if (found === undefined || recorded === undefined) return false;
+  const [low, high] = bounds(recorded);
+  const [foundLow, foundHigh] = bounds(found);
+  return foundLow >= low && foundHigh <= high;
+}
+
+function bounds(count: Count): [number, number] {
+  return typeof count === "number" ? [count, count] : [count.min, count.max];
+}
+
+function shown(count: Count | undefined): string {
+  if (count === undefined) return "nothing";
+  return typeof count === "number" ? String(count) : `${count.min} to ${count.max}`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

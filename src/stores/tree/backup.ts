@@ -1,0 +1,204 @@
+import { randomBytes } from "node:crypto";
+import { chownSync, mkdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { packTar } from "../../archive/pack.ts";
+import type { TarSummary } from "../../archive/scanner.ts";
+import type { Overlay } from "../../archive/tar.ts";
+import { systemClock } from "../../core/clock.ts";
+import { BackupFailedError, describeError } from "../../core/errors.ts";
+import type { NamedTask, TaskContext } from "../../core/task.ts";
+import type { Component } from "../../model/manifest.ts";
+import { backupFailed, type ComponentFacts, writeComponent } from "../sink.ts";
+import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite.ts";
+import type { SinkOptions } from "../store.ts";
+import { lookAhead, type Prospect } from "./look-ahead.ts";
+import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
+import { archivedFingerprint, requireVaultKey } from "./vault.ts";
+import { describeWarnings } from "./warnings.ts";
+
+/**
+ * Archives a directory tree while it is written to: GNU tar, with an online copy in the place of each SQLite
+ * database. Runs as root, or as the uid of the application.
+ *
+ * @throws BackupFailedError for a missing or implausible key file, a database that cannot be copied or whose
+ * copy is damaged, and whatever keeps tar from reading; no file is left then.
+ */
+export const treeBackup: NamedTask<TreeBackupParams, Component> = {
+  name: "tree.backup",
+  run: async ({ tree, sink }, context) => {
+    const startedAt = systemClock.now().toISOString();
+    const copies = new DatabaseCopies(sink);
+    try {
+      if (tree.vaultKey !== undefined) await requireVaultKey(tree.path, tree.vaultKey);
+      const databases = await copies.make(tree, context);
+      return await archive({ tree, sink, context, startedAt, overlay: copies.overlay, databases });
+    } catch (error) {
+      throw context.signal.aborted ? context.signal.reason : backupFailed(tree.name, error);
+    } finally {
+      await copies.remove();
+    }
+  },
+};
+
+type Databases = Readonly<Record<string, SqliteFacts>>;
+
+interface ArchiveJob {
+  readonly tree: TreeOptions;
+  readonly sink: SinkOptions;
+  readonly context: TaskContext;
+  readonly startedAt: string;
+  readonly overlay: Overlay;
+  readonly databases: Databases;
+}
+
+async function archive(job: ArchiveJob): Promise<Component> {
+  const { tree, sink, context, overlay } = job;
+  const exclude = await leftOut(tree);
+  const ahead = await lookAhead(tree.path, new Set([...exclude, ...tree.databases]));
+  const wanted = [...(tree.vaultKey === undefined ? [] : [tree.vaultKey]), ...ahead.restless];
+  const tar = packTar({
+    directory: tree.path,
+    exclude: [...exclude, ...tree.databases],
+    ...(overlay.files.length === 0 ? {} : { overlay }),
+    wanted: wanted.map((name) => ({ name })),
+    signal: context.signal,
+  });
+  return await writeComponent(sink, {
+    name: tree.name,
+    store: tree.store,
+    service: tree.service,
+    method: tree.databases.length > 0 ? "tar, SQLite online backup" : "tar",
+    extension: "tar",
+    compress: true,
+    source: tar.source,
+    done: tar.done,
+    progress: (bytes) => context.reporter.progress(progressLine(tree.name, bytes, ahead)),
+    signal: context.signal,
+    startedAt: job.startedAt,
+    clock: systemClock,
+    describe: async () => {
+      const { summary, warnings } = await tar.done;
+      return facts(job, summary, await describeWarnings(tree, warnings, summary));
+    },
+  });
+}
+
+function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): ComponentFacts {
+  const { tree, databases } = job;
+  const { files, directories, symlinks, hardlinks, specials, contentBytes, namesSha256, found } =
+    summary;
+  const key = tree.vaultKey;
+  const fingerprint = key === undefined ? undefined : archivedFingerprint(key, found.get(key));
+  return {
+    source: tree.path,
+    counts: {
+      ...{ files, directories, symlinks, hardlinks, specials, bytes: contentBytes },
+      ...(key === undefined ? {} : { "vault.key": found.get(key)?.bytes ?? 0 }),
+      ...databaseCounts(
+        Object.fromEntries(Object.entries(databases).map(([path, { rows }]) => [path, rows])),
+      ),
+    },
+    details: {
+      ...(key === undefined ? {} : { vaultKey: key, vaultKeyFingerprint: fingerprint ?? "" }),
+      databases: databaseDetails(databases),
+      schemaHeads: schemaHeads(databases),
+      excluded: [...tree.exclude],
+      namesSha256,
+    },
+    warnings: [...databaseWarnings(databases), ...warnings],
+    recovery: `tar --numeric-owner --xattrs --xattrs-include='*' -xp -C '${tree.path.replaceAll("'", "'\\''")}'`,
+  };
+}
+
+/** The counts of databases, by the names that a component uses. */
+export function databaseCounts(
+  databases: Readonly<Record<string, Readonly<Record<string, number>>>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(databases).flatMap(([path, rows]) =>
+      Object.entries(rows).map(([table, count]) => [`table ${path} ${table}`, count]),
+    ),
+  );
+}
+
+function databaseDetails(databases: Databases): ComponentFacts["details"] {
+  return Object.fromEntries(
+    Object.entries(databases).map(([path, { journalMode, foreignKeyViolations }]) => [
+      path,
+      { journalMode, foreignKeyViolations },
+    ]),
+  );
+}
+
+function schemaHeads(databases: Databases): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(databases).flatMap(([path, { schemaHead }]) =>
+      schemaHead === undefined ? [] : [[path, schemaHead]],
+    ),
+  );
+}
+
+function databaseWarnings(databases: Databases): string[] {
+  return Object.entries(databases)
+    .filter(([, { foreignKeyViolations }]) => foreignKeyViolations > 0)
+    .map(
+      ([path, { foreignKeyViolations }]) =>
+        `${path}: ${foreignKeyViolations} rows refer to rows that are not there, in the live database too`,
+    );
+}
+
+function progressLine(name: string, bytes: number, ahead: Prospect): string {
+  const megabytes = (value: number) => Math.round(value / 1e6);
+  return `${name}: ${megabytes(bytes)} of about ${megabytes(ahead.bytes)} MB`;
+}
+
+/** The copies of the databases, in a directory of their own inside the backup in the making. */
+class DatabaseCopies {
+  readonly overlay: Overlay & { readonly files: string[] };
+  readonly #sink: SinkOptions;
+
+  constructor(sink: SinkOptions) {
+    const token = `sk${randomBytes(6).toString("hex")}`;
+    this.#sink = sink;
+    this.overlay = { directory: join(sink.directory, `.copies-${token}`), token, files: [] };
+  }
+
+  async make(tree: TreeOptions, context: TaskContext): Promise<Databases> {
+    const databases: Record<string, SqliteFacts> = {};
+    for (const path of tree.databases) {
+      context.signal.throwIfAborted();
+      const copy = join(this.overlay.directory, this.overlay.token, path);
+      this.#makeDirectory(dirname(copy));
+      await copySqlite(join(tree.path, path), copy);
+      databases[path] = inspected(path, copy);
+      this.overlay.files.push(path);
+    }
+    return databases;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.overlay.directory, { recursive: true, force: true });
+  }
+
+  /** Owned by the owner of the backup, who must be able to clear away what a kill of this process leaves. */
+  #makeDirectory(path: string): void {
+    const { uid, gid } = statSync(this.#sink.directory);
+    const made = mkdirSync(path, { recursive: true, mode: 0o700 });
+    for (let at = path; made !== undefined && at.length >= made.length; at = dirname(at)) {
+      if (process.geteuid?.() === 0) chownSync(at, uid, gid);
+    }
+  }
+}
+
+function inspected(path: string, copy: string): SqliteFacts {
+  try {
+    return inspectCopy(copy);
+  } catch (cause) {
+    throw new BackupFailedError(`the SQLite database ${path} is damaged: its copy is not whole`, {
+      cause,
+      evidence: describeError(cause),
+      class: "sqlite-damaged",
+    });
+  }
+}

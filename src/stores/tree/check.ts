@@ -1,0 +1,129 @@
+import { once } from "node:events";
+import { join } from "node:path";
+import { TarScanner } from "../../archive/scanner.ts";
+import { TAR_ENVIRONMENT } from "../../archive/tar.ts";
+import { spawnStream } from "../../core/exec.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { countsCheck, failedCheck } from "../check.ts";
+import { inspectCopy } from "../sqlite.ts";
+import type { CheckContext } from "../store.ts";
+import { databaseCounts } from "./backup.ts";
+import { fingerprintOf } from "./vault.ts";
+
+/**
+ * Reads a tree's archive to its last byte: every header, the counts, the key's fingerprint, and each database
+ * unpacked and read to its last page.
+ */
+export async function checkTree(component: Component, context: CheckContext): Promise<Check[]> {
+  await using scratch = await temporaryDirectory("sophon-keeper-check-");
+  const databases = Object.keys(objectOf(component.details.databases));
+  const key = textOf(component.details.vaultKey);
+  const scanner = new TarScanner({ wanted: key === undefined ? [] : [{ name: key }] });
+  const subject = { name: "tar", component: component.name };
+  try {
+    await scan(component, context, scanner, { databases, into: scratch.path });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return [failedCheck(subject, error)];
+  }
+  const { files, directories, symlinks, hardlinks, specials, contentBytes, namesSha256, found } =
+    scanner.summary();
+  const rows = databases.map((path) => databaseRows(component, path, join(scratch.path, path)));
+  const member = key === undefined ? undefined : found.get(key);
+  const counts = {
+    ...{ files, directories, symlinks, hardlinks, specials, bytes: contentBytes },
+    ...(member === undefined ? {} : { "vault.key": member.bytes }),
+    ...databaseCounts(Object.fromEntries(rows.map(({ path, counts }) => [path, counts]))),
+  };
+  const recordedNames = component.details.namesSha256;
+  const named = recordedNames === undefined || recordedNames === namesSha256;
+  return [
+    named
+      ? { ...subject, status: "pass", detail: `${files} files, read to the last byte` }
+      : { ...subject, status: "fail", detail: "its list of names is not the recorded one" },
+    countsCheck({ name: "counts", component: component.name }, component.counts, counts),
+    ...(key === undefined ? [] : [keyCheck(component, member && fingerprintOf(member))]),
+    ...rows.map(({ check }) => check),
+  ];
+}
+
+/** One pass for both readers: the scanner sees what tar takes the databases from. */
+async function scan(
+  component: Component,
+  context: CheckContext,
+  scanner: TarScanner,
+  wanted: { readonly databases: readonly string[]; readonly into: string },
+): Promise<void> {
+  const stream = await context.open(component);
+  const tar = wanted.databases.length === 0 ? undefined : extractor(wanted, context.signal);
+  try {
+    for await (const chunk of stream) {
+      scanner.update(chunk as Buffer);
+      // A tar that has ended will not drain; it says itself why it ended.
+      if (tar?.stdin.write(chunk) === false)
+        await Promise.race([once(tar.stdin, "drain"), tar.done]);
+    }
+    scanner.end();
+    tar?.stdin.end();
+    await tar?.done;
+  } catch (error) {
+    tar?.kill(0);
+    await tar?.done.catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Plain files of the caller's own: owners and attributes are not looked at here, and need rights. */
+function extractor(
+  wanted: { readonly databases: readonly string[]; readonly into: string },
+  signal: AbortSignal,
+) {
+  const members = wanted.databases.map((path) => `./${path}`);
+  const tar = spawnStream(
+    "tar",
+    [
+      ...["--extract", "--file=-", "--no-same-owner", "--no-same-permissions", "--no-wildcards"],
+      ...[`--directory=${wanted.into}`, "--", ...members],
+    ],
+    { addEnv: TAR_ENVIRONMENT, pipeInput: true, signal },
+  );
+  tar.stdout.resume();
+  tar.done.catch(() => undefined);
+  return tar;
+}
+
+function databaseRows(component: Component, path: string, copy: string) {
+  const subject = { name: `sqlite ${path}`, component: component.name };
+  try {
+    const { rows, foreignKeyViolations } = inspectCopy(copy);
+    const recorded = objectOf(objectOf(component.details.databases)[path]);
+    const same = (recorded.foreignKeyViolations ?? 0) === foreignKeyViolations;
+    const detail = same
+      ? `${Object.keys(rows).length} tables, integrity and foreign keys as recorded`
+      : `${foreignKeyViolations} rows refer to nothing, which were not there when it was copied`;
+    const check: Check = { ...subject, status: same ? "pass" : "fail", detail };
+    return { path, counts: rows, check };
+  } catch (error) {
+    return { path, counts: {}, check: failedCheck(subject, error) };
+  }
+}
+
+function keyCheck(component: Component, fingerprint: string | undefined): Check {
+  const subject = { name: "vault.key", component: component.name };
+  if (fingerprint === undefined) {
+    return { ...subject, status: "fail", detail: "the encryption key is not in the archive" };
+  }
+  return fingerprint === component.details.vaultKeyFingerprint
+    ? { ...subject, status: "pass", detail: `fingerprint ${fingerprint}, as recorded` }
+    : { ...subject, status: "fail", detail: `fingerprint ${fingerprint} is not the recorded one` };
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

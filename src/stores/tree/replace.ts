@@ -1,0 +1,230 @@
+import { existsSync, type Stats } from "node:fs";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  utimes,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { unpackTar } from "../../archive/pack.ts";
+import type { ReadRequest } from "../../archive/source.ts";
+import { run } from "../../core/exec.ts";
+import type { NamedTask, TaskContext } from "../../core/task.ts";
+import { fsyncDirectory } from "../../core/temp.ts";
+import { keptPrefix } from "./params.ts";
+
+/** A directory whose content is replaced, and the word that tells one replacement from another. */
+export interface TreeReplacement {
+  /** The directory's real path (no symbolic link). */
+  readonly target: string;
+  /** Letters, digits and `-`; the same one finds what was set aside. */
+  readonly stamp: string;
+}
+
+/** What to put into the directory. */
+export interface TreeReplaceParams extends TreeReplacement {
+  readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
+}
+
+/**
+ * Where a replacement keeps things. Beside the target, on the same file system, so that each move is one rename;
+ * inside it where the target is a mount point, which cannot be renamed.
+ */
+interface Places {
+  readonly inside: boolean;
+  /** The content before, all of it. */
+  readonly aside: string;
+  /** Inside only: the content before, on its way out of the target. */
+  readonly leaving: string;
+  /** Being unpacked; worth nothing until it has another name. */
+  readonly unpacking: string;
+  /** Inside only: unpacked, and on its way into the target. */
+  readonly placing: string;
+  /** Inside only: the content before, on its way back. */
+  readonly returning: string;
+  /** What is taken out of the target when the content before comes back. */
+  readonly failed: string;
+}
+
+/**
+ * Replaces the content of a directory by that of an archive: unpacked beside it first, so that a damaged archive
+ * changes nothing; then the old content is set aside and the new one takes its place, by renames. The
+ * directory gets the archived owner, mode and time. Nobody may be writing to it.
+ *
+ * Can be killed anywhere and run again with the same stamp; {@link treePutBack} undoes it, finished or not.
+ *
+ * @returns where the content before now is.
+ */
+export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string }> = {
+  name: "tree.replace",
+  run: async (params, context) => {
+    const places = await placesOf(params);
+    await (places.inside ? replaceInside : replaceBeside)(params, places, context);
+    return { aside: places.aside };
+  },
+};
+
+/** Puts back what {@link treeReplace} set aside; what was put there instead is removed. Does nothing the second time. */
+export const treePutBack: NamedTask<TreeReplacement, null> = {
+  name: "tree.put-back",
+  run: async (params) => {
+    const places = await placesOf(params);
+    await (places.inside ? putBackInside : putBackBeside)(params, places);
+    for (const path of [places.unpacking, places.placing, places.failed]) await remove(path);
+    return null;
+  },
+};
+
+/** Removes what {@link treeReplace} set aside, once nobody will want it back. */
+export const treeDiscard: NamedTask<TreeReplacement, null> = {
+  name: "tree.discard",
+  run: async (params) => {
+    const { aside, unpacking } = await placesOf(params);
+    for (const path of [unpacking, aside]) await remove(path);
+    return null;
+  },
+};
+
+async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
+  if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
+  const inside = await isMountPoint(target);
+  const base = inside
+    ? join(target, `${keptPrefix}${stamp}`)
+    : join(dirname(target), `${basename(target)}${keptPrefix}${stamp}`);
+  return {
+    inside,
+    aside: base,
+    leaving: `${base}.leaving`,
+    unpacking: `${base}.new`,
+    placing: `${base}.placing`,
+    returning: `${base}.returning`,
+    failed: `${base}.failed`,
+  };
+}
+
+async function replaceBeside(
+  params: TreeReplaceParams,
+  places: Places,
+  context: TaskContext,
+): Promise<void> {
+  const { target } = params;
+  if (existsSync(places.aside) && existsSync(target)) return;
+  await unpack(params, places, context);
+  if (!existsSync(places.aside)) {
+    // There is always something to put back, even if it is nothing.
+    await mkdir(target, { recursive: true });
+    await rename(target, places.aside);
+  }
+  await rename(places.unpacking, target);
+  await fsyncDirectory(dirname(target));
+}
+
+async function putBackBeside({ target }: TreeReplacement, places: Places): Promise<void> {
+  if (!existsSync(places.aside)) return;
+  if (existsSync(target)) {
+    await remove(places.failed);
+    await rename(target, places.failed);
+  }
+  await rename(places.aside, target);
+  await fsyncDirectory(dirname(target));
+}
+
+async function replaceInside(
+  params: TreeReplaceParams,
+  places: Places,
+  context: TaskContext,
+): Promise<void> {
+  const { target } = params;
+  if (!existsSync(places.placing)) {
+    if (!existsSync(places.aside)) {
+      await unpack(params, places, context);
+      await mkdir(places.leaving, { recursive: true, mode: 0o700 });
+      await setAttributes(places.leaving, await lstat(target));
+      await moveEntries(target, places.leaving);
+      await rename(places.leaving, places.aside);
+    } else if (!existsSync(places.unpacking)) return;
+    await rename(places.unpacking, places.placing);
+    await fsyncDirectory(target);
+  }
+  await moveAll(places.placing, target);
+  await fsyncDirectory(target);
+}
+
+async function putBackInside({ target }: TreeReplacement, places: Places): Promise<void> {
+  if (existsSync(places.aside)) {
+    await mkdir(places.failed, { recursive: true, mode: 0o700 });
+    await moveEntries(target, places.failed);
+    await rename(places.aside, places.returning);
+  } else if (existsSync(places.leaving)) {
+    // Not all of it had left: what lies in the target is the rest.
+    await rename(places.leaving, places.returning);
+  }
+  if (!existsSync(places.returning)) return;
+  await moveAll(places.returning, target);
+  await fsyncDirectory(target);
+}
+
+async function unpack(
+  params: TreeReplaceParams,
+  places: Places,
+  { signal }: TaskContext,
+): Promise<void> {
+  await remove(places.unpacking);
+  await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
+  try {
+    await unpackTar({ ...params.archive, into: places.unpacking, signal });
+    await run("sync", ["--file-system", places.unpacking], { signal });
+  } catch (error) {
+    await remove(places.unpacking);
+    throw error;
+  }
+}
+
+/** Moves all entries but those that replacements keep. */
+async function moveEntries(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from, { encoding: "buffer" })) {
+    if (name.toString("latin1").startsWith(keptPrefix)) continue;
+    await rename(joined(from, name), joined(to, name));
+  }
+}
+
+/** Moves a directory's content and attributes. After a kill half way the mtime is that of the second try. */
+async function moveAll(from: string, to: string): Promise<void> {
+  const stats = await lstat(from);
+  await moveEntries(from, to);
+  await rmdir(from);
+  await setAttributes(to, stats);
+}
+
+async function setAttributes(to: string, stats: Stats): Promise<void> {
+  await chown(to, stats.uid, stats.gid);
+  await chmod(to, stats.mode & 0o7777);
+  await utimes(to, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+}
+
+async function isMountPoint(path: string): Promise<boolean> {
+  const mounts = await readFile("/proc/self/mountinfo", "utf8");
+  return mounts.split("\n").some((line) => unescaped(line.split(" ")[4] ?? "") === path);
+}
+
+/** The kernel writes blanks and backslashes of a path in octal. */
+function unescaped(path: string): string {
+  const bytes = path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+function joined(directory: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${directory}/`), name]);
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+}

@@ -1,0 +1,53 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import type { FoundMember } from "../../archive/scanner.ts";
+import { BackupFailedError } from "../../core/errors.ts";
+
+/** An AES-256 key is 32 bytes; encoded, wrapped or with a header it may be more, but it is no photo. */
+const MIN_BYTES = 16;
+const MAX_BYTES = 64 * 1024;
+
+/** Tells the key of one backup from another's, and helps nobody who guesses at it: 64 of 256 bits. */
+const FINGERPRINT_DIGITS = 16;
+
+/**
+ * Looks at the key file before anything is copied.
+ *
+ * @throws BackupFailedError (class `vault-key`) when it is missing, no regular file, or cannot be a key.
+ */
+export async function requireVaultKey(root: string, path: string): Promise<void> {
+  const stats = await lstat(join(root, path)).catch(() => undefined);
+  if (stats === undefined) throw vaultKeyError(`${join(root, path)} is not there`);
+  if (!stats.isFile()) throw vaultKeyError(`${join(root, path)} is not a regular file`);
+  requirePlausible(join(root, path), stats.size);
+}
+
+/**
+ * The fingerprint of the key as it was archived: the first 16 hex digits of its SHA-256.
+ *
+ * @throws BackupFailedError (class `vault-key`) when the archive does not hold it, or holds what cannot be a key.
+ */
+export function archivedFingerprint(path: string, member: FoundMember | undefined): string {
+  if (member === undefined) throw vaultKeyError(`${path} did not get into the archive`);
+  requirePlausible(path, member.bytes);
+  return fingerprintOf(member);
+}
+
+/** The fingerprint of an archived key. */
+export function fingerprintOf(member: FoundMember): string {
+  return member.sha256.slice(0, FINGERPRINT_DIGITS);
+}
+
+function requirePlausible(path: string, bytes: number): void {
+  if (bytes >= MIN_BYTES && bytes <= MAX_BYTES) return;
+  throw vaultKeyError(`${path} has ${bytes} bytes and cannot be a key`);
+}
+
+function vaultKeyError(what: string): BackupFailedError {
+  return new BackupFailedError(`the encryption key is not in order: ${what}`, {
+    class: "vault-key",
+    hint:
+      "Without this key every encrypted credential (API keys, channel tokens) is lost for good, " +
+      "in the stack and in every backup: bring the file back before anything else",
+  });
+}

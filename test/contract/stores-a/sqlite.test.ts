@@ -1,0 +1,134 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../../../src/core/temp.ts";
+import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite.ts";
+import { makeDatabase, startWriter } from "./sqlite-writer.ts";
+
+const sqlite3 = (path: string, sql: string) =>
+  execFileSync("sqlite3", ["-readonly", path, sql], { encoding: "utf8" }).trim();
+
+describe("the copy of a live SQLite database", () => {
+  it.each(["wal", "delete"] as const)(
+    "holds every acknowledged row under a heavy writer (%s)",
+    async (mode) => {
+      await using directory = await temporaryDirectory("sk-sqlite-");
+      const live = join(directory.path, "live.db");
+      const copy = join(directory.path, "copies", "copy.db");
+      makeDatabase(live, mode);
+      await using writer = await startWriter(live);
+      for (let round = 1; round <= 3; round++) {
+        await writer.reached(writer.acknowledged() + 50);
+        const before = writer.acknowledged();
+        await copySqlite(live, copy);
+        const facts = inspectCopy(copy);
+        expect(facts).toMatchObject({
+          rows: { users: 1000, 'odd "name': 0, __EFMigrationsHistory: 2 },
+          schemaHead: "20260301000000_AddAgents",
+          journalMode: mode,
+          foreignKeyViolations: 0,
+        });
+        expect(facts.rows.search).toBeUndefined();
+        expect(facts.rows.written).toBeGreaterThanOrEqual(before);
+        expect(sqlite3(copy, "pragma integrity_check; select count(*) from written")).toBe(
+          `ok\n${facts.rows.written}`,
+        );
+      }
+      await writer.reached(writer.acknowledged() + 50);
+      expect(countLive(live).written).toBeGreaterThanOrEqual(writer.acknowledged() - 50);
+    },
+  );
+
+  it("leaves nothing beside a database that nobody has open, and nothing of root's beside one of another uid", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    chmodSync(directory.path, 0o755);
+    const home = join(directory.path, "app");
+    const live = join(home, "app.db");
+    mkdirSync(home);
+    makeDatabase(live, "wal");
+    for (const path of [home, live]) chownSync(path, 1234, 1234);
+    const before = statSync(live, { bigint: true });
+    await copySqlite(live, join(directory.path, "copy.db"));
+    countLive(live);
+    expect(readdirSync(home)).toEqual(["app.db"]);
+    expect(statSync(live, { bigint: true }).mtimeNs).toBe(before.mtimeNs);
+    {
+      await using writer = await startWriter(live, 1234);
+      await writer.reached(20);
+      await copySqlite(live, join(directory.path, "copy.db"));
+    }
+    // The writer was killed: its files stay, and the application must be able to open them again.
+    for (const name of readdirSync(home)) {
+      expect(statSync(join(home, name)).uid, name).toBe(1234);
+    }
+    await copySqlite(live, join(directory.path, "after.db"));
+    countLive(live);
+    for (const name of readdirSync(home)) {
+      expect(statSync(join(home, name)).uid, name).toBe(1234);
+    }
+    await using again = await startWriter(live, 1234);
+    await again.reached(5);
+  });
+
+  it("has the owner, mode, nanoseconds and attributes of the original", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    const copy = join(directory.path, "copy.db");
+    makeDatabase(live, "wal");
+    chownSync(live, 1234, 4321);
+    chmodSync(live, 0o640);
+    execFileSync("setfattr", ["-n", "user.kept", "-v", "yes", live]);
+    execFileSync("touch", ["-d", "2021-02-03 04:05:06.123456789", live]);
+    await copySqlite(live, copy);
+    const [a, b] = [live, copy].map((path) => statSync(path, { bigint: true }));
+    for (const key of ["uid", "gid", "mode", "mtimeNs"] as const) expect(b?.[key]).toBe(a?.[key]);
+    expect(execFileSync("getfattr", ["--only-values", "-n", "user.kept", copy]).toString()).toBe(
+      "yes",
+    );
+  });
+
+  it("refuses a database that is not there, and makes none", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const missing = join(directory.path, "missing.db");
+    await expect(copySqlite(missing, join(directory.path, "copy.db"))).rejects.toMatchObject({
+      class: "sqlite-missing",
+      message: expect.stringContaining(missing),
+    });
+    expect(existsSync(missing)).toBe(false);
+    writeFileSync(missing, "");
+    await expect(copySqlite(missing, join(directory.path, "copy.db"))).rejects.toMatchObject({
+      class: "sqlite-missing",
+    });
+    expect(readdirSync(directory.path)).toEqual(["missing.db"]);
+  });
+
+  it("finds damage and rows that point nowhere", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    makeDatabase(live, "delete");
+    execFileSync("sqlite3", [
+      live,
+      "create table child (id integer primary key, user references users(id)); insert into child(user) values (9999)",
+    ]);
+    expect(inspectCopy(live).foreignKeyViolations).toBe(1);
+    execFileSync("dd", [
+      "if=/dev/urandom",
+      `of=${live}`,
+      "bs=4096",
+      "seek=3",
+      "count=3",
+      "conv=notrunc",
+      "status=none",
+    ]);
+    expect(() => inspectCopy(live)).toThrow();
+  });
+});
