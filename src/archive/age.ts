@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { Decrypter, Encrypter } from "age-encryption";
 import { DamagedError, RefusedError, UnverifiableError } from "../core/errors.ts";
 import { ByteReader } from "./bytes.ts";
@@ -25,11 +25,21 @@ export function encryptStream(
   recipients: Recipients,
 ): (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Buffer> {
   return async function* encrypt(source) {
-    const { header, fileKey } = await makeHeader(recipients);
-    const nonce = randomBytes(NONCE_BYTES);
-    yield Buffer.concat([header, nonce]);
-    yield* sealPayload(source, payloadKey(fileKey, nonce));
+    const { head, key } = await beginFile(recipients);
+    yield head;
+    yield* sealPayload(source, key);
   };
+}
+
+/**
+ * What stands before the payload of a new age file, and the key of that payload.
+ *
+ * @throws RefusedError when there is no recipient.
+ */
+export async function beginFile(recipients: Recipients): Promise<{ head: Buffer; key: KeyObject }> {
+  const { header, fileKey } = await makeHeader(recipients);
+  const nonce = randomBytes(NONCE_BYTES);
+  return { head: Buffer.concat([header, nonce]), key: payloadKey(fileKey, nonce) };
 }
 
 /**

@@ -64,3 +64,15 @@ export function asBuffer(bytes: Uint8Array): Buffer {
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/**
+ * Gives a chunk's memory back at once. Nobody may look at it again.
+ *
+ * The collector runs after every few dozen megabytes of such memory, over the whole heap: left to
+ * it, a fifth of an archive's time went there.
+ */
+export function release(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  // A view of a part shares its memory with others.
+  if (buffer instanceof ArrayBuffer && chunk.byteLength === buffer.byteLength) buffer.transfer(0);
+}

@@ -77,6 +77,7 @@ function scannedSource(stdout: Readable, scanner: TarScanner): ByteSource {
       }
     },
     destroy: (error) => stdout.destroy(error),
+    ownsChunks: true,
   };
 }
 

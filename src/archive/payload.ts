@@ -1,6 +1,13 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+} from "node:crypto";
 import { DamagedError } from "../core/errors.ts";
 import { asBuffer, type ByteReader } from "./bytes.ts";
+import { makeSealer } from "./sealer.ts";
 
 /** Plaintext bytes of every STREAM chunk but the last (age specification, "Payload"). */
 const CHUNK_BYTES = 64 * 1024;
@@ -11,41 +18,19 @@ const CIPHER = "chacha20-poly1305";
 export const NONCE_BYTES = 16;
 
 /** The key of one file's payload, from the header's file key and the payload's own nonce. */
-export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Buffer {
-  return Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32));
+export function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): KeyObject {
+  // A key object and not bytes: a third less time, as every chunk makes a cipher.
+  return createSecretKey(Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32)));
 }
 
-/**
- * Encrypts as age's STREAM: 64 KiB chunks of ChaCha20-Poly1305, the last one flagged, so that a
- * cut, a swap or an addition is noticed.
- *
- * node:crypto does about twenty times what a JavaScript cipher does, and this is the hot path.
- */
+/** Encrypts as age's STREAM, see {@link makeSealer}. */
 export async function* sealPayload(
   source: AsyncIterable<Uint8Array>,
-  key: Buffer,
+  key: KeyObject,
 ): AsyncGenerator<Buffer> {
-  const counter = new Counter();
-  // The last chunk is flagged, so a full one is held until more is known to follow.
-  const held = Buffer.allocUnsafe(CHUNK_BYTES);
-  let heldBytes = 0;
-  for await (const piece of source) {
-    let rest = asBuffer(piece);
-    if (rest.length === 0) continue;
-    if (heldBytes > 0) {
-      const copied = rest.copy(held, heldBytes);
-      rest = rest.subarray(copied);
-      heldBytes += copied;
-      if (rest.length === 0) continue;
-      yield* sealChunk(held, key, counter.next(false));
-      heldBytes = 0;
-    }
-    for (; rest.length > CHUNK_BYTES; rest = rest.subarray(CHUNK_BYTES)) {
-      yield* sealChunk(rest.subarray(0, CHUNK_BYTES), key, counter.next(false));
-    }
-    heldBytes = rest.copy(held);
-  }
-  yield* sealChunk(held.subarray(0, heldBytes), key, counter.next(true));
+  const sealer = makeSealer(createCipheriv, key);
+  for await (const piece of source) yield* sealer.update(asBuffer(piece));
+  yield* sealer.end();
 }
 
 /**
@@ -54,7 +39,7 @@ export async function* sealPayload(
  * @throws {@link DamagedError} for a flipped bit, a cut, or bytes after the end. Chunks
  * before the damage have been yielded by then: nothing is good until the end was reached.
  */
-export async function* openPayload(reader: ByteReader, key: Buffer): AsyncGenerator<Buffer> {
+export async function* openPayload(reader: ByteReader, key: KeyObject): AsyncGenerator<Buffer> {
   const counter = new Counter();
   for (let first = true, last = false; !last; first = false) {
     const sealed = await reader.upTo(CHUNK_BYTES + TAG_BYTES);
@@ -68,14 +53,7 @@ export async function* openPayload(reader: ByteReader, key: Buffer): AsyncGenera
   }
 }
 
-function* sealChunk(plain: Buffer, key: Buffer, nonce: Buffer): Generator<Buffer> {
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  if (plain.length > 0) yield cipher.update(plain);
-  cipher.final();
-  yield cipher.getAuthTag();
-}
-
-function openChunk(sealed: Buffer, key: Buffer, nonce: Buffer): Buffer {
+function openChunk(sealed: Buffer, key: KeyObject, nonce: Buffer): Buffer {
   const end = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(end));

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import { encryptStream } from "./age.ts";
+import { beginFile, encryptStream } from "./age.ts";
 import { asBuffer } from "./bytes.ts";
 import type { Recipients } from "./keys.ts";
-import { compress } from "./zstd.ts";
+import { type WrittenBytes, writeHashed, writeThreaded } from "./writer.ts";
+import { compress as compressed } from "./zstd.ts";
 
 /** Sees every plain byte in passing; must not keep or change the chunk. */
 export interface Observer {
@@ -13,7 +13,11 @@ export interface Observer {
 }
 
 /** A stream of bytes that can be given up: any Readable, or a generator over one. */
-export type ByteSource = AsyncIterable<Uint8Array> & { destroy(error?: Error): unknown };
+export interface ByteSource extends AsyncIterable<Uint8Array> {
+  destroy(error?: Error): unknown;
+  /** Each chunk is nobody else's, and its reader may give its memory back. */
+  readonly ownsChunks?: boolean;
+}
 
 /** What to write, and how. */
 export interface ArchiveRequest {
@@ -45,9 +49,7 @@ export interface WrittenArchive {
   readonly plainBytes: number;
 }
 
-const WRITE_BYTES = 1024 * 1024;
-/** Below the kernel's limit of 1024 pieces in one write. */
-const WRITE_PIECES = 512;
+const PROGRESS_BYTES = 4 * 1024 * 1024;
 
 /**
  * Streams a source through zstd and age into a new file of mode 0600, hashed on the way and
@@ -86,15 +88,24 @@ export async function writeArchive(request: ArchiveRequest): Promise<WrittenArch
 
 async function writeInto(handle: FileHandle, request: ArchiveRequest): Promise<WrittenArchive> {
   const seen = { plainBytes: 0 };
-  const plain = watched(request, seen);
-  const packed = request.compress ? compress(plain) : plain;
-  const sealed = request.encrypt === undefined ? packed : encryptStream(request.encrypt)(packed);
-  const { bytes, sha256 } = await writeHashed(handle, sealed);
+  const written = await writeBytes(handle, request, watched(request, seen));
   await request.done;
   for (const observer of request.observers ?? []) observer.end?.();
   request.signal?.throwIfAborted();
   await handle.sync();
-  return { file: request.file, bytes, sha256, plainBytes: seen.plainBytes };
+  return { file: request.file, ...written, plainBytes: seen.plainBytes };
+}
+
+async function writeBytes(
+  handle: FileHandle,
+  { source, compress, encrypt }: ArchiveRequest,
+  plain: AsyncIterable<Buffer>,
+): Promise<WrittenBytes> {
+  if (!compress) {
+    return await writeHashed(handle, encrypt === undefined ? plain : encryptStream(encrypt)(plain));
+  }
+  const age = encrypt === undefined ? undefined : await beginFile(encrypt);
+  return await writeThreaded(handle, compressed(plain, source.ownsChunks), age);
 }
 
 async function* watched(
@@ -106,55 +117,11 @@ async function* watched(
     const chunk = asBuffer(piece);
     seen.plainBytes += chunk.length;
     for (const observer of request.observers ?? []) observer.update(chunk);
-    if (seen.plainBytes - told >= 4 * WRITE_BYTES) {
+    if (seen.plainBytes - told >= PROGRESS_BYTES) {
       told = seen.plainBytes;
       request.progress?.(told);
     }
     yield chunk;
-  }
-}
-
-/** Gathers chunks into large writes; one write is on its way while the next is being made. */
-async function writeHashed(
-  handle: FileHandle,
-  source: AsyncIterable<Buffer>,
-): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  let batch: Buffer[] = [];
-  let batchBytes = 0;
-  let writing: Promise<void> = Promise.resolve();
-  const flush = async (): Promise<void> => {
-    const full = { batch, position: bytes - batchBytes };
-    batch = [];
-    batchBytes = 0;
-    await writing;
-    writing = writeAll(handle, full.batch, full.position);
-    // Awaited before the next write; until then a failure must not count as unhandled.
-    writing.catch(() => undefined);
-  };
-  for await (const chunk of source) {
-    hash.update(chunk);
-    bytes += chunk.length;
-    batch.push(chunk);
-    batchBytes += chunk.length;
-    if (batchBytes >= WRITE_BYTES || batch.length >= WRITE_PIECES) await flush();
-  }
-  await flush();
-  await writing;
-  return { bytes, sha256: hash.digest("hex") };
-}
-
-async function writeAll(handle: FileHandle, batch: Buffer[], position: number): Promise<void> {
-  const wanted = batch.reduce((sum, chunk) => sum + chunk.length, 0);
-  if (wanted === 0) return;
-  const { bytesWritten } = await handle.writev(batch, position);
-  if (bytesWritten === wanted) return;
-  // A short write is what a nearly full disk does first; the rest tells the real error.
-  const rest = Buffer.concat(batch).subarray(bytesWritten);
-  for (let done = 0; done < rest.length; ) {
-    const part = await handle.write(rest, done, rest.length - done, position + bytesWritten + done);
-    done += part.bytesWritten;
   }
 }
 

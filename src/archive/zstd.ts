@@ -1,89 +1,62 @@
-import { availableParallelism } from "node:os";
-import { constants, zstdCompress } from "node:zlib";
-import { asBuffer } from "./bytes.ts";
+import { asBuffer, release } from "./bytes.ts";
+import { FramePacker } from "./packer.ts";
 
-/** Plain bytes of one frame: big enough for the ratio of `zstd -3`, small enough to keep eight. */
+/** Plain bytes of one frame: big enough for the ratio of `zstd -3`, small enough to keep several. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
-
-/** What the thread pool of Node runs at once, unless told otherwise in the environment. */
-const POOL_THREADS = 4;
-
-/** How hard to try: the `zstd` tool's own default. */
-const LEVEL = 3;
 
 /**
  * Compresses to concatenated zstd frames of {@link BLOCK_BYTES} each, every frame with its content
  * size and checksum: one valid file for `zstd -d`, made by all cores.
  *
  * Blocks are allocated once and filled again and again: allocating each anew costs more in page
- * faults than reading the data does.
+ * faults than reading the data does. With `ownsChunks` the source's chunks are given back too.
  */
-export async function* compress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const free = Array.from({ length: blockCount() }, () => Buffer.allocUnsafeSlow(BLOCK_BYTES));
-  const running: { block: Buffer; frame: Promise<Buffer> }[] = [];
-  let block = take(free);
+export async function* compress(
+  source: AsyncIterable<Uint8Array>,
+  ownsChunks = false,
+): AsyncGenerator<Buffer> {
+  await using packer = new FramePacker();
+  // One for each thread, one waiting so that no thread does, and one being filled.
+  const free = Array.from({ length: packer.width + 2 }, () => new SharedArrayBuffer(BLOCK_BYTES));
+  const running: Running[] = [];
+  let block = Buffer.from(take(free));
   let filled = 0;
-  try {
-    for await (const piece of source) {
-      for (let rest = asBuffer(piece); rest.length > 0; ) {
-        const copied = rest.copy(block, filled);
-        rest = rest.subarray(copied);
-        filled += copied;
-        if (filled < BLOCK_BYTES) continue;
-        running.push({ block, frame: compressBlock(block) });
-        if (free.length === 0) yield await oldest(running, free);
-        block = take(free);
-        filled = 0;
-      }
+  const start = (): void => {
+    running.push({ block, frame: packer.pack(block.buffer as SharedArrayBuffer, filled) });
+    filled = 0;
+  };
+  for await (const piece of source) {
+    for (let rest = asBuffer(piece); rest.length > 0; ) {
+      const copied = rest.copy(block, filled);
+      rest = rest.subarray(copied);
+      filled += copied;
+      if (filled < BLOCK_BYTES) continue;
+      start();
+      if (free.length === 0) yield await oldest(running, free);
+      block = Buffer.from(take(free));
     }
-    // Even nothing is a frame: the tools call an empty file damaged.
-    const last =
-      filled > 0 || running.length === 0 ? [compressBlock(block.subarray(0, filled))] : [];
-    while (running.length > 0) yield await oldest(running, free);
-    for (const frame of last) yield await frame;
-  } finally {
-    // The pool still reads from the blocks of an abandoned run.
-    await Promise.allSettled(running.map(({ frame }) => frame));
+    if (ownsChunks) release(piece);
   }
+  // Even nothing is a frame: the tools call an empty file damaged.
+  if (filled > 0 || running.length === 0) start();
+  while (running.length > 0) yield await oldest(running, free);
 }
 
-function blockCount(): number {
-  // One for each thread, one being filled, and one waiting so that no thread does.
-  return Math.min(availableParallelism(), POOL_THREADS) + 2;
+interface Running {
+  readonly block: Buffer;
+  readonly frame: Promise<Buffer>;
 }
 
-function take(free: Buffer[]): Buffer {
+function take(free: SharedArrayBuffer[]): SharedArrayBuffer {
   const block = free.pop();
   if (block === undefined) throw new Error("no block is free");
   return block;
 }
 
-async function oldest(
-  running: { block: Buffer; frame: Promise<Buffer> }[],
-  free: Buffer[],
-): Promise<Buffer> {
+async function oldest(running: Running[], free: SharedArrayBuffer[]): Promise<Buffer> {
   const first = running.shift();
   if (first === undefined) throw new Error("no block is being compressed");
   const frame = await first.frame;
-  free.push(first.block);
+  free.push(first.block.buffer as SharedArrayBuffer);
   return frame;
-}
-
-function compressBlock(block: Buffer): Promise<Buffer> {
-  const options = {
-    // Room for a block that does not compress, so that the result is one piece.
-    chunkSize: block.length + (block.length >> 8) + 1024,
-    // Puts the content size into the frame, so that a reader can hold it whole.
-    pledgedSrcSize: block.length,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: LEVEL,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
-  };
-  return new Promise((resolve, reject) => {
-    zstdCompress(block, options, (error, frame) => {
-      if (error) reject(error);
-      else resolve(frame);
-    });
-  });
 }
