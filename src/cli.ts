@@ -1,4 +1,6 @@
 import { runProcess } from "./cli/process.ts";
-import { commands } from "./wiring.ts";
+import { runTaskProcess } from "./cli/task.ts";
+import { taskCommand } from "./helper/entry.ts";
+import { commands, tasks } from "./wiring.ts";
 
-await runProcess(commands);
+await (process.argv[2] === taskCommand ? runTaskProcess(tasks) : runProcess(commands));

@@ -1,5 +1,6 @@
 import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
+import { backupTable, planText } from "./lists.ts";
 
 /** A result for the terminal: the verdict first, then what was looked at. */
 export function resultText(result: Result): string {
@@ -7,6 +8,8 @@ export function resultText(result: Result): string {
     // With a reason the verdict was told on standard error already.
     result.reason === undefined ? verdictLine(result) : "",
     componentTable(result),
+    backupTable(result),
+    planText(result.plan),
     checkLines(result),
     ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
   ];

@@ -1,0 +1,64 @@
+import { formatBytes, formatTable } from "../core/format.ts";
+import type { Result } from "../model/result.ts";
+
+/** What `list` tells of one backup. */
+interface ListedBackup {
+  readonly id: string;
+  readonly bytes?: number;
+  readonly createdAt?: string | null;
+  readonly encrypted?: boolean | null;
+  readonly level?: string | null;
+  readonly problem?: string | null;
+}
+
+/** The backups of a list as a table; a sentence where there are none. */
+export function backupTable(result: Result): string {
+  const { backups } = result;
+  if (!Array.isArray(backups)) return "";
+  if (backups.length === 0) return "no backups";
+  const rows = (backups as ListedBackup[]).map((backup) => [
+    backup.id,
+    (backup.createdAt ?? "").replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
+    backup.bytes === undefined ? "" : formatBytes(backup.bytes),
+    backup.encrypted === false ? "in the clear" : "age",
+    backup.problem ?? backup.level ?? "not verified",
+  ]);
+  return formatTable([["backup", "made", "size", "sealed", "verified"], ...rows]);
+}
+
+/** The plan of a dry run, as indented lines of names and values. */
+export function planText(plan: unknown, indent = ""): string {
+  if (plan === undefined) return "";
+  if (plan === null || typeof plan !== "object") return `${indent}${plan}`;
+  if (Array.isArray(plan)) return plan.map((item) => itemText(item, indent)).join("\n");
+  return Object.entries(plan)
+    .map(([name, value]) =>
+      isLeaf(value) ? `${indent}${name}: ${leafText(value)}` : blockText(name, value, indent),
+    )
+    .join("\n");
+}
+
+function blockText(name: string, value: unknown, indent: string): string {
+  return `${indent}${name}:\n${planText(value, `${indent}  `)}`;
+}
+
+/** One line for an item whose members are all plain, such as a store. */
+function itemText(item: unknown, indent: string): string {
+  if (isLeaf(item)) return `${indent}- ${leafText(item)}`;
+  const members = Object.entries(item as object).filter(([, value]) => value !== undefined);
+  if (members.every(([, value]) => isLeaf(value))) {
+    const line = members.map(([name, value]) => `${name} ${leafText(value)}`).join(", ");
+    return `${indent}- ${line}`;
+  }
+  return `${indent}-\n${planText(item, `${indent}  `)}`;
+}
+
+function isLeaf(value: unknown): boolean {
+  return value === null || typeof value !== "object" || Object.keys(value).length === 0;
+}
+
+function leafText(value: unknown): string {
+  if (value === null || (typeof value === "object" && Object.keys(value).length === 0)) return "-";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return String(value);
+}

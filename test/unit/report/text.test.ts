@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { resultText } from "../../../src/report/text.ts";
+
+it("lists backups as a table", () => {
+  const backups = [
+    {
+      id: "demo-20261122T030000Z-0a1b",
+      bytes: 5_242_880,
+      createdAt: "2026-11-22T03:00:00Z",
+      encrypted: true,
+      level: "checksum",
+      problem: null,
+    },
+    { id: "demo-2", bytes: 12, createdAt: null, encrypted: false, level: null, problem: "cut off" },
+  ];
+  expect(resultText({ result: "listed", seconds: 0.1, path: "/b", backups })).toBe(
+    [
+      "listed: /b, 0.10 s",
+      "backup                      made                        size  sealed        verified",
+      "demo-20261122T030000Z-0a1b  2026-11-22 03:00:00 UTC  5.0 MiB  age           checksum",
+      "demo-2                                                  12 B  in the clear  cut off",
+      "",
+    ].join("\n"),
+  );
+});
+
+it("says that there are none", () => {
+  expect(resultText({ result: "listed", seconds: 0, backups: [] })).toContain("no backups");
+});
+
+it("tells a plan as indented lines", () => {
+  const stores = [{ name: "data", kind: "data", source: "/srv/data" }];
+  const plan = { project: "demo", encrypted: true, stores, excluded: [] };
+  expect(resultText({ result: "planned", seconds: 0, plan })).toBe(
+    "planned: 0.00 s\nproject: demo\nencrypted: yes\nstores:\n  - name data, kind data, source /srv/data\nexcluded: -\n",
+  );
+});
