@@ -1,6 +1,15 @@
-import { mkdirSync, renameSync } from "node:fs";
-import { cpArgs, explain, type ProgramContext, runMarked } from "./rollback-copy-programs.ts";
-import { isGone, rawPath, statOf } from "./rollback-copy-walk.ts";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+  cpArgs,
+  explain,
+  type ProgramContext,
+  runMarked,
+  tarAcross,
+} from "./rollback-copy-programs.ts";
+import { isGone, isText, rawPath, statOf, textOf } from "./rollback-copy-walk.ts";
+
+const pathsAtOnce = 500;
 
 /**
  * Moves `paths` of a tree to the same places below the directory `aside`, by renaming; where that
@@ -13,8 +22,13 @@ export async function setAside(
   aside: string,
   paths: readonly string[],
 ): Promise<void> {
-  const elsewhere: string[] = [];
+  const elsewhere = new Set<string>();
   for (const path of paths) {
+    // What lies in a directory that is copied comes with it.
+    if (ancestorsOf(path).some((above) => elsewhere.has(above))) {
+      elsewhere.add(path);
+      continue;
+    }
     if (statOf(aside, path) !== undefined) continue;
     const slash = path.lastIndexOf("/");
     if (slash > 0)
@@ -24,22 +38,38 @@ export async function setAside(
     } catch (error) {
       if (isGone(error)) continue;
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-      elsewhere.push(path);
+      elsewhere.add(path);
     }
   }
   // What lies in a directory that is copied comes with it.
-  const all = new Set(elsewhere);
-  const topmost = elsewhere.filter((path) => !ancestorsOf(path).some((above) => all.has(above)));
-  for (let at = 0; at < topmost.length; at += 500) {
-    const names = topmost
-      .slice(at, at + 500)
-      .map((path) => Buffer.from(path, "latin1").toString("utf8"));
-    try {
-      await runMarked(context, "cp", cpArgs(names, aside), root);
-    } catch (error) {
-      throw explain(error, aside);
+  if (elsewhere.size > 0) await copyAside(context, root, aside, elsewhere);
+}
+
+/** Through a directory beside, so that nothing half copied is ever taken for the whole. */
+async function copyAside(
+  context: ProgramContext,
+  root: string,
+  aside: string,
+  paths: ReadonlySet<string>,
+): Promise<void> {
+  const topmost = [...paths].filter((path) => !ancestorsOf(path).some((above) => paths.has(above)));
+  const incoming = join(aside, ".incoming");
+  rmSync(incoming, { recursive: true, force: true });
+  mkdirSync(incoming, { mode: 0o700 });
+  const named = topmost.filter(isText);
+  const odd = topmost.filter((path) => !isText(path));
+  try {
+    for (let at = 0; at < named.length; at += pathsAtOnce) {
+      const names = named.slice(at, at + pathsAtOnce).map((path) => textOf({ path }));
+      await runMarked(context, "cp", cpArgs(names, incoming), root);
     }
+    const below = [...paths].filter((path) => odd.some((top) => `${path}/`.startsWith(`${top}/`)));
+    if (below.length > 0) await tarAcross(context, root, incoming, below);
+  } catch (error) {
+    throw explain(error, aside);
   }
+  for (const path of topmost) renameSync(rawPath(incoming, path), rawPath(aside, path));
+  rmSync(incoming, { recursive: true, force: true });
 }
 
 function ancestorsOf(path: string): string[] {

@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnStream } from "../core/exec.ts";
-import { type ProgramContext, runMarked, tarPackArgs } from "./rollback-copy-programs.ts";
+import {
+  cpAttributesArgs,
+  type ProgramContext,
+  runMarked,
+  tarPackArgs,
+} from "./rollback-copy-programs.ts";
+import { type Entry, textOf } from "./rollback-copy-walk.ts";
 
 const blockBytes = 512;
 
@@ -11,25 +17,38 @@ const blockBytes = 512;
  * (empty where there are none). Node cannot read them, GNU tar can: it writes them into pax headers
  * as `SCHILY.xattr.*` and `SCHILY.acl.*`. It packs a shadow of the tree without content, so that no data is read.
  *
- * @param paths - files and directories only, latin1, in the order of the result.
+ * @param paths - files and directories only, in the order of the result.
  */
-export async function attributesOf(
+export async function attributesOfTree(
   context: ProgramContext,
   root: string,
   paths: readonly string[],
 ): Promise<string[]> {
-  const shadow = mkdtempSync(join(tmpdir(), "sophon-keeper-attributes-"));
-  try {
+  return await inShadow(tmpdir(), context, paths, async (shadow) => {
     const args = ["--archive", "--preserve=xattr", "--attributes-only", "--", ".", shadow];
     await runMarked(context, "cp", args, root);
-    const bytes = await packed(context, shadow, paths);
-    const found = readAttributes(bytes);
-    if (found.length !== paths.length)
-      throw new Error(`tar told ${found.length} of ${paths.length}`);
-    return found;
-  } finally {
-    rmSync(shadow, { recursive: true, force: true });
-  }
+  });
+}
+
+/** The same for a few files, whose paths must be text; the shadow is made in the copy's directory. */
+export async function attributesOfFiles(
+  context: ProgramContext,
+  root: string,
+  files: readonly Entry[],
+): Promise<string[]> {
+  const paths = files.map(({ path }) => path);
+  return await inShadow(context.copy, context, paths, async (shadow) => {
+    await runMarked(context, "cp", cpAttributesArgs(files.map(textOf), shadow), root);
+  });
+}
+
+/** The same for directories, which have no content that a shadow would spare. */
+export async function attributesOfDirectories(
+  context: ProgramContext,
+  root: string,
+  paths: readonly string[],
+): Promise<string[]> {
+  return readAttributes(await packed(context, root, paths));
 }
 
 /** The attributes of every member of an uncompressed pax archive whose members have no content. */
@@ -49,6 +68,25 @@ export function readAttributes(archive: Buffer): string[] {
     }
   }
   return members;
+}
+
+async function inShadow(
+  parent: string,
+  context: ProgramContext,
+  paths: readonly string[],
+  fill: (shadow: string) => Promise<void>,
+): Promise<string[]> {
+  const shadow = mkdtempSync(join(parent, "sophon-keeper-attributes-"));
+  try {
+    await fill(shadow);
+    const found = readAttributes(await packed(context, shadow, paths));
+    if (found.length !== paths.length) {
+      throw new Error(`tar told the attributes of ${found.length} of ${paths.length} paths`);
+    }
+    return found;
+  } finally {
+    rmSync(shadow, { recursive: true, force: true });
+  }
 }
 
 /** Pax records are `<length> <key>=<value>\n`; the length counts the whole record in bytes. */

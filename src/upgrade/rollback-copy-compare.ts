@@ -1,5 +1,5 @@
 import { readlinkSync } from "node:fs";
-import { attributesOf } from "./rollback-copy-attributes.ts";
+import { attributesOfTree } from "./rollback-copy-attributes.ts";
 import { sameContent } from "./rollback-copy-content.ts";
 import {
   kindOf,
@@ -29,7 +29,7 @@ export interface Difference {
  * nanosecond, content, symlink targets, which names share an inode, extended attributes and ACLs.
  */
 export async function compareTrees(a: string, b: string): Promise<Difference[]> {
-  const [left, right] = [await walkTree(a), await walkTree(b)];
+  const [left, right] = [await walkTree({ root: a }), await walkTree({ root: b })];
   const differences: Difference[] = [];
   const tell = (path: string, what: Difference["what"]) =>
     differences.push({ path: printable(path), what });
@@ -47,8 +47,8 @@ export async function compareTrees(a: string, b: string): Promise<Difference[]> 
   const [leftNames, rightNames] = [namesByInode(left), namesByInode(right)];
   for (const path of both) if (leftNames.get(path) !== rightNames.get(path)) tell(path, "links");
   const plain = both.filter((path) => ["f", "d"].includes(kindOf(left.get(path)?.stamp ?? "")));
-  const ours = await attributesOf({ copy: a }, a, plain);
-  const theirs = await attributesOf({ copy: b }, b, plain);
+  const ours = await attributesOfTree({ copy: a }, a, plain);
+  const theirs = await attributesOfTree({ copy: b }, b, plain);
   plain.forEach((path, at) => {
     if (ours[at] !== theirs[at]) tell(path, "attributes");
   });

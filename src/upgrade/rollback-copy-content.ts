@@ -1,9 +1,9 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { isGone, rawPath } from "./rollback-copy-walk.ts";
 
 const blockBytes = 2 ** 20;
-const blocksAtOnce = 16;
+const turnMs = 10;
 
 /** Whether the file at `path` holds the same bytes in both trees; a missing one differs. */
 export async function sameContent(a: string, b: string, path: string): Promise<boolean> {
@@ -20,14 +20,18 @@ export async function sameContent(a: string, b: string, path: string): Promise<b
 }
 
 async function sameBytes(a: number, b: number): Promise<boolean> {
-  const left = Buffer.allocUnsafe(blockBytes);
-  const right = Buffer.allocUnsafe(blockBytes);
-  for (let block = 1; ; block += 1) {
+  const { size } = fstatSync(a);
+  if (fstatSync(b).size !== size) return false;
+  const left = Buffer.allocUnsafe(Math.min(blockBytes, size + 1));
+  const right = Buffer.allocUnsafe(left.length);
+  let started = performance.now();
+  for (;;) {
     const read = readFull(a, left);
-    if (read !== readFull(b, right)) return false;
-    if (left.compare(right, 0, read, 0, read) !== 0) return false;
-    if (read < blockBytes) return true;
-    if (block % blocksAtOnce === 0) await turn();
+    if (read !== readFull(b, right) || left.compare(right, 0, read, 0, read) !== 0) return false;
+    if (read < left.length) return true;
+    if (performance.now() - started < turnMs) continue;
+    await turn();
+    started = performance.now();
   }
 }
 

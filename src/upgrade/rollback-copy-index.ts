@@ -20,6 +20,8 @@ export function partsOf(copy: string) {
     index: join(copy, "index"),
     /** The paths that a pass is about to change in the tree; while it exists, the index is not trusted for them. */
     pending: join(copy, "pending"),
+    /** Exists while a put back goes on that has set aside what it had to. */
+    aside: join(copy, "aside-done"),
   };
 }
 
@@ -52,6 +54,13 @@ export function readIndex(copy: string): CopyIndex | undefined {
     for (const path of readFileSync(parts.pending, "latin1").split("\0")) tree.delete(path);
   }
   return { tree, exact: state === "exact" && !interrupted, interrupted };
+}
+
+/** The same where there must be one. */
+export function needIndex(copy: string): CopyIndex {
+  const index = readIndex(copy);
+  if (index === undefined) throw new Error(`there is no rollback copy at ${copy}`);
+  return index;
 }
 
 /** Says, durably and before it happens, which paths of the tree will be changed. From here on the copy is not exact. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { ExecError, run, spawnStream } from "../core/exec.ts";
+import { isGone } from "./rollback-copy-walk.ts";
 
 /** A file system had no room left; what was being copied is untouched. */
 export class NoSpaceError extends Error {
@@ -18,6 +19,8 @@ export interface ProgramContext {
 }
 
 const marker = "SOPHON_KEEPER_COPY";
+const fatalMessages =
+  /No space left|quota exceeded|Input\/output error|Read-only file system|Permission denied|Operation not (permitted|supported)/i;
 const orphanWaitMs = 30_000;
 
 /** Arguments that make GNU cp copy `paths` below the working directory to the same places below `to`, exactly. */
@@ -29,17 +32,9 @@ export function cpArgs(paths: readonly string[], to: string): string[] {
   ];
 }
 
-/** Arguments that make GNU cp put on `to` the attributes of `from`, leaving its content alone. */
-export function cpAttributesArgs(from: string, to: string): string[] {
-  return [
-    "--archive",
-    "--preserve=xattr",
-    "--attributes-only",
-    "--no-target-directory",
-    "--",
-    from,
-    to,
-  ];
+/** The same for the attributes of `paths` only: content that is there stays, what is not there is made empty. */
+export function cpAttributesArgs(paths: readonly string[], to: string): string[] {
+  return ["--attributes-only", ...cpArgs(paths, to)];
 }
 
 const tarAttributes = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"];
@@ -103,8 +98,17 @@ export async function flush(context: ProgramContext, path: string): Promise<void
   });
 }
 
+/** Troubles that another look does not cure, unlike those that a source in use causes. */
+export function isFatal(error: unknown): boolean {
+  if (!(error instanceof ExecError)) return !isGone(error);
+  return error.exitCode === null || fatalMessages.test(error.stderr);
+}
+
 /** The error in few words: a command line of a thousand paths helps nobody. */
 export function explain(error: unknown, path: string): unknown {
+  if (["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) {
+    return new NoSpaceError(path, { cause: error });
+  }
   if (!(error instanceof ExecError)) return error;
   if (/no space left on device|disk quota exceeded/i.test(error.stderr)) {
     return new NoSpaceError(path, { cause: shortened(error) });

@@ -7,7 +7,9 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  realpathSync,
 } from "node:fs";
+import { basename, dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { RefusedError } from "../core/errors.ts";
 
@@ -34,15 +36,41 @@ export const settleNs = 2_000_000_000n;
 
 const blockMs = 10;
 
+/** A source as a tree: a directory, or (a bind mount may be one) a single file of its directory. */
+export interface Place {
+  readonly root: string;
+  /** The one path of `root` that counts. */
+  readonly only?: string | undefined;
+}
+
+/** The place of an existing directory or file, symlinks resolved. */
+export function placeOf(source: string): Place {
+  const path = realpathSync(source);
+  const isDirectory = lstatSync(path).isDirectory();
+  return isDirectory ? { root: path } : filePlace(path);
+}
+
+/** The place of a single file, which need not exist. */
+export function filePlace(path: string): Place {
+  return { root: dirname(path), only: Buffer.from(basename(path)).toString("latin1") };
+}
+
 /**
- * Every path under `root`, root included. Paths that vanish meanwhile are left out. Entries are not settled.
+ * Every path of a place, its root included unless it is a single file. Paths that vanish meanwhile
+ * are left out. Entries are not settled.
  *
  * @throws {@link RefusedError} when another file system is mounted inside: it could not be put back.
  */
-export async function walkTree(root: string, signal?: AbortSignal): Promise<Tree> {
+export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree> {
+  const { root, only } = place;
   const tree: Tree = new Map();
   const top = lstatSync(root, { bigint: true });
-  if (!top.isDirectory()) throw new RefusedError(`${root} is not a directory`);
+  if (only !== undefined) {
+    const stat = statOf(root, only);
+    if (stat?.isDirectory() === true) throw new RefusedError(`${root}/${only} became a directory`);
+    if (stat !== undefined) tree.set(only, { path: only, stamp: stampOf(stat), settled: false });
+    return tree;
+  }
   tree.set("", { path: "", stamp: stampOf(top), settled: false });
   const pending = [""];
   let started = performance.now();
@@ -76,6 +104,18 @@ export function rawPath(root: string, path: string): Buffer {
   return path === ""
     ? Buffer.from(root)
     : Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, "latin1")]);
+}
+
+/** Whether the bytes of a path are text: only text can be an argument of a program here. */
+export function isText(path: string): boolean {
+  if (/^[\0-\x7f]*$/.test(path)) return true;
+  const bytes = Buffer.from(path, "latin1");
+  return Buffer.from(bytes.toString("utf8")).equals(bytes);
+}
+
+/** The text of an entry's path; see {@link isText}. */
+export function textOf({ path }: Pick<Entry, "path">): string {
+  return Buffer.from(path, "latin1").toString("utf8");
 }
 
 /** `lstat`, or `undefined` when nothing is there. */

@@ -72,12 +72,17 @@ export async function runOperation(
   source: string,
   copy: string,
   killAfterMs?: number,
+  aside?: string,
 ): Promise<{ readonly ended: boolean; readonly ms: number }> {
   const started = performance.now();
   const script = join(here, "rollback-copy-run.ts");
-  const child = spawn(process.execPath, [script, operation, source, copy], {
-    stdio: ["ignore", "inherit", killAfterMs === undefined ? "inherit" : "ignore"],
-  });
+  const child = spawn(
+    process.execPath,
+    [script, operation, source, copy, ...(aside === undefined ? [] : [aside])],
+    {
+      stdio: ["ignore", "inherit", killAfterMs === undefined ? "inherit" : "ignore"],
+    },
+  );
   const timer =
     killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), killAfterMs);
   const { promise, resolve } = Promise.withResolvers<number | null>();

@@ -1,7 +1,8 @@
-import { delta, preCopy, putBack } from "../../src/upgrade/rollback-copy.ts";
+import { delta, preCopy } from "../../src/upgrade/rollback-copy.ts";
+import { putBack } from "../../src/upgrade/rollback-copy-back.ts";
 
-/** One operation in a process of its own, so that a test can kill it: `pre-copy|delta|put-back <source> <copy>`. */
-const [operation, source = "", copy = ""] = process.argv.slice(2);
+/** One operation in a process of its own, so that a test can kill it: `pre-copy|delta|put-back <source> <copy> [aside]`. */
+const [operation, source = "", copy = "", aside] = process.argv.slice(2);
 if (operation === "pre-copy") await preCopy(source, copy);
 else if (operation === "delta") await delta(source, copy);
-else await putBack(copy, source);
+else await putBack(copy, source, { aside });

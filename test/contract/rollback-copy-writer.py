@@ -10,7 +10,7 @@ random.seed(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
 os.makedirs("w", exist_ok=True)
 os.chdir("w")
 with open("mapped", "wb") as file:
-    file.write(bytes(3 * 2**20))
+    file.write(random.randbytes(6 * 2**20))
 mapped_file = open("mapped", "r+b")
 mapped = mmap.mmap(mapped_file.fileno(), 0)
 for name in ["left", "right"]:

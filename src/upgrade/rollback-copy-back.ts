@@ -1,0 +1,104 @@
+import { existsSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { setAside } from "./rollback-copy-aside.ts";
+import { sameContent } from "./rollback-copy-content.ts";
+import { needIndex, partsOf } from "./rollback-copy-index.ts";
+import { mirror } from "./rollback-copy-mirror.ts";
+import { type PassOptions, type PassResult, resultOf } from "./rollback-copy-pass.ts";
+import { planMirror } from "./rollback-copy-plan.ts";
+import { endOrphans, flush } from "./rollback-copy-programs.ts";
+import {
+  filePlace,
+  kindOf,
+  likeness,
+  type Place,
+  printable,
+  type Tree,
+  walkTree,
+} from "./rollback-copy-walk.ts";
+
+/** Options of {@link putBack}. */
+export interface PutBackOptions extends PassOptions {
+  /**
+   * An existing directory, best on the file system of the source, that takes what the put back
+   * would destroy: every path that is new or was changed since the copy, at its own place.
+   */
+  readonly aside?: string | undefined;
+}
+
+/** Between looks at so many files, signals and probes are served. */
+const filesAtOnce = 64;
+
+/**
+ * Makes `source` again exactly what it was at the `delta`: first takes away what is new or
+ * changed, then brings it from the copy, and flushes. Nothing may use `source` meanwhile. Can be
+ * killed at any instant and run again. Never changes the copied tree.
+ *
+ * @throws when the copy is not exact, or `source` is not like it afterwards.
+ */
+export async function putBack(
+  copy: string,
+  source: string,
+  options: PutBackOptions = {},
+): Promise<PassResult> {
+  const started = performance.now();
+  await endOrphans(copy);
+  const index = needIndex(copy);
+  if (!index.exact) throw new Error(`the rollback copy ${copy} was never completed`);
+  const { tree } = partsOf(copy);
+  // Without a root in the index it is the copy of a single file, which may be gone.
+  const place = index.tree.has("") ? { root: realpathSync(source) } : filePlace(source);
+  const has = await walkTree(place, options.signal);
+  const proven = await proveEqual(place.root, tree, index.tree, has);
+  const plan = planMirror(
+    index.tree,
+    has,
+    (then, now) => then.stamp === now.stamp && (then.settled || proven.has(then.path)),
+  );
+  const context = { ...options, copy, live: false, cleanSinceNs: 0n };
+  const { aside } = partsOf(copy);
+  if (options.aside !== undefined && !existsSync(aside)) {
+    await setAside(context, place.root, options.aside, plan.remove);
+    // From here on what differs in the source may be half of what is being put back.
+    writeFileSync(aside, "", { flush: true });
+  }
+  await mirror(tree, place.root, plan, context);
+  await flush({ copy }, place.root);
+  await assertAlike(index.tree, place);
+  rmSync(aside, { force: true });
+  return resultOf(index.tree, plan, started);
+}
+
+/**
+ * What has an equal stamp that does not prove anything, and is equal all the same: files by their
+ * bytes; a symlink, fifo, socket or device cannot change without a new inode or owner. Directories are not judged.
+ */
+async function proveEqual(
+  source: string,
+  tree: string,
+  wanted: Tree,
+  has: Tree,
+): Promise<Set<string>> {
+  const proven = new Set<string>();
+  for (const { path, stamp, settled } of wanted.values()) {
+    const kind = kindOf(stamp);
+    if (settled || kind === "d" || has.get(path)?.stamp !== stamp) continue;
+    if (kind !== "f" || (await sameContent(source, tree, path))) proven.add(path);
+    if (proven.size % filesAtOnce === 0) await turn();
+  }
+  return proven;
+}
+
+async function assertAlike(wanted: Tree, place: Place): Promise<void> {
+  const now = await walkTree(place);
+  for (const { path, stamp } of wanted.values()) {
+    const there = now.get(path);
+    if (there === undefined || likeness(there.stamp) !== likeness(stamp)) {
+      throw new Error(`${printable(path)} in ${place.root} is not as before after it was put back`);
+    }
+  }
+  for (const path of now.keys()) {
+    if (!wanted.has(path))
+      throw new Error(`${printable(path)} in ${place.root} could not be removed`);
+  }
+}
