@@ -25,7 +25,8 @@ export async function chooseDataPlace(
     .filter(({ service, imageReference }) => isGateway(sophonProfile, service, imageReference))
     .map(({ service }) => service);
   const sophon = gateways.length > 0;
-  const vaultKey = options.vaultKey ?? (sophon ? sophonProfile.vaultKey : undefined);
+  const known = options.vaultKey ?? (sophon ? sophonProfile.vaultKey : undefined);
+  const vaultKey = known === "none" ? undefined : known;
   const store = ({ mount, services }: Place, path = mount.source) =>
     ({ kind: "data", name: "data", path, mount, services, vaultKey }) as const;
   if (options.dataDir !== undefined) {

@@ -19,7 +19,7 @@ export interface PlaceOptions {
   readonly dataDir?: string | undefined;
   /** What is left out: services, volumes, host paths, paths inside the data directory. */
   readonly exclude?: readonly string[] | undefined;
-  /** Path of the key file inside the data directory. */
+  /** Path of the key file inside the data directory; `none` for a stack without one. */
   readonly vaultKey?: string | undefined;
 }
 

@@ -1,0 +1,129 @@
+import { keeperLabels } from "../model/labels.ts";
+import type { ServiceRecord } from "../model/manifest.ts";
+import type { Stack } from "../model/stack.ts";
+import { removeContainer } from "./containers.ts";
+import type { Engine } from "./engine.ts";
+import { orMissing, statusOf } from "./inspect.ts";
+
+const keepRepository = "sophon-keeper/keep";
+
+/** What the engine knows of one image. */
+export interface ImageFacts {
+  readonly id: string;
+  readonly tags: readonly string[];
+  /** `repository@sha256:...`; empty for an image that was never pushed or pulled. */
+  readonly digests: readonly string[];
+  /** `linux/amd64`. */
+  readonly platform: string;
+  readonly bytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** @returns undefined when the image is not on this host. */
+export async function inspectImage(
+  engine: Pick<Engine, "docker">,
+  reference: string,
+): Promise<ImageFacts | undefined> {
+  const info = await orMissing(engine.docker.getImage(reference).inspect());
+  if (info === undefined) return undefined;
+  return {
+    id: info.Id,
+    tags: info.RepoTags ?? [],
+    digests: info.RepoDigests ?? [],
+    platform: `${info.Os}/${info.Architecture}`,
+    bytes: info.Size,
+    labels: info.Config.Labels ?? {},
+  };
+}
+
+/**
+ * `repository@sha256:...` of an image: the one of the repository that `reference` names, else the first; null for an
+ * image that was never pushed or pulled.
+ */
+export async function repoDigest(
+  engine: Pick<Engine, "docker">,
+  imageId: string,
+  reference?: string,
+): Promise<string | null> {
+  const digests = (await inspectImage(engine, imageId))?.digests ?? [];
+  const repository = reference?.split("@")[0]?.replace(/:[^:/]*$/, "");
+  const same = digests.find((digest) => digest.split("@")[0] === repository);
+  return same ?? digests[0] ?? null;
+}
+
+/** What runs for each service, for the manifest. */
+export async function serviceRecords(
+  engine: Pick<Engine, "docker">,
+  stack: Pick<Stack, "containers">,
+): Promise<Record<string, ServiceRecord>> {
+  const records: Record<string, ServiceRecord> = {};
+  for (const { service, imageReference, imageId, state } of stack.containers) {
+    const before = records[service];
+    const replicas = (before?.replicas ?? 0) + 1;
+    const digest = before?.repoDigest ?? (await repoDigest(engine, imageId, imageReference));
+    const record = { image: imageReference, imageId, repoDigest: digest, state };
+    records[service] = { ...record, ...before, replicas };
+  }
+  return records;
+}
+
+/** Gives an image another name. */
+export async function tagImage(
+  engine: Pick<Engine, "docker">,
+  imageId: string,
+  reference: string,
+): Promise<void> {
+  const at = reference.lastIndexOf(":");
+  const repo = reference.slice(0, at);
+  await engine.docker.getImage(imageId).tag({ repo, tag: reference.slice(at + 1) });
+}
+
+/**
+ * Keeps an image from every kind of prune until {@link releaseImages}: a tag of ours (against `image prune`) and a
+ * created container (against `prune -a`).
+ *
+ * @returns the tag, by which it can be run.
+ */
+export async function keepImage(
+  engine: Pick<Engine, "docker">,
+  image: { readonly id: string; readonly service: string },
+  operation: { readonly id: string; readonly project: string },
+): Promise<string> {
+  const name = `${operation.id}-${image.service}`;
+  const tag = `${keepRepository}:${name}`;
+  await tagImage(engine, image.id, tag);
+  const Labels = {
+    [keeperLabels.kind]: "keep",
+    [keeperLabels.project]: operation.project,
+    [keeperLabels.operation]: operation.id,
+  };
+  const config = { name: `sophon-keeper-keep-${name}`, Image: tag, Cmd: ["keep"], Labels };
+  try {
+    await engine.docker.createContainer(config);
+  } catch (error) {
+    // 409: kept already.
+    if (statusOf(error) !== 409) throw error;
+  }
+  return tag;
+}
+
+/** Lets go of what {@link keepImage} kept for an operation; an image that is used stays. */
+export async function releaseImages(
+  engine: Pick<Engine, "docker">,
+  operationId: string,
+): Promise<void> {
+  const { docker } = engine;
+  const label = [`${keeperLabels.operation}=${operationId}`, `${keeperLabels.kind}=keep`];
+  const kept = await docker.listContainers({ all: true, filters: { label } });
+  await Promise.all(kept.map(({ Id }) => removeContainer(engine, Id)));
+  const images = await docker.listImages({
+    filters: { reference: [`${keepRepository}:${operationId}-*`] },
+  });
+  for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? [])) {
+    if (!tag.startsWith(`${keepRepository}:${operationId}-`)) continue;
+    // Only the name goes while the image has others or a container.
+    await orMissing(docker.getImage(tag).remove()).catch((error: unknown) => {
+      if (statusOf(error) !== 409) throw error;
+    });
+  }
+}

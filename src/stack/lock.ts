@@ -1,0 +1,219 @@
+import type { ContainerInspectInfo } from "dockerode";
+import type { Clock } from "../core/clock.ts";
+import { LockedError } from "../core/errors.ts";
+import { spawnStream } from "../core/exec.ts";
+import { waitFor } from "../core/wait.ts";
+import { keeperLabels } from "../model/labels.ts";
+import type { Engine } from "./engine.ts";
+import { orMissing, statusOf } from "./inspect.ts";
+import { describeSelf, judgeOwner, type LockOwner, ownProcess, parseOwner } from "./owner.ts";
+
+const ownerLabel = "sophon-keeper.lock-owner";
+const lockImage = "sophon-keeper/lock:1";
+const emptyTarBytes = 10_240;
+
+/** Who wants the lock of which stack. */
+export interface LockRequest {
+  readonly project: string;
+  readonly operationId: string;
+  /** `backup`, `restore`, `upgrade-test`, ... */
+  readonly operation: string;
+  readonly repository: string;
+  readonly jobUrl?: string | undefined;
+  /** How long to wait for another owner; default not at all. */
+  readonly timeoutMs?: number;
+  /** Takes the lock from an owner that cannot be seen from here. Never from one that is seen alive. */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The lock of a stack, held until it is released. */
+export interface StackLock {
+  /** Operations whose owners died while they held the lock: to be recovered by this one. */
+  readonly recoveredFrom: readonly LockOwner[];
+  /** Says that such an operation is recovered (or had nothing to recover), so that no later run is told of it. */
+  forget(dead: LockOwner): Promise<void>;
+  /** @throws LockedError when it was taken away meanwhile (a prune of stopped containers removes it). */
+  assertHeld(): Promise<void>;
+  /** Gives the lock back. Safe to call twice, and never removes another's lock. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock of a stack: one a project on this host, whatever the user, the repository or the pid namespace. It is a container
+ * with a fixed name that is never started; the engine lets only one have the name.
+ *
+ * A dead owner's lock is set aside under another name, not removed: what it left is known until it is recovered, also
+ * when the one that took over dies too.
+ *
+ * @throws LockedError that tells who holds it.
+ */
+export async function acquireLock(
+  engine: Engine,
+  request: LockRequest,
+  clock: Clock,
+): Promise<StackLock> {
+  await ensureLockImage(engine);
+  let locked: LockedError | undefined;
+  const attempt = async () => {
+    try {
+      return await take(engine, request, clock);
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error;
+      locked = error;
+      return undefined;
+    }
+  };
+  const timeoutMs = request.timeoutMs ?? 0;
+  const options = { clock, timeoutMs, everyMs: 1_000, signal: request.signal };
+  const lock = await waitFor(attempt, options);
+  if (lock !== undefined) return lock;
+  throw locked ?? new Error("the lock was not tried");
+}
+
+/** Who holds the lock of a project now, and whether they live; undefined when nobody does. */
+export async function readLock(
+  engine: Pick<Engine, "docker">,
+  project: string,
+): Promise<
+  { readonly owner: LockOwner; readonly state: "alive" | "dead" | "unknown" } | undefined
+> {
+  const held = await orMissing(engine.docker.getContainer(lockName(project)).inspect());
+  if (held === undefined) return undefined;
+  const owner = ownerOf(held);
+  return { owner, state: await judgeOwner(owner, await ownProcess()) };
+}
+
+async function take(engine: Engine, request: LockRequest, clock: Clock): Promise<StackLock> {
+  const { project, operationId, operation, repository } = request;
+  const startedAt = clock.now().toISOString();
+  const jobUrl = request.jobUrl ?? null;
+  const self = await describeSelf({ operationId, operation, repository, jobUrl, startedAt });
+  const name = lockName(project);
+  // Each round, either the name is free, or somebody else's lock is looked at.
+  for (let round = 0; round < 10; round += 1) {
+    const id = await create(engine, name, project, self);
+    if (id !== undefined) return await heldLock(engine, id, project, self);
+    const held = await orMissing(engine.docker.getContainer(name).inspect());
+    if (held === undefined) continue;
+    const owner = ownerOf(held);
+    const state = await judgeOwner(owner, self);
+    if (state === "alive" || (state === "unknown" && request.force !== true))
+      throw lockedBy(project, owner, state);
+    await setAside(engine, held, name, owner);
+  }
+  throw new LockedError(`the lock of ${project} changes hands all the time`);
+}
+
+/** @returns the container's id, or undefined when the name is taken. */
+async function create(
+  engine: Engine,
+  name: string,
+  project: string,
+  self: LockOwner,
+): Promise<string | undefined> {
+  const Labels = {
+    [keeperLabels.kind]: "lock",
+    [keeperLabels.project]: project,
+    [keeperLabels.operation]: self.operationId,
+    [ownerLabel]: JSON.stringify(self),
+  };
+  const config = { name, Image: lockImage, Cmd: ["lock"], NetworkDisabled: true, Labels };
+  try {
+    return (await engine.docker.createContainer(config)).id;
+  } catch (error) {
+    if (statusOf(error) === 409) return undefined;
+    throw error;
+  }
+}
+
+/** By id, so that a lock that was taken over meanwhile is not touched. */
+async function setAside(
+  engine: Engine,
+  held: ContainerInspectInfo,
+  name: string,
+  owner: LockOwner,
+): Promise<void> {
+  try {
+    const aside = `${name}.dead-${owner.operationId.replace(/[^a-zA-Z0-9_.-]/g, "-")}`;
+    await engine.docker.getContainer(held.Id).rename({ name: aside });
+  } catch (error) {
+    // Gone, or set aside by another run at the same moment.
+    const status = statusOf(error);
+    if (status === 404) return;
+    const now = await orMissing(engine.docker.getContainer(held.Id).inspect());
+    if (now?.Name === `/${name}`) throw error;
+  }
+}
+
+async function heldLock(
+  engine: Engine,
+  id: string,
+  project: string,
+  self: LockOwner,
+): Promise<StackLock> {
+  const { docker } = engine;
+  const filters = {
+    label: [`${keeperLabels.kind}=lock`, `${keeperLabels.project}=${project}`],
+  };
+  const all = await docker.listContainers({ all: true, filters });
+  const dead = all.filter(({ Id }) => Id !== id);
+  const owners = dead.flatMap(({ Id, Labels }) => {
+    const text = Labels[ownerLabel];
+    return text === undefined ? [] : [{ Id, owner: parseOwner(text) }];
+  });
+  return {
+    recoveredFrom: owners.map(({ owner }) => owner),
+    forget: async ({ operationId }) => {
+      for (const { Id, owner } of owners)
+        if (owner.operationId === operationId) await remove(engine, Id);
+    },
+    assertHeld: async () => {
+      const held = await orMissing(docker.getContainer(lockName(project)).inspect());
+      if (held?.Id === id) return;
+      if (held !== undefined) throw lockedBy(project, ownerOf(held), "alive");
+      throw new LockedError(`the lock of ${project} (${self.operationId}) was removed`, {
+        class: "lock-lost",
+        hint: `Something removes stopped containers while this runs (\`docker container prune\`): leave out those with the label ${keeperLabels.kind}.`,
+      });
+    },
+    release: () => remove(engine, id),
+  };
+}
+
+async function remove(engine: Engine, id: string): Promise<void> {
+  try {
+    await engine.docker.getContainer(id).remove({ force: true });
+  } catch (error) {
+    if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
+  }
+}
+
+function lockedBy(project: string, owner: LockOwner, state: "alive" | "unknown"): LockedError {
+  const who = `${owner.operation} ${owner.operationId} of ${owner.user} on ${owner.host} (pid ${owner.pid}, since ${owner.startedAt})`;
+  const job = owner.jobUrl === null ? "" : `, ${owner.jobUrl}`;
+  const hint =
+    state === "alive"
+      ? "Wait for it to end, or give lock-timeout."
+      : `It runs in another container and cannot be seen from here. If it is surely gone: docker rm ${lockName(project)}, then \`sophon-keeper recover\`.`;
+  return new LockedError(`${project} is locked by ${who}${job}`, { hint });
+}
+
+function lockName(project: string): string {
+  return `sophon-keeper-lock-${project}`;
+}
+
+function ownerOf(container: ContainerInspectInfo): LockOwner {
+  return parseOwner(container.Config.Labels[ownerLabel] ?? "null");
+}
+
+/** An image without a file: a container needs one, also one that never runs. */
+async function ensureLockImage(engine: Engine): Promise<void> {
+  if ((await orMissing(engine.docker.getImage(lockImage).inspect())) !== undefined) return;
+  const label = ["--change", `LABEL ${keeperLabels.kind}=lock-image`];
+  const options = { addEnv: engine.environment, pipeInput: true };
+  const docker = spawnStream("docker", ["import", ...label, "-", lockImage], options);
+  docker.stdout.resume();
+  docker.stdin.end(Buffer.alloc(emptyTarBytes));
+  await docker.done;
+}
