@@ -32,6 +32,7 @@ async function gateway(options: readonly string[] = []) {
       const mounts = ["--volume", `${data}:/data`, "--memory", "256m"];
       await run(["docker", "run", "--detach", "--name", name, ...mounts, ...options, image]);
     },
+    inspect,
     healthy: () => until("healthy", 20_000, async () => (await answer()).endsWith("200"), logs),
     exitCode: () =>
       until("the end of the process", 30_000, async () => {
@@ -117,6 +118,7 @@ describe("versions of the gateway stand-in", () => {
     await using app = await gateway();
     await app.start(badVersions["out-of-memory"]);
     expect(await app.exitCode()).toBe(137);
+    expect((await app.inspect("{{.State.OOMKilled}}")).trim()).toBe("true");
   });
 
   it("a corrupted vault is seen by the health check and by every later start", async () => {

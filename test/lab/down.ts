@@ -1,6 +1,7 @@
 import { engineVersion, stopOwnEngine } from "./engine.ts";
 import { sharedRegistry } from "./registry.ts";
 import { run, tryRun } from "./run.ts";
+import { removeStacks } from "./stack.ts";
 import { labLabel, lockLab } from "./state.ts";
 import { step } from "./step.ts";
 
@@ -11,6 +12,7 @@ import { step } from "./step.ts";
 export async function labDown(): Promise<void> {
   await using _lock = await lockLab();
   if ((await engineVersion()) !== undefined) {
+    await step("remove stacks", async () => String((await removeStacks()).length));
     for (const kind of ["container", "network", "volume"] as const) {
       await step(`remove ${kind}s`, () => removeLabelled(kind));
     }

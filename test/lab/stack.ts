@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { storeImages } from "./images.ts";
@@ -38,6 +38,8 @@ export interface StackOptions {
   readonly fillBytes?: number;
   /** An empty directory to use as SOPHON_DATA, for example a file system of its own. */
   readonly dataDirectory?: string;
+  /** The user that owns the project directory and the scratch directory, as `chown` takes it; needs root. */
+  readonly owner?: string;
   /** Lines added to or replacing those of the project's `.env`. */
   readonly env?: Readonly<Record<string, string>>;
   /** Changes the compose file's text before the stack starts. */
@@ -138,6 +140,7 @@ async function makeStack(options: StackOptions, registry: Registry): Promise<Lab
     ...options.env,
   };
   await writeProject(directory, options, env);
+  if (options.owner !== undefined) await run(["chown", "-R", options.owner, directory, scratch]);
   const compose = (args: readonly string[]) =>
     run(["docker", "compose", ...args], { cwd: directory });
   const reference = (tag: string, service: "gateway" | "dashboard" = "gateway") =>
@@ -261,6 +264,17 @@ async function removeStack(
   await rm(root, { recursive: true, force: true });
   if (foreignData !== undefined)
     await rm(foreignData, { recursive: true, force: true }).catch(() => {});
+}
+
+/** Removes the stacks that tests left behind when they were killed, running ones included; answers their names. */
+export async function removeStacks(): Promise<string[]> {
+  const parent = join(await labPath("stacks", "x"), "..");
+  const names = (await readdir(parent)).filter((name) => name.startsWith("sk-"));
+  for (const name of names) {
+    const root = join(parent, name);
+    await removeStack(name, join(root, name), root, undefined);
+  }
+  return names;
 }
 
 /** Without a project file that compose can read: by the labels. */

@@ -18,7 +18,12 @@ export interface GatewayFaults {
   readonly hang?: "migration-lock";
   /** The last migration fails; the process ends, or serves all the same. */
   readonly migrationFails?: "exit" | "continue";
-  readonly slowMigration?: { readonly seconds: number; readonly steps: number };
+  /** A migration that takes long. Its steps show in the log, or, when silent, only in the database. */
+  readonly slowMigration?: {
+    readonly seconds: number;
+    readonly steps: number;
+    readonly silent?: boolean;
+  };
   readonly exit?: { readonly code: number; readonly afterSeconds?: number };
   readonly unhealthy?: true | { readonly afterSeconds: number } | { readonly untilSeconds: number };
   readonly fillMemory?: true;

@@ -136,8 +136,8 @@ def _apply(database, pending, slow):
         raise
 
 
-def _work_slowly(database, seconds, steps):
-    """A long migration that shows progress: one executed command a step."""
+def _work_slowly(database, seconds, steps, silent=False):
+    """A long migration that works step by step; unless silent, each shows in the log."""
     for step in range(steps):
         time.sleep(seconds / steps)
-        database.run(f'UPDATE "Messages" SET "Body" = "Body"\nWHERE "Id" % {steps} = {step};')
+        database.run(f'UPDATE "Messages" SET "Body" = "Body"\nWHERE "Id" % {steps} = {step};', log=not silent)
