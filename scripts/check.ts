@@ -22,7 +22,7 @@ const root = join(import.meta.dirname, "..");
 let failed = 0;
 for (const [name, problems] of checks) {
   const start = performance.now();
-  const found = await problems();
+  const found = await attempt(problems);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
   for (const problem of found) console.log(`  ${problem.replaceAll("\n", "\n  ")}`);
@@ -30,6 +30,15 @@ for (const [name, problems] of checks) {
 }
 console.log(failed === 0 ? "all checks passed" : `${failed} of ${checks.length} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** A check that breaks has found a problem too. */
+async function attempt(problems: () => string[] | Promise<string[]>): Promise<string[]> {
+  try {
+    return await problems();
+  } catch (error) {
+    return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+  }
+}
 
 function tool(name: string, args: readonly string[]): string[] {
   const path = join(root, "node_modules", ".bin", name);

@@ -17,7 +17,14 @@ const modes = offeredModes(commands);
 export async function renderDocuments(): Promise<Map<string, string>> {
   return new Map([
     ["action.yml", actionYml()],
-    ["README.md", await filled("README.md", { inputs: inputTable(), outputs: outputTable() })],
+    [
+      "README.md",
+      await filled("README.md", {
+        modes: modeTable(),
+        inputs: inputTable(),
+        outputs: outputTable(),
+      }),
+    ],
     [
       "docs/cli.md",
       await filled("docs/cli.md", { commands: commandSections(), exits: exitTable() }),
@@ -52,6 +59,14 @@ function actionYml(): string {
   };
   const header = "# Generated from src/options and src/action/outputs.ts by npm run docs.\n";
   return header + stringify(document, { lineWidth: 100 });
+}
+
+function modeTable(): string {
+  const rows = offeredCommands(commands).map((name) => [
+    modes.includes(name) ? `\`${name}\`` : `\`${name}\` (command line only)`,
+    commandDescriptions[name].summary,
+  ]);
+  return table(["mode", "what it does"], rows);
 }
 
 function inputTable(): string {

@@ -3,8 +3,6 @@ import { join } from "node:path";
 
 /**
  * The licence texts of every package that one of the bundled modules belongs to, by name.
- *
- * @throws Error for a package that names no licence.
  */
 export async function thirdPartyLicences(
   root: string,
@@ -17,14 +15,30 @@ export async function thirdPartyLicences(
   return `${sections.sort().join(`\n\n${"=".repeat(80)}\n\n`)}\n`;
 }
 
+interface PackageManifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string | { readonly type: string };
+  readonly licenses?: readonly { readonly type: string }[];
+  readonly repository?: string | { readonly url: string };
+}
+
 async function section(directory: string): Promise<string> {
   const text = await readFile(join(directory, "package.json"), "utf8");
-  const manifest = JSON.parse(text) as { name: string; version: string; license?: string };
-  const { name, version, license } = manifest;
-  if (license === undefined) throw new Error(`${name} names no licence`);
+  const manifest = JSON.parse(text) as PackageManifest;
   const files = (await readdir(directory)).filter((file) => /^(licen[sc]e|copying)/i.test(file));
   const texts = await Promise.all(
-    files.sort().map((file) => readFile(join(directory, file), "utf8")),
+    files.sort((a, b) => (a < b ? -1 : 1)).map((file) => readFile(join(directory, file), "utf8")),
   );
-  return [`${name} ${version} (${license})`, ...texts.map((body) => body.trim())].join("\n\n");
+  const title = `${manifest.name} ${manifest.version} (${licenceName(manifest)})`;
+  return [title, ...texts.map((body) => body.trim())].join("\n\n");
+}
+
+/** Old packages name their licence in several ways, or only where they are developed. */
+function licenceName({ license, licenses, repository }: PackageManifest): string {
+  if (typeof license === "string") return license;
+  if (license !== undefined) return license.type;
+  if (licenses !== undefined) return licenses.map(({ type }) => type).join(" or ");
+  const place = typeof repository === "string" ? repository : repository?.url;
+  return `no licence named in the package, see ${place ?? "its registry page"}`;
 }

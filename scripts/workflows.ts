@@ -20,15 +20,17 @@ interface Workflow {
 /** Lints our workflows and the examples; with actionlint too, where it is installed. */
 export async function lintWorkflows(root: string): Promise<string[]> {
   const problems: string[] = [];
+  const linted: string[] = [];
   for (const folder of [".github/workflows", "examples"]) {
     const files = await readdir(join(root, folder)).catch(() => []);
     for (const file of files.filter((name) => name.endsWith(".yml"))) {
       const path = join(folder, file);
       const text = await readFile(join(root, path), "utf8");
+      linted.push(path);
       problems.push(...lint(text).map((problem) => `${path}: ${problem}`));
     }
   }
-  return [...problems, ...actionlint(root)];
+  return [...problems, ...actionlint(root, linted)];
 }
 
 function lint(text: string): string[] {
@@ -67,8 +69,8 @@ function lintOurs(step: Step): string[] {
   return modes.some((offered) => offered === mode) ? problems : [...problems, `no mode ${mode}`];
 }
 
-function actionlint(root: string): string[] {
-  const ended = spawnSync("actionlint", ["-no-color"], { cwd: root, encoding: "utf8" });
+function actionlint(root: string, files: readonly string[]): string[] {
+  const ended = spawnSync("actionlint", ["-no-color", ...files], { cwd: root, encoding: "utf8" });
   if (ended.error !== undefined) {
     console.log("       (actionlint is not installed: only our own rules were looked at)");
     return [];
