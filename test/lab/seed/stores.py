@@ -83,6 +83,15 @@ def seed_postgres():
     )
     cursor.execute('GRANT USAGE ON SCHEMA reporting TO sophon_readonly; GRANT SELECT ON "Agents" TO sophon_readonly')
     cursor.execute('CREATE VIEW reporting.talks AS SELECT "Title" FROM "Conversations"')
+    cursor.execute("CREATE TYPE reporting.mood AS ENUM ('sad', 'ok', 'happy')")
+    cursor.execute("CREATE DOMAIN reporting.percent AS integer CHECK (VALUE BETWEEN 0 AND 100)")
+    cursor.execute(
+        "CREATE FUNCTION reporting.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at = now(); RETURN NEW; END $$;"
+        "CREATE TABLE reporting.moods (m reporting.mood, p reporting.percent, at timestamptz);"
+        "INSERT INTO reporting.moods VALUES ('happy', 99, '2026-01-01 00:00:00+00');"
+        "CREATE TRIGGER stamp BEFORE UPDATE ON reporting.moods FOR EACH ROW EXECUTE FUNCTION reporting.stamp();"
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA reporting GRANT SELECT ON TABLES TO sophon_readonly"
+    )
     cursor.execute("CREATE SEQUENCE reporting.invoice START 1000; SELECT nextval('reporting.invoice')")
     for number in range(3):
         cursor.execute("SELECT lo_from_bytea(0, %s)", (noise(f"lo{number}", 300_000),))

@@ -213,6 +213,26 @@ def postgres_database(section, database, query):
         f"JOIN pg_namespace n ON n.oid = connamespace WHERE {user}"
     )):
         section[f"{database}: constraint {table} {name}"] = text(definition)
+    for name, owner, definition in query((
+        "SELECT p.oid::regprocedure::text, rolname, pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace "
+        f"JOIN pg_roles r ON r.oid = proowner WHERE {user} AND prokind IN ('f', 'p') "
+        "AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')"
+    )):
+        section[f"{database}: function {name}"] = text([owner, definition])
+    for table, name, definition in query(
+        "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    ):
+        section[f"{database}: trigger {table} {name}"] = text(definition)
+    for schema, name, owner, labels in query((
+        "SELECT n.nspname, typname, rolname, (SELECT json_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid) "
+        f"FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace JOIN pg_roles r ON r.oid = typowner WHERE {user} AND typtype IN ('e', 'd')"
+    )):
+        section[f"{database}: type {schema}.{name}"] = text([owner, labels])
+    for owner, schema, kind, acl in query((
+        "SELECT r.rolname, coalesce(nspname, '*'), defaclobjtype::text, defaclacl::text FROM pg_default_acl "
+        "JOIN pg_roles r ON r.oid = defaclrole LEFT JOIN pg_namespace n ON n.oid = defaclnamespace"
+    )):
+        section[f"{database}: default privileges of {owner} in {schema} on {kind}"] = acl
     for oid, owner, acl, comment, body in query((
         "SELECT m.oid, rolname, lomacl::text, obj_description(m.oid, 'pg_largeobject'), lo_get(m.oid) "
         "FROM pg_largeobject_metadata m JOIN pg_roles r ON r.oid = lomowner"

@@ -61,7 +61,8 @@ def hold_migration_lock(settings):
         database.close()
         return None
     database.run("BEGIN", log=False)
-    database.run('LOCK TABLE "__EFMigrationsHistory" IN ACCESS EXCLUSIVE MODE', log=False)
+    # Others may still read the history, as EF Core does before it asks for its own, stronger lock.
+    database.run('LOCK TABLE "__EFMigrationsHistory" IN SHARE MODE', log=False)
     return database
 
 
