@@ -1,10 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { systemClock } from "../core/clock.ts";
 import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core/containers.ts";
-import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { commandLine, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/labels.ts";
 import type { Engine } from "./engine.ts";
-import { inspectContainer, statusOf } from "./inspect.ts";
-import { endTagged, newTag, operationTag, taggedCommand } from "./tagged.ts";
+import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
+import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
+
+const removalMs = 30_000;
+/** As the docker command shows an id. */
+const shortIdLength = 12;
 
 /** The containers of a host, and what is left in them by an operation that was killed. */
 export interface HostContainers extends Containers {
@@ -28,7 +34,8 @@ export function createContainers(engine: Engine, operationId: string): HostConta
         ...options,
         interactive: options.input !== undefined,
       });
-      const program = run("docker", args, clientOptions(engine, options));
+      const client = run("docker", args, clientOptions(engine, options));
+      const program = programEnd(client, tag, plainCommand(container, argv));
       return endedWithClient(program, options, () => endTagged(engine, container, tag));
     },
     execStream: (container, argv, options = {}) => {
@@ -36,8 +43,9 @@ export function createContainers(engine: Engine, operationId: string): HostConta
       const interactive = options.pipeInput === true;
       const args = execArguments(container, taggedCommand(tag, argv), { ...options, interactive });
       const client = spawnStream("docker", args, clientOptions(engine, options));
+      const program = programEnd(client.done, tag, plainCommand(container, argv));
       const end = () => endTagged(engine, container, tag);
-      return { ...client, done: endedWithClient(client.done, options, end) };
+      return { ...client, done: endedWithClient(program, options, end) };
     },
     runOnce: (image, argv, options = {}) => runOnce(engine, operationId, image, argv, options),
     inspect: async (container) => (await inspectContainer(engine, container))?.state,
@@ -140,6 +148,15 @@ function runOnce(
   return { ...client, done };
 }
 
+/** The command as a person would type it, for messages. */
+function plainCommand(container: string, argv: readonly string[]): string {
+  return commandLine("docker", ["exec", shortName(container), ...argv]);
+}
+
+function shortName(container: string): string {
+  return /^[0-9a-f]{64}$/.test(container) ? container.slice(0, shortIdLength) : container;
+}
+
 function clientOptions<T extends ContainerExecOptions>(engine: Engine, options: T) {
   const { env, user: _user, ...rest } = options;
   return { ...rest, addEnv: { ...engine.environment, ...env } };
@@ -157,8 +174,7 @@ async function endedWithClient<T>(
   try {
     return await client;
   } catch (error) {
-    const cut = error instanceof ExecError && (error.timedOut || error.signal !== null);
-    if (cut || options.signal?.aborted) {
+    if (wasCut(error) || options.signal?.aborted) {
       await end().catch((cause: unknown) => {
         throw new AggregateError([error, cause], `${message(error)}; ${message(cause)}`);
       });
@@ -176,12 +192,16 @@ export async function removeContainer(
   engine: Pick<Engine, "docker">,
   container: string,
 ): Promise<void> {
+  const found = engine.docker.getContainer(container);
   try {
-    await engine.docker.getContainer(container).remove({ force: true, v: true });
+    await found.remove({ force: true, v: true });
   } catch (error) {
-    // 409: its `--rm` is removing it already.
     if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
   }
+  // 409: its `--rm` is removing it already; gone is when it cannot be found.
+  const gone = async () => ((await orMissing(found.inspect())) === undefined ? true : undefined);
+  if (await waitFor(gone, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 })) return;
+  throw new Error(`container ${container} cannot be removed`);
 }
 
 async function removeLeftovers(engine: Engine, operationId: string): Promise<string[]> {

@@ -75,7 +75,11 @@ export function toContainerState(
     hostname: config.Hostname,
     user: config.User,
     environment: Object.fromEntries((config.Env ?? []).map(splitVariable)),
-    mounts: [...info.Mounts.map((mount) => toMount(mount, volumes)), ...tmpfsMounts(host.Tmpfs)],
+    // The engine's order changes from one answer to the next.
+    mounts: [
+      ...info.Mounts.map((mount) => toMount(mount, volumes)),
+      ...tmpfsMounts(host.Tmpfs),
+    ].toSorted((a, b) => (a.target < b.target ? -1 : 1)),
     addresses: Object.fromEntries(
       networks.flatMap(([name, { IPAddress, GlobalIPv6Address }]) => {
         const address = IPAddress || GlobalIPv6Address;

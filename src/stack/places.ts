@@ -141,7 +141,9 @@ function readExclude(
     if (services.has(entry)) continue;
     const real = realName(model, entry);
     const named = places.filter(
-      ({ mount }) => mount.volume === real || mount.volume === entry || mount.source === entry,
+      ({ mount }) =>
+        mount.source === entry ||
+        (mount.volume !== undefined && [real, entry].includes(mount.volume)),
     );
     for (const place of named) excluded.add(place);
     if (named.length > 0) continue;

@@ -47,7 +47,7 @@ export async function locateProject(
     return await fromLabels(project, own, options);
   }
   const base = directory ?? resolve(given[0] ?? ".", "..");
-  const project = options.projectName ?? (await readName(engine, base, given, options));
+  const project = options.projectName ?? (await nameIn(engine, base, containers, given, options));
   const own = containers.filter((container) => labelOf(container, "project") === project);
   await refuseOtherDirectory(own, base, project, options);
   if (own.length > 0 && given.length === 0) return await fromLabels(project, own, options);
@@ -106,6 +106,31 @@ async function nothingFound(
   return new RefusedError(`no container of a Compose project named ${project} (${there})`, {
     class: "no-project",
     hint: "Check project-name, or give project-directory.",
+  });
+}
+
+/** The project that runs from this directory, whatever name it was given; else the one that Compose would make of it. */
+async function nameIn(
+  engine: Pick<Engine, "environment">,
+  base: string,
+  containers: readonly ContainerInfo[],
+  files: readonly string[],
+  options: ProjectOptions,
+): Promise<string> {
+  const here = await realpath(base);
+  const names = new Set<string>();
+  for (const container of containers) {
+    const directory = labelOf(container, "directory");
+    if ((await realpath(directory).catch(() => directory)) === here)
+      names.add(labelOf(container, "project"));
+  }
+  const [only] = names;
+  if (only !== undefined && names.size === 1) return only;
+  const name = await readName(engine, base, files, options);
+  if (names.size === 0 || names.has(name)) return name;
+  throw new RefusedError(`several projects run from ${base}: ${[...names].join(", ")}`, {
+    class: "ambiguous-project",
+    hint: "Name the one to use with project-name.",
   });
 }
 

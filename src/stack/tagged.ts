@@ -5,22 +5,38 @@ import { waitFor } from "../core/wait.ts";
 import type { Engine } from "./engine.ts";
 
 const tagPrefix = "sophon-keeper";
+const cutText = "its end was not seen: the connection to it was cut";
 /** A client that was ended may just have asked the engine to start the program. */
 const startGraceMs = 200;
 const termGraceMs = 5_000;
 const killGraceMs = 10_000;
 
 /**
- * Finds the processes whose wrapper has `$TAG` in its command line, and all their descendants, and sends them
- * `$SIGNAL` (0 only looks). Prints how many there were. Nothing but what any `sh` has built in: images without
- * `ps`, `pkill` or `sleep` work. Both `cmdline` and `stat` are readable for every user; `environ` is not.
+ * Finds the processes whose wrapper has `$TAG` in its command line, those of `$KNOWN` (`pid:start` each), and all their
+ * descendants, sends them `$SIGNAL` (0 only looks), and prints them as `pid:start`: a pid may be used again, with
+ * another start (proc(5), field 22 of stat). Nothing but what any `sh` has built in: images without `ps`, `pkill` or
+ * `sleep` work. Each is stopped when it is found: what goes on could start another just after it was looked at. Both `cmdline` and `stat` are readable for every user; `environ` is not.
  */
 const endScript = `
-found=" "
+found=" " out=
+look() {
+  { IFS= read -r line < "/proc/$1/stat"; } 2>/dev/null || return 1
+  rest=\${line##*) }
+  set -- $rest
+  parent=$2 start=\${20}
+}
+add() {
+  found="$found$1 " out="$out $1:$start"
+  [ "$SIGNAL" = 0 ] || kill -s STOP "$1" 2>/dev/null
+}
+for known in $KNOWN; do
+  look "\${known%:*}" && [ "$start" = "\${known#*:}" ] && add "\${known%:*}"
+done
 for d in /proc/[0-9]*; do
-  IFS= read -r line 2>/dev/null < "$d/cmdline" || [ -n "$line" ] || continue
-  case "$line" in *"$TAG"*) found="$found\${d#/proc/} " ;; esac
-  line=
+  p=\${d#/proc/} line=
+  case "$found" in *" $p "*) continue ;; esac
+  { IFS= read -r line < "$d/cmdline"; } 2>/dev/null
+  case "$line" in *"$TAG"*) look "$p" && add "$p" ;; esac
 done
 more=1
 while [ "$more" = 1 ]; do
@@ -28,18 +44,15 @@ while [ "$more" = 1 ]; do
   for d in /proc/[0-9]*; do
     p=\${d#/proc/}
     case "$found" in *" $p "*) continue ;; esac
-    { IFS= read -r line < "$d/stat"; } 2>/dev/null || continue
-    rest=\${line##*) }
-    rest=\${rest#* }
-    case "$found" in *" \${rest%% *} "*) found="$found$p "; more=1 ;; esac
+    look "$p" || continue
+    case "$found" in *" $parent "*) add "$p"; more=1 ;; esac
   done
 done
-n=0
-for p in $found; do
-  n=$((n + 1))
-  [ "$SIGNAL" = 0 ] || kill -s "$SIGNAL" "$p" 2>/dev/null
-done
-echo "$n"
+if [ "$SIGNAL" != 0 ]; then
+  for p in $found; do kill -s "$SIGNAL" "$p" 2>/dev/null; done
+  for p in $found; do kill -s CONT "$p" 2>/dev/null; done
+fi
+echo $out
 `;
 
 /** A new tag for one program; it begins with the tag of its operation. */
@@ -54,10 +67,46 @@ export function operationTag(operationId: string): string {
 
 /**
  * The command line that runs `argv` under a shell that stays beside it with the tag as its name. Input, output
- * and exit code are those of the program.
+ * and exit code are those of the program; the last line on stderr is the tag with the exit code.
  */
 export function taggedCommand(tag: string, argv: readonly string[]): string[] {
-  return ["sh", "-c", '"$@"; exit $?', tag, ...argv];
+  // A signal to all of them must leave the shell, by which the others are found, for last.
+  return ["sh", "-c", 'trap : TERM; "$@"; c=$?; echo "$0$c" >&2; exit $c', tag, ...argv];
+}
+
+/**
+ * Waits for the client of a tagged program and makes sure that the program itself ended: a `docker exec` that gets
+ * SIGTERM, or loses its engine, exits with 0 or with a code of its own (seen with CLI 28), and half a dump would pass
+ * for a whole one.
+ *
+ * @throws ExecError in the program's own words, also when its end was not seen.
+ */
+export async function programEnd<T extends { readonly stderr: string; readonly exitCode: number }>(
+  client: Promise<T>,
+  tag: string,
+  command: string,
+): Promise<T> {
+  const strip = (stderr: string) => stderr.replace(new RegExp(`${tag}\\d+\\n`), "");
+  try {
+    const ended = await client;
+    if (ended.stderr.includes(`${tag}${ended.exitCode}\n`))
+      return { ...ended, stderr: strip(ended.stderr) };
+    const stdout = "stdout" in ended ? String(ended.stdout) : "";
+    const stderr = `${strip(ended.stderr)}${cutText}`;
+    const failed = { exitCode: ended.exitCode, signal: null, timedOut: false };
+    throw new ExecError({ command, ...failed, stderr, stdout });
+  } catch (error) {
+    if (!(error instanceof ExecError) || error.command === command) throw error;
+    const { exitCode, signal, timedOut, stdout, cause } = error;
+    const stderr = strip(error.stderr);
+    throw new ExecError({ command, exitCode, signal, timedOut, stderr, stdout, cause });
+  }
+}
+
+/** Whether an error says that the program was not seen to end, so that it may still run. */
+export function wasCut(error: unknown): boolean {
+  if (!(error instanceof ExecError)) return false;
+  return error.timedOut || error.signal !== null || error.stderr.endsWith(cutText);
 }
 
 /**
@@ -72,45 +121,47 @@ export async function endTagged(
   container: string,
   tag: string,
 ): Promise<boolean> {
-  const send = (signal: string) => sendSignal(engine, container, tag, signal);
-  const some = await waitFor(async () => ((await send("TERM")) > 0 ? true : undefined), {
+  let known: readonly string[] = [];
+  const send = async (signal: string) => {
+    known = await sendSignal(engine, container, { tag, signal, known });
+    return known.length > 0;
+  };
+  const some = await waitFor(async () => (await send("TERM")) || undefined, {
     clock: systemClock,
     timeoutMs: startGraceMs,
   });
   if (some === undefined) return false;
   const gone = (timeoutMs: number) =>
-    waitFor(async () => ((await send("0")) === 0 ? true : undefined), {
-      clock: systemClock,
-      timeoutMs,
-    });
+    waitFor(async () => ((await send("0")) ? undefined : true), { clock: systemClock, timeoutMs });
   if (await gone(termGraceMs)) return true;
   await send("KILL");
   if (await gone(killGraceMs)) return true;
   throw new Error(`a program started by this tool still runs in container ${container}`);
 }
 
+/** @returns the programs that were found, as `pid:start`. */
 async function sendSignal(
   engine: Pick<Engine, "environment">,
   container: string,
-  tag: string,
-  signal: string,
-): Promise<number> {
+  what: { readonly tag: string; readonly signal: string; readonly known: readonly string[] },
+): Promise<string[]> {
+  const names = ["TAG", "SIGNAL", "KNOWN"].flatMap((name) => ["-e", name]);
+  const variables = { TAG: what.tag, SIGNAL: what.signal, KNOWN: what.known.join(" ") };
   // Root of the container may signal everyone; without CAP_KILL only the programs' own user may.
-  const counts = await Promise.all(
-    [["--user", "0"], []].map(async (user) => {
-      const args = ["exec", ...user, "-e", "TAG", "-e", "SIGNAL", container, "sh", "-c", endScript];
-      try {
-        const addEnv = { ...engine.environment, TAG: tag, SIGNAL: signal };
-        const { stdout } = await run("docker", args, { addEnv, timeoutMs: 30_000 });
-        return Number(stdout.trim());
-      } catch (error) {
-        // A container that does not run, or is gone, runs no program either.
-        if (error instanceof ExecError && isGone(error.stderr)) return 0;
-        throw error;
-      }
-    }),
-  );
-  return Math.max(...counts);
+  const users = what.signal === "0" ? [["--user", "0"]] : [["--user", "0"], []];
+  const found = new Set<string>();
+  for (const user of users) {
+    const args = ["exec", ...user, ...names, container, "sh", "-c", endScript];
+    try {
+      const addEnv = { ...engine.environment, ...variables };
+      const { stdout } = await run("docker", args, { addEnv, timeoutMs: 30_000 });
+      for (const word of stdout.split(/\s+/)) if (word !== "") found.add(word);
+    } catch (error) {
+      // A container that does not run, or is gone, runs no program either.
+      if (!(error instanceof ExecError) || !isGone(error.stderr)) throw error;
+    }
+  }
+  return [...found];
 }
 
 function isGone(stderr: string): boolean {
