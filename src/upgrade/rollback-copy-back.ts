@@ -1,11 +1,11 @@
-import { existsSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, realpathSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { setAside } from "./rollback-copy-aside.ts";
 import { sameContent } from "./rollback-copy-content.ts";
 import { needIndex, partsOf } from "./rollback-copy-index.ts";
-import { mirror } from "./rollback-copy-mirror.ts";
+import { mirror, removeTree } from "./rollback-copy-mirror.ts";
 import { type PassOptions, type PassResult, resultOf } from "./rollback-copy-pass.ts";
-import { planMirror } from "./rollback-copy-plan.ts";
+import { type MirrorPlan, planMirror } from "./rollback-copy-plan.ts";
 import { endOrphans, flush } from "./rollback-copy-programs.ts";
 import {
   filePlace,
@@ -13,6 +13,8 @@ import {
   likeness,
   type Place,
   printable,
+  readStamp,
+  statOf,
   type Tree,
   walkTree,
 } from "./rollback-copy-walk.ts";
@@ -25,6 +27,18 @@ export interface PutBackOptions extends PassOptions {
    */
   readonly aside?: string | undefined;
 }
+
+/** What a put back did. */
+export interface PutBackResult extends PassResult {
+  /**
+   * Files that were deleted although they should have been set aside, because the disk had no room
+   * for both them and what had to come back: the largest first, as few as possible. As text, quoted.
+   */
+  readonly dropped: readonly string[];
+}
+
+/** Kept free beside what the files need, for directories and the file system itself. */
+const spareBytes = 16 * 2 ** 20;
 
 /** Between looks at so many files, signals and probes are served. */
 const filesAtOnce = 64;
@@ -40,7 +54,7 @@ export async function putBack(
   copy: string,
   source: string,
   options: PutBackOptions = {},
-): Promise<PassResult> {
+): Promise<PutBackResult> {
   const started = performance.now();
   await endOrphans(copy);
   const index = needIndex(copy);
@@ -57,8 +71,11 @@ export async function putBack(
   );
   const context = { ...options, copy, live: false, cleanSinceNs: 0n };
   const { aside } = partsOf(copy);
+  let dropped: string[] = [];
   if (options.aside !== undefined && !existsSync(aside)) {
-    await setAside(context, place.root, options.aside, plan.remove);
+    dropped = dropForSpace(place.root, plan);
+    const kept = plan.remove.filter((path) => !dropped.includes(path));
+    await setAside(context, place.root, options.aside, kept);
     // From here on what differs in the source may be half of what is being put back.
     writeFileSync(aside, "", { flush: true });
   }
@@ -66,7 +83,32 @@ export async function putBack(
   await flush({ copy }, place.root);
   await assertAlike(index.tree, place);
   rmSync(aside, { force: true });
-  return resultOf(index.tree, plan, started);
+  return { ...resultOf(index.tree, plan, started), dropped: dropped.map(printable) };
+}
+
+/** A failed version may have filled the disk: what must come back comes before what it wrote. */
+function dropForSpace(root: string, plan: MirrorPlan): string[] {
+  let missing = spareBytes;
+  for (const { stamp } of plan.copy) missing += readStamp(stamp).size;
+  const { bavail, bsize } = statfsSync(root);
+  missing -= bavail * bsize;
+  const dropped: string[] = [];
+  const sizes =
+    missing > 0 ? plan.remove.map((path) => ({ path, bytes: allocated(root, path) })) : [];
+  for (const { path, bytes } of sizes.sort((a, b) => b.bytes - a.bytes)) {
+    if (missing <= 0 || bytes === 0) break;
+    removeTree(root, path);
+    dropped.push(path);
+    missing -= bytes;
+  }
+  return dropped;
+}
+
+/** What deleting a file frees; directories are not worth it, their files are listed themselves. */
+function allocated(root: string, path: string): number {
+  const stat = statOf(root, path);
+  // Blocks of 512 bytes (stat(2)).
+  return stat?.isFile() === true && stat.nlink === 1n ? Number(stat.blocks) * 512 : 0;
 }
 
 /**

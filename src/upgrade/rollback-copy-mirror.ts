@@ -6,6 +6,7 @@ import {
   cpArgs,
   explain,
   isFatal,
+  NoSpaceError,
   type ProgramContext,
   runMarked,
   tarAcross,
@@ -56,8 +57,11 @@ export async function mirror(
 ): Promise<Set<string>> {
   const lost = new Set<string>();
   const updates = await updatable(from, to, plan, options).catch((error: unknown) => {
-    if (!options.live || isFatal(error)) throw explain(error, to);
-    return new Set<string>();
+    options.signal?.throwIfAborted();
+    const told = explain(error, to);
+    // Without room to find out, files are made anew, which frees theirs first.
+    if (told instanceof NoSpaceError || (options.live && !isFatal(error))) return new Set<string>();
+    throw told;
   });
   for (const path of plan.remove) if (!updates.has(path)) removeTree(to, path);
   for (const { path } of plan.directories) makeDirectory(to, path);

@@ -15,6 +15,8 @@ const toolPackages: Readonly<Record<string, string>> = {
   setpriv: "util-linux",
   "mkfs.ext4": "e2fsprogs",
   "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
+  python3: "python3",
   openssl: "openssl",
   curl: "curl",
   git: "git",
