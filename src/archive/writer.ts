@@ -160,7 +160,8 @@ function writingProgram(sealerOf: typeof makeSealer): void {
     }
     const plain = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     write(sealer === undefined ? [plain] : sealer.update(plain));
-    frame.buffer.transfer(0);
+    // An unencrypted frame that fills its buffer was given back as the piece that it is.
+    if (!frame.buffer.detached) frame.buffer.transfer(0);
     parentPort?.postMessage("written");
   };
   if (head !== undefined) write([Buffer.from(head)]);
