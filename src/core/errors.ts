@@ -26,6 +26,8 @@ export interface ErrorDetails {
   /** A short stable word for scripts, such as `no-recipient`. */
   readonly class?: string;
   readonly cause?: unknown;
+  /** Members of the result that are known although it failed, such as `backupId` and `path`. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -38,6 +40,7 @@ export class KeeperError extends Error {
   readonly hint: string | undefined;
   readonly evidence: string | undefined;
   readonly class: string;
+  readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(exitCode: ExitCode, result: ResultName, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? {} : { cause: details.cause });
@@ -47,6 +50,7 @@ export class KeeperError extends Error {
     this.hint = details.hint;
     this.evidence = details.evidence;
     this.class = details.class ?? result;
+    this.facts = details.facts ?? {};
   }
 }
 

@@ -26,7 +26,7 @@ export function failureResult(error: unknown, seconds: number, cancelledBy?: str
     ...(told.hint === undefined ? {} : { hint: told.hint }),
     ...(told.evidence === undefined ? {} : { evidence: told.evidence }),
   };
-  return { result: told.result, seconds, reason };
+  return { ...told.facts, result: told.result, seconds, reason };
 }
 
 function cancelled(error: unknown, signal: string): unknown {
