@@ -1,7 +1,7 @@
 import { engineVersion, stopOwnEngine } from "./engine.ts";
 import { sharedRegistry } from "./registry.ts";
+import { removeStacks } from "./removal.ts";
 import { run, tryRun } from "./run.ts";
-import { removeStacks } from "./stack.ts";
 import { labLabel, lockLab } from "./state.ts";
 import { step } from "./step.ts";
 

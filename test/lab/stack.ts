@@ -1,19 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { storeImages } from "./images.ts";
+import { freePorts, storeEnv, writeProject, writerEnv } from "./project.ts";
 import { ensureRegistry, type Registry } from "./registry.ts";
+import { removeStack } from "./removal.ts";
 import { run, tryRun } from "./run.ts";
 import { makeSecrets, type StackSecrets, secretTexts } from "./secrets.ts";
 import { seedFiles, seedStores } from "./seed.ts";
-import {
-  dashboardImage,
-  ensureSophonImages,
-  gatewayImage,
-  pythonImage,
-  qdrantImage,
-} from "./sophon.ts";
+import { dashboardImage, ensureSophonImages, gatewayImage, pythonImage } from "./sophon.ts";
 import { labPath, lockLab } from "./state.ts";
 import { type GatewayVersion, type GoodVersion, goodVersions } from "./versions.ts";
 
@@ -177,48 +171,6 @@ function dashboardVersion(gateway: string): string {
   return /^1\.[0-2]\.0/.exec(gateway)?.[0] ?? "1.2.0";
 }
 
-function storeEnv(
-  tier: Tier,
-  credentials: StackSecrets,
-  qdrantPort: number,
-): Record<string, string> {
-  const pro = {
-    POSTGRES_IMAGE: storeImages.postgres17,
-    QDRANT_IMAGE: qdrantImage(),
-    QDRANT_PORT: String(qdrantPort),
-    POSTGRES_PASSWORD: credentials.postgresPassword,
-    QDRANT_API_KEY: credentials.qdrantKey,
-  };
-  if (tier === "pro") return pro;
-  return {
-    ...pro,
-    REDIS_IMAGE: storeImages.redis8,
-    RABBITMQ_IMAGE: storeImages.rabbitmq4,
-    REDIS_PASSWORD: credentials.redisPassword,
-    RABBITMQ_PASSWORD: credentials.rabbitmqPassword,
-  };
-}
-
-function writerEnv(writers: boolean | number | undefined): Record<string, string> {
-  if (writers === undefined || writers === false) return {};
-  return { LAB_WRITERS: "1", ...(writers === true ? {} : { LAB_WRITERS_RATE: String(writers) }) };
-}
-
-async function writeProject(
-  directory: string,
-  options: StackOptions,
-  env: Readonly<Record<string, string>>,
-): Promise<void> {
-  // Single quotes: compose reads what is between them as it is, `$` included.
-  const lines = Object.entries(env).map(([key, value]) =>
-    /[^\w./:-]/.test(value) ? `${key}='${value}'` : `${key}=${value}`,
-  );
-  await writeFile(join(directory, ".env"), `${lines.join("\n")}\n`, { mode: 0o600 });
-  if (options.edit === undefined) return;
-  const path = join(directory, "docker-compose.yml");
-  await writeFile(path, options.edit(await readFile(path, "utf8")));
-}
-
 /** A first start needs a data directory that the application may write to. */
 async function ownDataDirectory(stack: LabStack): Promise<void> {
   const mount = `${stack.dataDir}:/data`;
@@ -233,88 +185,4 @@ async function ownDataDirectory(stack: LabStack): Promise<void> {
     "1654:1654",
     "/data",
   ]);
-}
-
-async function removeStack(
-  projectName: string,
-  directory: string,
-  root: string,
-  foreignData: string | undefined,
-): Promise<void> {
-  const down = ["docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout", "0"];
-  const result = await tryRun(down, { cwd: directory });
-  if (result.code !== 0) await forceDown(projectName);
-  const references = `reference=*/${projectName}/*/*`;
-  const images = await run([
-    "docker",
-    "images",
-    "--filter",
-    references,
-    "--format",
-    "{{.Repository}}:{{.Tag}}",
-  ]);
-  const tags = images.split("\n").filter((tag) => tag !== "" && !tag.endsWith(":<none>"));
-  if (tags.length > 0) await tryRun(["docker", "rmi", ...tags]);
-  if (process.getuid?.() !== 0) {
-    // What belongs to the containers' users can only be removed as root.
-    const mounts = ["--volume", `${root}:/lab`];
-    const wipe = ["find", "/lab", "-mindepth", "1", "-delete"];
-    await tryRun(["docker", "run", "--rm", ...mounts, pythonImage, ...wipe]);
-  }
-  await rm(root, { recursive: true, force: true });
-  if (foreignData !== undefined)
-    await rm(foreignData, { recursive: true, force: true }).catch(() => {});
-}
-
-/** Removes the stacks that tests left behind when they were killed, running ones included; answers their names. */
-export async function removeStacks(): Promise<string[]> {
-  const parent = join(await labPath("stacks", "x"), "..");
-  const names = (await readdir(parent)).filter((name) => name.startsWith("sk-"));
-  for (const name of names) {
-    const root = join(parent, name);
-    await removeStack(name, join(root, name), root, undefined);
-  }
-  return names;
-}
-
-/** Without a project file that compose can read: by the labels. */
-async function forceDown(projectName: string): Promise<void> {
-  const filter = `label=com.docker.compose.project=${projectName}`;
-  for (const [list, remove] of [
-    [
-      ["ps", "--all", "--quiet"],
-      ["rm", "--force", "--volumes"],
-    ],
-    [
-      ["volume", "ls", "--quiet"],
-      ["volume", "rm"],
-    ],
-    [
-      ["network", "ls", "--quiet"],
-      ["network", "rm"],
-    ],
-  ] as const) {
-    const ids = (await run(["docker", ...list, "--filter", filter])).split("\n").filter(Boolean);
-    if (ids.length > 0) await tryRun(["docker", ...remove, ...ids]);
-  }
-}
-
-/** Free ports below the range from which the kernel takes those of outgoing connections. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const listening = await new Promise<boolean>((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => resolve(true));
-  });
-  if (listening) await new Promise((resolve) => server.close(resolve));
-  return listening;
 }
