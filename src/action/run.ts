@@ -31,6 +31,7 @@ export async function runStep(commands: Commands): Promise<void> {
   const reporter = githubReporter(masker, systemClock);
   const cancellation = listenForSignals((message) => core.info(message));
   const startMs = systemClock.monotonicMs();
+  endOnCrash(masker);
   let result: Result;
   try {
     result = await runMode(commands, reporter, cancellation);
@@ -44,6 +45,17 @@ export async function runStep(commands: Commands): Promise<void> {
   await tell(masker.maskValue(result) as Result);
   // A socket that something left open must not keep the step.
   process.exit(exitCodeOf[result.result]);
+}
+
+/** What is thrown outside of everything is a bug: told like one, and what was begun is left to the post step. */
+function endOnCrash(masker: Masker): void {
+  const crash = (error: unknown) => {
+    const result = failureResult(error, Math.round(systemClock.monotonicMs()) / 1000);
+    const end = () => process.exit(exitCodes.bug);
+    tell(masker.maskValue(result) as Result).then(end, end);
+  };
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
 }
 
 async function runMode(

@@ -1,6 +1,7 @@
 import { exitCodeOf } from "../core/errors.ts";
 import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, ComponentSummary, Result } from "../model/result.ts";
+import { backupTable, planText } from "./lists.ts";
 
 /** A result as a job summary: the verdict first, then components, checks, what was kept, how to restore. */
 export function summaryMarkdown(result: Result): string {
@@ -8,6 +9,7 @@ export function summaryMarkdown(result: Result): string {
     heading(result),
     reason(result),
     components(result.components ?? []),
+    listing(result),
     checks(result.checks ?? []),
     retention(result),
     list("Warnings", result.warnings ?? []),
@@ -55,6 +57,14 @@ function throughput(row: ComponentSummary): string {
   const bytes = row.plainBytes ?? row.bytes;
   if (row.seconds === undefined || row.seconds < 0.01) return "";
   return `${formatBytes(bytes / row.seconds)}/s`;
+}
+
+/** What the terminal shows as plain columns is one block here. */
+function listing(result: Result): string {
+  return [backupTable(result), planText(result.plan)]
+    .filter((text) => text !== "")
+    .map((text) => fenced(text))
+    .join("\n\n");
 }
 
 function checks(rows: readonly Check[]): string {

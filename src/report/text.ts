@@ -11,6 +11,8 @@ export function resultText(result: Result): string {
     backupTable(result),
     planText(result.plan),
     checkLines(result),
+    idLine("recovered first", result.recovered),
+    idLine("removed", result.removed),
     ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
   ];
   const text = parts.filter((part) => part !== "").join("\n");
@@ -64,6 +66,10 @@ function checkLines(result: Result): string {
       return `${check.status.padEnd(12)} ${check.name}${of}: ${check.detail}`;
     })
     .join("\n");
+}
+
+function idLine(what: string, ids: unknown): string {
+  return Array.isArray(ids) && ids.length > 0 ? `${what}: ${ids.join(", ")}` : "";
 }
 
 function indented(text: string): string {
