@@ -56,6 +56,7 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
   const { rule } = record;
   if (rule?.lasts === "ended" && record.form === "raw") return byRule(rule, progress);
   if (record.form === "postgres") return rule === undefined ? undefined : byRule(rule, progress);
+  if (STORE.test(record.service) && rule?.where !== "raw") return undefined;
   if (harmlessRule(record) !== undefined) return undefined;
   const quiet = record.level === "info" || record.level === "debug" || record.level === "trace";
   const frames = framesOf(record.exception);
@@ -68,6 +69,10 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
   }
   return frames.runtime ? undefined : inWords(record, progress, frames);
 }
+
+/** Services that keep data or pass requests on: their own errors are daily noise. */
+const STORE =
+  /(?:^|[-_.])(?:db|database|postgres(?:ql)?|pgsql|pg|mysql|mariadb|mssql|sqlserver|redis|valkey|rabbit(?:mq)?|qdrant|mongo(?:db)?|minio|traefik|caddy|nginx|prometheus|grafana|loki)(?:[-_.]\d+)?$/i;
 
 function byRule(rule: Rule, progress: Progressed): Charge {
   const { name, lasts, meaning } = rule;

@@ -65,6 +65,10 @@ function held(standing: Standing, state: ContainerState | undefined): Finding[] 
     return !(state === "running" && one.lasts === "started" && pending);
   });
   if (standing.lockWait !== undefined) open.push(findingOf(standing.lockWait, LOCK));
+  const { retrying, started } = standing;
+  if (retrying !== undefined && retrying === standing.last && !started && state === undefined) {
+    open.push(findingOf(retrying, UNREACHED));
+  }
   return open;
 }
 
@@ -142,15 +146,18 @@ function decide(
     findings.find((one) => one.class !== undefined) ??
     findings[0];
   if (first === undefined) return undefined;
-  if (first.class !== undefined && !NEEDS_ROOT.has(first.class))
+  if (first.class !== undefined && !NEEDS_ROOT.has(first.class) && !GUESSED.has(first.rule))
     return { ...first, class: first.class };
-  const root = rootInStore(records, first.class);
+  const root = rootInStore(records, GUESSED.has(first.rule) ? undefined : first.class);
   return { ...first, class: root ?? first.class ?? FALLBACK[first.rule] ?? "migration" };
 }
 
 const VAGUE = new Set(["connection-error", "exit-code", "fatal-record"]);
+/** The class follows from how it ended and not from anything that was said. */
+const GUESSED = new Set(["hung", "ended-without-a-word", "exit-code", "restarting"]);
 const NEEDS_ROOT = new Set<FailureClass>(["database-connection", "crash"]);
 const FALLBACK: Readonly<Record<string, FailureClass>> = {
+  "dependency-failed": "crash",
   "unhandled-exception": "crash",
   "host-terminated": "crash",
   "hosting-failed": "crash",
@@ -180,6 +187,12 @@ function rootInStore(
   return root === "disk-full" || root === "corruption" || root === "config" ? root : undefined;
 }
 
+const UNREACHED: Charge = {
+  rule: "still-retrying",
+  lasts: "started",
+  class: "database-connection",
+  meaning: "The log ends with the application trying to reach its database.",
+};
 const LOCK: Charge = {
   rule: "migration-lock-wait",
   lasts: "migration",

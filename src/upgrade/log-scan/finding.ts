@@ -47,9 +47,27 @@ export function findingOf(record: LogRecord, charge: Charge): Finding {
     evidence: evidenceOf(record, cause),
     meaning: kind === undefined ? charge.meaning : `${charge.meaning} ${CLASS_MEANING[kind]}`,
     migration: charge.migration,
-    transient: kind === "database-connection" || kind === "lock-timeout",
+    transient: isTransient(kind),
     retried: saysRetry(record.message),
   };
+}
+
+/** The finding with the class and the line of an exception that follows it; undefined if that tells none. */
+export function explained(finding: Finding, record: LogRecord): Finding | undefined {
+  const cause = causeOf(record.exception);
+  if (cause === undefined) return undefined;
+  return {
+    ...finding,
+    class: cause.class,
+    line: record.line,
+    evidence: evidenceOf(record, cause),
+    meaning: `${finding.meaning} ${CLASS_MEANING[cause.class]}`,
+    transient: isTransient(cause.class),
+  };
+}
+
+function isTransient(kind: FailureClass | undefined): boolean {
+  return kind === "database-connection" || kind === "lock-timeout";
 }
 
 function causeInRecord(record: LogRecord): FoundCause | undefined {

@@ -1,5 +1,5 @@
 import { charge } from "./charge.ts";
-import { type Finding, findingOf } from "./finding.ts";
+import { explained, type Finding, findingOf } from "./finding.ts";
 import type { LogRecord } from "./record.ts";
 import { saysMigrationSucceeded, saysRetry } from "./wording.ts";
 
@@ -45,9 +45,11 @@ export class Judge {
       applying: this.#applying?.migration,
     });
     if (found !== undefined) {
+      this.#explain(record);
       this.#open.push(findingOf(record, found));
       if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
     }
+    if (found === undefined && record.exception !== "") this.#explain(record);
     this.#follow(record);
     if (record.kind !== "exit") this.#last = record;
   }
@@ -91,6 +93,9 @@ export class Judge {
       case "command-failed":
         this.#startup ||= record.statement === "history-probe" || record.statement === "schema";
         return;
+      case "connection-error":
+        this.#retrying = record;
+        return;
       case "retrying":
         this.#retrying = record;
         this.#retried = true;
@@ -128,6 +133,8 @@ export class Judge {
 
   #otherRecord(record: LogRecord): void {
     if (record.level === "error" || record.level === "fatal" || record.exception !== "") return;
+    // EF Core logs a missing database like this before it makes it; a real failure throws, and that shows.
+    if (record.level === "info") this.#drop((one) => one.rule === "connection-error");
     if (record.form === "postgres") {
       if (/ready to accept connections/.test(record.message)) this.#storeReady();
       return;
@@ -177,6 +184,14 @@ export class Judge {
       // "Database not ready, attempt 3 of 10" and then the application is up: the fourth got through.
       return one.transient && one.retried;
     });
+  }
+
+  /** A failed statement tells no reason; the exception that follows it does. */
+  #explain(record: LogRecord): void {
+    const last = this.#open.at(-1);
+    if (last?.rule !== "failed-command" || last.class !== undefined) return;
+    const told = explained(last, record);
+    if (told !== undefined) this.#open[this.#open.length - 1] = told;
   }
 
   #drop(undone: (one: Finding) => boolean): void {

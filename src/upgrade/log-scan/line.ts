@@ -8,11 +8,13 @@ export interface Line {
 const ESC = String.fromCharCode(27);
 const BEL = String.fromCharCode(7);
 const ANSI = new RegExp(
-  `${ESC}\\[[0-9;?]*[ -/]*[@-~]|${ESC}\\][^${BEL}${ESC}]{0,400}(?:${BEL}|${ESC}\\\\)|${ESC}[@-Z\\\\-_]`,
+  `${ESC}\\[[0-9;?]*[ -/]*[@-~]|${ESC}\\][^${BEL}${ESC}]{0,400}(?:${BEL}|${ESC}\\\\)|${ESC}[0-Z\\\\-_=>]`,
   "g",
 );
 /** The same codes after a copy that lost or spelt out the escape byte. */
 const BROKEN_ANSI = /(?:\^\[|\\u001b|\\x1b|\\e|\u241b|\ufffd)?\[\d{1,4}(?:;\d{1,4}){0,6}m/g;
+/** What is left of a terminal's "cursor keys" switch when a copy lost its escape bytes. */
+const KEYPAD = /^\[?\?1h=/;
 const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202f][AP]M)?\s?/i;
 const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
 const ENGINE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})) ?/;
@@ -56,6 +58,7 @@ export function stripDecoration(raw: string): string {
   const first = text.charCodeAt(0);
   if (first === 0xfeff) text = text.slice(1);
   if (first > 0x2000) text = text.replace(BOX, "");
+  if (first === 63 || first === 91) text = text.replace(KEYPAD, "");
   if (/^[ty]/i.test(text)) text = text.replace(VIEWER_TIME, "");
   return text;
 }

@@ -40,7 +40,7 @@ export function toRecord(event: LogEvent): LogRecord {
 export function harmlessRule(event: LogEvent): string | undefined {
   const text = event.message === "" ? event.exception : event.message;
   for (const rule of HARMLESS) {
-    if (rule.category?.test(event.category)) return rule.name;
+    if (event.level !== "fatal" && rule.category?.test(event.category)) return rule.name;
     if (rule.pattern?.test(text.length > WINDOW ? text.slice(0, WINDOW) : text)) return rule.name;
   }
   return undefined;

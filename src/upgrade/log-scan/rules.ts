@@ -110,7 +110,7 @@ export const RULES: readonly Rule[] = [
     lasts: "ended",
     source: "templates of Serilog and NLog projects, Jellyfin",
     pattern:
-      /\b(?:host|application|server|program|process|app|service|gateway|web ?host)\b.{0,40}\bterminat(?:ed|ing)\b(?! (?:successfully|normally|gracefully))|Stopped program because of (?:an )?exception|Error while starting server|EPIC FAIL|\bunhandled exception (?:during|at|in|on) (?:start-?up|boot|main)/i,
+      /\b(?:host|application|server|program|process|app|service|gateway)\b.{0,40}\bterminat(?:ed unexpectedly|ed (?:due|because|with (?:an )?(?:error|exception))|ing (?:due|because))|Stopped program because of (?:an )?exception|Error while starting server|EPIC FAIL|\bunhandled exception (?:during|at|in|on) (?:start-?up|boot|main)/i,
     example:
       "[09:12:01 FTL] Host terminated unexpectedly\nSystem.InvalidOperationException: Sequence contains no elements",
     meaning: "The application says that its host ended because of an error.",
@@ -146,9 +146,19 @@ export const RULES: readonly Rule[] = [
     lasts: "migration",
     source: "DbUp, FluentMigrator, EF Core bundles, entry-point scripts",
     pattern:
-      /^(?:Upgrade failed due to an unexpected exception|Database upgrade failed|!!! .{0,200}(?:error|exception))|^(?:error|fatal|failed|\[?error\]?)?[: ]{0,2}.{0,40}\bmigrations?\b.{0,40}\b(?:failed|aborted)\b/i,
+      /^(?:Upgrade failed due to an unexpected exception|Database upgrade failed|(?:DB|SQL) exception has occur+ed in script|!!! .{0,200}(?:error|exception))|^(?:error|fatal|failed|\[?error\]?)?[: ]{0,2}.{0,40}\bmigrations?\b.{0,40}\b(?:failed|aborted)\b/i,
     example: "Upgrade failed due to an unexpected exception:",
     meaning: "A migration tool that runs before the application reports failure.",
+  },
+  {
+    name: "dependency-failed",
+    where: "raw",
+    lasts: "started",
+    source: "docker/compose up --wait and depends_on",
+    pattern:
+      /^(?:dependency failed to start: )?container \S+ (?:is unhealthy|exited \([1-9]\d*\))|didn't complete successfully: exit [1-9]/,
+    example: "dependency failed to start: container sophon-gateway-1 is unhealthy",
+    meaning: "Compose gave up waiting for a container.",
   },
   {
     name: "startup-failed",
@@ -218,6 +228,16 @@ export const RULES: readonly Rule[] = [
     meaning: "A store could not load its own files.",
   },
   {
+    name: "store-panicked",
+    where: "raw",
+    lasts: "started",
+    class: "crash",
+    source: "qdrant and other programs in Rust",
+    pattern: /^thread '[^'\n]{1,60}' panicked at|Panic occurred in file/,
+    example: "thread 'main' panicked at lib/storage/src/toc.rs:60:17: Failed to load collection",
+    meaning: "A store ended itself.",
+  },
+  {
     name: "store-incompatible",
     where: "raw",
     lasts: "started",
@@ -252,6 +272,14 @@ export const HARMLESS: readonly HarmlessRule[] = [
     example:
       "[Kavita] [2026-01-13 11:38:11.556 +00:00  6] [Fatal] API.Program Running MigrateX migration - Please be patient, this may take some time. This is not an error",
     why: "The highest level is used so that the line is seen.",
+  },
+  {
+    name: "pending-model-logged",
+    pattern: /^The model for context '[^'\n]{1,200}' (?:has pending changes|changes each time)/,
+    source: "dotnet/efcore 20409 with ConfigureWarnings(Log)",
+    example:
+      "[09:12:01 ERR] The model for context 'Db' has pending changes. Add a new migration before updating the database.",
+    why: "Logged and not thrown: the application chose to go on.",
   },
   {
     name: "gssapi-missing",

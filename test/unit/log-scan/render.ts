@@ -80,13 +80,14 @@ const clock = (second: number) =>
 const stamp = (second: number) => `2026-03-02T${clock(second)}.123456789Z`;
 const E = "\u001b[";
 
-const simple = each(
+/** The default console of .NET: the logger that tests of one format use. */
+export const defaultConsole: Format = each(
   (one) => `${names.console[one.level]}: ${one.category}[${one.id}]\n${pad(body(one))}`,
 );
 
 /** Every logger of the field, as its documentation and its source write. */
 export const loggers: Readonly<Record<string, Format>> = {
-  "default-console": simple,
+  "default-console": defaultConsole,
   "default-console-time": each(
     (one, at) =>
       `2026-03-02 ${clock(at)} ${names.console[one.level]}: ${one.category}[${one.id}]\n${pad(body(one))}`,
@@ -186,6 +187,9 @@ export const loggers: Readonly<Record<string, Format>> = {
 const lines = (change: (line: string, at: number) => string) => (text: string) =>
   text.split("\n").map(change).join("\n");
 
+/** The viewer that shows every line with the clock of the engine. */
+export const withTimestamps = lines((line, at) => `${stamp(at)} ${line}`);
+
 /** What Compose, engines, terminals and copying add to a log. */
 export const viewers: Readonly<Record<string, (text: string) => string>> = {
   plain: (text) => text,
@@ -194,7 +198,7 @@ export const viewers: Readonly<Record<string, (text: string) => string>> = {
   "compose-container-name": lines((line) => `gateway  | ${line}`),
   "compose-color": lines((line) => `${E}36msophon-gateway-1  |${E}0m ${line}`),
   "compose-timestamps": lines((line, at) => `sophon-gateway-1  | ${stamp(at)} ${line}`),
-  timestamps: lines((line, at) => `${stamp(at)} ${line}`),
+  timestamps: withTimestamps,
   portainer: lines((line) => `today at 4:51:46 PM${line}`),
   box: lines((line) => `\u2502 ${line}`),
   crlf: lines((line) => `${line}\r`),

@@ -730,7 +730,7 @@ const failing: Scenario[] = [
     ...exited,
     said: [
       raw(
-        `   at Npgsql.Internal.NpgsqlConnector.ReadMessageLong(Boolean async)${migratorFrames}\n  Exception data:\n    Severity: ERROR\n    SqlState: 42P07\n    MessageText: relation "ImdbFiles" already exists`,
+        `   at Npgsql.Internal.NpgsqlConnector.ReadMessageLong(Boolean async)${migratorFrames}\n  Exception data:\n    Severity: ERROR\n    SqlState: 42P07\n    MessageText: relation "Titles" already exists`,
       ),
     ],
   },
@@ -753,7 +753,7 @@ const failing: Scenario[] = [
       applying(M),
       failed("CREATE TABLE [Jobs] ([Id] int NOT NULL);"),
       unhandled(
-        `Microsoft.Data.SqlClient.SqlException (0x80131904): There is already an object named 'Jobs' in the database.${migratorFrames}\nClientConnectionId:5ca8a345-5f5d-408b-ac7b-a8dace572c9e\nError Number:2714,State:6,Class:16`,
+        `Microsoft.Data.SqlClient.SqlException (0x80131904): There is already an object named 'Jobs' in the database.${migratorFrames}\nClientConnectionId:0c0ffee0-5f5d-408b-ac7b-000000000001\nError Number:2714,State:6,Class:16`,
       ),
     ],
   },
@@ -803,26 +803,21 @@ const failing: Scenario[] = [
     said: [
       say(
         "fatal",
-        "Error: \"SQLite Error 1: 'no such table: ActivityLog'.\"",
+        "Error: \"SQLite Error 1: 'no such table: EventLog'.\"",
         undefined,
         "InternalCodeMigration",
       ),
       say(
         "error",
-        'Migration "20250420070000_MigrateActivityLogDb" failed',
+        'Migration "20250420070000_MigrateEventLogDb" failed',
         sqlite(
           1,
-          "no such table: ActivityLog",
-          "\n   at Jellyfin.Server.Migrations.Routines.MigrateActivityLogDb.Perform()",
+          "no such table: EventLog",
+          "\n   at Jellyfin.Server.Migrations.Routines.MigrateEventLogDb.Perform()",
         ),
         "InternalCodeMigration",
       ),
-      say(
-        "fatal",
-        "Error while starting server",
-        sqlite(1, "no such table: ActivityLog", ""),
-        "Main",
-      ),
+      say("fatal", "Error while starting server", sqlite(1, "no such table: EventLog", ""), "Main"),
     ],
   },
   {
@@ -899,9 +894,9 @@ const harmless: Scenario[] = [
     said: [
       say(
         "fatal",
-        "Running MigrateWantToReadExport migration - Please be patient, this may take some time. This is not an error",
+        "Running MigrateReadingList migration - Please be patient, this may take some time. This is not an error",
       ),
-      say("fatal", "Running MigrateWantToReadExport migration - Completed. This is not an error"),
+      say("fatal", "Running MigrateReadingList migration - Completed. This is not an error"),
       upToDate,
       ...up,
     ],
