@@ -11,13 +11,8 @@ import { type PlaceOptions, placeStores } from "./places.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { locateProject, type ProjectOptions } from "./project.ts";
 import { findSecrets } from "./secrets.ts";
-import {
-  describeServer,
-  kindOfContainer,
-  kindOfImage,
-  type ServerKind,
-  serverKinds,
-} from "./server.ts";
+import { describeServer } from "./server.ts";
+import { kindOfContainer, kindOfImage, type ServerKind, serverKinds } from "./server-kind.ts";
 import { findSharedUses } from "./shared.ts";
 
 /** Everything that an input may say about the stack; each is found where it is left open. */

@@ -1,4 +1,4 @@
-import { access, realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ContainerInfo } from "dockerode";
 import { RefusedError } from "../core/errors.ts";
@@ -8,6 +8,7 @@ import { type ComposeProject, parseModel } from "./compose.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
+import { checkedDirectory, checkedFiles, defaultComposeFiles } from "./project-files.ts";
 
 /** The inputs that choose the Compose project; none of them is needed where one project is there. */
 export interface ProjectOptions {
@@ -17,15 +18,6 @@ export interface ProjectOptions {
   readonly envFiles?: readonly string[] | undefined;
   readonly profiles?: readonly string[] | undefined;
 }
-
-/** Compose's own defaults, in its order of preference, each with its override (compose-go `cli/options.go`). */
-const defaultFiles = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-const overrideFiles = [
-  "compose.override.yml",
-  "compose.override.yaml",
-  "docker-compose.override.yml",
-  "docker-compose.override.yaml",
-];
 
 /**
  * Finds the project: the inputs first, and for everything they leave open the labels of its containers, so that
@@ -178,58 +170,6 @@ async function fromLabels(
     envFiles: await checkedFiles("env-files", options.envFiles ?? noted, directory),
     profiles: options.profiles ?? [],
   };
-}
-
-async function checkedDirectory(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return undefined;
-  const directory = await realpath(resolve(path)).catch(() => undefined);
-  if (directory === undefined || !(await stat(directory)).isDirectory())
-    throw new RefusedError(`project-directory: there is no directory ${resolve(path)}`, {
-      class: "no-project",
-      hint: "Give the directory of the compose file, as a path on this host.",
-    });
-  // Compose notes the path as it was typed: a link stays a link there.
-  return resolve(path);
-}
-
-async function checkedFiles(
-  input: string,
-  files: readonly string[] | undefined,
-  base: string | undefined,
-): Promise<string[]> {
-  const paths = (files ?? []).map((file) => resolve(base ?? ".", file));
-  for (const path of paths) {
-    await access(path).catch((cause: NodeJS.ErrnoException) => {
-      const denied = cause.code === "EACCES";
-      throw new RefusedError(`${input}: ${path} ${denied ? "cannot be read" : "does not exist"}`, {
-        class: "no-compose-file",
-        hint: denied
-          ? "Run as a user that may read the project's files."
-          : `Give the right ones with ${input}.`,
-        cause,
-      });
-    });
-  }
-  return paths;
-}
-
-async function defaultComposeFiles(directory: string): Promise<string[]> {
-  const exists = async (name: string) =>
-    await access(join(directory, name)).then(
-      () => true,
-      () => false,
-    );
-  const first = async (names: readonly string[]) => {
-    for (const name of names) if (await exists(name)) return [join(directory, name)];
-    return [];
-  };
-  const files = await first(defaultFiles);
-  if (files.length === 0)
-    throw new RefusedError(`project-directory: no compose file is in ${directory}`, {
-      class: "no-compose-file",
-      hint: `Looked for ${defaultFiles.join(", ")}; give others with compose-files.`,
-    });
-  return [...files, ...(await first(overrideFiles))];
 }
 
 /** The project's name as Compose itself would choose it: `name:`, COMPOSE_PROJECT_NAME, the directory. */

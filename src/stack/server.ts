@@ -3,17 +3,13 @@ import { RefusedError } from "../core/errors.ts";
 import type {
   ComposeModel,
   ContainerState,
-  Mount,
   PostgresStore,
   QdrantStore,
   RabbitmqStore,
   RedisStore,
 } from "../model/stack.ts";
 import type { InspectedContainer } from "./inspect.ts";
-import { imageName } from "./profile.ts";
-
-/** The servers whose data is copied through themselves. */
-export type ServerKind = "postgres" | "qdrant" | "redis" | "rabbitmq";
+import { defaultDirectory, mountAt, type ServerKind } from "./server-kind.ts";
 
 /** A store that is a server. */
 export type ServerStore = PostgresStore | QdrantStore | RedisStore | RabbitmqStore;
@@ -24,54 +20,6 @@ export interface ServerContext {
   readonly model: ComposeModel;
   readonly databaseUser?: string | undefined;
   readonly databaseName?: string | undefined;
-}
-
-interface KindFacts {
-  readonly images: readonly string[];
-  /** A variable that only the server's own image or service has. */
-  readonly variable: RegExp;
-  /** Where the server keeps its data unless it is told otherwise. */
-  readonly directory: string;
-}
-
-const kinds: Readonly<Record<ServerKind, KindFacts>> = {
-  postgres: {
-    images: ["postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha"],
-    variable: /^PGDATA$/,
-    directory: "/var/lib/postgresql/data",
-  },
-  qdrant: { images: ["qdrant"], variable: /^QDRANT__STORAGE__/, directory: "/qdrant/storage" },
-  redis: {
-    images: ["redis", "valkey", "redis-stack", "redis-stack-server"],
-    variable: /^REDIS_VERSION$/,
-    directory: "/data",
-  },
-  rabbitmq: {
-    images: ["rabbitmq"],
-    variable: /^RABBITMQ_(DATA_DIR|VERSION)$/,
-    directory: "/var/lib/rabbitmq",
-  },
-};
-
-/** The kinds in the order of their dependencies, as a table of names. */
-export const serverKinds = Object.keys(kinds) as readonly ServerKind[];
-
-/** What kind of server an image is by its name, wherever it was pulled from. */
-export function kindOfImage(reference: string): ServerKind | undefined {
-  const name = imageName(reference);
-  return serverKinds.find((kind) => kinds[kind].images.includes(name));
-}
-
-/** What kind of server a container is: by its image's name, else by a variable together with its data directory. */
-export function kindOfContainer(container: ContainerState): ServerKind | undefined {
-  const byImage = kindOfImage(container.imageReference);
-  if (byImage !== undefined) return byImage;
-  const names = Object.keys(container.environment);
-  return serverKinds.find(
-    (kind) =>
-      names.some((name) => kinds[kind].variable.test(name)) &&
-      mountAt(container.mounts, kinds[kind].directory) !== undefined,
-  );
 }
 
 /**
@@ -111,7 +59,7 @@ async function describePostgres(
     (await variable("POSTGRES_DB")) ??
     (await variable("POSTGRESQL_DATABASE")) ??
     user;
-  const directory = state.environment.PGDATA || kinds.postgres.directory;
+  const directory = state.environment.PGDATA || defaultDirectory("postgres");
   return {
     kind: "postgres",
     ...common(state, directory),
@@ -128,7 +76,7 @@ async function describeQdrant(state: ContainerState, context: ServerContext): Pr
   const environment = state.environment;
   return {
     kind: "qdrant",
-    ...common(state, environment.QDRANT__STORAGE__STORAGE_PATH || kinds.qdrant.directory),
+    ...common(state, environment.QDRANT__STORAGE__STORAGE_PATH || defaultDirectory("qdrant")),
     port: Number(environment.QDRANT__SERVICE__HTTP_PORT || 6333),
     tls: /^(1|true)$/i.test(environment.QDRANT__SERVICE__ENABLE_TLS || ""),
     apiKey: await readVariable(state, "QDRANT__SERVICE__API_KEY", context),
@@ -149,10 +97,10 @@ async function describeRedis(
     (await readVariable(state, "REDISCLI_AUTH", context));
   const port = Number(option("port") ?? 6379);
   const live = await redisSettings(state, port, password, context);
-  const directory = live.get("dir") ?? option("dir") ?? kinds.redis.directory;
+  const directory = live.get("dir") ?? option("dir") ?? defaultDirectory("redis");
   return {
     kind: "redis",
-    ...common(state, directory === "./" ? kinds.redis.directory : directory),
+    ...common(state, directory === "./" ? defaultDirectory("redis") : directory),
     port,
     password,
     appendOnly: (live.get("appendonly") ?? option("appendonly")) === "yes",
@@ -167,7 +115,7 @@ function describeRabbitmq(state: ContainerState, model: ComposeModel): RabbitmqS
   const pinned = typeof service?.hostname === "string" || host === "localhost";
   return {
     kind: "rabbitmq",
-    ...common(state, state.environment.RABBITMQ_DATA_DIR || kinds.rabbitmq.directory),
+    ...common(state, state.environment.RABBITMQ_DATA_DIR || defaultDirectory("rabbitmq")),
     nodeName,
     pinned,
   };
@@ -181,16 +129,6 @@ function common(state: ContainerState, directory: string) {
       hint: `Give it a volume in the compose file, or leave the service out with exclude: ${state.service}.`,
     });
   return { name: state.service, service: state.service, containerId: state.id, mount };
-}
-
-/** The mount that a directory of the container is on, or else the one that is in it. */
-function mountAt(mounts: readonly Mount[], directory: string): Mount | undefined {
-  const clean = directory.replace(/\/+$/, "");
-  const kept = mounts.filter(({ type, writable }) => writable && type !== "tmpfs");
-  const above = kept
-    .filter(({ target }) => target === clean || clean.startsWith(`${target}/`))
-    .toSorted((a, b) => b.target.length - a.target.length);
-  return above[0] ?? kept.find(({ target }) => target.startsWith(`${clean}/`));
 }
 
 /** A variable of the container, or what is in the file that its `_FILE` form names. */

@@ -234,3 +234,74 @@ volumes: { uploads: , cache: }
     }
   });
 });
+
+describe("a stack that is not clear", () => {
+  let directory: string;
+  const project = `sk-stack-a-${process.pid}`;
+
+  async function up(services: string): Promise<void> {
+    const text = `name: ${project}\nservices:\n${services}`;
+    await writeFile(join(directory, "docker-compose.yml"), text);
+    await run(["docker", "compose", "up", "-d", "--remove-orphans"], { cwd: directory });
+  }
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "sk-stack-unclear-"));
+  });
+  afterAll(async () => {
+    await run(["docker", "compose", "down", "-v", "-t", "1"], { cwd: directory });
+    await rm(directory, { recursive: true });
+  });
+
+  const redis = (name: string, volume: string) => `
+  ${name}:
+    image: sophon-keeper-lab/redis:8
+    command: redis-server --appendonly yes
+    volumes: [${volume}]
+`;
+
+  test("is refused with two servers of a kind, until one is named and the other is left out", async () => {
+    await up(`${redis("one", "./one:/data")}${redis("two", "./two:/data")}`);
+    const where = { projectDirectory: directory };
+    await expect(discoverReal(where)).rejects.toMatchObject({
+      message: expect.stringContaining("one, two"),
+      hint: expect.stringContaining("redis-service"),
+    });
+    await expect(discoverReal({ ...where, redisService: "one" })).rejects.toMatchObject({
+      hint: expect.stringContaining("exclude: two"),
+    });
+    const chosen = await discoverReal({ ...where, redisService: "one", exclude: ["two"] });
+    expect(chosen.stores).toMatchObject([{ kind: "redis", service: "one" }]);
+    expect(chosen.excluded).toEqual([join(directory, "two")]);
+  });
+
+  test("has a server's data inside the data directory once", async () => {
+    const app = `
+  app:
+    image: sophon-keeper-lab/base:trixie
+    init: true
+    command: sleep infinity
+    volumes: ["./:/data"]
+`;
+    await up(`${app}${redis("one", "./one:/data")}`);
+    const stack = await discoverReal({ projectDirectory: directory, dataDir: directory });
+    expect(stack.stores).toMatchObject([
+      { kind: "data", path: directory, exclude: ["one"] },
+      { kind: "redis", service: "one" },
+    ]);
+  });
+
+  test("is refused with a store's volume that is new and empty", async () => {
+    await up(`
+  db:
+    image: sophon-keeper-lab/base:trixie
+    init: true
+    command: sleep infinity
+    environment: { PGDATA: /var/lib/postgresql/data }
+    volumes: ["./typo:/var/lib/postgresql/data"]
+`);
+    await expect(discoverReal({ projectDirectory: directory })).rejects.toMatchObject({
+      class: "empty-volume",
+      hint: expect.stringContaining("exclude"),
+    });
+  });
+});

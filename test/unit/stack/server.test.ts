@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ContainerState, Mount } from "../../../src/model/stack.ts";
-import { describeServer, kindOfContainer, kindOfImage } from "../../../src/stack/server.ts";
+import { describeServer } from "../../../src/stack/server.ts";
+import { kindOfContainer, kindOfImage } from "../../../src/stack/server-kind.ts";
 
 const images = [
   ["postgres:17", "postgres"],
