@@ -1,0 +1,67 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ephemeralIdentity } from "../src/archive/keys.ts";
+import { makeData } from "./data.ts";
+import { compare, machine } from "./measure.ts";
+
+/**
+ * Reading an archive back against the tools: checksum, contents, restore. `node bench/archive.ts
+ * [--scale 1] [--rounds 5] [--directory /tmp]`. Needs age, zstd and time.
+ */
+const { values } = parseArgs({
+  options: {
+    scale: { type: "string", default: "1" },
+    rounds: { type: "string", default: "5" },
+    directory: { type: "string", default: tmpdir() },
+  },
+});
+const base = mkdtempSync(join(values.directory, "sk-bench-"));
+const [data, file, key, into] = ["data", "data.tar.zst.age", "key.txt", "into"].map((name) =>
+  join(base, name),
+) as [string, string, string, string];
+const ours = (...words: string[]) => [
+  process.execPath,
+  join(import.meta.dirname, "step.ts"),
+  ...words,
+];
+const bash = (line: string) => ["bash", "-o", "pipefail", "-c", line];
+const opened = `age -d -i ${key} ${file} | zstd -d`;
+const emptied = (): void => {
+  rmSync(into, { recursive: true, force: true });
+  mkdirSync(into);
+};
+
+try {
+  const { identity, recipient } = await ephemeralIdentity();
+  writeFileSync(key, `${identity}\n`);
+  const made = makeData(data, Number(values.scale));
+  execFileSync(process.execPath, ours("pack", data, file, recipient).slice(1));
+  rmSync(data, { recursive: true });
+  console.log(`${machine(base)}; ${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB`);
+  const rounds = Number(values.rounds);
+  const pairs: [string, string[], string, string[]][] = [
+    ["checksum", ours("checksum", file), "`sha256sum`", ["sha256sum", file]],
+    [
+      "contents",
+      ours("contents", file, key),
+      "`age -d | zstd -d | tar t`",
+      bash(`${opened} | tar t`),
+    ],
+    [
+      "restore",
+      ours("unpack", file, key, into),
+      "`age -d | zstd -d | tar x`",
+      bash(`${opened} | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C ${into}`),
+    ],
+  ];
+  for (const [name, command, tool, line] of pairs) {
+    console.log("");
+    const reference = { name: tool, command: line, prepare: emptied };
+    compare([{ name, command, prepare: emptied }, reference], tool, rounds);
+  }
+} finally {
+  rmSync(base, { recursive: true, force: true });
+}

@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { parseIdentities, parseRecipients } from "../src/archive/keys.ts";
+import { packTar, unpackTar } from "../src/archive/pack.ts";
+import { TarScanner } from "../src/archive/scanner.ts";
+import { writeArchive } from "../src/archive/sink.ts";
+import { verifyArchive } from "../src/archive/source.ts";
+import { fsyncDirectory } from "../src/core/temp.ts";
+
+/**
+ * One step of the archive layer as a process of its own, for the benchmarks to time:
+ * `step.ts pack <directory> <file> <recipient>`, `contents <file> <key file>`,
+ * `unpack <file> <key file> <into>`, `checksum <file>`.
+ */
+const [step = "", ...words] = process.argv.slice(2);
+const [first = "", second = "", third = ""] = words;
+const steps: Record<string, () => Promise<unknown>> = {
+  pack,
+  contents: async () => verifyArchive({ ...(await readable()), observers: [new TarScanner()] }),
+  unpack: async () => unpackTar({ ...(await readable()), into: third }),
+  checksum,
+};
+await steps[step]?.();
+
+async function pack(): Promise<void> {
+  const { source, done } = packTar({ directory: first });
+  const encrypt = { recipients: parseRecipients(third) };
+  await writeArchive({ source, done, file: second, compress: true, encrypt });
+  await fsyncDirectory(".");
+}
+
+async function readable() {
+  const identities = parseIdentities(await readFile(second, "utf8"));
+  return { file: first, compressed: true, decrypt: { identities } };
+}
+
+async function checksum(): Promise<void> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(first, { highWaterMark: 512 * 1024 })) {
+    hash.update(chunk);
+  }
+  console.log(hash.digest("hex"));
+}
