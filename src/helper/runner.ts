@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { mountArgument } from "../core/mount.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { NamedTask, TaskMount, TaskPlace, TaskRunner } from "../core/task.ts";
 import { keeperLabels } from "../model/labels.ts";
@@ -124,16 +125,8 @@ function mergeMounts(mounts: readonly TaskMount[]): TaskMount[] {
   return [...merged.values()];
 }
 
-/** One line of CSV (docker/cli `opts/mount.go`). A bind mount of a missing path is refused by the engine. */
 function mountOf({ path, readOnly, volume }: TaskMount): string {
-  const source = volume === undefined ? ["type=bind", `source=${path}`] : volumeFields(volume);
-  return [...source, `target=${path}`, ...(readOnly ? ["readonly"] : [])]
-    .map((field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
-    .join(",");
-}
-
-function volumeFields(volume: string): string[] {
-  return ["type=volume", `source=${volume}`, "volume-nocopy"];
+  return mountArgument({ source: volume ?? path, target: path, readOnly });
 }
 
 async function runInHelper(

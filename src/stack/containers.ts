@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
 import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core/containers.ts";
 import { commandLine, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { mountArgument } from "../core/mount.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/labels.ts";
 import type { Engine } from "./engine.ts";
@@ -108,22 +109,6 @@ export function runArguments(
     ...(options.mounts ?? []).flatMap((mount) => ["--mount", mountArgument(mount)]),
     ...["--entrypoint", command, image, ...rest],
   ];
-}
-
-/** The value of `--mount`: it refuses a missing source, where `-v` would silently make an empty directory or volume. */
-export function mountArgument(mount: {
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
-}): string {
-  const type = mount.source.startsWith("/") ? "bind" : "volume";
-  const fields = [`type=${type}`, `source=${mount.source}`, `target=${mount.target}`];
-  if (type === "volume") fields.push("volume-nocopy");
-  if (mount.readOnly) fields.push("readonly");
-  // The value is one line of CSV (docker/cli `opts/mount.go`).
-  return fields
-    .map((field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
-    .join(",");
 }
 
 function runOnce(

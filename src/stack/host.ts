@@ -1,4 +1,5 @@
-import { release } from "node:os";
+import { access } from "node:fs/promises";
+import { hostname, release } from "node:os";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { type Engine, engineDown } from "./engine.ts";
@@ -22,6 +23,8 @@ export interface HostFacts {
   /** Names of the version components: `Engine`, or `Podman Engine`. */
   readonly components: readonly string[];
   readonly dockerRoot: string;
+  /** This process runs in a container, and the engine outside of it: they see other files under the same paths. */
+  readonly inContainer: boolean;
 }
 
 /** Why a host is not supported. */
@@ -83,6 +86,12 @@ export function judgeHost(facts: HostFacts): Refusal | undefined {
       `the engine runs on another machine (kernel ${facts.kernel}, here ${facts.ownKernel})`,
       "Run this on the host of the stack.",
     );
+  if (facts.inContainer)
+    return refuse(
+      "in-container",
+      "this runs inside a container: its paths are not the host's",
+      "Run it on the host itself, by a runner that is no container.",
+    );
   if (olderThan(facts.engineVersion, oldestEngine))
     return refuse(
       "old-engine",
@@ -136,7 +145,23 @@ async function hostFacts(engine: Engine): Promise<HostFacts> {
     securityOptions: info.SecurityOptions ?? [],
     components: components.map(({ Name }) => Name),
     dockerRoot: info.DockerRootDir,
+    // An engine that was started inside of the same container has its host name.
+    inContainer: info.Name !== hostname() && (await isContainer()),
   };
+}
+
+/** Docker and podman leave these files in what they run. */
+async function isContainer(): Promise<boolean> {
+  const marks = ["/.dockerenv", "/run/.containerenv"];
+  const found = await Promise.all(
+    marks.map((path) =>
+      access(path).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return found.includes(true);
 }
 
 async function readComposeVersion(engine: Engine): Promise<string> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { mountArgument } from "../../../src/core/mount.ts";
 import { helperArguments } from "../../../src/helper/runner.ts";
 import {
   parseHashes,
@@ -8,7 +9,7 @@ import {
   stopArguments,
   upArguments,
 } from "../../../src/stack/compose.ts";
-import { execArguments, mountArgument, runArguments } from "../../../src/stack/containers.ts";
+import { execArguments, runArguments } from "../../../src/stack/containers.ts";
 
 const plain = {
   project: "sophon",
@@ -138,7 +139,7 @@ describe("the arguments of a helper container", () => {
     expect(args).toContain("--user 0:0");
     expect(args.match(/--mount \S+/g)).toEqual([
       "--mount type=bind,source=/data,target=/data",
-      "--mount type=volume,source=v,volume-nocopy,target=/var/lib/docker/volumes/v/_data,readonly",
+      "--mount type=volume,source=v,target=/var/lib/docker/volumes/v/_data,volume-nocopy,readonly",
       "--mount type=bind,source=/k,target=/k,readonly",
     ]);
     expect(args).toMatch(/--entrypoint node image \/k\/cli\.js __task$/);

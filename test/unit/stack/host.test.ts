@@ -11,6 +11,7 @@ const good: HostFacts = {
   securityOptions: ["name=apparmor", "name=seccomp,profile=builtin"],
   components: ["Engine", "containerd"],
   dockerRoot: "/var/lib/docker",
+  inContainer: false,
 };
 
 const cases: readonly (readonly [string | undefined, Partial<HostFacts>])[] = [
@@ -23,6 +24,7 @@ const cases: readonly (readonly [string | undefined, Partial<HostFacts>])[] = [
   ["rootless", { securityOptions: ["name=seccomp,profile=builtin", "name=rootless"] }],
   ["userns-remap", { securityOptions: ["name=userns"] }],
   ["remote-engine", { kernel: "5.15.0" }],
+  ["in-container", { inContainer: true }],
   ["old-engine", { engineVersion: "19.03.15" }],
   ["old-engine", { engineVersion: "20.9" }],
   ["no-compose", { composeVersion: "" }],
