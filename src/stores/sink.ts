@@ -36,8 +36,8 @@ export interface ComponentSpec {
   /** When the copy was begun, ISO 8601 UTC; default now. */
   readonly startedAt?: string;
   readonly clock: Clock;
-  /** Called after the last byte. A rejection removes the file and fails the component. */
-  readonly describe: () => Promise<ComponentFacts> | ComponentFacts;
+  /** Called after the last byte with the name of the file. A rejection removes the file and fails the component. */
+  readonly describe: (file: string) => Promise<ComponentFacts> | ComponentFacts;
 }
 
 /**
@@ -64,7 +64,7 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     ...(spec.progress === undefined ? {} : { progress: spec.progress }),
     signal: spec.signal,
   });
-  const facts = await settled(sink, join(sink.directory, file), spec);
+  const facts = await settled(sink, file, spec);
   return {
     name: spec.name,
     store: spec.store,
@@ -84,6 +84,17 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     warnings: [...facts.warnings],
     recovery: facts.recovery,
   };
+}
+
+/** The command that gives the plain bytes of a component's file to whatever follows in the pipe. */
+export function openCommand(file: string): string {
+  const steps = [
+    ...(file.endsWith(".age") ? [`age -d -i key.txt ${file}`] : []),
+    ...(/\.zst(\.age)?$/.test(file)
+      ? [file.endsWith(".age") ? "zstd -d" : `zstd -dc ${file}`]
+      : []),
+  ];
+  return steps.length > 0 ? steps.join(" | ") : `cat ${file}`;
 }
 
 /** Who can open what is written into the sink; undefined leaves it unencrypted. */
@@ -114,10 +125,10 @@ async function settled(
   spec: ComponentSpec,
 ): Promise<ComponentFacts> {
   try {
-    await giveToOwner(file, sink.directory);
-    return await spec.describe();
+    await giveToOwner(join(sink.directory, file), sink.directory);
+    return await spec.describe(file);
   } catch (error) {
-    await unlink(file);
+    await unlink(join(sink.directory, file));
     throw error;
   }
 }

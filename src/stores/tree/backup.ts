@@ -9,7 +9,7 @@ import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
-import { backupFailed, type ComponentFacts, writeComponent } from "../sink.ts";
+import { backupFailed, type ComponentFacts, openCommand, writeComponent } from "../sink.ts";
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 import { lookAhead, type Prospect } from "./look-ahead.ts";
@@ -77,9 +77,10 @@ async function archive(job: ArchiveJob): Promise<Component> {
     signal: context.signal,
     startedAt: job.startedAt,
     clock: systemClock,
-    describe: async () => {
+    describe: async (file) => {
       const { summary, warnings } = await tar.done;
-      return facts(job, summary, await describeWarnings(tree, warnings, summary));
+      const described = facts(job, summary, await describeWarnings(tree, warnings, summary));
+      return { ...described, recovery: `${openCommand(file)} | ${described.recovery}` };
     },
   });
 }

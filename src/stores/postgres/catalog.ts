@@ -1,0 +1,196 @@
+import type { Count } from "../../model/manifest.ts";
+import { jsonLines, type PostgresServer, query } from "./client.ts";
+import type { PsqlSession } from "./session.ts";
+
+/** What a server says of itself. */
+export interface ServerVersion {
+  /** Such as `17.6`. */
+  readonly version: string;
+  readonly major: number;
+}
+
+/** A row of `pg_database`, with names in the place of numbers, and what is kept beside the database itself. */
+export interface DatabaseFacts {
+  readonly datname: string;
+  readonly owner: string;
+  readonly encodingName: string;
+  readonly tablespace: string;
+  readonly comment: string | null;
+  readonly datcollate: string;
+  readonly datctype: string;
+  readonly datconnlimit: number;
+  /** From PostgreSQL 15 on: `c` libc, `i` ICU, `b` built in (17). */
+  readonly datlocprovider?: string;
+  /** 15 and 16. */
+  readonly daticulocale?: string | null;
+  /** From 17 on. */
+  readonly datlocale?: string | null;
+  /** From 16 on. */
+  readonly daticurules?: string | null;
+  /** False where the privileges are the default ones. */
+  readonly hasAcl: boolean;
+  readonly grants: readonly { grantee: string | null; privilege: string; grantable: boolean }[];
+  /** `name=value`, for a role in this database or (null) for everybody. */
+  readonly settings: readonly { role: string | null; config: readonly string[] }[];
+}
+
+/** What one database holds. */
+export interface DatabaseContent {
+  readonly counts: Readonly<Record<string, Count>>;
+  readonly schemaHead: string | undefined;
+  /** Installed extensions and their versions: a restore takes the version of the image. */
+  readonly extensions: Readonly<Record<string, string>>;
+  /** Schemas of the user; `public` is not always among them. */
+  readonly schemas: readonly string[];
+}
+
+/** Names that a restore gives to what it makes or sets aside; such databases are no part of a backup. */
+export const keptDatabase = /_keeper_(old|new)_\d{8}T\d{6}Z$/;
+
+const FACTS = `
+SELECT to_jsonb(d) - 'datacl' || jsonb_build_object(
+  'owner', pg_get_userbyid(d.datdba),
+  'encodingName', pg_encoding_to_char(d.encoding),
+  'tablespace', (SELECT spcname FROM pg_tablespace t WHERE t.oid = d.dattablespace),
+  'comment', shobj_description(d.oid, 'pg_database'),
+  'hasAcl', d.datacl IS NOT NULL,
+  'grants', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
+      'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+    FROM aclexplode(d.datacl) a),
+  'settings', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'role', CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END, 'config', s.setconfig)), '[]')
+    FROM pg_db_role_setting s WHERE s.setdatabase = d.oid))
+FROM pg_database d WHERE d.datallowconn AND NOT d.datistemplate ORDER BY d.datname;`;
+
+/** Relations of the user: not the system's, not a session's own, not an extension's (which makes them itself). */
+const USER_RELATIONS = `
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND c.relpersistence <> 't'
+AND NOT EXISTS (SELECT FROM pg_depend e
+  WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')`;
+
+const TABLES = `
+SELECT format('SELECT json_build_array(%L, %L, count(*)) FROM ONLY %I.%I;',
+  n.nspname, c.relname, n.nspname, c.relname) ${USER_RELATIONS} AND c.relkind = 'r'
+ORDER BY n.nspname, c.relname \\gexec`;
+
+const SEQUENCES = `
+SELECT format('SELECT json_build_array(%L, %L, last_value) FROM %I.%I;',
+  n.nspname, c.relname, n.nspname, c.relname) ${USER_RELATIONS} AND c.relkind = 'S'
+ORDER BY n.nspname, c.relname \\gexec`;
+
+const SCHEMA_HEADS = `
+SELECT format('SELECT to_json(max("MigrationId")) FROM %I.%I;', n.nspname, c.relname)
+${USER_RELATIONS} AND c.relkind = 'r' AND c.relname = '__EFMigrationsHistory' ORDER BY 1 \\gexec`;
+
+const REST = `
+SELECT jsonb_build_object(
+  'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata),
+  'extensions', (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension),
+  'schemas', (SELECT coalesce(jsonb_agg(nspname ORDER BY nspname), '[]') FROM pg_namespace
+    WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'));`;
+
+/** The version of the server. */
+export async function serverVersion(server: PostgresServer): Promise<ServerVersion> {
+  const [row] = await query<{ version: string; number: number }>(
+    server,
+    "template1",
+    `SELECT json_build_object('version', split_part(current_setting('server_version'), ' ', 1),
+      'number', current_setting('server_version_num')::int);`,
+  );
+  if (row === undefined) throw new Error("the server does not tell its version");
+  return { version: row.version, major: Math.trunc(row.number / 10_000) };
+}
+
+/** Every database that takes connections and is no template, without what an earlier restore set aside. */
+export async function listDatabases(server: PostgresServer): Promise<DatabaseFacts[]> {
+  const all = await query<DatabaseFacts>(server, "template1", FACTS);
+  return all.filter(({ datname }) => !keptDatabase.test(datname));
+}
+
+/**
+ * Counts what a database holds, as the session's transaction sees it: rows of every ordinary table, large
+ * objects, schema head. Sequences are outside transactions; see {@link sequenceValues}.
+ */
+export async function readContent(
+  session: PsqlSession,
+  database: string,
+): Promise<DatabaseContent> {
+  const tables = jsonLines<[string, string, number]>(await session.lines(TABLES));
+  const [rest] = jsonLines<{
+    largeObjects: number;
+    extensions: Record<string, string>;
+    schemas: string[];
+  }>(await session.lines(REST));
+  if (rest === undefined) throw new Error("the server does not tell what the database holds");
+  const heads = jsonLines<string | null>(await session.lines(SCHEMA_HEADS));
+  return {
+    counts: {
+      ...Object.fromEntries(
+        tables.map(([schema, table, rows]) => [tableCount(database, schema, table), rows]),
+      ),
+      [largeObjectCount(database)]: rest.largeObjects,
+    },
+    schemaHead: newest(heads),
+    extensions: rest.extensions,
+    schemas: rest.schemas,
+  };
+}
+
+/** The value of each sequence now, by the name of its count. */
+export async function sequenceValues(
+  session: PsqlSession,
+  database: string,
+): Promise<Record<string, number>> {
+  const values = jsonLines<[string, string, number]>(await session.lines(SEQUENCES));
+  return Object.fromEntries(
+    values.map(([schema, name, value]) => [
+      `sequence ${database} ${qualified(schema, name)}`,
+      value,
+    ]),
+  );
+}
+
+/**
+ * Sequences as counts: a value that nobody moved is exact, else it is between the first and the last look. One
+ * that runs backwards or beyond what a count can hold is left out.
+ */
+export function sequenceCounts(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+): Record<string, Count> {
+  const counts: Record<string, Count> = {};
+  for (const [name, last] of Object.entries(after)) {
+    const first = before[name] ?? last;
+    const [min, max] = [Math.min(first, last), Math.max(first, last)];
+    if (min < 0 || !Number.isSafeInteger(max)) continue;
+    counts[name] = min === max ? min : { min, max };
+  }
+  return counts;
+}
+
+/** The name of a table's count. */
+export function tableCount(database: string, schema: string, table: string): string {
+  return `table ${database} ${qualified(schema, table)}`;
+}
+
+/** The name of the large objects' count. */
+export function largeObjectCount(database: string): string {
+  return `large objects ${database}`;
+}
+
+/** The greatest id: each begins with the time it was made at. */
+function newest(heads: readonly (string | null)[]): string | undefined {
+  return heads.reduce<string | undefined>(
+    (last, head) => (head !== null && (last === undefined || head > last) ? head : last),
+    undefined,
+  );
+}
+
+/** Quoted only where the dot would be ambiguous. */
+function qualified(schema: string, name: string): string {
+  return [schema, name]
+    .map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))
+    .join(".");
+}

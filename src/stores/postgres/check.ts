@@ -1,0 +1,113 @@
+import { once } from "node:events";
+import { ExecError } from "../../core/exec.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { type CheckSubject, countsCheck, failedCheck } from "../check.ts";
+import type { CheckContext, Counts } from "../store.ts";
+import { tableCount } from "./catalog.ts";
+import { CopyCounter, type CopyCounts } from "./copy-counter.ts";
+import { readGlobals } from "./globals.ts";
+
+/** `docker run` itself failed: the image is gone, or has no such program. */
+const ENGINE_EXIT_CODES = [125, 126, 127];
+
+/** Checks a component of PostgreSQL without a server: the globals, or the dump of one database. */
+export async function checkPostgres(component: Component, context: CheckContext): Promise<Check[]> {
+  const globals = component.details.role === "globals";
+  const subject = { name: globals ? "globals" : "pg_restore", component: component.name };
+  try {
+    return globals
+      ? [await checkGlobals(component, context, subject)]
+      : await checkDump(component, context, subject);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof ExecError && ENGINE_EXIT_CODES.includes(error.exitCode ?? 0)) {
+      return [{ ...subject, status: "unverifiable", detail: error.message }];
+    }
+    return [failedCheck(subject, error)];
+  }
+}
+
+async function checkGlobals(
+  component: Component,
+  context: CheckContext,
+  subject: CheckSubject,
+): Promise<Check> {
+  const { databases } = await readGlobals(await context.open(component));
+  const names = JSON.stringify(databases.map(({ datname }) => datname));
+  const same = names === JSON.stringify(component.details.databases);
+  return same
+    ? { ...subject, status: "pass", detail: `complete, with ${databases.length} databases` }
+    : { ...subject, status: "fail", detail: `the databases ${names} are not the recorded ones` };
+}
+
+/**
+ * Reads all data with the `pg_restore` of the backup's own image, and counts the rows that come out: a listing
+ * only reads the head of a dump, and is content with half of one.
+ */
+async function checkDump(
+  component: Component,
+  context: CheckContext,
+  subject: CheckSubject,
+): Promise<Check[]> {
+  const image = context.manifest.services[component.service ?? ""]?.imageId;
+  if (image === undefined) {
+    return [{ ...subject, status: "unverifiable", detail: "the manifest names no image for it" }];
+  }
+  const found = await countRows(component, image, context);
+  const database = String(component.details.database);
+  const tables = Object.fromEntries(
+    found.tables.map(([schema, table, rows]) => [tableCount(database, schema, table), rows]),
+  );
+  const counts = { ...tables, [`sequences ${database}`]: found.sequences };
+  return [
+    { ...subject, status: "pass", detail: `${found.tables.length} tables, read to the last byte` },
+    countsCheck(
+      { name: "counts", component: component.name },
+      recordedCounts(component, database),
+      counts,
+    ),
+  ];
+}
+
+async function countRows(
+  component: Component,
+  image: string,
+  context: CheckContext,
+): Promise<CopyCounts> {
+  const restore = context.containers.runOnce(
+    image,
+    ["pg_restore", "--data-only", "--file=-"],
+    // Its messages are for people of any language; its end is told by its exit code.
+    { env: { LC_ALL: "C" }, pipeInput: true, signal: context.signal },
+  );
+  const counter = new CopyCounter();
+  restore.stdout.on("data", (chunk: Buffer) => counter.update(chunk));
+  restore.done.catch(() => undefined);
+  try {
+    for await (const chunk of await context.open(component)) {
+      // A `pg_restore` that has ended will not drain; it says itself why it ended.
+      if (!restore.stdin.write(chunk)) {
+        await Promise.race([once(restore.stdin, "drain"), restore.done]);
+      }
+    }
+    restore.stdin.end();
+    await restore.done;
+  } catch (error) {
+    restore.kill(0);
+    await restore.done.catch(() => undefined);
+    throw error;
+  }
+  return counter.counts();
+}
+
+/** What of the recorded counts can be seen in a dump: all tables, and how many sequences there are. */
+function recordedCounts(component: Component, database: string): Counts {
+  const names = Object.keys(component.counts);
+  const tables = names.filter((name) => name.startsWith(`table ${database} `));
+  const recorded = Object.fromEntries(tables.map((name) => [name, component.counts[name] ?? 0]));
+  const sequences = component.details.sequences;
+  return typeof sequences === "number"
+    ? { ...recorded, [`sequences ${database}`]: sequences }
+    : recorded;
+}

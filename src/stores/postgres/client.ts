@@ -1,0 +1,129 @@
+import { randomBytes } from "node:crypto";
+import type { Containers } from "../../core/containers.ts";
+import type { PostgresStore } from "../../model/stack.ts";
+
+/** A server as its own container's programs reach it, over the local socket. */
+export interface PostgresServer {
+  readonly containers: Containers;
+  readonly store: PostgresStore;
+  readonly signal: AbortSignal | undefined;
+  /** `application_name` of every connection, by which an abort finds them. */
+  readonly tag: string;
+}
+
+/**
+ * What a role or database may have set for itself and must not apply to a backup: it would end a long statement,
+ * filter rows silently, or change how text is read. These rank above `ALTER ROLE ... SET`.
+ */
+const SETTINGS: Readonly<Record<string, string>> = {
+  statement_timeout: "0",
+  lock_timeout: "60s",
+  idle_in_transaction_session_timeout: "0",
+  row_security: "off",
+  search_path: "pg_catalog",
+  standard_conforming_strings: "on",
+  client_min_messages: "warning",
+  default_transaction_read_only: "off",
+  default_transaction_isolation: "read\\ committed",
+};
+
+/** The server of a store, with a tag of its own. */
+export function serverOf(
+  store: PostgresStore,
+  { containers, signal }: { readonly containers: Containers; readonly signal?: AbortSignal },
+): PostgresServer {
+  return { containers, store, signal, tag: `sophon-keeper-${randomBytes(6).toString("hex")}` };
+}
+
+/** The environment of every program that connects; the password travels in it, never in an argument. */
+export function environment(
+  { store, tag }: PostgresServer,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const options = Object.entries({ ...SETTINGS, ...more }).map(
+    ([name, value]) => `-c ${name}=${value}`,
+  );
+  return {
+    PGAPPNAME: tag,
+    PGCLIENTENCODING: "UTF8",
+    PGOPTIONS: options.join(" "),
+    LC_ALL: "C",
+    ...(store.password === undefined ? {} : { PGPASSWORD: store.password }),
+  };
+}
+
+/**
+ * The options by which a PostgreSQL program connects to a database. A name is given inside a connection string,
+ * because one with `=` in it, or that looks like a URL, would be read as one.
+ */
+export function connection({ store }: PostgresServer, database: string): string[] {
+  const name = database.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
+  return ["--username", store.user, "--no-password", "--dbname", `dbname='${name}'`];
+}
+
+/** The arguments of a `psql` that reads SQL from its input, stops at the first error, and prints bare values. */
+export function psqlArguments(server: PostgresServer, database: string): string[] {
+  return [
+    ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
+    ...["--set", "ON_ERROR_STOP=1", ...connection(server, database)],
+  ];
+}
+
+/**
+ * Runs SQL; each line of its result is one JSON value.
+ *
+ * @throws ExecError with the server's message when a statement fails.
+ */
+export async function query<T>(
+  server: PostgresServer,
+  database: string,
+  sql: string,
+): Promise<T[]> {
+  const stdout = await execute(server, database, sql);
+  return jsonLines<T>(stdout.split("\n"));
+}
+
+/** Runs SQL and gives what it prints. */
+export async function execute(
+  server: PostgresServer,
+  database: string,
+  sql: string,
+): Promise<string> {
+  const { stdout } = await server.containers.exec(
+    server.store.containerId,
+    psqlArguments(server, database),
+    { env: environment(server), input: sql, signal: server.signal },
+  );
+  return stdout;
+}
+
+/** The JSON value of each line that is not empty. */
+export function jsonLines<T>(lines: readonly string[]): T[] {
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as T);
+}
+
+/** An SQL identifier. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** An SQL text literal; `standard_conforming_strings` is on. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/**
+ * Ends every connection of a tag. Works when the operation is aborted, and is never the reason of a failure: a
+ * server that is gone has no connections.
+ */
+export async function endConnections(server: PostgresServer): Promise<void> {
+  const own: PostgresServer = { ...server, signal: undefined, tag: `${server.tag}-end` };
+  const sql = `SELECT to_json(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = ${literal(server.tag)};`;
+  await own.containers
+    .exec(own.store.containerId, psqlArguments(own, "template1"), {
+      env: environment(own),
+      input: sql,
+      timeoutMs: 10_000,
+    })
+    .catch(() => undefined);
+}

@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { ExecError } from "../../core/exec.ts";
+import type { Component } from "../../model/manifest.ts";
+import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import type { BackupContext } from "../store.ts";
+import {
+  type DatabaseFacts,
+  readContent,
+  type ServerVersion,
+  sequenceCounts,
+  sequenceValues,
+} from "./catalog.ts";
+import { connection, environment, jsonLines, type PostgresServer } from "./client.ts";
+import { openSession, type PsqlSession } from "./session.ts";
+
+/** From this version on `pg_dump` knows zstd, which is faster and smaller than its own default. */
+const ZSTD_MAJOR = 16;
+
+/**
+ * Dumps one database with the server's own `pg_dump`, under a snapshot that a session of ours exports and holds,
+ * so that the counts of that session are those of the dump.
+ */
+export async function dumpDatabase(
+  server: PostgresServer,
+  database: DatabaseFacts,
+  version: ServerVersion,
+  context: BackupContext,
+): Promise<Component> {
+  const name = componentName(server.store.name, database.datname);
+  try {
+    return await dump(server, database, version, name, context, version.major >= ZSTD_MAJOR);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!isWithoutZstd(error)) throw backupFailed(name, error);
+    // Built without it; `pg_dump` says so before its first byte.
+    return await dump(server, database, version, name, context, false).catch((cause: unknown) => {
+      throw backupFailed(name, cause);
+    });
+  }
+}
+
+/**
+ * The component of a database. Names that are no file names, or that another component has, are told apart by a
+ * piece of their hash.
+ */
+export function componentName(store: string, database: string): string {
+  const plain = database.replaceAll(/[^a-zA-Z0-9._-]/g, "_");
+  if (plain === database && database !== "globals") return `${store}-${database}`;
+  const hash = createHash("sha256").update(database).digest("hex").slice(0, 8);
+  return `${store}-${plain}-${hash}`;
+}
+
+async function dump(
+  server: PostgresServer,
+  database: DatabaseFacts,
+  version: ServerVersion,
+  name: string,
+  context: BackupContext,
+  zstd: boolean,
+): Promise<Component> {
+  const { datname } = database;
+  const startedAt = context.clock.now().toISOString();
+  await using session = openSession(server, datname);
+  const snapshot = await exportSnapshot(session);
+  const sequencesBefore = await sequenceValues(session, datname);
+  const process = context.containers.execStream(
+    server.store.containerId,
+    dumpArguments(server, datname, snapshot, zstd),
+    { env: environment(server), signal: context.signal },
+  );
+  // Counted while the dump runs: both only read. Whatever fails first ends the other.
+  const content = readContent(session, datname);
+  content.catch(() => process.kill());
+  return await writeComponent(context.sink, {
+    name,
+    store: "postgres",
+    service: server.store.service,
+    method: zstd ? "pg_dump -Fc -Z zstd:3" : "pg_dump -Fc",
+    extension: "dump",
+    compress: false,
+    source: process.stdout,
+    done: Promise.all([content, process.done]),
+    progress: (bytes) => context.reporter.progress(`${name}: ${Math.round(bytes / 1e6)} MB`),
+    signal: context.signal,
+    startedAt,
+    clock: context.clock,
+    describe: async (file) => {
+      const { counts, schemaHead, extensions, schemas } = await content;
+      const sequencesAfter = await sequenceValues(session, datname);
+      const sequences = sequenceCounts(sequencesBefore, sequencesAfter);
+      return {
+        source: `database ${datname} of service ${server.store.service}`,
+        counts: { ...counts, ...sequences },
+        details: {
+          role: "database",
+          database: datname,
+          ...version,
+          owner: database.owner,
+          encoding: database.encodingName,
+          collate: database.datcollate,
+          characterType: database.datctype,
+          provider: database.datlocprovider ?? "c",
+          locale: database.datlocale ?? database.daticulocale ?? null,
+          schemaHeads: schemaHead === undefined ? {} : { [datname]: schemaHead },
+          extensions: { ...extensions },
+          schemas: [...schemas],
+          sequences: Object.keys(sequencesAfter).length,
+        },
+        warnings: [],
+        recovery: `${openCommand(file)} | ${recoveryCommand(server, datname)}`,
+      };
+    },
+  });
+}
+
+async function exportSnapshot(session: PsqlSession): Promise<string> {
+  const [snapshot] = jsonLines<string>(
+    await session.lines(
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT to_json(pg_export_snapshot());",
+    ),
+  );
+  if (snapshot === undefined) throw new Error("the server exported no snapshot");
+  return snapshot;
+}
+
+function dumpArguments(
+  server: PostgresServer,
+  database: string,
+  snapshot: string,
+  zstd: boolean,
+): string[] {
+  return [
+    ...["pg_dump", "--format=custom", ...(zstd ? ["--compress=zstd:3"] : [])],
+    ...["--lock-wait-timeout=60s", `--snapshot=${snapshot}`, ...connection(server, database)],
+  ];
+}
+
+function recoveryCommand({ store }: PostgresServer, database: string): string {
+  const quoted = `'${database.replaceAll("'", "'\\''")}'`;
+  return `docker compose exec -T ${store.service} pg_restore -U ${store.user} -1 -d ${quoted}  # into a new database made from template0`;
+}
+
+function isWithoutZstd(error: unknown): boolean {
+  return (
+    error instanceof ExecError && /does not support.*zstd|zstd.*not support/i.test(error.stderr)
+  );
+}

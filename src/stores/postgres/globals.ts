@@ -1,0 +1,135 @@
+import { chown, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { packTar } from "../../archive/pack.ts";
+import { TarScanner } from "../../archive/scanner.ts";
+import { DamagedError } from "../../core/errors.ts";
+import type { Component } from "../../model/manifest.ts";
+import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import type { BackupContext } from "../store.ts";
+import type { DatabaseFacts, ServerVersion } from "./catalog.ts";
+import { environment, type PostgresServer } from "./client.ts";
+
+/** What belongs to no database: roles, tablespaces, and how each database was made. */
+export interface Globals {
+  /** `pg_dumpall --globals-only`. Holds password hashes. */
+  readonly sql: string;
+  readonly databases: readonly DatabaseFacts[];
+}
+
+const SQL_FILE = "globals.sql";
+const DATABASES_FILE = "databases.json";
+/** The last thing that `pg_dumpall` writes, before or after an `\unrestrict`. */
+const COMPLETE = "-- PostgreSQL database cluster dump complete";
+const KEEP_BYTES = 64 * 1024 * 1024;
+
+/** Writes the globals as a component: a tar of the SQL and of what `CREATE DATABASE` needs. */
+export async function dumpGlobals(
+  server: PostgresServer,
+  databases: readonly DatabaseFacts[],
+  version: ServerVersion,
+  context: BackupContext,
+): Promise<Component> {
+  const name = `${server.store.name}-globals`;
+  const startedAt = context.clock.now().toISOString();
+  const directory = join(context.sink.directory, `.${name}-${server.tag}`);
+  try {
+    const { stdout: sql } = await context.containers.exec(
+      server.store.containerId,
+      ["pg_dumpall", "--globals-only", "--username", server.store.user, "--no-password"],
+      { env: environment(server), signal: context.signal },
+    );
+    requireComplete(sql);
+    await mkdir(directory, { mode: 0o700 });
+    const owner = await stat(context.sink.directory);
+    await chown(directory, owner.uid, owner.gid);
+    await writeFile(join(directory, SQL_FILE), sql, { mode: 0o600 });
+    const json = `${JSON.stringify(databases, null, 2)}\n`;
+    await writeFile(join(directory, DATABASES_FILE), json, { mode: 0o600 });
+    const tar = packTar({ directory, signal: context.signal });
+    return await writeComponent(context.sink, {
+      name,
+      store: "postgres",
+      service: server.store.service,
+      method: "pg_dumpall --globals-only",
+      extension: "tar",
+      compress: true,
+      source: tar.source,
+      done: tar.done,
+      signal: context.signal,
+      startedAt,
+      clock: context.clock,
+      describe: (file) => ({
+        source: `roles and databases of service ${server.store.service}`,
+        counts: { [`databases ${server.store.name}`]: databases.length },
+        details: {
+          role: "globals",
+          ...version,
+          databases: databases.map(({ datname }) => datname),
+        },
+        warnings: [],
+        recovery: `${openCommand(file)} | tar -xO ./${SQL_FILE} | docker compose exec -T ${server.store.service} psql -X -U ${server.store.user} -d template1`,
+      }),
+    });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw backupFailed(name, error);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Reads the globals of a component to its last byte.
+ *
+ * @throws DamagedError when they are not whole, and whatever the stream fails with.
+ */
+export async function readGlobals(stream: Readable): Promise<Globals> {
+  const wanted = [SQL_FILE, DATABASES_FILE].map((name) => ({ name, keepBytes: KEEP_BYTES }));
+  const scanner = new TarScanner({ wanted });
+  for await (const chunk of stream) scanner.update(chunk as Buffer);
+  scanner.end();
+  const { found } = scanner.summary();
+  const sql = found.get(SQL_FILE)?.content?.toString("utf8");
+  const json = found.get(DATABASES_FILE)?.content?.toString("utf8");
+  if (sql === undefined || json === undefined) {
+    throw new DamagedError(`the globals lack ${sql === undefined ? SQL_FILE : DATABASES_FILE}`);
+  }
+  requireComplete(sql);
+  return { sql, databases: JSON.parse(json) as DatabaseFacts[] };
+}
+
+/**
+ * The SQL that brings roles and tablespaces back on a server that has some of them already: what exists is
+ * altered, not made. The password of `ownUser` stays as it is: it is the one that the container's own
+ * environment gives, and with which its clients come.
+ */
+export function globalsSql(
+  sql: string,
+  existing: { readonly roles: readonly string[]; readonly tablespaces: readonly string[] },
+  ownUser: string,
+): string {
+  const roles = new Set(existing.roles);
+  const tablespaces = new Set(existing.tablespaces);
+  return sql
+    .split("\n")
+    .filter((line) => {
+      const [, kind, name] = /^CREATE (ROLE|TABLESPACE) ("(?:[^"]|"")*"|[^\s;]+)/.exec(line) ?? [];
+      if (kind === undefined || name === undefined) return true;
+      return !(kind === "ROLE" ? roles : tablespaces).has(unquoted(name));
+    })
+    .map((line) => {
+      const [, name] = /^ALTER ROLE ("(?:[^"]|"")*"|[^\s;]+) WITH /.exec(line) ?? [];
+      if (name === undefined || unquoted(name) !== ownUser) return line;
+      return line.replace(/ PASSWORD '(?:[^']|'')*'/, "");
+    })
+    .join("\n");
+}
+
+function requireComplete(sql: string): void {
+  if (!sql.includes(`\n${COMPLETE}\n`)) throw new DamagedError("the globals end early");
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}

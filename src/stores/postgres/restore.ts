@@ -1,0 +1,211 @@
+import { pipeline } from "node:stream/promises";
+import { RefusedError } from "../../core/errors.ts";
+import { ExecError } from "../../core/exec.ts";
+import type { Component } from "../../model/manifest.ts";
+import { countsCheck } from "../check.ts";
+import type { Counts, RestoreContext } from "../store.ts";
+import {
+  type DatabaseContent,
+  type DatabaseFacts,
+  readContent,
+  sequenceCounts,
+  sequenceValues,
+  serverVersion,
+} from "./catalog.ts";
+import {
+  connection,
+  environment,
+  execute,
+  identifier,
+  type PostgresServer,
+  query,
+} from "./client.ts";
+import { type Globals, globalsSql, readGlobals } from "./globals.ts";
+import { openSession, type PsqlSession } from "./session.ts";
+import { createDatabase } from "./statements.ts";
+import { isEmpty, putBackDatabase, stampOf, swapIn, swapOf } from "./swap.ts";
+
+/**
+ * Restores a dump into a new database, and puts it in the place of the live one only when all its counts are those
+ * of the dump. What was there keeps its data under another name (`Swap.old`), unless it was empty.
+ *
+ * @throws RefusedError for a server of another major version; Error when the restored counts differ.
+ */
+export async function restoreDatabase(
+  server: PostgresServer,
+  component: Component,
+  facts: DatabaseFacts,
+  existed: boolean,
+  context: RestoreContext,
+): Promise<void> {
+  const { datname } = facts;
+  const swap = swapOf(datname, stampOf(context.clock.now()), existed);
+  await context.journal("replace-database", { ...swap, service: server.store.service });
+  context.undo.add(`put back database ${datname}`, () => putBackDatabase(server, swap));
+  await fill(server, swap.fresh, component, facts, context);
+  const content = await requireSameCounts(server, swap.fresh, component);
+  const worthless = existed && (await isEmpty(server, datname));
+  await swapIn(server, swap, facts, context);
+  if (worthless) await execute(server, "template1", `DROP DATABASE ${identifier(swap.old)};`);
+  else if (existed) {
+    context.reporter.info(`database ${datname}: restored; what was there is in ${swap.old}`);
+  }
+  warnOfExtensions(component, content.extensions, context);
+}
+
+/** @throws RefusedError when the dump is of another major version than the server. */
+export async function requireSameMajor(
+  server: PostgresServer,
+  components: readonly Component[],
+): Promise<void> {
+  const { version, major } = await serverVersion(server);
+  const other = components.find(({ details }) => details.major !== major);
+  if (other === undefined) return;
+  throw new RefusedError(
+    `${other.name} is of PostgreSQL ${other.details.version}, and ${server.store.service} runs ${version}`,
+    {
+      class: "postgres-major",
+      hint:
+        `start ${server.store.service} with an image of PostgreSQL ${other.details.major} on an empty volume and ` +
+        "restore into that; a move to another major version is an upgrade of its own",
+    },
+  );
+}
+
+/** The names of all databases of a server. */
+export async function databaseNames(server: PostgresServer): Promise<ReadonlySet<string>> {
+  const sql = "SELECT to_json(datname) FROM pg_database;";
+  return new Set(await query<string>(server, "template1", sql));
+}
+
+/** Brings roles and tablespaces back, and returns how the databases were made. */
+export async function restoreGlobals(
+  server: PostgresServer,
+  component: Component,
+  context: RestoreContext,
+): Promise<Globals> {
+  const globals = await readGlobals(await context.open(component));
+  const [existing] = await query<{ roles: string[]; tablespaces: string[] }>(
+    server,
+    "template1",
+    `SELECT json_build_object('roles', (SELECT json_agg(rolname) FROM pg_roles),
+      'tablespaces', (SELECT json_agg(spcname) FROM pg_tablespace));`,
+  );
+  if (existing === undefined) throw new Error("the server does not tell its roles");
+  await execute(server, "template1", globalsSql(globals.sql, existing, server.store.user));
+  return globals;
+}
+
+async function fill(
+  server: PostgresServer,
+  fresh: string,
+  component: Component,
+  facts: DatabaseFacts,
+  context: RestoreContext,
+): Promise<void> {
+  await makeDatabase(server, fresh, component, facts);
+  try {
+    await load(server, fresh, component, context, "--single-transaction");
+  } catch (error) {
+    // One transaction locks every object; a schema of many thousands needs more locks than the server has.
+    if (!(error instanceof ExecError && error.stderr.includes("max_locks_per_transaction"))) {
+      throw error;
+    }
+    await execute(server, "template1", `DROP DATABASE ${identifier(fresh)};`);
+    await makeDatabase(server, fresh, component, facts);
+    await load(server, fresh, component, context, "--exit-on-error");
+  }
+}
+
+async function makeDatabase(
+  server: PostgresServer,
+  fresh: string,
+  component: Component,
+  facts: DatabaseFacts,
+): Promise<void> {
+  await execute(server, "template1", `${createDatabase(fresh, facts)};`);
+  // A dump does not say that a schema is missing which every new database has.
+  const { schemas } = component.details;
+  if (Array.isArray(schemas) && !schemas.includes("public")) {
+    await execute(server, fresh, "DROP SCHEMA public;");
+  }
+}
+
+async function load(
+  server: PostgresServer,
+  fresh: string,
+  component: Component,
+  context: RestoreContext,
+  mode: "--single-transaction" | "--exit-on-error",
+): Promise<void> {
+  const process = context.containers.execStream(
+    server.store.containerId,
+    ["pg_restore", mode, ...connection(server, fresh)],
+    // Nothing of it counts before the swap, which is committed with a flush of all that came before.
+    {
+      env: environment(server, { synchronous_commit: "off" }),
+      pipeInput: true,
+      signal: context.signal,
+    },
+  );
+  process.stdout.resume();
+  process.done.catch(() => undefined);
+  try {
+    await pipeline(await context.open(component), process.stdin);
+  } catch (error) {
+    // A pipe that pg_restore closed only says that it has failed; pg_restore itself says why.
+    if (isClosedPipe(error)) await process.done;
+    process.kill(0);
+    await process.done.catch(() => undefined);
+    throw error;
+  }
+  await process.done;
+}
+
+async function requireSameCounts(
+  server: PostgresServer,
+  fresh: string,
+  component: Component,
+): Promise<DatabaseContent> {
+  await using session = openSession(server, fresh);
+  // A dump holds no statistics.
+  await session.lines("ANALYZE;");
+  const found = await contentOf(session, String(component.details.database));
+  const check = countsCheck({ name: "counts" }, component.counts, found.counts);
+  if (check.status === "pass") return found;
+  throw new Error(`${component.name}: not restored as it was dumped: ${check.detail}`);
+}
+
+/** Counts what is in a database. */
+export async function countsOf(server: PostgresServer, database: string): Promise<Counts> {
+  await using session = openSession(server, database);
+  return (await contentOf(session, database)).counts;
+}
+
+async function contentOf(session: PsqlSession, name: string): Promise<DatabaseContent> {
+  await session.lines("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
+  const content = await readContent(session, name);
+  const values = await sequenceValues(session, name);
+  return { ...content, counts: { ...content.counts, ...sequenceCounts(values, values) } };
+}
+
+function warnOfExtensions(
+  component: Component,
+  now: Readonly<Record<string, string | undefined>>,
+  context: RestoreContext,
+): void {
+  for (const [name, version] of Object.entries(component.details.extensions ?? {})) {
+    if (now[name] === version) continue;
+    context.reporter.warning(
+      `${component.name}: extension ${name} was ${version} and is now ${now[name] ?? "missing"}`,
+    );
+  }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "EPIPE" || error.code === "ERR_STREAM_PREMATURE_CLOSE")
+  );
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import type { StreamingProcess } from "../../core/exec.ts";
+import { environment, type PostgresServer, psqlArguments } from "./client.ts";
+
+/** A `psql` that stays connected, so that several statements share one transaction. */
+export interface PsqlSession extends AsyncDisposable {
+  /**
+   * Runs SQL (and psql's own commands, such as `\gexec`) and gives the lines that it prints.
+   *
+   * @throws ExecError with the server's message when a statement fails; the session is over then.
+   */
+  lines(sql: string): Promise<string[]>;
+}
+
+/** Opens a session on a database. */
+export function openSession(server: PostgresServer, database: string): PsqlSession {
+  const process = server.containers.execStream(
+    server.store.containerId,
+    psqlArguments(server, database),
+    { env: environment(server), pipeInput: true, signal: server.signal },
+  );
+  const reader = new LineReader(process);
+  return {
+    lines: async (sql) => {
+      const end = `end-${randomBytes(12).toString("hex")}`;
+      process.stdin.write(`${sql}\n\\echo ${end}\n`);
+      return await reader.until(end);
+    },
+    async [Symbol.asyncDispose]() {
+      process.stdin.end();
+      await process.done.catch(() => undefined);
+    },
+  };
+}
+
+/** The lines of a process up to one that was agreed on. */
+class LineReader {
+  readonly #ended: Promise<never>;
+  #lines: string[] = [];
+  #rest = "";
+  #wake: () => void = () => undefined;
+
+  constructor(process: StreamingProcess) {
+    process.stdout.setEncoding("utf8").on("data", (text: string) => this.#add(text));
+    this.#ended = process.done.then(() => {
+      throw new Error("psql ended before it was asked to");
+    });
+    this.#ended.catch(() => undefined);
+  }
+
+  async until(end: string): Promise<string[]> {
+    for (;;) {
+      const at = this.#lines.indexOf(end);
+      if (at >= 0) return this.#lines.splice(0, at + 1).slice(0, -1);
+      const more = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      await Promise.race([more, this.#ended]);
+    }
+  }
+
+  #add(text: string): void {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop() ?? "";
+    this.#lines.push(...lines);
+    this.#wake();
+  }
+}
