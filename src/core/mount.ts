@@ -1,4 +1,9 @@
-/** The value of `--mount`: it refuses a missing source, where `-v` would silently make an empty directory or volume. */
+/**
+ * The value of `--mount` of `docker run`. A missing path is refused by the engine, where `-v` would silently make an empty
+ * directory; a missing volume is made all the same: look for it first.
+ *
+ * @param mount - `source` is an absolute path or a volume's name.
+ */
 export function mountArgument(mount: {
   readonly source: string;
   readonly target: string;
