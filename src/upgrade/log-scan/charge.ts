@@ -91,8 +91,11 @@ function inWords(
   const migration = progress.applying;
   const grave = loud || record.exception !== "";
   if (saysMigrationFailed(record.message, progress.started) && (grave || !progress.started)) {
-    const raw = record.level === undefined;
-    if (!(raw && saysMigrationSucceeded(record.message))) return { ...SAID, migration };
+    const plain = record.level === undefined && record.exception === "";
+    // A script's chatter has no level; only a sentence that begins with the failure counts.
+    const doubtful =
+      plain && (saysMigrationSucceeded(record.message) || !BLUNT.test(record.message));
+    if (!doubtful) return { ...SAID, migration };
   }
   if (progress.started) return undefined;
   if (frames.preparation && (database || loud)) return { ...MIGRATING, migration };
@@ -105,6 +108,9 @@ function inWords(
   }
   return undefined;
 }
+
+const BLUNT =
+  /^(?!\+ ).{0,40}?\b(?:error|fatal|failed|failure|unable|could not|cannot)\b(?! migrations?: )|\bmigrations?\b.{0,60}\b(?:failed|aborted|error)\b/i;
 
 const DATABASE =
   /(?:Postgres|Npgsql|Sqlite|SQLite|MySql|Sql|Db|DbUpdate|Oracle)Exception|SqlState|SQLite Error|RetryLimitExceeded/;

@@ -36,7 +36,9 @@ export interface Charge {
 /** Makes a finding of a record, with the cause that it names and the line that says so. */
 export function findingOf(record: LogRecord, charge: Charge): Finding {
   const cause = causeInRecord(record);
-  const migrating = framesOf(record.exception).migrator ? "migration" : undefined;
+  const dying = charge.lasts === "ended" && charge.migration !== undefined;
+  const amid = dying || framesOf(record.exception).migrator;
+  const migrating = amid ? "migration" : undefined;
   const kind = charge.class ?? cause?.class ?? migrating;
   return {
     rule: charge.rule,

@@ -77,6 +77,9 @@ export class Judge {
         this.#applying = record;
         this.#finished = false;
         return;
+      case "reverting":
+        this.#applying = record;
+        return;
       case "up-to-date":
         this.#startup = true;
         this.#migrationGoesOn(undefined);

@@ -7,15 +7,15 @@ import type { LogRecord } from "./record.ts";
 export function lastStart(records: readonly LogRecord[]): number {
   let start = 0;
   let banners = bannersFrom(records, 0);
-  let end: "none" | "soft" | "hard" = "none";
+  let end: End = "none";
   let up = false;
   let sinceUp = -1;
   for (const [index, record] of records.entries()) {
-    const banner = isBanner(record) && banners.has(normal(record)) && index > start + 2;
+    const banner = isBanner(record) && banners.has(normal(record)) && index > start;
     const restarted =
       (end === "hard" && beginsSomething(record)) ||
-      (end === "soft" && (banner || opensStart(record))) ||
-      (banner && end === "none" && isFirst(records, start, record));
+      (end === "soft" && (banner || (opensStart(record) && !LEAVING.test(record.message)))) ||
+      (banner && (up || end === "faint") && isFirst(records, start, record));
     if (restarted) {
       start = index;
       banners = bannersFrom(records, index);
@@ -38,12 +38,17 @@ export function lastStart(records: readonly LogRecord[]): number {
   return start;
 }
 
-function endOf(record: LogRecord, before: "none" | "soft" | "hard"): "none" | "soft" | "hard" {
+/** How sure it is that the process ended: `faint` needs its first words again to be believed. */
+type End = "none" | "faint" | "soft" | "hard";
+
+function endOf(record: LogRecord, before: End): End {
   if (record.kind === "exit") return "hard";
   if (record.rule?.lasts === "ended") {
     return record.form === "raw" || before === "hard" ? "hard" : "soft";
   }
-  return record.kind === "stopping" && before === "none" ? "soft" : before;
+  if (before === "hard" || before === "soft") return before;
+  if (record.kind === "stopping") return "soft";
+  return record.level === "fatal" && record.exception !== "" ? "faint" : before;
 }
 
 /** A record that only a running process writes: after a death it belongs to the next one. */
@@ -72,10 +77,17 @@ function opensStart(record: LogRecord): boolean {
 const BANNER =
   /\b(?:starting(?! (?:migration|job|task|transaction|batch|scan|download|import))|booting|launching|log started|server version|preparing to start)\b/i;
 
+/** A version of three parts, as programs greet with; four parts are an address. */
+const VERSION = /(?:^|[\sv(])\d{1,4}\.\d{1,4}\.\d{1,6}(?![\d.])/;
+/** Said on the way out, whatever is being started there. */
+const LEAVING = /shut(?:ting)? ?down|stopp|clean(?:ing)? ?up|dispos|exit/i;
+
 function isBanner(record: LogRecord): boolean {
   if (record.kind !== "other" || record.exception !== "") return false;
   if (record.level === "error" || record.level === "fatal") return false;
-  return record.message.length < 300 && BANNER.test(record.message);
+  const { message } = record;
+  if (message.length > 300) return false;
+  return BANNER.test(message) || (record.form !== "raw" && VERSION.test(message));
 }
 
 function isApplicationStarted(record: LogRecord): boolean {
