@@ -1,11 +1,20 @@
-import type { Commands } from "./commands/command.ts";
+import { backup } from "./commands/backup.ts";
+import type { Command, Commands, Dependencies } from "./commands/command.ts";
+import type { Host } from "./commands/host.ts";
+import { list } from "./commands/list.ts";
+import { prune } from "./commands/prune.ts";
+import { recover } from "./commands/recover.ts";
 import { scanLog } from "./commands/scan-log.ts";
-import type { NamedTask } from "./core/task.ts";
-import { lookTask } from "./stack/look.ts";
-import { placeRdb } from "./stores/redis-place.ts";
+import type { Result } from "./model/result.ts";
+import type { Options } from "./options.ts";
+import { createHost } from "./wiring/host.ts";
 
 /** The commands of this build: one line each. What is not here appears in no help and no action.yml. */
 export const commands: Commands = {
+  backup: onHost(backup),
+  list: onHost(list),
+  prune: onHost(prune),
+  recover: onHost(recover),
   "scan-log": async (options, dependencies) => {
     const { state, logAllow: allow, logDeny: deny } = options;
     const rules = { allow, deny, ...(state === undefined ? {} : { state }) };
@@ -13,5 +22,8 @@ export const commands: Commands = {
   },
 };
 
-/** Every task that a helper container can be asked to run. */
-export const tasks: readonly NamedTask<never, unknown>[] = [lookTask, placeRdb];
+function onHost(
+  command: (options: Options, deps: Dependencies & { readonly host: Host }) => Promise<Result>,
+): Command {
+  return (options, dependencies) => command(options, { ...dependencies, host: createHost() });
+}

@@ -23,3 +23,13 @@ export async function fsyncDirectory(path: string): Promise<void> {
     await handle.close();
   }
 }
+
+/** Makes the content of a file durable. */
+export async function fsyncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

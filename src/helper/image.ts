@@ -15,6 +15,9 @@ const tools = ["tar", "cp", "mv", "rm", "ln", "chown", "chmod", "stat", "sync", 
 const toolDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];
 const oldImageMs = 7 * 24 * 60 * 60 * 1000;
 
+/** Where Node lies in the image. */
+const nodePlace = "usr/local/bin/node";
+
 /** What the helper image is made of: programs and their libraries, each at its own path. */
 export interface HelperFiles {
   readonly node: string;
@@ -78,7 +81,7 @@ async function librariesOf(program: string): Promise<string[]> {
 }
 
 async function contentHash(paths: readonly string[]): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(nodePlace);
   for (const path of paths) {
     hash.update(`${path}\0`);
     await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), async (chunks) => {
@@ -107,14 +110,16 @@ async function importImage(
   const directories = (name: RegExp) =>
     [...new Set(files.paths.filter((path) => name.test(path)).map(dirname))].join(":");
   const changes = [
-    `ENV PATH=${dirname(files.node)}:${toolDirectories.join(":")}`,
+    `ENV PATH=${toolDirectories.join(":")}`,
     `ENV LD_LIBRARY_PATH=${directories(/\.so(\.|$)/)}`,
     `LABEL ${keeperLabels.kind}=helper-image`,
   ].flatMap((change) => ["--change", change]);
   // Links are followed: each library is a plain file under the name that it is loaded by.
   const names = files.paths.map((path) => path.slice(1));
   const packing = ["--create", "--dereference", "--hard-dereference", "--numeric-owner"];
-  const owner = ["--owner=0", "--group=0", "--mode=a+rX", "--directory=/", "--", ...names];
+  // Wherever this host keeps Node (it may be below /tmp, which is a tmpfs in a helper), it is on the PATH there.
+  const moved = `--transform=s,^${escaped(files.node.slice(1))}$,${nodePlace},`;
+  const owner = [moved, "--owner=0", "--group=0", "--mode=a+rX", "--directory=/", "--", ...names];
   const tar = spawnStream("tar", [...packing, ...owner]);
   const docker = spawnStream("docker", ["import", ...changes, "-", image], {
     addEnv: environment,
@@ -122,6 +127,11 @@ async function importImage(
   });
   docker.stdout.resume();
   await Promise.all([pipeline(tar.stdout, docker.stdin), tar.done, docker.done]);
+}
+
+/** A path as a basic regular expression between commas. */
+function escaped(path: string): string {
+  return path.replaceAll(/[.*[\]^$\\,]/g, "\\$&");
 }
 
 /** Images of earlier versions of Node. One that is in use stays; another run may just be about to use a new one. */

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { delta, preCopy } from "../../src/upgrade/rollback-copy.ts";
-import { putBack } from "../../src/upgrade/rollback-copy-back.ts";
+import { delta, preCopy } from "../../src/copy/rollback-copy.ts";
+import { putBack } from "../../src/copy/rollback-copy-back.ts";
 import { LoopFileSystem, missing } from "./rollback-copy-host.ts";
 
 const reason = missing("python3", "mkfs.ext4");

@@ -20,10 +20,10 @@ import {
   isExact,
   preCopy,
   removeCopy,
-} from "../../src/upgrade/rollback-copy.ts";
-import { putBack } from "../../src/upgrade/rollback-copy-back.ts";
-import { compareTrees } from "../../src/upgrade/rollback-copy-compare.ts";
-import { NoSpaceError } from "../../src/upgrade/rollback-copy-programs.ts";
+} from "../../src/copy/rollback-copy.ts";
+import { putBack } from "../../src/copy/rollback-copy-back.ts";
+import { compareTrees } from "../../src/copy/rollback-copy-compare.ts";
+import { NoSpaceError } from "../../src/copy/rollback-copy-programs.ts";
 import {
   judge,
   LoopFileSystem,

@@ -1,0 +1,100 @@
+import type { Component, Count } from "../model/manifest.ts";
+import type { ComponentSummary, Result } from "../model/result.ts";
+import type { Stack } from "../model/stack.ts";
+import { hasKeepRule, type Options } from "../options.ts";
+import { requireRunning } from "../stack/discovery.ts";
+import type { Dependencies } from "./command.ts";
+import type { Host } from "./host.ts";
+import { applyRetention } from "./prune.ts";
+import { repositoryPath } from "./repository-path.ts";
+import { backupJournal } from "./restore-point/journal.ts";
+import { requireSpace } from "./restore-point/space.ts";
+import { takeRestorePoint } from "./restore-point/take.ts";
+import { withSession } from "./session.ts";
+
+/**
+ * One restore point of the whole stack, taken while it serves, proven readable, then retention and
+ * the destination.
+ *
+ * @throws RefusedError, BackupFailedError, UploadFailedError, LockedError, CancelledError.
+ */
+export async function backup(
+  options: Options,
+  dependencies: Dependencies & { readonly host: Host },
+): Promise<Result> {
+  const { clock, reporter, host } = dependencies;
+  const begun = clock.monotonicMs();
+  const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  const stack = await reporter.group("Find the stack", async () => {
+    const found = await host.discover(options, dependencies);
+    reportStack(found, dependencies);
+    return found;
+  });
+  if (options.dryRun)
+    return { result: "planned", seconds: seconds(), plan: planOf(stack, options) };
+  return await withSession(stack, backupJournal, options, dependencies, async (session) => {
+    requireRunning(session.stack);
+    await requireSpace(session);
+    const point = await takeRestorePoint(session);
+    // Complete from here on: what follows may fail, but removes nothing of it.
+    session.undo.commit();
+    const removed = hasKeepRule(options)
+      ? await reporter.group("Apply retention", () => applyRetention(session, options))
+      : [];
+    return {
+      result: "backed-up",
+      seconds: seconds(),
+      backupId: point.id,
+      path: point.path,
+      level: "checksum",
+      components: point.manifest.components.map(summaryOf),
+      bytes: point.bytes,
+      removed,
+      recovered: session.recovered,
+      warnings: point.manifest.warnings,
+    };
+  });
+}
+
+function reportStack(stack: Stack, { reporter }: Dependencies): void {
+  reporter.info(`project ${stack.project} (${stack.tier}) in ${stack.directory}`);
+  for (const store of stack.stores) {
+    const place = store.mount.volume ?? store.mount.source;
+    reporter.info(`${store.name}: ${store.kind}, ${place}`);
+  }
+  for (const path of stack.excluded) reporter.info(`excluded: ${path}`);
+}
+
+function planOf(stack: Stack, options: Options): unknown {
+  return {
+    project: stack.project,
+    tier: stack.tier,
+    composeFiles: stack.composeFiles,
+    repository: repositoryPath(options, stack.project),
+    encrypted: options.recipients.length > 0 || options.passphrase !== undefined,
+    consistency: options.consistency,
+    stores: stack.stores.map((store) => ({
+      name: store.name,
+      kind: store.kind,
+      ...("service" in store ? { service: store.service } : {}),
+      source: store.mount.volume ?? store.mount.source,
+    })),
+    excluded: stack.excluded,
+  };
+}
+
+function summaryOf(component: Component): ComponentSummary {
+  const { name, store, bytes, plainBytes, counts, startedAt, endedAt } = component;
+  const counted = Object.entries(counts).slice(0, 4);
+  const rest = Object.keys(counts).length - counted.length;
+  const summary = counted.map(([what, count]) => `${textOf(count)} ${what}`).join(", ");
+  return {
+    ...{ name, store, bytes, plainBytes },
+    seconds: (Date.parse(endedAt) - Date.parse(startedAt)) / 1000,
+    ...(summary === "" ? {} : { summary: rest > 0 ? `${summary}, and ${rest} more` : summary }),
+  };
+}
+
+function textOf(count: Count): string {
+  return typeof count === "number" ? String(count) : `${count.min} to ${count.max}`;
+}

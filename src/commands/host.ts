@@ -1,0 +1,59 @@
+import type { Containers } from "../core/containers.ts";
+import type { TaskRunner } from "../core/task.ts";
+import type { Stack } from "../model/stack.ts";
+import type { Options } from "../options.ts";
+import type { Dependencies } from "./command.ts";
+
+/** What one operation works with; everything it starts carries the operation's id. */
+export interface Workbench {
+  readonly containers: Containers & {
+    /** Ends what a killed operation left running inside a container. */
+    endLeftovers(container: string, operationId: string): Promise<boolean>;
+    /** Removes the throw-away and helper containers that a killed operation left. */
+    removeLeftovers(operationId: string): Promise<readonly string[]>;
+  };
+  readonly tasks: TaskRunner;
+}
+
+/** A lock that is held until it is released. */
+export interface HeldLock {
+  /** Operations whose owners died while they held the lock: to be recovered by this one. */
+  readonly recoveredFrom: readonly DeadOwner[];
+  /** Says that such an operation is recovered, so that no later run is told of it. */
+  forget(dead: DeadOwner): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Who held the lock and died. */
+export interface DeadOwner {
+  readonly operationId: string;
+  readonly repository: string;
+}
+
+/** Who wants the lock. */
+export interface LockWish {
+  readonly project: string;
+  readonly operationId: string;
+  readonly operation: string;
+  readonly repository: string;
+  readonly timeoutMs: number;
+}
+
+/** The host of the stack: the engine, its containers, and the lock that all runs on it share. */
+export interface Host {
+  /** @throws RefusedError for a host that is not supported, or a stack that is not found or ambiguous. */
+  discover(options: Options, dependencies: Dependencies): Promise<Stack>;
+  workbench(operationId: string, dependencies: Dependencies): Promise<Workbench>;
+  /**
+   * Takes the stack's lock; a dead owner's lock is taken over.
+   *
+   * @throws LockedError that tells who holds it.
+   */
+  lock(wish: LockWish, dependencies: Dependencies): Promise<HeldLock>;
+  /** `repository@sha256:...` of an image, or null. */
+  repoDigest(imageId: string, reference: string): Promise<string | null>;
+  /** Free bytes that this user may write at a path. */
+  freeBytes(path: string): Promise<number>;
+  /** The host's name, for the manifest. */
+  readonly name: string;
+}

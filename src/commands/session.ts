@@ -1,0 +1,127 @@
+import { randomBytes } from "node:crypto";
+import { CancelledError, describeError, KeeperError } from "../core/errors.ts";
+import { UndoStack } from "../core/undo.ts";
+import { backupId } from "../model/backup-id.ts";
+import type { Stack } from "../model/stack.ts";
+import type { Options } from "../options.ts";
+import { Repository } from "../repository/repository.ts";
+import { createJournal, type Journal, type JournalSpec } from "../upgrade/journal.ts";
+import type { Dependencies } from "./command.ts";
+import type { HeldLock, Host, Workbench } from "./host.ts";
+import { recoverUnfinished } from "./recovery.ts";
+import { repositoryPath } from "./repository-path.ts";
+
+/** One operation under way: it holds the stack's lock and writes its journal. */
+export interface Session<Spec extends JournalSpec = JournalSpec> extends Workbench {
+  readonly id: string;
+  readonly stack: Stack;
+  readonly options: Options;
+  readonly dependencies: Dependencies;
+  readonly host: Host;
+  readonly repository: Repository;
+  readonly journal: Journal<Spec>;
+  readonly undo: UndoStack;
+  /** The ids of earlier operations that were finished or undone first. */
+  readonly recovered: readonly string[];
+}
+
+/**
+ * Runs an operation that may change the host: takes the lock, finishes or undoes what an earlier run
+ * left, opens the journal, and runs `work`. When `work` throws, what it registered is undone in reverse
+ * order; an undo that fails is added to the error and leaves the journal open for `recover`.
+ */
+export async function withSession<Spec extends JournalSpec, T>(
+  stack: Stack,
+  spec: Spec,
+  options: Options,
+  dependencies: Dependencies & { readonly host: Host },
+  work: (session: Session<Spec>) => Promise<T>,
+): Promise<T> {
+  const { host, clock } = dependencies;
+  const repository = new Repository(repositoryPath(options, stack.project));
+  const backedUp = stack.stores.map(({ kind, ...store }) =>
+    kind === "data" && "path" in store ? store.path : store.mount.source,
+  );
+  await repository.create(backedUp);
+  const id = backupId(stack.project, clock.now(), randomBytes(2).toString("hex"));
+  const wish = {
+    project: stack.project,
+    operationId: id,
+    operation: spec.operation,
+    repository: repository.path,
+    timeoutMs: options.lockTimeoutMs,
+  };
+  const lock = await host.lock(wish, dependencies);
+  try {
+    const workbench = await host.workbench(id, dependencies);
+    const recovered = await recoverAll(lock, repository, stack, workbench, dependencies);
+    // What was paused or stopped runs again: look once more.
+    const current = recovered.length === 0 ? stack : await host.discover(options, dependencies);
+    const about = { project: stack.project, operation: spec.operation };
+    const journal = createJournal(repository.operations, id, spec, { clock, about });
+    const undo = new UndoStack();
+    const session: Session<Spec> = {
+      ...workbench,
+      ...{ id, stack: current, options, dependencies, host, repository, journal, undo, recovered },
+    };
+    return await closing(session, work);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Recovers what is unfinished here, and what dead owners of the lock left in repositories of their own. */
+async function recoverAll(
+  lock: HeldLock,
+  repository: Repository,
+  stack: Stack,
+  workbench: Workbench,
+  dependencies: Dependencies,
+): Promise<string[]> {
+  const recovered = await recoverUnfinished(repository, stack, workbench, dependencies);
+  for (const dead of lock.recoveredFrom) {
+    if (dead.repository !== repository.path) {
+      const other = new Repository(dead.repository);
+      recovered.push(...(await recoverUnfinished(other, stack, workbench, dependencies)));
+    }
+    await lock.forget(dead);
+  }
+  return recovered;
+}
+
+async function closing<Spec extends JournalSpec, T>(
+  session: Session<Spec>,
+  work: (session: Session<Spec>) => Promise<T>,
+): Promise<T> {
+  const { journal, undo, dependencies } = session;
+  try {
+    const value = await work(session);
+    undo.commit();
+    journal.close("done");
+    return value;
+  } catch (error) {
+    const failed = await undo.unwind();
+    if (failed.length === 0) journal.close("undone");
+    else journal[Symbol.dispose]();
+    throw withUndoFailures(dependencies.signal.aborted ? cancelled(error) : error, failed);
+  }
+}
+
+function cancelled(error: unknown): KeeperError {
+  return error instanceof CancelledError
+    ? error
+    : new CancelledError("cancelled; the host is as it was before", { cause: error });
+}
+
+/** An undo that fails is told beside the first error, never instead of it. */
+function withUndoFailures(
+  error: unknown,
+  failed: readonly { readonly name: string; readonly error: unknown }[],
+): unknown {
+  if (failed.length === 0) return error;
+  const left = failed.map(({ name, error }) => `${name}: ${describeError(error)}`).join("; ");
+  const told = `${describeError(error)}; and could not be undone: ${left}; run \`sophon-keeper recover\``;
+  return error instanceof KeeperError
+    ? new KeeperError(error.exitCode, error.result, told, { cause: error, class: error.class })
+    : new Error(told, { cause: error });
+}

@@ -1,0 +1,24 @@
+import type { DiscoveredStore } from "../model/stack.ts";
+import { dataStore } from "./data.ts";
+import { postgresStore } from "./postgres.ts";
+import { qdrantStore } from "./qdrant.ts";
+import { rabbitmqStore } from "./rabbitmq.ts";
+import { redisStore } from "./redis.ts";
+import type { Store } from "./store.ts";
+import { volumeStore } from "./volume.ts";
+
+const stores: {
+  readonly [K in DiscoveredStore["kind"]]: Store<Extract<DiscoveredStore, { kind: K }>>;
+} = {
+  data: dataStore,
+  postgres: postgresStore,
+  qdrant: qdrantStore,
+  redis: redisStore,
+  rabbitmq: rabbitmqStore,
+  volume: volumeStore,
+};
+
+/** The store that handles what discovery found. */
+export function storeOf<S extends DiscoveredStore>(found: S): Store<S> {
+  return stores[found.kind] as unknown as Store<S>;
+}

@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Dependencies } from "../commands/command.ts";
+import type { Host, Workbench } from "../commands/host.ts";
+import { createTaskRunner, type HelperEntry } from "../helper/runner.ts";
+import type { Options } from "../options.ts";
+import { createContainers } from "../stack/containers.ts";
+import { discover } from "../stack/discovery.ts";
+import { connect, type Engine } from "../stack/engine.ts";
+import { checkHost } from "../stack/host.ts";
+import { repoDigest } from "../stack/images.ts";
+import { acquireLock } from "../stack/lock.ts";
+
+/**
+ * The host as the commands see it. The engine is only looked for when a command first needs it, so that
+ * what needs none works while it is down.
+ */
+export function createHost(): Host {
+  let connecting: Promise<Engine> | undefined;
+  const engine = (): Promise<Engine> => {
+    connecting ??= connectChecked();
+    return connecting;
+  };
+  const workbench = async (
+    operationId: string,
+    { reporter }: Pick<Dependencies, "reporter">,
+  ): Promise<Workbench> => {
+    const connected = await engine();
+    const containers = createContainers(connected, operationId);
+    const { environment } = connected;
+    const tasks = createTaskRunner({ environment, operationId, entry: taskEntry(), reporter });
+    return { containers, tasks };
+  };
+  return {
+    name: hostname(),
+    discover: async (options: Options, dependencies) => {
+      const { containers, tasks } = await workbench("discovery", dependencies);
+      const { signal } = dependencies;
+      const stack = await discover(options, { engine: await engine(), containers, tasks, signal });
+      for (const secret of stack.secrets) dependencies.reporter.secret(secret);
+      return stack;
+    },
+    workbench,
+    lock: async (wish, { clock }) =>
+      acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
+    repoDigest: async (imageId, reference) => repoDigest(await engine(), imageId, reference),
+    freeBytes: async (path) => {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    },
+  };
+}
+
+async function connectChecked(): Promise<Engine> {
+  const engine = await connect();
+  await checkHost(engine);
+  return engine;
+}
+
+/** The program as a helper container starts it: the bundle, or the sources in a checkout. */
+function taskEntry(): HelperEntry {
+  const here = import.meta.dirname;
+  const bundle = join(here, "cli.js");
+  return existsSync(bundle)
+    ? { script: bundle, directories: [here] }
+    : { script: join(here, "..", "cli.ts"), directories: [join(here, "..", "..")] };
+}
+
+/** Where a person sees the run that holds the lock. */
+function jobUrl(): string | undefined {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID } = process.env;
+  return GITHUB_RUN_ID === undefined
+    ? undefined
+    : `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`;
+}

@@ -1,0 +1,39 @@
+import type { NamedTask } from "../core/task.ts";
+import { waitHealthyTask } from "../stack/health.ts";
+import { lookTask } from "../stack/look.ts";
+import {
+  backupQdrant,
+  forgetSnapshots,
+  listSnapshots,
+  measureQdrant,
+  restoreQdrant,
+} from "../stores/qdrant-tasks.ts";
+import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
+import { placeRdb } from "../stores/redis-place.ts";
+import { packStackFiles } from "../stores/stack-files.ts";
+import { treeBackup } from "../stores/tree/backup.ts";
+import { treeMeasure } from "../stores/tree/measure.ts";
+import { treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
+import { measureTrees } from "../stores/tree-size.ts";
+
+/** Every task that a helper container can be asked to run. */
+export const taskRegistry: readonly NamedTask<never, unknown>[] = [
+  backupQdrant,
+  copyFrozen,
+  forgetSnapshots,
+  listSnapshots,
+  lookTask,
+  measureQdrant,
+  measureTrees,
+  packStackFiles,
+  placeRdb,
+  preCopyBroker,
+  removeBrokerCopy,
+  restoreQdrant,
+  treeBackup,
+  treeDiscard,
+  treeMeasure,
+  treePutBack,
+  treeReplace,
+  waitHealthyTask,
+];
