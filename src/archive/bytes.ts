@@ -1,15 +1,20 @@
 /**
  * Pulls exact amounts out of a stream of chunks, copying only what straddles two of them.
  *
- * A returned slice belongs to the caller; the source must not reuse a chunk it has handed out.
+ * A returned slice may be the source's own memory: it is good until the source has been asked for
+ * two more chunks, or, with `ownsChunks`, until the next call.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
+  readonly #ownsChunks: boolean;
   #chunk: Buffer = Buffer.alloc(0);
+  #whole: Uint8Array | undefined;
   #ended: boolean = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  /** With `ownsChunks` each chunk's memory is given back when it is read. */
+  constructor(source: AsyncIterable<Uint8Array>, ownsChunks = false) {
     this.#source = source[Symbol.asyncIterator]();
+    this.#ownsChunks = ownsChunks;
   }
 
   /** True when no byte is left; only knows after asking the source. */
@@ -21,14 +26,12 @@ export class ByteReader {
   async upTo(size: number): Promise<Buffer> {
     if (!(await this.#fill())) return Buffer.alloc(0);
     if (this.#chunk.length >= size) return this.#take(size);
-    const parts: Buffer[] = [];
+    const gathered = Buffer.allocUnsafe(size);
     let have = 0;
     while (have < size && (await this.#fill())) {
-      const part = this.#take(size - have);
-      parts.push(part);
-      have += part.length;
+      have += this.#take(size - have).copy(gathered, have);
     }
-    return Buffer.concat(parts, have);
+    return gathered.subarray(0, have);
   }
 
   /** Between 1 and `limit` bytes without copying, or none where the stream ends. */
@@ -50,9 +53,14 @@ export class ByteReader {
 
   async #fill(): Promise<boolean> {
     while (this.#chunk.length === 0 && !this.#ended) {
+      if (this.#ownsChunks && this.#whole !== undefined) release(this.#whole);
+      this.#whole = undefined;
       const next = await this.#source.next();
       if (next.done) this.#ended = true;
-      else this.#chunk = asBuffer(next.value);
+      else {
+        this.#whole = next.value;
+        this.#chunk = asBuffer(next.value);
+      }
     }
     return this.#chunk.length > 0;
   }
@@ -73,6 +81,18 @@ export function asBuffer(bytes: Uint8Array): Buffer {
  */
 export function release(chunk: Uint8Array): void {
   const { buffer } = chunk;
-  // A view of a part shares its memory with others.
-  if (buffer instanceof ArrayBuffer && chunk.byteLength === buffer.byteLength) buffer.transfer(0);
+  if (!(buffer instanceof ArrayBuffer)) return;
+  // A view of a part shares its memory with others, unless it is known not to.
+  if (chunk.byteLength === buffer.byteLength || sole.has(buffer)) buffer.transfer(0);
 }
+
+/** Says that nobody else looks at a chunk's memory, so that {@link release} may take all of it. */
+export function soleOwner(chunk: Buffer): Buffer {
+  // Node cuts small buffers out of a pool that everybody shares.
+  if (chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength > 2 * Buffer.poolSize) {
+    sole.add(chunk.buffer);
+  }
+  return chunk;
+}
+
+const sole = new WeakSet<ArrayBuffer>();

@@ -1,11 +1,13 @@
 import { Readable } from "node:stream";
 import { createZstdDecompress, zstdDecompress } from "node:zlib";
 import { DamagedError } from "../core/errors.ts";
-import { ByteReader } from "./bytes.ts";
+import { ByteReader, release, soleOwner } from "./bytes.ts";
 
 /** Frames up to this many plain bytes are decompressed whole and side by side. */
 const WHOLE_FRAME_BYTES = 8 * 1024 * 1024;
 const LOOKAHEAD_FRAMES = 3;
+/** Our own frames fit; others are moved to more. */
+const FRAME_ROOM_BYTES = 4.25 * 1024 * 1024;
 
 const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
@@ -27,8 +29,11 @@ interface FrameHead {
  *
  * @throws {@link DamagedError} for anything but whole frames with the right checksums.
  */
-export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const reader = new ByteReader(source);
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  ownsChunks = false,
+): AsyncGenerator<Buffer> {
+  const reader = new ByteReader(source, ownsChunks);
   const running: Promise<Buffer>[] = [];
   try {
     for (let frames = 0; frames === 0 || !(await reader.atEnd()); frames++) {
@@ -105,10 +110,20 @@ async function* frameBytes(reader: ByteReader, head: FrameHead): AsyncGenerator<
   if (head.checksum) yield await exactly(reader, 4);
 }
 
+/** Copies at once: the parts are the reader's memory. */
 async function gather(parts: AsyncIterable<Buffer>): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const part of parts) pieces.push(part);
-  return Buffer.concat(pieces);
+  let frame = Buffer.allocUnsafeSlow(FRAME_ROOM_BYTES);
+  let bytes = 0;
+  for await (const part of parts) {
+    if (bytes + part.length > frame.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * (bytes + part.length));
+      frame.copy(larger, 0, 0, bytes);
+      release(frame);
+      frame = larger;
+    }
+    bytes += part.copy(frame, bytes);
+  }
+  return frame.subarray(0, bytes);
 }
 
 function decompressWhole(frame: Buffer, contentBytes: number): Promise<Buffer> {
@@ -116,8 +131,9 @@ function decompressWhole(frame: Buffer, contentBytes: number): Promise<Buffer> {
     // One byte of room more than needed, or Node asks for another piece.
     const options = { chunkSize: Math.max(contentBytes + 1, 64) };
     zstdDecompress(frame, options, (error, content) => {
+      release(new Uint8Array(frame.buffer));
       if (error) reject(damaged(error));
-      else if (content.length === contentBytes) resolve(content);
+      else if (content.length === contentBytes) resolve(soleOwner(content));
       else reject(new DamagedError("a zstd frame is not as long as it says"));
     });
   });
@@ -127,7 +143,7 @@ function decompressWhole(frame: Buffer, contentBytes: number): Promise<Buffer> {
 }
 
 async function* decompressLong(frame: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const input = Readable.from(frame, { objectMode: false });
+  const input = Readable.from(copies(frame), { objectMode: false });
   const output = createZstdDecompress({ chunkSize: 1024 * 1024 });
   input.on("error", (error) => output.destroy(error));
   try {
@@ -137,6 +153,10 @@ async function* decompressLong(frame: AsyncIterable<Buffer>): AsyncGenerator<Buf
   } finally {
     input.destroy();
   }
+}
+
+async function* copies(parts: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const part of parts) yield Buffer.from(part);
 }
 
 async function skip(reader: ByteReader, bytes: number): Promise<void> {
@@ -150,7 +170,8 @@ async function skip(reader: ByteReader, bytes: number): Promise<void> {
 async function exactly(reader: ByteReader, size: number): Promise<Buffer> {
   const bytes = await reader.upTo(size);
   if (bytes.length < size) throw cut();
-  return bytes;
+  // A few bytes that outlive the next call.
+  return Buffer.from(bytes);
 }
 
 function cut(): DamagedError {

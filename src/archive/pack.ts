@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { ExecError, spawnStream } from "../core/exec.ts";
+import { release } from "./bytes.ts";
 import { TAR_BLOCK_BYTES } from "./header.ts";
 import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
 import type { ByteSource } from "./sink.ts";
@@ -127,7 +128,7 @@ async function feed(
 ): Promise<void> {
   for await (const chunk of source) {
     if (stdin.destroyed) await done;
-    else if (!stdin.write(chunk)) await drained(stdin);
+    else if (!stdin.write(chunk, () => release(chunk))) await drained(stdin);
   }
   stdin.end();
 }

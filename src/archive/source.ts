@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { decryptStream } from "./age.ts";
+import { release } from "./bytes.ts";
 import { decompress } from "./frames.ts";
 import type { Identities } from "./keys.ts";
 import type { Observer } from "./sink.ts";
@@ -45,7 +46,7 @@ export async function* readArchive(
 ): AsyncGenerator<Buffer> {
   const raw = fileBytes(request, rawObserver);
   const opened = request.decrypt === undefined ? raw : decryptStream(request.decrypt)(raw);
-  const plain = request.compressed ? decompress(opened) : opened;
+  const plain = request.compressed ? decompress(opened, request.decrypt !== undefined) : opened;
   const observers = request.observers ?? [];
   let plainBytes = 0;
   for await (const chunk of plain) {
@@ -68,22 +69,29 @@ export async function verifyArchive(request: ReadRequest): Promise<ReadArchive> 
       bytes += chunk.length;
     },
   };
-  for await (const chunk of readArchive(request, raw)) plainBytes += chunk.length;
+  for await (const chunk of readArchive(request, raw)) {
+    plainBytes += chunk.length;
+    release(chunk);
+  }
   return { bytes, sha256: hash.digest("hex"), plainBytes };
 }
 
+/**
+ * The file's bytes in a ring of buffers, each good until the one after the next is asked for; in
+ * buffers of their own where they go straight to the reader.
+ */
 async function* fileBytes(request: ReadRequest, observer?: Observer): AsyncGenerator<Buffer> {
-  const { file, signal } = request;
-  const stream = createReadStream(file, {
-    highWaterMark: READ_BYTES,
-    ...(signal === undefined ? {} : { signal }),
-  });
-  try {
-    for await (const chunk of stream) {
-      observer?.update(chunk as Buffer);
-      yield chunk as Buffer;
-    }
-  } catch (error) {
-    throw signal?.aborted ? signal.reason : error;
+  const reused = request.compressed || request.decrypt !== undefined;
+  const buffer = (): Buffer => Buffer.allocUnsafeSlow(READ_BYTES);
+  const ring = [buffer(), buffer(), buffer()];
+  await using handle = await open(request.file, "r");
+  for (let turn = 0; ; turn++) {
+    request.signal?.throwIfAborted();
+    const into = (reused ? ring[turn % ring.length] : undefined) ?? buffer();
+    const { bytesRead } = await handle.read(into, 0, READ_BYTES, null);
+    if (bytesRead === 0) return;
+    const chunk = into.subarray(0, bytesRead);
+    observer?.update(chunk);
+    yield chunk;
   }
 }
