@@ -10,7 +10,8 @@ import {
 } from "../stores/qdrant-tasks.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
 import { placeRdb } from "../stores/redis-place.ts";
-import { packStackFiles } from "../stores/stack-files.ts";
+import { stackPack } from "../stores/stack-files/pack.ts";
+import { stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
@@ -25,11 +26,12 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   lookTask,
   measureQdrant,
   measureTrees,
-  packStackFiles,
   placeRdb,
   preCopyBroker,
   removeBrokerCopy,
   restoreQdrant,
+  stackPack,
+  stackUnpack,
   treeBackup,
   treeDiscard,
   treeMeasure,

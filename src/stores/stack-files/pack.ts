@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import { chown, lstat, mkdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { packTar } from "../../archive/pack.ts";
+import { systemClock } from "../../core/clock.ts";
+import { BackupFailedError } from "../../core/errors.ts";
+import { run } from "../../core/exec.ts";
+import type { NamedTask, TaskContext } from "../../core/task.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Stack } from "../../model/stack.ts";
+import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import type { SinkOptions } from "../store.ts";
+
+/** How the project is called and read: what Compose must be told again. */
+export type StackIndex = Pick<
+  Stack,
+  "project" | "directory" | "composeFiles" | "envFiles" | "profiles"
+> & {
+  /** The files and directories that are in the archive, below {@link FILES}. */
+  readonly roots: readonly string[];
+};
+
+/** What the task is given. */
+export interface StackPackParams {
+  readonly index: StackIndex;
+  /** The resolved compose model. Holds secrets. */
+  readonly model: unknown;
+  readonly skipped: readonly string[];
+  readonly sink: SinkOptions;
+}
+
+/** Members of the archive. */
+export const MODEL_FILE = "model.json";
+export const INDEX_FILE = "stack.json";
+/** Below it each file has its absolute path. */
+export const FILES = "files";
+
+/**
+ * Archives the compose model and the files of a stack, each under its absolute path.
+ *
+ * @throws BackupFailedError (class `stack-file`) naming a file that is not there or cannot be read.
+ */
+export const stackPack: NamedTask<StackPackParams, Component> = {
+  name: "stack.pack",
+  run: async (params, context) => {
+    const { sink } = params;
+    const stage = join(sink.directory, `.stack-${randomBytes(6).toString("hex")}`);
+    try {
+      await mkdir(join(stage, FILES), { recursive: true, mode: 0o700 });
+      const owner = await stat(sink.directory);
+      if (process.geteuid?.() === 0) await chown(stage, owner.uid, owner.gid);
+      const roots = await copyRoots(params.index.roots, join(stage, FILES), context);
+      return await pack({ ...params, index: { ...params.index, roots } }, stage, context);
+    } catch (error) {
+      throw context.signal.aborted ? context.signal.reason : backupFailed("stack", error);
+    } finally {
+      await rm(stage, { recursive: true, force: true });
+    }
+  },
+};
+
+async function pack(
+  { index, model, skipped, sink }: StackPackParams,
+  stage: string,
+  { signal }: TaskContext,
+): Promise<Component> {
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  await writeFile(join(stage, MODEL_FILE), json(model), { mode: 0o600 });
+  await writeFile(join(stage, INDEX_FILE), json(index), { mode: 0o600 });
+  const tar = packTar({ directory: stage, signal });
+  return await writeComponent(sink, {
+    name: "stack",
+    store: "stack",
+    method: "docker compose config, tar",
+    extension: "tar",
+    compress: true,
+    source: tar.source,
+    done: tar.done,
+    signal,
+    clock: systemClock,
+    describe: async (file) => {
+      const { files, contentBytes } = (await tar.done).summary;
+      const { roots, composeFiles, envFiles, profiles, ...rest } = index;
+      return {
+        source: index.directory,
+        counts: { files, bytes: contentBytes },
+        details: {
+          ...rest,
+          composeFiles: [...composeFiles],
+          envFiles: [...envFiles],
+          profiles: [...profiles],
+          roots: [...roots],
+        },
+        warnings: [...skipped],
+        recovery: `${openCommand(file)} | tar --numeric-owner -xp --strip-components=2 -C / ./${FILES}`,
+      };
+    },
+  });
+}
+
+/** Copies each file to its place below the stage; a link and what it leads to are both wanted. */
+async function copyRoots(
+  roots: readonly string[],
+  into: string,
+  { signal }: TaskContext,
+): Promise<string[]> {
+  const copied = new Set<string>();
+  for (const root of roots) {
+    signal.throwIfAborted();
+    for (const path of new Set([root, await target(root)])) {
+      // From the root, as cp looks for the attributes of the directories above where it stands.
+      const args = ["--archive", "--parents", "--", path.slice(1), into];
+      await run("cp", args, { cwd: "/", signal }).catch((cause: unknown) => {
+        throw unreadable(path, cause);
+      });
+      copied.add(path);
+    }
+  }
+  return [...copied];
+}
+
+async function target(path: string): Promise<string> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? await realpath(path) : path;
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): BackupFailedError {
+  return new BackupFailedError(`a file of the stack cannot be read: ${path}`, {
+    cause,
+    class: "stack-file",
+    hint: "the stack could not be brought up without it: bring it back, or take it out of the compose file",
+  });
+}
