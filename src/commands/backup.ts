@@ -72,6 +72,7 @@ function reportStack(stack: Stack, { reporter }: Dependencies): void {
     reporter.info(`${store.name}: ${store.kind}, ${place}`);
   }
   for (const path of stack.excluded) reporter.info(`excluded: ${path}`);
+  for (const note of stack.notes ?? []) reporter.info(note);
 }
 
 function planOf(stack: Stack, options: Options): unknown {
