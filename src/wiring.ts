@@ -5,6 +5,7 @@ import { list } from "./commands/list.ts";
 import { prune } from "./commands/prune.ts";
 import { recover } from "./commands/recover.ts";
 import { scanLog } from "./commands/scan-log.ts";
+import { verify } from "./commands/verify.ts";
 import type { Result } from "./model/result.ts";
 import type { Options } from "./options.ts";
 import { createHost } from "./wiring/host.ts";
@@ -15,6 +16,7 @@ export const commands: Commands = {
   list: onHost(list),
   prune: onHost(prune),
   recover: onHost(recover),
+  verify: onHost(verify),
   "scan-log": async (options, dependencies) => {
     const { state, logAllow: allow, logDeny: deny } = options;
     const rules = { allow, deny, ...(state === undefined ? {} : { state }) };

@@ -1,7 +1,9 @@
 import type { Containers } from "../core/containers.ts";
 import type { TaskRunner } from "../core/task.ts";
+import type { ScratchProject } from "../model/scratch-project.ts";
 import type { Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
+import type { ScratchStack } from "../stack/scratch.ts";
 import type { Dependencies } from "./command.ts";
 
 /** What one operation works with; everything it starts carries the operation's id. */
@@ -52,6 +54,12 @@ export interface Host {
   lock(wish: LockWish, dependencies: Dependencies): Promise<HeldLock>;
   /** `repository@sha256:...` of an image, or null. */
   repoDigest(imageId: string, reference: string): Promise<string | null>;
+  /** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */
+  hasImage(imageId: string): Promise<boolean>;
+  /** Prepares an isolated copy of a stack; nothing of it exists before its `create`. */
+  openScratch(project: ScratchProject, operationId: string): Promise<ScratchStack>;
+  /** Removes isolated copies that killed runs left. @returns their names. */
+  removeDeadScratches(): Promise<readonly string[]>;
   /** Free bytes that this user may write at a path. */
   freeBytes(path: string): Promise<number>;
   /** The host's name, for the manifest. */

@@ -38,7 +38,11 @@ export async function checkChecksums(
     manifestSha256 = sha256Hex(text);
     manifest = parseManifest(text);
   } catch (error) {
-    const check: Check = { name: "manifest", status: "fail", detail: describeError(error) };
+    const check: Check = {
+      name: "manifest",
+      status: statusOf(error),
+      detail: describeError(error),
+    };
     return { checks: [check], manifest: undefined, manifestSha256: undefined };
   }
   const checks: Check[] = [
@@ -59,11 +63,14 @@ async function checkFileSet(directory: string, manifest: Manifest): Promise<Chec
   }
   const missing = [...expected].filter((file) => !found.has(file));
   const extra = [...found].filter((file) => !expected.has(file));
-  const twice = expected.size - manifest.components.length < 1;
+  const own = [manifestFile, sealedManifestFile];
+  const files = [...own, ...manifest.components.map(({ file }) => file)];
+  const names = manifest.components.map(({ name }) => name);
+  const twice = new Set(files).size < files.length || new Set(names).size < names.length;
   const problems = [
     ...missing.map((file) => `${file} is missing`),
     ...extra.map((file) => `${file} is not in the manifest`),
-    ...(twice ? ["two components name the same file"] : []),
+    ...(twice ? ["two components have the same name or file"] : []),
   ];
   return {
     name: "files",
@@ -97,6 +104,12 @@ async function checkFile(
     return { ...base, status: same ? "pass" : "fail", detail };
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    return { ...base, status: "fail", detail: describeError(error) };
+    return { ...base, status: statusOf(error), detail: describeError(error) };
   }
+}
+
+/** What this user may not read says nothing about the backup. */
+function statusOf(error: unknown): "fail" | "unverifiable" {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return ["EACCES", "EPERM", "EMFILE", "ENOMEM"].includes(code) ? "unverifiable" : "fail";
 }

@@ -112,7 +112,7 @@ export class Repository {
     try {
       const text = await readFile(join(path, manifestFile), "utf8");
       const manifestSha256 = sha256Hex(text);
-      const marks = await this.#marks(id);
+      const marks = await this.marksOf(id);
       return {
         ...base,
         manifest: parseManifest(text),
@@ -148,7 +148,8 @@ export class Repository {
     await rm(join(this.path, "marks", `${id}.json`), { force: true });
   }
 
-  async #marks(id: string): Promise<Marks | undefined> {
+  /** What was noted of a backup, whatever its manifest is now: `marks` of {@link read} leaves out those of another one. */
+  async marksOf(id: string): Promise<Marks | undefined> {
     try {
       return parseMarks(await readFile(join(this.path, "marks", `${id}.json`), "utf8"));
     } catch {

@@ -1,3 +1,4 @@
+import type { StoreKind } from "../model/manifest.ts";
 import type { DiscoveredStore } from "../model/stack.ts";
 import { dataStore } from "./data.ts";
 import { postgresStore } from "./postgres.ts";
@@ -21,4 +22,10 @@ const stores: {
 /** The store that handles what discovery found. */
 export function storeOf<S extends DiscoveredStore>(found: S): Store<S> {
   return stores[found.kind] as unknown as Store<S>;
+}
+
+/** The store that reads components of a kind; undefined for what is part of another component, or no store. */
+export function storeOfKind(kind: StoreKind): Pick<Store, "kind" | "check"> | undefined {
+  const all: Readonly<Partial<Record<StoreKind, Pick<Store, "kind" | "check">>>> = stores;
+  return all[kind];
 }

@@ -10,8 +10,9 @@ import { createContainers } from "../stack/containers.ts";
 import { discover } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
 import { checkHost } from "../stack/host.ts";
-import { repoDigest } from "../stack/images.ts";
+import { inspectImage, repoDigest } from "../stack/images.ts";
 import { acquireLock } from "../stack/lock.ts";
+import { openScratch, removeDeadScratches } from "../stack/scratch.ts";
 
 /**
  * The host as the commands see it. The engine is only looked for when a command first needs it, so that
@@ -46,6 +47,9 @@ export function createHost(): Host {
     lock: async (wish, { clock }) =>
       acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
     repoDigest: async (imageId, reference) => repoDigest(await engine(), imageId, reference),
+    hasImage: async (imageId) => (await inspectImage(await engine(), imageId)) !== undefined,
+    openScratch: async (project, operationId) => openScratch(await engine(), project, operationId),
+    removeDeadScratches: async () => removeDeadScratches(await engine()),
     freeBytes: async (path) => {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;

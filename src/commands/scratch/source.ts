@@ -1,0 +1,57 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { unpackTar } from "../../archive/pack.ts";
+import { UnverifiableError } from "../../core/errors.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { ComposeModel } from "../../model/stack.ts";
+import { readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { stackFilesRoot, stackIndex } from "../../stores/stack-files.ts";
+
+/** The compose model of a backup, and the files it was made from. */
+export interface StackSource extends AsyncDisposable {
+  readonly model: ComposeModel;
+  readonly project: string;
+  readonly directory: string;
+  readonly composeFiles: readonly string[];
+  readonly envFiles: readonly string[];
+  readonly profiles: readonly string[];
+  /** Where each file of the stack's host now lies, by its path there. Gone when this is disposed. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * Unpacks the compose model and its files into a directory of their own.
+ *
+ * @throws UnverifiableError for a backup without them.
+ */
+export async function openStackSource(
+  manifest: Manifest,
+  source: SourceOptions,
+  signal: AbortSignal,
+): Promise<StackSource> {
+  const component = manifest.components.find(({ store }) => store === "stack");
+  if (component === undefined) {
+    throw new UnverifiableError("the backup holds no compose model to bring a copy up from");
+  }
+  const directory = await temporaryDirectory("sophon-keeper-stack-");
+  try {
+    const { compressed, decrypt, file } = readRequest(source, component);
+    await unpackTar({ file, compressed, decrypt, into: directory.path, signal });
+    const index = JSON.parse(await readFile(join(directory.path, stackIndex), "utf8")) as Omit<
+      StackSource,
+      "files"
+    >;
+    const paths = component.details.files;
+    const names = Array.isArray(paths) ? paths.map(String) : [];
+    const at = (path: string) => join(directory.path, stackFilesRoot, path);
+    return {
+      ...index,
+      files: Object.fromEntries(names.map((path) => [path, at(path)])),
+      [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import { KeeperError } from "../../core/errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { scratchProject } from "../../model/scratch-project.ts";
+import type { Options } from "../../options.ts";
+import { scratchLabels } from "../../stack/scratch.ts";
+import { failedCheck } from "../../stores/check.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { Dependencies } from "../command.ts";
+import type { Host } from "../host.ts";
+import { bootCopy } from "./boot.ts";
+import { fillStores } from "./restore.ts";
+import { openStackSource, type StackSource } from "./source.ts";
+import { originOf, storesOf } from "./stores.ts";
+
+/** What a test restore needs of the host. */
+export type ScratchHost = Pick<
+  Host,
+  "workbench" | "hasImage" | "openScratch" | "removeDeadScratches"
+>;
+
+/** What a test restore is given. */
+export interface TestRestore {
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly operationId: string;
+  readonly options: Pick<Options, "cloneHealth" | "healthTimeoutMs" | "logAllow" | "logDeny">;
+}
+
+/**
+ * The `restore` level: all stores restored into an isolated copy of the stack, compared with the manifest, then the
+ * application booted on them. Everything of the copy is removed, whatever happens.
+ *
+ * @throws the reason of the signal when it is aborted; what cannot be done is a check.
+ */
+export async function testRestore(
+  request: TestRestore,
+  dependencies: Dependencies & { readonly host: ScratchHost },
+): Promise<Check[]> {
+  const { host, reporter, signal } = dependencies;
+  try {
+    const removed = await host.removeDeadScratches();
+    for (const name of removed) reporter.info(`removed ${name}, which a killed run had left`);
+    const missing = await missingImages(request.manifest, host);
+    if (missing.length > 0) return missing;
+    await using stack = await openStackSource(request.manifest, request.source, signal);
+    return await inCopy(stack, request, dependencies);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof KeeperError)) throw error;
+    return [failedCheck({ name: "scratch project" }, error)];
+  }
+}
+
+async function inCopy(
+  stack: StackSource,
+  request: TestRestore,
+  dependencies: Dependencies & { readonly host: ScratchHost },
+): Promise<Check[]> {
+  const { manifest, source, operationId, options } = request;
+  const { host, clock, reporter } = dependencies;
+  const { model } = stack;
+  const stores = storesOf(manifest);
+  const project = scratchProject({
+    model,
+    project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
+    operationId,
+    labels: await scratchLabels(),
+    images: Object.fromEntries(
+      Object.entries(manifest.services).map(([name, { imageId }]) => [name, imageId]),
+    ),
+    hostnames: hostnamesOf(manifest),
+    stores: stores.flatMap((store) => originOf(store, model) ?? []),
+    files: stack.files,
+  });
+  for (const line of project.omitted) reporter.info(`the copy does without ${line}`);
+  const begun = clock.monotonicMs();
+  await using scratch = await host.openScratch(project, operationId);
+  await scratch.create();
+  const workbench = await host.workbench(operationId, dependencies);
+  const { volumes } = project;
+  const { checks } = await fillStores({
+    ...{ scratch, volumes, model, manifest, source, workbench, dependencies },
+  });
+  const good = checks.every(({ status }) => status === "pass");
+  if (!good || options.cloneHealth === "off") return [...checks];
+  const booted = await reporter.group("Boot the copy", () =>
+    bootCopy(scratch, Object.keys(project.model.services), { ...options, ...dependencies }),
+  );
+  const seconds = (clock.monotonicMs() - begun) / 1000;
+  const detail = `restored and serving after ${seconds.toFixed(1)} s`;
+  return [...checks, ...booted, { name: "recovery time", status: "pass", detail }];
+}
+
+/** Only the broker's data is bound to the name of its host. */
+function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, string> {
+  const service = components.find(({ store }) => store === "rabbitmq")?.service;
+  const hostname = brokerNodeName?.split("@")[1];
+  return service === undefined || hostname === undefined ? {} : { [service]: hostname };
+}
+
+async function missingImages(manifest: Manifest, host: Pick<Host, "hasImage">): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const [name, { image, imageId, repoDigest }] of Object.entries(manifest.services)) {
+    if (await host.hasImage(imageId)) continue;
+    const detail = `the image is not on this host: docker pull ${repoDigest ?? image}`;
+    checks.push({ name: "image", component: name, status: "unverifiable", detail });
+  }
+  return checks;
+}

@@ -1,0 +1,227 @@
+import { keeperLabels } from "./labels.ts";
+import type { ComposeModel, ComposeService } from "./stack.ts";
+
+/** What an isolated copy of a stack is made from. */
+export interface ScratchRequest {
+  /** The resolved model of the stack that the backup was made of. */
+  readonly model: ComposeModel;
+  /** Name of the copy; the stack's own name is `model.name`. */
+  readonly project: string;
+  /** The operation it belongs to. */
+  readonly operationId: string;
+  /** Further labels, such as who owns it. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The image of each service that is copied, by id; a service without one is left out. */
+  readonly images: Readonly<Record<string, string>>;
+  /** Host names that data is bound to, by service. */
+  readonly hostnames: Readonly<Record<string, string>>;
+  /** Volume names and host paths that get a fresh, empty volume each. */
+  readonly stores: readonly string[];
+  /** Copies of read-only files, by their path on the stack's host. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** An isolated copy of a stack, ready for Compose. */
+export interface ScratchProject {
+  readonly model: ComposeModel;
+  /** The fresh volume for each entry of {@link ScratchRequest.stores} that the model mounts. */
+  readonly volumes: Readonly<Record<string, string>>;
+  /** What the copy does without, one line each. */
+  readonly omitted: readonly string[];
+}
+
+/** What stays of a service as it is. Everything else is left out: a new Compose feature is no way out of a copy. */
+const kept = [
+  ...["command", "entrypoint", "environment", "healthcheck", "user", "working_dir", "tmpfs"],
+  ...["ulimits", "init", "shm_size", "mem_limit", "mem_reservation", "memswap_limit", "cpus"],
+  ...["pids_limit", "stop_signal", "stop_grace_period", "read_only", "group_add", "cap_drop"],
+  ...["expose", "platform", "tty", "stdin_open"],
+] as const;
+
+/** So that a copy cannot take the memory of the stack beside it. */
+const memoryLimit = "4g";
+
+type MountEntry = NonNullable<ComposeService["volumes"]>[number];
+
+/**
+ * Turns a stack into an isolated copy of it: fresh volumes, images by id, internal networks without an address on the
+ * host, nothing published, nothing resolved outside, nothing of the live stack mounted, nothing restarted.
+ */
+export function scratchProject(request: ScratchRequest): ScratchProject {
+  const { model, project, images } = request;
+  const used: Record<string, string> = {};
+  const omitted: string[] = [];
+  const labels = labelsOf(request);
+  const services: Record<string, ComposeService> = {};
+  for (const [name, service] of Object.entries(model.services)) {
+    if (images[name] === undefined) omitted.push(`service ${name} is not copied`);
+    else services[name] = scratchService(name, service, request, used, omitted);
+  }
+  const names = [...new Set([...Object.keys(model.networks ?? {}), "default"])];
+  return {
+    model: {
+      name: project,
+      services,
+      networks: Object.fromEntries(names.map((name) => [name, isolated(project, name, labels)])),
+      volumes: Object.fromEntries(
+        Object.values(used).map((volume) => [volume, { name: volume, labels }]),
+      ),
+    },
+    volumes: used,
+    omitted,
+  };
+}
+
+/** The labels by which a later run finds a copy that a killed one left. */
+export function labelsOf(
+  request: Pick<ScratchRequest, "operationId" | "labels" | "model">,
+): Record<string, string> {
+  return {
+    ...request.labels,
+    [keeperLabels.operation]: request.operationId,
+    [keeperLabels.kind]: "scratch",
+    [keeperLabels.project]: request.model.name,
+  };
+}
+
+/**
+ * `internal` alone leaves the bridge an address, at which services of the host answer: none is given to it (the engine's
+ * `com.docker.network.bridge.inhibit_ipv4`).
+ */
+function isolated(project: string, name: string, labels: Record<string, string>) {
+  return {
+    name: `${project}_${name}`,
+    driver: "bridge",
+    internal: true,
+    enable_ipv6: false,
+    driver_opts: { "com.docker.network.bridge.inhibit_ipv4": "true" },
+    labels,
+  };
+}
+
+function scratchService(
+  name: string,
+  service: ComposeService,
+  request: ScratchRequest,
+  used: Record<string, string>,
+  omitted: string[],
+): ComposeService {
+  const staying = Object.fromEntries(
+    kept.flatMap((key) => (service[key] === undefined ? [] : [[key, service[key]]])),
+  );
+  const hostname = request.hostnames[name];
+  const volumes = (service.volumes ?? []).flatMap((mount) =>
+    scratchMount(name, mount, request, used, omitted),
+  );
+  const granted = [
+    ...grants(name, service, "secrets", request),
+    ...grants(name, service, "configs", request),
+  ];
+  for (const { missing } of granted) if (missing !== undefined) omitted.push(missing);
+  return {
+    mem_limit: memoryLimit,
+    ...staying,
+    image: request.images[name] as string,
+    pull_policy: "never",
+    restart: "no",
+    dns: ["127.0.0.1"],
+    logging: { driver: "json-file" },
+    labels: labelsOf(request),
+    networks: networksOf(service, aliasesOf(service)),
+    depends_on: dependencies(service, request),
+    volumes: [...volumes, ...granted.flatMap(({ mount }) => (mount === undefined ? [] : [mount]))],
+    ...(hostname === undefined ? {} : { hostname }),
+  } as ComposeService;
+}
+
+/** By the names under which the others know it; its container's own name would collide with the live one. */
+function aliasesOf(service: ComposeService): string[] {
+  return [service.container_name, service.hostname].filter(
+    (name): name is string => typeof name === "string",
+  );
+}
+
+function networksOf(service: ComposeService, own: readonly string[]) {
+  const given = service.networks as
+    | Readonly<Record<string, { readonly aliases?: readonly string[] } | null>>
+    | undefined;
+  // Also a service of the host's or another container's network: in a copy it has its own.
+  const names = Object.keys(given ?? {});
+  return Object.fromEntries(
+    (names.length === 0 ? ["default"] : names).map((name) => [
+      name,
+      { aliases: [...new Set([...(given?.[name]?.aliases ?? []), ...own])] },
+    ]),
+  );
+}
+
+function dependencies(service: ComposeService, request: ScratchRequest) {
+  return Object.fromEntries(
+    Object.entries(service.depends_on ?? {})
+      .filter(([needed]) => request.images[needed] !== undefined)
+      .map(([needed, { condition }]) => [needed, { condition }]),
+  );
+}
+
+function scratchMount(
+  service: string,
+  mount: MountEntry,
+  request: ScratchRequest,
+  used: Record<string, string>,
+  omitted: string[],
+): MountEntry[] {
+  const { type, target } = mount;
+  if (type === "tmpfs") return [{ type, target }];
+  const source = sourceOf(mount, request.model);
+  if (source === undefined) return type === "volume" ? [{ type, target }] : [];
+  const store = request.stores.find((place) => samePlace(place, source));
+  if (store !== undefined) {
+    used[store] ??= `${request.project}_${Object.keys(used).length}`;
+    const readOnly = mount.read_only === true ? { read_only: true } : {};
+    return [{ type: "volume", source: used[store], target, ...readOnly }];
+  }
+  const copy = type === "bind" ? request.files[source] : undefined;
+  if (copy !== undefined) return [{ type: "bind", source: copy, target, read_only: true }];
+  if (type === "volume") {
+    // Not in the backup, such as one that was excluded: empty, and its own.
+    used[source] ??= `${request.project}_${Object.keys(used).length}`;
+    omitted.push(`${service}: the content of volume ${source}`);
+    return [{ type: "volume", source: used[source], target }];
+  }
+  omitted.push(`${service}: ${source}, mounted at ${target}`);
+  return [];
+}
+
+/** The real name of a volume, or the path on the host. */
+function sourceOf(mount: MountEntry, model: ComposeModel): string | undefined {
+  if (mount.source === undefined || mount.source === "") return undefined;
+  if (mount.type !== "volume") return mount.source;
+  const name = model.volumes?.[mount.source]?.name;
+  return typeof name === "string" ? name : mount.source;
+}
+
+/** A volume is told by its name, or by the directory that it has on the host. */
+function samePlace(place: string, source: string): boolean {
+  if (place === source) return true;
+  return !source.startsWith("/") && place.endsWith(`/volumes/${source}/_data`);
+}
+
+function grants(
+  service: string,
+  definition: ComposeService,
+  kind: "secrets" | "configs",
+  { model, files }: ScratchRequest,
+): { mount?: MountEntry; missing?: string }[] {
+  const given = definition[kind] as
+    | readonly { readonly source: string; readonly target?: string }[]
+    | undefined;
+  return (given ?? []).map(({ source, target }) => {
+    const file = model[kind]?.[source]?.file;
+    const copy = typeof file === "string" ? files[file] : undefined;
+    if (copy === undefined) return { missing: `${service}: ${kind.slice(0, -1)} ${source}` };
+    const place = target ?? source;
+    const directory = kind === "secrets" ? "/run/secrets/" : "/";
+    const path = place.startsWith("/") ? place : `${directory}${place}`;
+    return { mount: { type: "bind", source: copy, target: path, read_only: true } };
+  });
+}

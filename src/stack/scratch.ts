@@ -1,0 +1,143 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "../core/exec.ts";
+import { temporaryDirectory } from "../core/temp.ts";
+import { keeperLabels } from "../model/labels.ts";
+import type { ScratchProject } from "../model/scratch-project.ts";
+import type { ComposeModel, ContainerState } from "../model/stack.ts";
+import { type Compose, createCompose } from "./compose.ts";
+import { createContainers, removeContainer } from "./containers.ts";
+import type { Engine } from "./engine.ts";
+import { type InspectedContainer, inspectContainer, orMissing, statusOf } from "./inspect.ts";
+import { composeLabels } from "./labels.ts";
+import { judgeOwner, ownProcess, type ProcessIdentity } from "./owner.ts";
+import { describeServer, type ServerStore } from "./server.ts";
+import { kindOfContainer } from "./server-kind.ts";
+
+/** Who made a scratch project, so that a later run sees whether it is still wanted. */
+const ownerLabel = "sophon-keeper.owner";
+
+/** An isolated copy of a stack in the engine. Its disposal removes everything of it. */
+export interface ScratchStack extends AsyncDisposable {
+  /** Creates containers, volumes and networks; starts nothing. */
+  create(): Promise<void>;
+  /** Starts services, and waits for what they depend on. @throws ExecError when Compose gives up. */
+  start(services: readonly string[], signal: AbortSignal): Promise<void>;
+  containers(): Promise<ContainerState[]>;
+  /** Where a volume of the copy lies on this host. */
+  mountpoint(volume: string): Promise<string>;
+  /** The store of a running server's container; undefined for a container that is none. */
+  server(service: string): Promise<ServerStore | undefined>;
+  /** What all services have logged, as Compose prints it. */
+  logs(): Promise<string>;
+}
+
+/** The label that tells this process as the owner of a copy. */
+export async function scratchLabels(): Promise<Record<string, string>> {
+  return { [ownerLabel]: JSON.stringify(await ownProcess()) };
+}
+
+/** Gives a scratch project to Compose. Nothing is created before `create`. */
+export async function openScratch(
+  engine: Engine,
+  project: ScratchProject,
+  operationId: string,
+): Promise<ScratchStack> {
+  const { name } = project.model;
+  const directory = await temporaryDirectory("sophon-keeper-scratch-");
+  const file = join(directory.path, "compose.json");
+  await mkdir(join(directory.path, "home"), { mode: 0o700 });
+  // Holds the stack's secrets: for this user only, and gone with the copy.
+  await writeFile(file, composeText(project.model), { mode: 0o600 });
+  const place = { project: name, directory: directory.path, composeFiles: [file] };
+  const compose = createCompose(engine, { ...place, envFiles: [], profiles: [] });
+  const inspect = () => inspectProject(engine, name);
+  const of = async (service: string) =>
+    (await inspect()).find(({ state }) => state.service === service);
+  return {
+    create: () => compose.up({ noStart: true }),
+    start: (services, signal) => startServices(compose, services, signal),
+    containers: async () => (await inspect()).map(({ state }) => state),
+    mountpoint: async (volume) => (await engine.docker.getVolume(volume).inspect()).Mountpoint,
+    server: async (service) => {
+      const container = await of(service);
+      const kind = container === undefined ? undefined : kindOfContainer(container.state);
+      if (container === undefined || kind === undefined) return undefined;
+      const containers = createContainers(engine, operationId);
+      return await describeServer(kind, container, { containers, model: project.model });
+    },
+    logs: () => readLogs(engine, name),
+    [Symbol.asyncDispose]: async () => {
+      await removeProject(engine, name);
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Removes scratch projects whose makers are dead. @returns their names. */
+export async function removeDeadScratches(engine: Engine): Promise<string[]> {
+  const filters = { label: [`${keeperLabels.kind}=scratch`] };
+  const [containers, networks, { Volumes: volumes }] = await Promise.all([
+    engine.docker.listContainers({ all: true, filters }),
+    engine.docker.listNetworks({ filters }),
+    engine.docker.listVolumes({ filters }),
+  ]);
+  const here = await ownProcess();
+  const dead = new Set<string>();
+  for (const { Labels: labels } of [...containers, ...networks, ...(volumes ?? [])]) {
+    const name = labels?.[composeLabels.project];
+    const owner = labels?.[ownerLabel];
+    if (name === undefined || owner === undefined || dead.has(name)) continue;
+    const judged = await judgeOwner(JSON.parse(owner) as ProcessIdentity, here);
+    if (judged === "dead") dead.add(name);
+  }
+  for (const name of dead) await removeProject(engine, name);
+  return [...dead];
+}
+
+/** Compose reads JSON as YAML, and variables in it: a `$` is written twice. */
+function composeText(model: ComposeModel): string {
+  return JSON.stringify(model, (_key, value: unknown) =>
+    typeof value === "string" ? value.replaceAll("$", "$$$$") : value,
+  );
+}
+
+async function startServices(
+  compose: Compose,
+  services: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (services.length > 0) await compose.up({ services, noRecreate: true }, signal);
+}
+
+async function inspectProject(engine: Engine, name: string): Promise<InspectedContainer[]> {
+  const filters = { label: [`${composeLabels.project}=${name}`] };
+  const all = await engine.docker.listContainers({ all: true, filters });
+  const inspected = await Promise.all(all.map(({ Id }) => inspectContainer(engine, Id)));
+  return inspected.filter((container) => container !== undefined);
+}
+
+async function readLogs(engine: Engine, name: string): Promise<string> {
+  const args = ["compose", "--ansi", "never", "-p", name, "logs", "--no-color"];
+  const { stdout } = await run("docker", args, { addEnv: engine.environment });
+  return stdout;
+}
+
+/** By labels, not by Compose: what is half made is removed, too. */
+async function removeProject(engine: Engine, name: string): Promise<void> {
+  const { docker } = engine;
+  const label = [`${composeLabels.project}=${name}`, `${keeperLabels.kind}=scratch`];
+  const filters = { label };
+  const containers = await docker.listContainers({ all: true, filters });
+  await Promise.all(containers.map(({ Id }) => removeContainer(engine, Id)));
+  const { Volumes: volumes } = await docker.listVolumes({ filters });
+  for (const { Name } of volumes ?? []) {
+    await orMissing(docker.getVolume(Name).remove({ force: true }));
+  }
+  for (const { Id } of await docker.listNetworks({ filters })) {
+    await orMissing(docker.getNetwork(Id).remove()).catch((error: unknown) => {
+      // Its last container is just leaving it.
+      if (statusOf(error) !== 403) throw error;
+    });
+  }
+}

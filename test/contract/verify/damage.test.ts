@@ -1,0 +1,190 @@
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../../../src/core/temp.ts";
+import { parseManifest } from "../../../src/model/manifest.ts";
+import { keyPair, makeBackup, seal } from "./backup.ts";
+import { add, append, copyOf, cut, fitManifest, flip, remove, seeded, swap } from "./damage.ts";
+import { runVerify } from "./run.ts";
+
+const id = "sophon-20260102T030405Z-00aa";
+const otherId = "sophon-20260101T030405Z-00bb";
+const temporary = await temporaryDirectory("sophon-keeper-verify-");
+const root = temporary.path;
+const key = await keyPair();
+const stranger = await keyPair();
+let repository = "";
+let whole = "";
+let other = "";
+let key_ = { path: "", stranger: "" };
+
+beforeAll(async () => {
+  const { recipient } = key;
+  ({ repository, directory: whole } = await makeBackup(root, { id, recipient }));
+  ({ directory: other } = await makeBackup(root, { id: otherId, recipient, rows: 41 }));
+  key_ = { path: key.identity, stranger: stranger.identity };
+});
+afterAll(() => temporary[Symbol.asyncDispose]());
+
+/** Outside of the repository, under the same id: nothing is marked there. */
+const elsewhere = () => copyOf(whole, join(root, "elsewhere", id));
+const contents = (backup: string, identity = key_.path) =>
+  runVerify({ backup, level: "contents", identity });
+
+describe("verify", () => {
+  it("says verified of a whole backup at both levels, without an engine", async () => {
+    expect(await runVerify({ backup: whole, level: "checksum" })).toMatchObject({
+      result: "verified",
+      level: "checksum",
+    });
+    expect(await contents(await elsewhere())).toMatchObject({
+      result: "verified",
+      level: "contents",
+    });
+  });
+
+  it("finds every flipped bit, cut, added byte, missing, added and swapped file by checksums", async () => {
+    const random = seeded(1);
+    const damages = [flip, flip, flip, cut, append, remove, add, swap];
+    const missed: string[] = [];
+    for (let round = 0; round < 240; round++) {
+      const directory = await elsewhere();
+      const damage = damages[round % damages.length] as typeof flip;
+      const where = await damage(directory, random);
+      const { result } = await runVerify({ backup: directory, level: "checksum" });
+      if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
+    }
+    expect(missed).toEqual([]);
+  });
+
+  it("finds what a manifest was made to fit, by the sealed one", async () => {
+    const random = seeded(2);
+    const missed: string[] = [];
+    for (let round = 0; round < 60; round++) {
+      const directory = await elsewhere();
+      const damage = [flip, cut, append, swap][round % 4] as typeof flip;
+      const where = await damage(directory, random);
+      await fitManifest(directory);
+      expect(await runVerify({ backup: directory, level: "checksum" })).toMatchObject({
+        result: "verified",
+      });
+      const { result } = await contents(directory);
+      if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
+    }
+    expect(missed).toEqual([]);
+  });
+
+  it("finds damage that the sealed manifest itself was made to fit", async () => {
+    // Whoever knows the recipient can seal, too; the bytes still have to be whole.
+    const random = seeded(3);
+    const missed: string[] = [];
+    for (let round = 0; round < 40; round++) {
+      const directory = await elsewhere();
+      const damage = [flip, cut, append][round % 3] as typeof flip;
+      const where = await damage(directory, random);
+      await fitManifest(directory);
+      const manifest = parseManifest(await readFile(join(directory, "manifest.json"), "utf8"));
+      await rm(join(directory, "manifest.json.age"));
+      await seal(directory, manifest, key.recipient);
+      const { result } = await contents(directory);
+      if (result === "verified") missed.push(`${damage.name} ${where}`);
+    }
+    expect(missed).toEqual([]);
+  });
+
+  it("finds another backup's component under a recomputed checksum", async () => {
+    const directory = await elsewhere();
+    const file = (await readdir(other)).find((name) => name.startsWith("data")) as string;
+    await cp(join(other, file), join(directory, file));
+    await fitManifest(directory);
+    expect(await contents(directory)).toMatchObject({ result: "damaged", level: "checksum" });
+  });
+
+  it("finds every flipped bit of the sealed manifest at contents", async () => {
+    const random = seeded(4);
+    const results = new Set<string>();
+    for (let round = 0; round < 40; round++) {
+      const directory = await elsewhere();
+      const path = join(directory, "manifest.json.age");
+      const bytes = await readFile(path);
+      const at = random(bytes.length);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+      await writeFile(path, bytes);
+      results.add((await contents(directory)).result);
+    }
+    expect(results).not.toContain("verified");
+  });
+
+  it("finds a backup that says less than was copied, sealed or not", async () => {
+    const directory = await elsewhere();
+    await fitManifest(directory, (manifest) => ({
+      ...manifest,
+      components: manifest.components.filter(({ store }) => store !== "volume"),
+    }));
+    expect(await contents(directory)).toMatchObject({ result: "damaged" });
+  });
+
+  it("does not take an unencrypted backup for the encrypted one when a key was given", async () => {
+    const { directory } = await makeBackup(root, { id: "sophon-20260103T030405Z-00cc" });
+    expect(await contents(directory)).toMatchObject({ result: "unverifiable" });
+    expect(await runVerify({ backup: directory, level: "contents" })).toMatchObject({
+      result: "verified",
+      unknown: [expect.stringContaining("not encrypted")],
+    });
+  });
+
+  it("cannot judge without the right identity, and says what to do", async () => {
+    const directory = await elsewhere();
+    const without = await runVerify({ backup: directory, level: "contents" });
+    expect(without).toMatchObject({ result: "unverifiable", level: "checksum" });
+    expect(without.reason?.message).toContain("give identity");
+    expect(await contents(directory, key_.stranger)).toMatchObject({ result: "unverifiable" });
+  });
+
+  it("finds a manifest under another backup's name", async () => {
+    const directory = await copyOf(whole, join(root, "elsewhere", otherId));
+    expect(await runVerify({ backup: directory, level: "checksum" })).toMatchObject({
+      result: "damaged",
+      reason: { message: expect.stringContaining(basename(whole)) },
+    });
+  });
+
+  it("marks what it proved, revokes it on damage, and remembers the first manifest", async () => {
+    const marks = async () =>
+      JSON.parse(await readFile(join(repository, "marks", `${id}.json`), "utf8"));
+    await runVerify({ repository, backup: id, level: "contents", identity: key_.path });
+    expect(await marks()).toMatchObject({ level: "contents" });
+    const path = join(whole, "manifest.json");
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace('"host": "test"', '"host": "tesu"'));
+    for (const _again of [1, 2]) {
+      expect(await runVerify({ repository, backup: id, level: "checksum" })).toMatchObject({
+        result: "damaged",
+      });
+    }
+    expect(await marks()).toMatchObject({
+      level: null,
+      failure: expect.stringContaining("changed"),
+    });
+    await writeFile(path, text);
+    expect(await runVerify({ repository, backup: id, level: "checksum" })).toMatchObject({
+      result: "verified",
+    });
+    expect(await marks()).toMatchObject({ level: "checksum" });
+  });
+
+  it("says stale when nothing young enough is verified, also when there is nothing", async () => {
+    const given = { repository, backup: id, level: "contents", identity: key_.path } as const;
+    const at = (time: string) => ({
+      now: () => new Date(time),
+      monotonicMs: () => 0,
+      sleep: async () => undefined,
+    });
+    const young = await runVerify({ ...given, "max-age": "36h" }, at("2026-01-03T03:04:05Z"));
+    expect(young.result).toBe("verified");
+    const old = await runVerify({ ...given, "max-age": "36h" }, at("2026-01-05T03:04:05Z"));
+    expect(old.result).toBe("stale");
+    const none = { repository: join(root, "nothing"), "max-age": "36h" };
+    expect((await runVerify(none)).result).toBe("stale");
+  });
+});
