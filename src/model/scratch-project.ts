@@ -180,7 +180,7 @@ function scratchMount(
     const readOnly = mount.read_only === true ? { read_only: true } : {};
     return [{ type: "volume", source: used[store], target, ...readOnly }];
   }
-  const copy = type === "bind" ? request.files[source] : undefined;
+  const copy = type === "bind" ? copyOf(source, request.files) : undefined;
   if (copy !== undefined) return [{ type: "bind", source: copy, target, read_only: true }];
   if (type === "volume") {
     // Not in the backup, such as one that was excluded: empty, and its own.
@@ -200,6 +200,12 @@ function sourceOf(mount: MountEntry, model: ComposeModel): string | undefined {
   return typeof name === "string" ? name : mount.source;
 }
 
+/** The copy of a path, or of what is in a directory that was copied as a whole. */
+function copyOf(path: string, files: ScratchRequest["files"]): string | undefined {
+  const root = Object.keys(files).find((known) => path === known || path.startsWith(`${known}/`));
+  return root === undefined ? undefined : `${files[root]}${path.slice(root.length)}`;
+}
+
 /** A volume is told by its name, or by the directory that it has on the host. */
 function samePlace(place: string, source: string): boolean {
   if (place === source) return true;
@@ -217,7 +223,7 @@ function grants(
     | undefined;
   return (given ?? []).map(({ source, target }) => {
     const file = model[kind]?.[source]?.file;
-    const copy = typeof file === "string" ? files[file] : undefined;
+    const copy = typeof file === "string" ? copyOf(file, files) : undefined;
     if (copy === undefined) return { missing: `${service}: ${kind.slice(0, -1)} ${source}` };
     const place = target ?? source;
     const directory = kind === "secrets" ? "/run/secrets/" : "/";

@@ -1,22 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import { UnverifiableError } from "../../core/errors.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import type { ComposeModel } from "../../model/stack.ts";
-import { readRequest, type SourceOptions } from "../../stores/reader.ts";
-import { stackFilesRoot, stackIndex } from "../../stores/stack-files.ts";
+import { openComponent, readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { FILES } from "../../stores/stack-files/pack.ts";
+import { readStackFiles, type StackFiles } from "../../stores/stack-files.ts";
 
 /** The compose model of a backup, and the files it was made from. */
-export interface StackSource extends AsyncDisposable {
-  readonly model: ComposeModel;
-  readonly project: string;
-  readonly directory: string;
-  readonly composeFiles: readonly string[];
-  readonly envFiles: readonly string[];
-  readonly profiles: readonly string[];
-  /** Where each file of the stack's host now lies, by its path there. Gone when this is disposed. */
+export interface StackSource extends StackFiles, AsyncDisposable {
+  /** Where each path of the stack's host now lies, by its path there. Gone when this is disposed. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -36,18 +29,15 @@ export async function openStackSource(
   }
   const directory = await temporaryDirectory("sophon-keeper-stack-");
   try {
+    const stack = await readStackFiles(component, {
+      open: async () => openComponent(source, component, signal),
+    });
     const { compressed, decrypt, file } = readRequest(source, component);
     await unpackTar({ file, compressed, decrypt, into: directory.path, signal });
-    const index = JSON.parse(await readFile(join(directory.path, stackIndex), "utf8")) as Omit<
-      StackSource,
-      "files"
-    >;
-    const paths = component.details.files;
-    const names = Array.isArray(paths) ? paths.map(String) : [];
-    const at = (path: string) => join(directory.path, stackFilesRoot, path);
+    const at = (path: string) => join(directory.path, FILES + path);
     return {
-      ...index,
-      files: Object.fromEntries(names.map((path) => [path, at(path)])),
+      ...stack,
+      files: Object.fromEntries(stack.index.roots.map((path) => [path, at(path)])),
       [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -1,7 +1,7 @@
-import { TarScanner } from "../../archive/scanner.ts";
 import type { Component, StoreKind } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { failedCheck } from "../../stores/check.ts";
+import { checkStackFiles } from "../../stores/stack-files.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";
 
@@ -41,7 +41,7 @@ export async function checkComponent(
 }
 
 async function checkStructure(component: Component, context: CheckContext): Promise<Check[]> {
-  if (component.store === "stack") return [await checkStackFiles(component, context)];
+  if (component.store === "stack") return await checkStackFiles(component, context);
   const store = storeOfKind(component.store);
   if (store !== undefined) return await store.check(withoutLiveCounts(component), context);
   await readThrough(component, context);
@@ -67,19 +67,6 @@ async function missingImage(
   if (await images.hasImage(service.imageId)) return undefined;
   const name = service.repoDigest ?? service.image;
   return `its image is not on this host: docker pull ${name}`;
-}
-
-/** The compose model and its files: a tar whose every header and byte is read. */
-async function checkStackFiles(component: Component, context: CheckContext): Promise<Check> {
-  const scanner = new TarScanner();
-  for await (const chunk of await context.open(component)) scanner.update(chunk as Buffer);
-  scanner.end();
-  const { files } = scanner.summary();
-  const recorded = component.counts.files;
-  const same = recorded === undefined || recorded === files;
-  const detail = same ? `${files} files` : `${files} files instead of ${String(recorded)}`;
-  const status = same && files > 0 ? "pass" : "fail";
-  return { name: "compose files", component: component.name, status, detail };
 }
 
 async function readThrough(component: Component, context: CheckContext): Promise<void> {
