@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     projects: [
       // No engine, no root, no network: seconds.
-      { test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 20_000 } },
+      { test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 60_000 } },
       // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
       {
         test: {

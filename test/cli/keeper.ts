@@ -1,13 +1,17 @@
 import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { afterAll } from "vitest";
+import { bundle } from "../../scripts/bundle.ts";
 
-/** Runs the command line in a process of its own, with nothing in its environment but what is given. */
+/** Runs the command line as it is shipped in a process of its own, with nothing in its environment but what is given. */
 export async function keeper(
   args: readonly string[],
   options: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const entry = join(import.meta.dirname, "..", "..", "src", "cli.ts");
+  const entry = join(await shipped(), "cli.js");
   const child = spawn(process.execPath, [entry, ...args], {
     env: { PATH: process.env.PATH, ...options.env },
   });
@@ -17,3 +21,21 @@ export async function keeper(
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   return { code: await code, stdout, stderr };
 }
+
+let built: Promise<string> | undefined;
+
+/** A fresh build, once for each test file. */
+function shipped(): Promise<string> {
+  built ??= build();
+  return built;
+}
+
+async function build(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sophon-keeper-cli-"));
+  await bundle(directory);
+  return directory;
+}
+
+afterAll(async () => {
+  if (built !== undefined) await rm(await built, { recursive: true, force: true });
+});

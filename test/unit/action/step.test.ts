@@ -92,7 +92,7 @@ it("a cancelled step ends with 130, says so, and leaves the rest to its post ste
     { mode: "backup", "database-name": "waiting" },
     {
       during: async (child, notes) => {
-        await expect.poll(notes, { timeout: 10_000 }).toContain("started");
+        await expect.poll(notes, { timeout: 40_000 }).toContain("started");
         child.kill("SIGINT");
       },
     },
@@ -107,7 +107,7 @@ it("a killed step has already said what it was doing", async () => {
     { mode: "backup", "database-name": "waiting" },
     {
       during: async (child, notes) => {
-        await expect.poll(notes, { timeout: 10_000 }).toContain("started");
+        await expect.poll(notes, { timeout: 40_000 }).toContain("started");
         child.kill("SIGKILL");
       },
     },

@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { keeper } from "./keeper.ts";
+
+// What is refused before the engine is even looked for: nobody listens at this address.
+const env = { DOCKER_HOST: "unix:///nonexistent/docker.sock", HOME: "/nonexistent" };
+
+it.each([
+  [["--recipients", "age1typo"], 'recipients has "age1typo", which is not an age recipient'],
+  [["--recipients", "@/nonexistent/keys"], "which is neither an age recipient nor a readable file"],
+  [["--upload", "artifact"], "upload is artifact, but nothing encrypts the backup"],
+  [["--keep-last", "none"], 'keep-last is "none": write a whole number'],
+  [["--consistency", "hot"], 'consistency is "hot": write one of live, stopped'],
+  [["--recipient", "x"], "unknown flag --recipient: did you mean --recipients?"],
+])("backup %j is refused with exit 2", async (args, message) => {
+  const run = await keeper(["backup", "--json", ...args], { env });
+  expect(run.code).toBe(2);
+  expect(JSON.parse(run.stdout)).toMatchObject({ result: "refused" });
+  expect(JSON.parse(run.stdout).reason.message).toContain(message);
+});
+
+it("takes no passphrase where every user of the host could read it", async () => {
+  const run = await keeper(["backup", "--json", "--passphrase", "open sesame"], { env });
+  expect(run.code).toBe(2);
+  expect(run.stdout + run.stderr).not.toContain("sesame");
+  expect(JSON.parse(run.stdout).reason.message).toContain("SOPHON_KEEPER_PASSPHRASE");
+});
+
+it("prune without a rule removes nothing and says which rules there are", async () => {
+  const run = await keeper(["prune", "--json"], { env });
+  expect(run.code).toBe(2);
+  expect(JSON.parse(run.stdout).reason.message).toContain("give keep-last, keep-daily");
+});
+
+it("an engine that is down is refused, not a bug", async () => {
+  const run = await keeper(["backup", "--json"], { env });
+  expect(run.code).toBe(2);
+  expect(JSON.parse(run.stdout).result).toBe("refused");
+});
+
+it("lists an empty repository as such, without an engine", async () => {
+  const run = await keeper(["list", "--json", "--repository", "/nonexistent/repository"], { env });
+  expect(run.code).toBe(0);
+  expect(JSON.parse(run.stdout)).toMatchObject({ result: "listed", backups: [] });
+});
