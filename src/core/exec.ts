@@ -119,6 +119,8 @@ export function spawnStream(
   const child = start(command, args, options, options.pipeInput === true);
   const { stdout, stdin } = child.process;
   stdin?.on("error", () => undefined);
+  // A reader that has stopped (an abort between two reads) must not end the whole program; `done` tells.
+  stdout?.on("error", () => undefined);
   return {
     stdout: stdout as Readable,
     stdin: stdin as Writable,
