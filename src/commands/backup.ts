@@ -4,6 +4,7 @@ import type { Stack } from "../model/stack.ts";
 import { hasKeepRule, type Options } from "../options.ts";
 import { requireRunning } from "../stack/discovery.ts";
 import type { Dependencies } from "./command.ts";
+import { chooseDestination, deliver } from "./delivery.ts";
 import type { Host } from "./host.ts";
 import { applyRetention } from "./prune.ts";
 import { repositoryPath } from "./repository-path.ts";
@@ -25,6 +26,7 @@ export async function backup(
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  const destination = chooseDestination(options, dependencies);
   const stack = await reporter.group("Find the stack", async () => {
     const found = await host.discover(options, dependencies);
     reportStack(found, dependencies);
@@ -41,6 +43,11 @@ export async function backup(
     const removed = hasKeepRule(options)
       ? await reporter.group("Apply retention", () => applyRetention(session, options))
       : [];
+    // Last: a place that is full or out of reach must not keep old backups from being removed.
+    const artifact =
+      destination === undefined
+        ? undefined
+        : await deliver(destination, point, options, dependencies);
     return {
       result: "backed-up",
       seconds: seconds(),
@@ -52,6 +59,8 @@ export async function backup(
       removed,
       recovered: session.recovered,
       warnings: point.manifest.warnings,
+      encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
+      ...(artifact === undefined ? {} : { artifact }),
     };
   });
 }

@@ -37,7 +37,7 @@ export async function ensureHelperImage(
   node: string = process.execPath,
 ): Promise<string> {
   const files = await helperFiles(node);
-  const image = `${helperRepository}:${await contentHash(files.paths)}`;
+  const image = `${helperRepository}:${await contentHash(files)}`;
   if (await hasImage(environment, image)) return image;
   await importImage(environment, files, image);
   await removeOldImages(environment, image);
@@ -80,10 +80,11 @@ async function librariesOf(program: string): Promise<string[]> {
   return [...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].flatMap(([, path]) => path ?? []);
 }
 
-async function contentHash(paths: readonly string[]): Promise<string> {
+/** Node counts by its bytes: where it lies here differs from one installation to the next. */
+async function contentHash({ node, paths }: HelperFiles): Promise<string> {
   const hash = createHash("sha256").update(nodePlace);
-  for (const path of paths) {
-    hash.update(`${path}\0`);
+  for (const path of [node, ...paths.filter((other) => other !== node)]) {
+    if (path !== node) hash.update(`${path}\0`);
     await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), async (chunks) => {
       for await (const chunk of chunks) hash.update(chunk as Buffer);
     });

@@ -25,6 +25,14 @@ it("takes no passphrase where every user of the host could read it", async () =>
   expect(JSON.parse(run.stdout).reason.message).toContain("SOPHON_KEEPER_PASSPHRASE");
 });
 
+it("upload is refused where there is no artifact service, before anything is done", async () => {
+  const recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+  const args = ["backup", "--json", "--upload", "artifact", "--recipients", recipient];
+  const run = await keeper(args, { env });
+  expect(run.code).toBe(2);
+  expect(JSON.parse(run.stdout).reason.message).toContain("only in a step of the action");
+});
+
 it("prune without a rule removes nothing and says which rules there are", async () => {
   const run = await keeper(["prune", "--json"], { env });
   expect(run.code).toBe(2);
