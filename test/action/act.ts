@@ -30,10 +30,16 @@ export class ActRunner implements AsyncDisposable {
   static async start(): Promise<ActRunner> {
     const directory = await mkdtemp(join(tmpdir(), "sophon-keeper-act-"));
     const action = join(directory, "action");
-    await mkdir(action);
-    await cp(join(root, "action.yml"), join(action, "action.yml"));
-    await bundle(join(action, "dist"));
-    return new ActRunner(directory);
+    const runner = new ActRunner(directory);
+    try {
+      await mkdir(action);
+      await cp(join(root, "action.yml"), join(action, "action.yml"));
+      await bundle(join(action, "dist"));
+      return runner;
+    } catch (error) {
+      await runner[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** Runs a workflow; `replace` changes the paths of an example to those of a test. */
