@@ -27,13 +27,14 @@ export async function backup(
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
   const destination = chooseDestination(options, dependencies);
-  if (options.dryRun) {
-    const stack = await host.discover(options, dependencies);
-    reportStack(stack, dependencies);
+  const stack = await reporter.group("Find the stack", async () => {
+    const found = await host.discover(options, dependencies);
+    reportStack(found, dependencies);
+    return found;
+  });
+  if (options.dryRun)
     return { result: "planned", seconds: seconds(), plan: planOf(stack, options) };
-  }
-  return await withSession(backupJournal, options, dependencies, async (session) => {
-    reportStack(session.stack, dependencies);
+  return await withSession(stack, backupJournal, options, dependencies, async (session) => {
     requireRunning(session.stack);
     await requireSpace(session);
     const point = await takeRestorePoint(session);

@@ -2,7 +2,8 @@ import type { Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
-import { withLock } from "./session.ts";
+import { recoverJournal } from "./restore-point/journal.ts";
+import { withSession } from "./session.ts";
 
 /** Finishes or undoes what an earlier run left unfinished; with nothing to do the result is `unchanged`. */
 export async function recover(
@@ -10,8 +11,9 @@ export async function recover(
   dependencies: Dependencies & { readonly host: Host },
 ): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
+  const stack = await dependencies.host.discover(options, dependencies);
   // Taking the lock recovers: there is nothing more to do.
-  return await withLock("recover", options, dependencies, async ({ recovered }) => ({
+  return await withSession(stack, recoverJournal, options, dependencies, async ({ recovered }) => ({
     result: recovered.length > 0 ? "recovered" : "unchanged",
     seconds: (dependencies.clock.monotonicMs() - begun) / 1000,
     recovered,

@@ -3,17 +3,14 @@ import type { Stack } from "../model/stack.ts";
 import type { Repository } from "../repository/repository.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
-import type { Host, Workbench } from "./host.ts";
+import type { Workbench } from "./host.ts";
 import { recoverBackup } from "./restore-point/recover.ts";
 
 /** What the recovery of one operation is given. */
 export interface RecoveryContext extends Workbench {
   readonly operation: UnfinishedOperation;
   readonly repository: Repository;
-  readonly project: string;
-  readonly host: Host;
-  /** The stack as it is now; refuses one that the unfinished operation left in pieces. */
-  readonly discover: () => Promise<Stack>;
+  readonly stack: Stack;
   readonly dependencies: Dependencies;
 }
 
@@ -39,9 +36,10 @@ async function forget({ repository, operation, dependencies }: RecoveryContext):
  */
 export async function recoverUnfinished(
   repository: Repository,
-  given: Omit<RecoveryContext, "operation" | "repository">,
+  stack: Stack,
+  workbench: Workbench,
+  dependencies: Dependencies,
 ): Promise<string[]> {
-  const { containers, dependencies } = given;
   const recovered: string[] = [];
   for (const operation of listUnfinished(repository.operations)) {
     const recovery = recoveries[operation.operation];
@@ -49,8 +47,8 @@ export async function recoverUnfinished(
     const title = `Recover the unfinished ${operation.operation} ${operation.id}`;
     await dependencies.reporter.group(title, async () => {
       try {
-        await containers.removeLeftovers(operation.id);
-        await recovery({ ...given, operation, repository });
+        await workbench.containers.removeLeftovers(operation.id);
+        await recovery({ ...workbench, operation, repository, stack, dependencies });
       } catch (error) {
         if (dependencies.signal.aborted || error instanceof KeeperError) throw error;
         throw new KeeperError(

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { CancelledError, describeError, KeeperError } from "../core/errors.ts";
+import { access, constants } from "node:fs/promises";
+import { CancelledError, describeError, KeeperError, RefusedError } from "../core/errors.ts";
 import { UndoStack } from "../core/undo.ts";
 import { backupId } from "../model/backup-id.ts";
 import type { Stack } from "../model/stack.ts";
@@ -7,107 +8,109 @@ import type { Options } from "../options.ts";
 import { Repository } from "../repository/repository.ts";
 import { createJournal, type Journal, type JournalSpec } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
-import type { HeldLock, Host, Workbench } from "./host.ts";
-import { type RecoveryContext, recoverUnfinished } from "./recovery.ts";
+import type { DeadOwner, HeldLock, Host, Workbench } from "./host.ts";
+import { recoverUnfinished } from "./recovery.ts";
 import { repositoryPath } from "./repository-path.ts";
 
 /** One operation under way: it holds the stack's lock and writes its journal. */
-export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked {
+export interface Session<Spec extends JournalSpec = JournalSpec> extends Workbench {
+  readonly id: string;
   readonly stack: Stack;
   readonly options: Options;
   readonly dependencies: Dependencies;
   readonly host: Host;
+  readonly repository: Repository;
   readonly journal: Journal<Spec>;
   readonly undo: UndoStack;
-}
-
-/** What a run that holds the stack's lock works with before anything is known of the stack itself. */
-export interface Locked extends Workbench {
-  readonly id: string;
-  readonly project: string;
-  readonly repository: Repository;
   /** The ids of earlier operations that were finished or undone first. */
   readonly recovered: readonly string[];
 }
 
 /**
- * Takes the stack's lock, and finishes or undoes what earlier runs left, before anything is asked of the stack:
- * what was left half way may be just what keeps discovery from understanding it.
- */
-export async function withLock<T>(
-  operation: string,
-  options: Options,
-  dependencies: Dependencies & { readonly host: Host },
-  work: (locked: Locked) => Promise<T>,
-): Promise<T> {
-  const { host, clock } = dependencies;
-  const project = await host.project(options, dependencies);
-  const repository = new Repository(repositoryPath(options, project));
-  await repository.create();
-  const id = backupId(project, clock.now(), randomBytes(2).toString("hex"));
-  const wish = {
-    ...{ project, operation, operationId: id },
-    repository: repository.path,
-    timeoutMs: options.lockTimeoutMs,
-  };
-  const lock = await host.lock(wish, dependencies);
-  try {
-    const workbench = await host.workbench(id, dependencies);
-    const discover = () => host.discover(options, dependencies);
-    const given = { ...workbench, project, host, discover, dependencies };
-    const recovered = await recoverAll(lock, repository, given);
-    return await work({ ...workbench, id, project, repository, recovered });
-  } finally {
-    await lock.release();
-  }
-}
-
-/**
- * Runs an operation that may change the host: under the lock (see {@link withLock}), discovers the stack, opens the
- * journal, and runs `work`. When `work` throws, what it registered is undone in reverse order; an undo that fails is
- * added to the error and leaves the journal open for `recover`.
+ * Runs an operation that may change the host: takes the lock, finishes or undoes what an earlier run
+ * left, opens the journal, and runs `work`. When `work` throws, what it registered is undone in reverse
+ * order; an undo that fails is added to the error and leaves the journal open for `recover`.
  */
 export async function withSession<Spec extends JournalSpec, T>(
+  stack: Stack,
   spec: Spec,
   options: Options,
   dependencies: Dependencies & { readonly host: Host },
   work: (session: Session<Spec>) => Promise<T>,
 ): Promise<T> {
   const { host, clock } = dependencies;
-  return await withLock(spec.operation, options, dependencies, async (locked) => {
-    const { repository, id, project } = locked;
-    const stack = await dependencies.reporter.group("Find the stack", async () => {
-      const found = await host.discover(options, dependencies);
-      await repository.refuseInside(
-        found.stores.map((store) => (store.kind === "data" ? store.path : store.mount.source)),
-      );
-      return found;
-    });
-    const about = { project, operation: spec.operation };
+  const repository = new Repository(repositoryPath(options, stack.project));
+  const backedUp = stack.stores.map(({ kind, ...store }) =>
+    kind === "data" && "path" in store ? store.path : store.mount.source,
+  );
+  await repository.create(backedUp);
+  const id = backupId(stack.project, clock.now(), randomBytes(2).toString("hex"));
+  const wish = {
+    project: stack.project,
+    operationId: id,
+    operation: spec.operation,
+    repository: repository.path,
+    timeoutMs: options.lockTimeoutMs,
+  };
+  const lock = await host.lock(wish, dependencies);
+  try {
+    const workbench = await host.workbench(id, dependencies);
+    const recovered = await recoverAll(lock, repository, stack, workbench, dependencies);
+    // What was paused or stopped runs again: look once more.
+    const current = recovered.length === 0 ? stack : await host.discover(options, dependencies);
+    const about = { project: stack.project, operation: spec.operation };
     const journal = createJournal(repository.operations, id, spec, { clock, about });
     const undo = new UndoStack();
     const session: Session<Spec> = {
-      ...locked,
-      ...{ stack, options, dependencies, host, journal, undo },
+      ...workbench,
+      ...{ id, stack: current, options, dependencies, host, repository, journal, undo, recovered },
     };
     return await closing(session, work);
-  });
+  } finally {
+    await lock.release();
+  }
 }
 
 /** Recovers what is unfinished here, and what dead owners of the lock left in repositories of their own. */
 async function recoverAll(
   lock: HeldLock,
   repository: Repository,
-  given: Omit<RecoveryContext, "operation" | "repository">,
+  stack: Stack,
+  workbench: Workbench,
+  dependencies: Dependencies,
 ): Promise<string[]> {
-  const recovered = await recoverUnfinished(repository, given);
+  const recovered = await recoverUnfinished(repository, stack, workbench, dependencies);
   for (const dead of lock.recoveredFrom) {
     if (dead.repository !== repository.path) {
-      recovered.push(...(await recoverUnfinished(new Repository(dead.repository), given)));
+      const other = new Repository(dead.repository);
+      await requireMine(other, dead);
+      recovered.push(...(await recoverUnfinished(other, stack, workbench, dependencies)));
     }
     await lock.forget(dead);
   }
   return recovered;
+}
+
+/**
+ * What a dead run of another user did to the stack only its journal tells, which may be closed to this one. Going on
+ * would leave a broker paused for ever.
+ *
+ * @throws RefusedError naming who can help.
+ */
+async function requireMine({ operations }: Repository, dead: DeadOwner): Promise<void> {
+  try {
+    await access(operations, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EACCES") return;
+    throw new RefusedError(
+      `${dead.operationId} was cut off and must be recovered first, but its repository ${dead.repository} is closed to this user`,
+      {
+        cause,
+        class: "foreign-operation",
+        hint: `Run \`sophon-keeper recover --repository ${dead.repository}\` as its owner or as root.`,
+      },
+    );
+  }
 }
 
 async function closing<Spec extends JournalSpec, T>(

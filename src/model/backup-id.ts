@@ -1,4 +1,5 @@
-const pattern = /^(?<project>.+)-(?<stamp>\d{8}T\d{6}Z)-(?<random>[0-9a-f]{4})$/;
+// No project name begins with a dot; the directory of a backup in the making does.
+const pattern = /^(?<project>[^.].*)-(?<stamp>\d{8}T\d{6}Z)-(?<random>[0-9a-f]{4})$/;
 
 /** The id of a backup: `<project>-<UTC yyyymmddThhmmssZ>-<4 hex>`. `random` gives the four digits. */
 export function backupId(project: string, time: Date, random: string): string {
