@@ -4,6 +4,7 @@ import type { Host } from "./commands/host.ts";
 import { list } from "./commands/list.ts";
 import { prune } from "./commands/prune.ts";
 import { recover } from "./commands/recover.ts";
+import { restore } from "./commands/restore.ts";
 import { scanLog } from "./commands/scan-log.ts";
 import { verify } from "./commands/verify.ts";
 import type { Result } from "./model/result.ts";
@@ -16,6 +17,7 @@ export const commands: Commands = {
   list: onHost(list),
   prune: onHost(prune),
   recover: onHost(recover),
+  restore: onHost(restore),
   verify: onHost(verify),
   "scan-log": async (options, dependencies) => {
     const { state, logAllow: allow, logDeny: deny } = options;

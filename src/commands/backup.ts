@@ -12,6 +12,7 @@ import { backupJournal } from "./restore-point/journal.ts";
 import { requireSpace } from "./restore-point/space.ts";
 import { takeRestorePoint } from "./restore-point/take.ts";
 import { withSession } from "./session.ts";
+import { discoverWhole } from "./torn.ts";
 
 /**
  * One restore point of the whole stack, taken while it serves, proven readable, then retention and
@@ -23,13 +24,13 @@ export async function backup(
   options: Options,
   dependencies: Dependencies & { readonly host: Host },
 ): Promise<Result> {
-  const { clock, reporter, host } = dependencies;
+  const { clock, reporter } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
   const destination = chooseDestination(options, dependencies);
-  const stack = await reporter.group("Find the stack", async () => {
-    const found = await host.discover(options, dependencies);
-    reportStack(found, dependencies);
+  const { stack } = await reporter.group("Find the stack", async () => {
+    const found = await discoverWhole(options, dependencies);
+    reportStack(found.stack, dependencies);
     return found;
   });
   if (options.dryRun)

@@ -1,9 +1,11 @@
 import type { Containers } from "../core/containers.ts";
 import type { TaskRunner } from "../core/task.ts";
 import type { ScratchProject } from "../model/scratch-project.ts";
-import type { Stack } from "../model/stack.ts";
+import type { ComposeModel, ContainerState, DiscoveredStore, Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
 import type { ScratchStack } from "../stack/scratch.ts";
+import type { ServerKind } from "../stack/server-kind.ts";
+import type { SharedUse } from "../stack/shared.ts";
 import type { Dependencies } from "./command.ts";
 
 /** What one operation works with; everything it starts carries the operation's id. */
@@ -56,6 +58,16 @@ export interface Host {
   repoDigest(imageId: string, reference: string): Promise<string | null>;
   /** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */
   hasImage(imageId: string): Promise<boolean>;
+  /** The containers of a Compose project, running or not. */
+  containersOf(project: string): Promise<readonly ContainerState[]>;
+  /** The store of a running server of a known kind; undefined when its container is gone. */
+  serverOf(
+    container: string,
+    kind: ServerKind,
+    model: ComposeModel,
+  ): Promise<DiscoveredStore | undefined>;
+  /** Containers outside of the stack that use the places of its stores. */
+  sharedUses(stack: Pick<Stack, "project" | "stores">): Promise<readonly SharedUse[]>;
   /** Prepares an isolated copy of a stack; nothing of it exists before its `create`. */
   openScratch(project: ScratchProject, operationId: string): Promise<ScratchStack>;
   /** Removes isolated copies that killed runs left. @returns their names. */

@@ -4,6 +4,7 @@ import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
 import { recoverJournal } from "./restore-point/journal.ts";
 import { withSession } from "./session.ts";
+import { discoverWhole } from "./torn.ts";
 
 /** Finishes or undoes what an earlier run left unfinished; with nothing to do the result is `unchanged`. */
 export async function recover(
@@ -11,11 +12,14 @@ export async function recover(
   dependencies: Dependencies & { readonly host: Host },
 ): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
-  const stack = await dependencies.host.discover(options, dependencies);
+  const { stack, recovered: first } = await discoverWhole(options, dependencies);
   // Taking the lock recovers: there is nothing more to do.
-  return await withSession(stack, recoverJournal, options, dependencies, async ({ recovered }) => ({
-    result: recovered.length > 0 ? "recovered" : "unchanged",
-    seconds: (dependencies.clock.monotonicMs() - begun) / 1000,
-    recovered,
-  }));
+  return await withSession(stack, recoverJournal, options, dependencies, async (session) => {
+    const recovered = [...first, ...session.recovered];
+    return {
+      result: recovered.length > 0 ? "recovered" : "unchanged",
+      seconds: (dependencies.clock.monotonicMs() - begun) / 1000,
+      recovered,
+    };
+  });
 }

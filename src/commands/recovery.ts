@@ -4,6 +4,7 @@ import type { Repository } from "../repository/repository.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { Workbench } from "./host.ts";
+import { recoverRestore } from "./restore/undo.ts";
 import { recoverBackup } from "./restore-point/recover.ts";
 
 /** What the recovery of one operation is given. */
@@ -17,6 +18,7 @@ export interface RecoveryContext extends Workbench {
 /** How an unfinished operation of each kind is finished or undone. Every one can be run again. */
 const recoveries: Readonly<Record<string, (context: RecoveryContext) => Promise<void>>> = {
   backup: recoverBackup,
+  restore: recoverRestore,
   // Every removal is whole or undone by the clean-up of partial directories.
   prune: forget,
   recover: forget,

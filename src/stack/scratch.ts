@@ -12,7 +12,7 @@ import { type InspectedContainer, inspectContainer, orMissing, statusOf } from "
 import { composeLabels } from "./labels.ts";
 import { judgeOwner, ownProcess, type ProcessIdentity } from "./owner.ts";
 import { describeServer, type ServerStore } from "./server.ts";
-import { kindOfContainer } from "./server-kind.ts";
+import type { ServerKind } from "./server-kind.ts";
 
 /** Who made a scratch project, so that a later run sees whether it is still wanted. */
 const ownerLabel = "sophon-keeper.owner";
@@ -26,8 +26,8 @@ export interface ScratchStack extends AsyncDisposable {
   containers(): Promise<ContainerState[]>;
   /** Where a volume of the copy lies on this host. */
   mountpoint(volume: string): Promise<string>;
-  /** The store of a running server's container; undefined for a container that is none. */
-  server(service: string): Promise<ServerStore | undefined>;
+  /** The store of a service's running server. */
+  server(service: string, kind: ServerKind): Promise<ServerStore | undefined>;
   /** What all services have logged, as Compose prints it. */
   logs(): Promise<string>;
 }
@@ -57,14 +57,12 @@ export async function openScratch(
   return {
     create: () => compose.up({ noStart: true }),
     start: (services, signal) => startServices(compose, services, signal),
-    containers: async () => (await inspect()).map(({ state }) => state),
+    containers: () => containersOf(engine, name),
     mountpoint: async (volume) => (await engine.docker.getVolume(volume).inspect()).Mountpoint,
-    server: async (service) => {
+    server: async (service, kind) => {
       const container = await of(service);
-      const kind = container === undefined ? undefined : kindOfContainer(container.state);
-      if (container === undefined || kind === undefined) return undefined;
-      const containers = createContainers(engine, operationId);
-      return await describeServer(kind, container, { containers, model: project.model });
+      const { model } = project;
+      return container && (await serverOf(engine, container.state.id, kind, model, operationId));
     },
     logs: () => readLogs(engine, name),
     [Symbol.asyncDispose]: async () => {
@@ -72,6 +70,24 @@ export async function openScratch(
       await directory[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The containers of a Compose project, running or not. */
+export async function containersOf(engine: Engine, project: string): Promise<ContainerState[]> {
+  return (await inspectProject(engine, project)).map(({ state }) => state);
+}
+
+/** The store of a running server of a known kind: an image that is named by its id tells none. */
+export async function serverOf(
+  engine: Engine,
+  id: string,
+  kind: ServerKind,
+  model: ComposeModel,
+  operationId = "restore",
+): Promise<ServerStore | undefined> {
+  const container = await inspectContainer(engine, id);
+  const containers = createContainers(engine, operationId);
+  return container && (await describeServer(kind, container, { containers, model }));
 }
 
 /** Removes scratch projects whose makers are dead. @returns their names. */

@@ -12,7 +12,8 @@ import { connect, type Engine } from "../stack/engine.ts";
 import { checkHost } from "../stack/host.ts";
 import { inspectImage, repoDigest } from "../stack/images.ts";
 import { acquireLock } from "../stack/lock.ts";
-import { openScratch, removeDeadScratches } from "../stack/scratch.ts";
+import { containersOf, openScratch, removeDeadScratches, serverOf } from "../stack/scratch.ts";
+import { findSharedUses } from "../stack/shared.ts";
 
 /**
  * The host as the commands see it. The engine is only looked for when a command first needs it, so that
@@ -48,6 +49,9 @@ export function createHost(): Host {
       acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
     repoDigest: async (imageId, reference) => repoDigest(await engine(), imageId, reference),
     hasImage: async (imageId) => (await inspectImage(await engine(), imageId)) !== undefined,
+    containersOf: async (project) => containersOf(await engine(), project),
+    serverOf: async (container, kind, model) => serverOf(await engine(), container, kind, model),
+    sharedUses: async (stack) => findSharedUses(await engine(), stack),
     openScratch: async (project, operationId) => openScratch(await engine(), project, operationId),
     removeDeadScratches: async () => removeDeadScratches(await engine()),
     freeBytes: async (path) => {

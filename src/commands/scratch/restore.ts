@@ -4,7 +4,7 @@ import { waitFor } from "../../core/wait.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore, Mount } from "../../model/stack.ts";
-import type { ScratchStack } from "../../stack/scratch.ts";
+import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
 import type { Counts, RestoreContext } from "../../stores/store.ts";
@@ -12,14 +12,23 @@ import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../command.ts";
 import type { Workbench } from "../host.ts";
 import { compareCounts } from "./counts.ts";
-import { type BackedUpStore, isPlacedAtRest, originOf, storeAt, storesOf } from "./stores.ts";
+import { type BackedUpStore, isPlacedAtRest, storeAt } from "./stores.ts";
 
-/** What filling the stores of a copy is given. */
+/** Where stores are restored: their places are empty, and none of their servers runs. */
+export interface FillTarget {
+  /** The empty place of a store. @throws UnverifiableError when it cannot be told. */
+  mountOf(store: BackedUpStore): Promise<Mount>;
+  start(services: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The store of a running server. */
+  server(service: string, kind: ServerKind): Promise<DiscoveredStore | undefined>;
+}
+
+/** What filling the stores of a stack is given. */
 export interface FillRequest {
-  readonly scratch: ScratchStack;
-  /** The fresh volume of each place of the backup. */
-  readonly volumes: Readonly<Record<string, string>>;
-  readonly model: Parameters<typeof originOf>[1];
+  readonly target: FillTarget;
+  readonly stores: readonly BackedUpStore[];
+  /** Written before each step that changes the host; a copy that is thrown away needs none. */
+  readonly journal: RestoreContext["journal"];
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly workbench: Workbench;
@@ -29,7 +38,7 @@ export interface FillRequest {
 const readyTimeoutMs = 180_000;
 
 /**
- * Restores every store of a backup into the fresh volumes of a copy, and compares what is in it with what the backup
+ * Restores every store of a backup into its empty place, and compares what is in it with what the backup
  * recorded, before anything that could write is started.
  *
  * @returns the servers that run now, and one check or more a store.
@@ -37,8 +46,7 @@ const readyTimeoutMs = 180_000;
 export async function fillStores(
   request: FillRequest,
 ): Promise<{ readonly servers: readonly string[]; readonly checks: readonly Check[] }> {
-  const { manifest, dependencies, scratch } = request;
-  const stores = storesOf(manifest);
+  const { stores, dependencies, target } = request;
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
   for (const store of stores.filter(isPlacedAtRest)) {
@@ -47,7 +55,7 @@ export async function fillStores(
   const servers = stores.filter(({ kind }) => kind !== "data" && kind !== "volume");
   const services = servers.flatMap(({ service }) => (service === undefined ? [] : [service]));
   if (checks.length === 0) {
-    await scratch.start(services, dependencies.signal);
+    await target.start(services, dependencies.signal);
     for (const store of servers) {
       checks.push(...(await attempt(store, request, () => fillServer(store, request, found))));
     }
@@ -81,8 +89,7 @@ async function placeAtRest(
   request: FillRequest,
   found: Map<BackedUpStore, DiscoveredStore>,
 ): Promise<Check[]> {
-  const mount = await mountOf(store, request);
-  const at = storeAt(store, mount, request.manifest);
+  const at = storeAt(store, await request.target.mountOf(store), request.manifest);
   if (
     store.kind === "rabbitmq" &&
     store.components.every(({ name }) => /-definitions$/.test(name))
@@ -117,13 +124,14 @@ async function compare(
 
 /** A server answers its own health check before it is ready for us, and some have none: it is asked what it holds. */
 async function readyServer(store: BackedUpStore, request: FillRequest): Promise<DiscoveredStore> {
-  const { scratch, dependencies, workbench } = request;
+  const { target, dependencies, workbench } = request;
   const { clock, signal } = dependencies;
+  const kind = store.kind as ServerKind;
   let last: unknown;
   const look = async () => {
     try {
-      const at = await scratch.server(store.service ?? "");
-      if (at === undefined) throw new Error(`${store.service}: it is no ${store.kind} server`);
+      const at = await target.server(store.service ?? "", kind);
+      if (at === undefined) throw new Error("its container has gone");
       if (at.kind === "postgres") {
         // The server that initialises the first database listens on its socket only.
         const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
@@ -139,18 +147,9 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
   };
   const ready = await waitFor(look, { clock, timeoutMs: readyTimeoutMs, everyMs: 500, signal });
   if (ready !== undefined) return ready;
-  throw new Error(`${store.service} did not become ready: ${describeError(last)}`);
-}
-
-async function mountOf(store: BackedUpStore, request: FillRequest): Promise<Mount> {
-  const origin = originOf(store, request.model);
-  const volume = origin === undefined ? undefined : request.volumes[origin];
-  if (volume === undefined) {
-    throw new UnverifiableError(`the compose model does not tell where ${store.name} belongs`);
-  }
-  const source = await request.scratch.mountpoint(volume);
-  const place = { source, target: "", writable: true, anonymous: false, plain: true };
-  return { type: "volume", volume, ...place };
+  const problem = `${store.service} did not become ready: ${describeError(last)}`;
+  // One that began empty has seen nothing of the backup yet.
+  throw isPlacedAtRest(store) ? new Error(problem) : new UnverifiableError(problem);
 }
 
 function contextOf(request: FillRequest): RestoreContext {
@@ -162,8 +161,8 @@ function contextOf(request: FillRequest): RestoreContext {
     ...{ reporter, clock, signal, manifest },
     ...source,
     open: async (component) => openComponent(source, component, signal),
-    // The copy as a whole is thrown away: nothing in it is worth putting back.
+    // Whoever fills undoes as a whole: the places were empty.
     undo: new UndoStack(),
-    journal: async () => undefined,
+    journal: request.journal,
   };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { KeeperError } from "../../core/errors.ts";
+import { KeeperError, UnverifiableError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { scratchProject } from "../../model/scratch-project.ts";
@@ -10,7 +10,7 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { Dependencies } from "../command.ts";
 import type { Host } from "../host.ts";
 import { bootCopy } from "./boot.ts";
-import { fillStores } from "./restore.ts";
+import { type FillTarget, fillStores } from "./restore.ts";
 import { openStackSource, type StackSource } from "./source.ts";
 import { originOf, storesOf } from "./stores.ts";
 
@@ -79,9 +79,23 @@ async function inCopy(
   await using scratch = await host.openScratch(project, operationId);
   await scratch.create();
   const workbench = await host.workbench(operationId, dependencies);
-  const { volumes } = project;
+  const target: FillTarget = {
+    start: scratch.start,
+    server: scratch.server,
+    mountOf: async (store) => {
+      const origin = originOf(store, model);
+      const volume = origin === undefined ? undefined : project.volumes[origin];
+      if (volume === undefined) {
+        throw new UnverifiableError(`the compose model does not tell where ${store.name} belongs`);
+      }
+      const mountpoint = await scratch.mountpoint(volume);
+      const place = { target: "", writable: true, anonymous: false, plain: true };
+      return { type: "volume", volume, source: mountpoint, ...place };
+    },
+  };
   const { checks } = await fillStores({
-    ...{ scratch, volumes, model, manifest, source, workbench, dependencies },
+    ...{ target, stores, manifest, source, workbench, dependencies },
+    journal: async () => undefined,
   });
   const good = checks.every(({ status }) => status === "pass");
   if (!good || options.cloneHealth === "off") return [...checks];

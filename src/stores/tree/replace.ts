@@ -29,7 +29,8 @@ export interface TreeReplacement {
 
 /** What to put into the directory. */
 export interface TreeReplaceParams extends TreeReplacement {
-  readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
+  /** Without one the directory is emptied, with the owner and mode that it has. */
+  readonly archive?: Omit<ReadRequest, "observers" | "progress" | "signal">;
 }
 
 /**
@@ -178,7 +179,11 @@ async function unpack(
   await remove(places.unpacking);
   await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
   try {
-    await unpackTar({ ...params.archive, into: places.unpacking, signal });
+    if (params.archive !== undefined) {
+      await unpackTar({ ...params.archive, into: places.unpacking, signal });
+    } else if (existsSync(params.target)) {
+      await setAttributes(places.unpacking, await lstat(params.target));
+    }
     await run("sync", ["--file-system", places.unpacking], { signal });
   } catch (error) {
     await remove(places.unpacking);
