@@ -25,8 +25,6 @@ export default defineConfig({
           hookTimeout: 900_000,
           fileParallelism: true,
           maxWorkers: 3,
-          // Real servers on a loaded machine: a test that fails once and passes on its own is told as flaky, not red.
-          retry: process.env.CI === "true" ? 1 : 0,
           globalSetup: ["test/lab/lab-setup.ts"],
         },
       },
