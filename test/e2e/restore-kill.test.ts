@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { keeper } from "../cli/keeper.ts";
 import { diff } from "../lab/compare.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
-import { until } from "../lab/step.ts";
 
 const env = { HOME: process.env.HOME ?? "/root", PATH: process.env.PATH };
 const entry = join(import.meta.dirname, "..", "..", "src", "cli.ts");
@@ -22,11 +22,27 @@ async function journal(repository: string): Promise<string> {
   const directory = join(repository, "operations");
   const names = (await readdir(directory)).filter((name) => name.endsWith(".jsonl")).toSorted();
   const texts = names.map((name) => readFile(join(directory, name), "utf8"));
-  return (await Promise.all(texts)).find((text) => isOpenRestore(text)) ?? "";
+  return (await Promise.all(texts)).find(isOpenRestore) ?? "";
 }
 
-function isOpenRestore(text: string): boolean {
-  return text.includes('"operation":"restore"') && !text.includes('"step":"closed"');
+function isOpenRestore(lines: string): boolean {
+  return lines.includes('"operation":"restore"') && !lines.includes('"step":"closed"');
+}
+
+/** Begins a restore and kills it as soon as its journal tells a step. */
+async function killAt(step: string, repository: string, at: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [entry, "restore", ...at], {
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const output = text(child.stderr);
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  while (!(await journal(repository)).includes(`"step":"${step}"`)) {
+    if (child.exitCode !== null) throw new Error(`it ended before ${step}: ${await output}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  child.kill("SIGKILL");
+  await ended;
 }
 
 describe("a restore that is killed", () => {
@@ -39,13 +55,7 @@ describe("a restore that is killed", () => {
       await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
       const before = await snapshot(stack);
       for (const step of ["stop", "set-aside", "replace-tree"]) {
-        const child = spawn(process.execPath, [entry, "restore", ...at], { env, stdio: "ignore" });
-        const ended = new Promise((resolve) => child.once("close", resolve));
-        await until(`the journal tells ${step}`, 120_000, async () =>
-          (await journal(repository)).includes(`"step":"${step}"`),
-        );
-        child.kill("SIGKILL");
-        await ended;
+        await killAt(step, repository, at);
         expect(await told(["recover", ...at])).toMatchObject({ result: "recovered" });
         await stack.compose(["up", "--detach", "--wait", "--no-recreate"]);
         expect(diff(before, await snapshot(stack)), `killed at ${step}`).toEqual([]);

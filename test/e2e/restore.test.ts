@@ -46,6 +46,18 @@ async function ready(stack: LabStack): Promise<void> {
 }
 
 describe("restore", () => {
+  it("puts everything back when the restored stack does not become healthy in time", async () => {
+    await withBackup("personal", "rs-back", async (stack, _repository, at) => {
+      await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
+      const before = await snapshot(stack);
+      const failed = await told(["restore", ...at, "--health-timeout", "1ms"]);
+      expect(failed).toMatchObject({ result: "rolled-back" });
+      expect(diff(before, await snapshot(stack))).toEqual([]);
+      expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
+      expect(await told(["recover", ...at])).toMatchObject({ result: "unchanged" });
+    });
+  });
+
   it("personal: brings back every byte of a wrecked stack, and keeps what was there", async () => {
     await withBackup("personal", "rs-personal", async (stack, _repository, at) => {
       const before = await snapshot(stack);

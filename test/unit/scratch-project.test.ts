@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { scratchProject } from "../../src/model/scratch-project.ts";
+import type { ComposeModel } from "../../src/model/stack.ts";
+
+const dangerous = {
+  image: "vendor/gateway:1",
+  container_name: "gateway",
+  environment: { TOKEN: "a$b" },
+  ports: [{ target: 8081, published: "8081" }],
+  restart: "always",
+  network_mode: "host",
+  pid: "host",
+  ipc: "host",
+  privileged: true,
+  cap_add: ["NET_ADMIN"],
+  devices: ["/dev/kvm"],
+  security_opt: ["apparmor=unconfined"],
+  extra_hosts: ["host.docker.internal=host-gateway"],
+  external_links: ["other"],
+  links: ["database"],
+  volumes_from: ["other"],
+  dns: ["8.8.8.8"],
+  labels: { "traefik.enable": "true" },
+  deploy: { replicas: 3 },
+  build: { context: "." },
+  depends_on: {
+    database: { condition: "service_healthy" },
+    gone: { condition: "service_started" },
+  },
+  healthcheck: { test: ["CMD", "true"] },
+  volumes: [
+    { type: "bind", source: "/srv/data", target: "/data" },
+    { type: "bind", source: "/var/run/docker.sock", target: "/var/run/docker.sock" },
+    { type: "bind", source: "/srv/etc/app.json", target: "/app.json", read_only: true },
+    { type: "volume", source: "cache", target: "/cache" },
+  ],
+  secrets: [{ source: "token" }],
+};
+
+const model = {
+  name: "live",
+  services: {
+    gateway: dangerous,
+    database: {
+      image: "postgres:17",
+      volumes: [{ type: "volume", source: "pgdata", target: "/var/lib/postgresql/data" }],
+    },
+    tool: { image: "vendor/tool:1" },
+  },
+  volumes: {
+    pgdata: { name: "live_pgdata", driver_opts: { type: "none", o: "bind", device: "/srv/pg" } },
+    cache: { name: "shared-cache", external: true },
+  },
+  networks: { default: { name: "live_default" }, front: { name: "proxy", external: true } },
+  secrets: { token: { file: "/srv/secrets/token" } },
+} as unknown as ComposeModel;
+
+const made = scratchProject({
+  model,
+  project: "live-scratch-1",
+  operationId: "operation",
+  labels: { owner: "me" },
+  images: { gateway: "sha256:aa", database: "sha256:bb" },
+  hostnames: { database: "db-host" },
+  stores: ["/srv/data", "/var/lib/docker/volumes/live_pgdata/_data"],
+  files: { "/srv/etc": "/tmp/copy/etc", "/srv/secrets/token": "/tmp/copy/token" },
+});
+const gateway = made.model.services.gateway as Record<string, unknown>;
+
+describe("a scratch project", () => {
+  it("keeps nothing of a service that reaches outside", () => {
+    const absent = Object.keys(dangerous).filter((key) => !(key in gateway));
+    expect(absent.toSorted()).toEqual(
+      [
+        ...["build", "cap_add", "container_name", "deploy", "devices", "external_links"],
+        ...["extra_hosts", "ipc", "links", "network_mode", "pid", "ports", "privileged"],
+        ...["secrets", "security_opt", "volumes_from"],
+      ].toSorted(),
+    );
+    expect(gateway).toMatchObject({
+      image: "sha256:aa",
+      pull_policy: "never",
+      restart: "no",
+      dns: ["127.0.0.1"],
+      environment: { TOKEN: "a$b" },
+      depends_on: { database: { condition: "service_healthy" } },
+      networks: { default: { aliases: ["gateway"] } },
+    });
+    expect(JSON.stringify(gateway.depends_on)).not.toContain("gone");
+    expect(JSON.stringify(gateway.labels)).not.toContain("traefik");
+  });
+
+  it("mounts nothing of the live stack: fresh volumes, and read-only copies of files", () => {
+    expect(gateway.volumes).toEqual([
+      { type: "volume", source: "live-scratch-1_0", target: "/data" },
+      { type: "bind", source: "/tmp/copy/etc/app.json", target: "/app.json", read_only: true },
+      { type: "volume", source: "live-scratch-1_1", target: "/cache" },
+      { type: "bind", source: "/tmp/copy/token", target: "/run/secrets/token", read_only: true },
+    ]);
+    const text = JSON.stringify(made.model);
+    for (const live of [
+      "/srv/",
+      "live_pgdata",
+      "shared-cache",
+      "docker.sock",
+      'driver_opts":{"type',
+    ]) {
+      expect(text).not.toContain(live);
+    }
+    for (const volume of Object.values(made.model.volumes ?? {})) {
+      expect(Object.keys(volume ?? {}).toSorted()).toEqual(["labels", "name"]);
+    }
+    expect(made.omitted.join("\n")).toContain("docker.sock");
+  });
+
+  it("has internal networks only, none with an address on the host", () => {
+    for (const network of Object.values(made.model.networks ?? {})) {
+      expect(network).toMatchObject({
+        internal: true,
+        driver_opts: { "com.docker.network.bridge.inhibit_ipv4": "true" },
+        labels: { "sophon-keeper.kind": "scratch", "sophon-keeper.project": "live", owner: "me" },
+      });
+      expect(network).not.toHaveProperty("external");
+    }
+  });
+
+  it("tells which fresh volume stands for which place, and leaves out what has no image", () => {
+    expect(made.volumes).toMatchObject({
+      "/srv/data": "live-scratch-1_0",
+      "/var/lib/docker/volumes/live_pgdata/_data": "live-scratch-1_2",
+    });
+    expect(made.model.services).not.toHaveProperty("tool");
+    expect(made.model.services.database).toMatchObject({ hostname: "db-host" });
+  });
+});
