@@ -12,7 +12,6 @@ import { backupJournal } from "./restore-point/journal.ts";
 import { requireSpace } from "./restore-point/space.ts";
 import { takeRestorePoint } from "./restore-point/take.ts";
 import { withSession } from "./session.ts";
-import { discoverWhole } from "./torn.ts";
 
 /**
  * One restore point of the whole stack, taken while it serves, proven readable, then retention and
@@ -24,18 +23,17 @@ export async function backup(
   options: Options,
   dependencies: Dependencies & { readonly host: Host },
 ): Promise<Result> {
-  const { clock, reporter } = dependencies;
+  const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
   const destination = chooseDestination(options, dependencies);
-  const { stack } = await reporter.group("Find the stack", async () => {
-    const found = await discoverWhole(options, dependencies);
-    reportStack(found.stack, dependencies);
-    return found;
-  });
-  if (options.dryRun)
+  if (options.dryRun) {
+    const stack = await host.discover(options, dependencies);
+    reportStack(stack, dependencies);
     return { result: "planned", seconds: seconds(), plan: planOf(stack, options) };
-  return await withSession(stack, backupJournal, options, dependencies, async (session) => {
+  }
+  return await withSession(backupJournal, options, dependencies, async (session) => {
+    reportStack(session.stack, dependencies);
     requireRunning(session.stack);
     await requireSpace(session);
     const point = await takeRestorePoint(session);

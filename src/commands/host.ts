@@ -47,6 +47,12 @@ export interface LockWish {
 export interface Host {
   /** @throws RefusedError for a host that is not supported, or a stack that is not found or ambiguous. */
   discover(options: Options, dependencies: Dependencies): Promise<Stack>;
+  /**
+   * The name of the stack's Compose project. With `project-name` given it need not have containers any more.
+   *
+   * @throws RefusedError when there is none, or when there are several.
+   */
+  project(options: Options, dependencies: Dependencies): Promise<string>;
   workbench(operationId: string, dependencies: Dependencies): Promise<Workbench>;
   /**
    * Takes the stack's lock; a dead owner's lock is taken over.

@@ -7,8 +7,7 @@ import { listUnfinished } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
 import { openRepository } from "./list.ts";
-import { pruneJournal } from "./restore-point/journal.ts";
-import { type Session, withSession } from "./session.ts";
+import { type Session, withLock } from "./session.ts";
 
 /** Removes the backups that no retention rule keeps; with `dry-run` only tells which. */
 export async function prune(
@@ -22,12 +21,11 @@ export async function prune(
     const decisions = decide(await repository.list(), [], options, dependencies);
     return { result: "planned", seconds: seconds(), plan: decisions };
   }
-  const stack = await dependencies.host.discover(options, dependencies);
-  return await withSession(stack, pruneJournal, options, dependencies, async (session) => ({
+  return await withLock("prune", options, dependencies, async ({ repository, recovered }) => ({
     result: "pruned",
+    removed: await applyRetention({ repository, dependencies }, options),
+    recovered,
     seconds: seconds(),
-    removed: await applyRetention(session, options),
-    recovered: session.recovered,
   }));
 }
 

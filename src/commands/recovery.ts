@@ -3,7 +3,7 @@ import type { Stack } from "../model/stack.ts";
 import type { Repository } from "../repository/repository.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
-import type { Workbench } from "./host.ts";
+import type { Host, Workbench } from "./host.ts";
 import { recoverRestore } from "./restore/undo.ts";
 import { recoverBackup } from "./restore-point/recover.ts";
 
@@ -11,7 +11,10 @@ import { recoverBackup } from "./restore-point/recover.ts";
 export interface RecoveryContext extends Workbench {
   readonly operation: UnfinishedOperation;
   readonly repository: Repository;
-  readonly stack: Stack;
+  readonly project: string;
+  readonly host: Host;
+  /** The stack as it is now; refuses one that the unfinished operation left in pieces. */
+  readonly discover: () => Promise<Stack>;
   readonly dependencies: Dependencies;
 }
 
@@ -38,10 +41,9 @@ async function forget({ repository, operation, dependencies }: RecoveryContext):
  */
 export async function recoverUnfinished(
   repository: Repository,
-  stack: Stack,
-  workbench: Workbench,
-  dependencies: Dependencies,
+  given: Omit<RecoveryContext, "operation" | "repository">,
 ): Promise<string[]> {
+  const { containers, dependencies } = given;
   const recovered: string[] = [];
   for (const operation of listUnfinished(repository.operations)) {
     const recovery = recoveries[operation.operation];
@@ -49,8 +51,8 @@ export async function recoverUnfinished(
     const title = `Recover the unfinished ${operation.operation} ${operation.id}`;
     await dependencies.reporter.group(title, async () => {
       try {
-        await workbench.containers.removeLeftovers(operation.id);
-        await recovery({ ...workbench, operation, repository, stack, dependencies });
+        await containers.removeLeftovers(operation.id);
+        await recovery({ ...given, operation, repository });
       } catch (error) {
         if (dependencies.signal.aborted || error instanceof KeeperError) throw error;
         throw new KeeperError(

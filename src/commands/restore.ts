@@ -21,7 +21,6 @@ import { undoRestore } from "./restore/undo.ts";
 import { openStackSource, type StackSource } from "./scratch/source.ts";
 import { type BackedUpStore, storesOf } from "./scratch/stores.ts";
 import { type Session, withSession } from "./session.ts";
-import { bareStack } from "./torn.ts";
 import { type FoundBackup, findBackup } from "./verify/find.ts";
 import { failureOf, record, verifyLevelsOf } from "./verify/levels.ts";
 
@@ -72,7 +71,7 @@ export async function restore(
     return { result: "planned", seconds: seconds(), ...about, plan };
   }
   const host = { ...dependencies.host, discover: () => stackNow(files, options, dependencies) };
-  const own = withRepository(options, found);
+  const own = { ...withRepository(options, found), projectName: stack.project };
   const { restored, recovered } = await undoing(stack, own, { ...dependencies, host }, (session) =>
     restoreLive({ session, manifest, source, stores }),
   );
@@ -117,7 +116,8 @@ async function stackNow(
   }
   const { directory, composeFiles, envFiles, profiles } = index;
   const place = { directory, composeFiles, envFiles, profiles, model };
-  return { ...bareStack(project, containers), ...place };
+  const unknown = { stores: [], excluded: [], secrets: [] } as const;
+  return { project, containers, tier: "other", ...place, ...unknown };
 }
 
 async function refuseUnsafe(
@@ -174,7 +174,7 @@ async function undoing(
 ) {
   let undone: { readonly error: unknown } | "well" | undefined;
   try {
-    return await withSession(stack, restoreJournal, options, dependencies, async (session) => {
+    return await withSession(restoreJournal, options, dependencies, async (session) => {
       const { journal, repository, containers, tasks } = session;
       const { clock, reporter } = dependencies;
       session.undo.add("put back what was set aside", async () => {

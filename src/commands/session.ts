@@ -9,82 +9,104 @@ import { Repository } from "../repository/repository.ts";
 import { createJournal, type Journal, type JournalSpec } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { DeadOwner, HeldLock, Host, Workbench } from "./host.ts";
-import { recoverUnfinished } from "./recovery.ts";
+import { type RecoveryContext, recoverUnfinished } from "./recovery.ts";
 import { repositoryPath } from "./repository-path.ts";
 
 /** One operation under way: it holds the stack's lock and writes its journal. */
-export interface Session<Spec extends JournalSpec = JournalSpec> extends Workbench {
-  readonly id: string;
+export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked {
   readonly stack: Stack;
   readonly options: Options;
   readonly dependencies: Dependencies;
   readonly host: Host;
-  readonly repository: Repository;
   readonly journal: Journal<Spec>;
   readonly undo: UndoStack;
+}
+
+/** What a run that holds the stack's lock works with before anything is known of the stack itself. */
+export interface Locked extends Workbench {
+  readonly id: string;
+  readonly project: string;
+  readonly repository: Repository;
   /** The ids of earlier operations that were finished or undone first. */
   readonly recovered: readonly string[];
 }
 
 /**
- * Runs an operation that may change the host: takes the lock, finishes or undoes what an earlier run
- * left, opens the journal, and runs `work`. When `work` throws, what it registered is undone in reverse
- * order; an undo that fails is added to the error and leaves the journal open for `recover`.
+ * Takes the stack's lock, and finishes or undoes what earlier runs left, before anything is asked of the stack:
+ * what was left half way may be just what keeps discovery from understanding it.
  */
-export async function withSession<Spec extends JournalSpec, T>(
-  stack: Stack,
-  spec: Spec,
+export async function withLock<T>(
+  operation: string,
   options: Options,
   dependencies: Dependencies & { readonly host: Host },
-  work: (session: Session<Spec>) => Promise<T>,
+  work: (locked: Locked) => Promise<T>,
 ): Promise<T> {
   const { host, clock } = dependencies;
-  const repository = new Repository(repositoryPath(options, stack.project));
-  const backedUp = stack.stores.map(({ kind, ...store }) =>
-    kind === "data" && "path" in store ? store.path : store.mount.source,
-  );
-  await repository.create(backedUp);
-  const id = backupId(stack.project, clock.now(), randomBytes(2).toString("hex"));
+  const project = await host.project(options, dependencies);
+  const repository = new Repository(repositoryPath(options, project));
+  await repository.create();
+  const id = backupId(project, clock.now(), randomBytes(2).toString("hex"));
   const wish = {
-    project: stack.project,
-    operationId: id,
-    operation: spec.operation,
+    ...{ project, operation, operationId: id },
     repository: repository.path,
     timeoutMs: options.lockTimeoutMs,
   };
   const lock = await host.lock(wish, dependencies);
   try {
     const workbench = await host.workbench(id, dependencies);
-    const recovered = await recoverAll(lock, repository, stack, workbench, dependencies);
-    // What was paused or stopped runs again: look once more.
-    const current = recovered.length === 0 ? stack : await host.discover(options, dependencies);
-    const about = { project: stack.project, operation: spec.operation };
-    const journal = createJournal(repository.operations, id, spec, { clock, about });
-    const undo = new UndoStack();
-    const session: Session<Spec> = {
-      ...workbench,
-      ...{ id, stack: current, options, dependencies, host, repository, journal, undo, recovered },
-    };
-    return await closing(session, work);
+    const discover = () => host.discover(options, dependencies);
+    const given = { ...workbench, project, host, discover, dependencies };
+    const recovered = await recoverAll(lock, repository, given);
+    return await work({ ...workbench, id, project, repository, recovered });
   } finally {
     await lock.release();
   }
+}
+
+/**
+ * Runs an operation that may change the host: under the lock (see {@link withLock}), discovers the stack, opens the
+ * journal, and runs `work`. When `work` throws, what it registered is undone in reverse order; an undo that fails is
+ * added to the error and leaves the journal open for `recover`.
+ */
+export async function withSession<Spec extends JournalSpec, T>(
+  spec: Spec,
+  options: Options,
+  dependencies: Dependencies & { readonly host: Host },
+  work: (session: Session<Spec>) => Promise<T>,
+): Promise<T> {
+  const { host, clock } = dependencies;
+  return await withLock(spec.operation, options, dependencies, async (locked) => {
+    const { repository, id, project } = locked;
+    const stack = await dependencies.reporter.group("Find the stack", async () => {
+      const found = await host.discover(options, dependencies);
+      await repository.refuseInside(
+        found.stores.map((store) => (store.kind === "data" ? store.path : store.mount.source)),
+      );
+      return found;
+    });
+    const about = { project, operation: spec.operation };
+    const journal = createJournal(repository.operations, id, spec, { clock, about });
+    const undo = new UndoStack();
+    const session: Session<Spec> = {
+      ...locked,
+      ...{ stack, options, dependencies, host, journal, undo },
+    };
+    return await closing(session, work);
+  });
 }
 
 /** Recovers what is unfinished here, and what dead owners of the lock left in repositories of their own. */
 async function recoverAll(
   lock: HeldLock,
   repository: Repository,
-  stack: Stack,
-  workbench: Workbench,
-  dependencies: Dependencies,
+  given: Omit<RecoveryContext, "operation" | "repository">,
 ): Promise<string[]> {
-  const recovered = await recoverUnfinished(repository, stack, workbench, dependencies);
+  const recovered = await recoverUnfinished(repository, given);
   for (const dead of lock.recoveredFrom) {
     if (dead.repository !== repository.path) {
       const other = new Repository(dead.repository);
       await requireMine(other, dead);
-      recovered.push(...(await recoverUnfinished(other, stack, workbench, dependencies)));
+      recovered.push(...(await recoverUnfinished(other, given)));
     }
     await lock.forget(dead);
   }

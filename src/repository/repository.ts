@@ -1,4 +1,14 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
@@ -42,16 +52,23 @@ export class Repository {
     return join(this.path, "backups", id);
   }
 
-  /** @throws RefusedError when the path cannot be written or lies inside a path that is backed up. */
-  async create(backedUp: readonly string[]): Promise<void> {
+  /** @throws RefusedError when the path lies inside one that is backed up; an empty repository is removed then. */
+  async refuseInside(backedUp: readonly string[]): Promise<void> {
     const inside = backedUp.find((path) =>
       `${this.path}${sep}`.startsWith(`${resolve(path)}${sep}`),
     );
-    if (inside !== undefined) {
-      throw new RefusedError(
-        `repository: ${this.path} lies inside ${inside}, which is backed up; choose a path outside of it`,
-      );
+    if (inside === undefined) return;
+    for (const part of ["backups", "marks", "operations", "."]) {
+      // What is not empty stays.
+      await rmdir(resolve(this.path, part)).catch(() => undefined);
     }
+    throw new RefusedError(
+      `repository: ${this.path} lies inside ${inside}, which is backed up; choose a path outside of it`,
+    );
+  }
+
+  /** Makes the repository's directories. @throws RefusedError when they cannot be written. */
+  async create(): Promise<void> {
     try {
       for (const part of ["backups", "marks", "operations"]) {
         await mkdir(join(this.path, part), { recursive: true, mode: 0o700 });

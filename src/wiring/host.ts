@@ -4,6 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Dependencies } from "../commands/command.ts";
 import type { Host, Workbench } from "../commands/host.ts";
+import { repositoryPath } from "../commands/repository-path.ts";
+import { RefusedError } from "../core/errors.ts";
 import { createTaskRunner, type HelperEntry } from "../helper/runner.ts";
 import type { Options } from "../options.ts";
 import { createContainers } from "../stack/containers.ts";
@@ -12,6 +14,7 @@ import { connect, type Engine } from "../stack/engine.ts";
 import { checkHost } from "../stack/host.ts";
 import { inspectImage, repoDigest } from "../stack/images.ts";
 import { acquireLock } from "../stack/lock.ts";
+import { locateProject } from "../stack/project.ts";
 import { containersOf, openScratch, removeDeadScratches, serverOf } from "../stack/scratch.ts";
 import { findSharedUses } from "../stack/shared.ts";
 
@@ -37,6 +40,17 @@ export function createHost(): Host {
   };
   return {
     name: hostname(),
+    project: async (options) => {
+      try {
+        return (await locateProject(await engine(), options)).project;
+      } catch (error) {
+        // Recovery must reach a stack whose containers are gone; a name that was never backed up is a typing error.
+        const { projectName } = options;
+        if (!(error instanceof RefusedError) || projectName === undefined) throw error;
+        if (!existsSync(repositoryPath(options, projectName))) throw error;
+        return projectName;
+      }
+    },
     discover: async (options: Options, dependencies) => {
       const { containers, tasks } = await workbench("discovery", dependencies);
       const { signal } = dependencies;

@@ -11,6 +11,9 @@ import { gatewayState } from "../lab/writers.ts";
 
 const env = { HOME: process.env.HOME ?? "/root" };
 
+/** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */
+const ignore = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
+
 async function told(args: readonly string[]): Promise<Record<string, unknown>> {
   const { stdout, stderr } = await keeper([...args, "--json"], { env });
   if (process.env.SHOW !== undefined) console.log(stderr);
@@ -67,7 +70,7 @@ describe("restore", () => {
       const restored = await told(["restore", ...at]);
       expect(restored.reason ?? restored.result).toBe("restored");
       await ready(stack);
-      expect(diff(before, await snapshot(stack), { ignore: [/agent\.sock: lost/] })).toEqual([]);
+      expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
       expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
       const [aside] = restored.setAside as string[];
       expect(await readdir(aside as string)).toContain("left-by-a-newer-version");
@@ -91,7 +94,7 @@ describe("restore", () => {
       const restored = await told(["restore", ...at]);
       expect(restored.reason ?? restored.result).toBe("restored");
       await ready(stack);
-      expect(diff(before, await snapshot(stack), { ignore: [/agent\.sock: lost/] })).toEqual([]);
+      expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
     });
   });
 });

@@ -31,10 +31,3 @@ export const backupJournal = {
   phases: ["copy"],
   steps: backupSteps,
 } as const satisfies JournalSpec;
-
-/** The journal of an operation whose only work is what taking the lock does, or that can be cut off anywhere. */
-const quiet = { phases: ["work"], steps: {} } as const;
-/** The journal of `prune`. */
-export const pruneJournal = { operation: "prune", ...quiet } as const satisfies JournalSpec;
-/** The journal of `recover`. */
-export const recoverJournal = { operation: "recover", ...quiet } as const satisfies JournalSpec;

@@ -1,4 +1,5 @@
-import type { QdrantStore } from "../../model/stack.ts";
+import { RefusedError } from "../../core/errors.ts";
+import type { QdrantStore, Stack } from "../../model/stack.ts";
 import { forgetQdrantSnapshots } from "../../stores/qdrant.ts";
 import { removeBrokerCopy } from "../../stores/rabbitmq-tasks.ts";
 import type { StoreContext } from "../../stores/store.ts";
@@ -11,19 +12,19 @@ import { backupJournal } from "./journal.ts";
  * inside containers are ended, its half copy is gone. Undone newest first; can be run again.
  */
 export async function recoverBackup(context: RecoveryContext): Promise<void> {
-  const { repository, operation, stack, containers, dependencies } = context;
+  const { repository, operation, containers, dependencies } = context;
   const directory = repository.operations;
   const { entries } = readJournal(directory, operation.id, backupJournal);
   const journal = reopenJournal(directory, operation.id, backupJournal, dependencies);
   for (const entry of entries.toReversed()) await undo(entry, context);
-  for (const { id, state } of stack.containers) {
+  for (const { id, state } of (await stackIfWhole(context))?.containers ?? []) {
     if (state === "running") await containers.endLeftovers(id, operation.id);
   }
   journal.close("undone");
 }
 
 async function undo(entry: JournalEntry<typeof backupJournal>, context: RecoveryContext) {
-  const { containers, repository, stack, tasks, dependencies } = context;
+  const { containers, repository, tasks, dependencies } = context;
   switch (entry.step) {
     case "begin":
       return await repository.discard(entry.data.id);
@@ -45,16 +46,28 @@ async function undo(entry: JournalEntry<typeof backupJournal>, context: Recovery
     }
     case "qdrant-snapshots": {
       const { service, known } = entry.data;
-      const store = stack.stores.find(
+      const stack = await stackIfWhole(context);
+      const store = stack?.stores.find(
         (candidate): candidate is QdrantStore =>
           candidate.kind === "qdrant" && candidate.service === service,
       );
-      const running = stack.containers.find(({ id }) => id === store?.containerId)?.state;
+      const running = stack?.containers.find(({ id }) => id === store?.containerId)?.state;
       if (store === undefined || running !== "running") return;
       const { reporter, clock, signal } = dependencies;
       const storeContext: StoreContext = { containers, tasks, reporter, clock, signal };
       await forgetQdrantSnapshots(store, known, storeContext);
     }
+  }
+}
+
+/** In a stack that a person has taken apart meanwhile there is nothing left inside containers. */
+async function stackIfWhole(context: RecoveryContext): Promise<Stack | undefined> {
+  try {
+    return await context.discover();
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    context.dependencies.reporter.info(`what is inside containers is left: ${error.message}`);
+    return undefined;
   }
 }
 
