@@ -70,12 +70,12 @@ const gateway = made.model.services.gateway as Record<string, unknown>;
 describe("a scratch project", () => {
   it("keeps nothing of a service that reaches outside", () => {
     const absent = Object.keys(dangerous).filter((key) => !(key in gateway));
-    expect(absent.toSorted()).toEqual(
-      [
+    expect(new Set(absent)).toEqual(
+      new Set([
         ...["build", "cap_add", "container_name", "deploy", "devices", "external_links"],
         ...["extra_hosts", "ipc", "links", "network_mode", "pid", "ports", "privileged"],
         ...["secrets", "security_opt", "volumes_from"],
-      ].toSorted(),
+      ]),
     );
     expect(gateway).toMatchObject({
       image: "sha256:aa",
@@ -108,7 +108,7 @@ describe("a scratch project", () => {
       expect(text).not.toContain(live);
     }
     for (const volume of Object.values(made.model.volumes ?? {})) {
-      expect(Object.keys(volume ?? {}).toSorted()).toEqual(["labels", "name"]);
+      expect(new Set(Object.keys(volume ?? {}))).toEqual(new Set(["labels", "name"]));
     }
     expect(made.omitted.join("\n")).toContain("docker.sock");
   });
