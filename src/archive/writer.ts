@@ -66,7 +66,7 @@ export async function writeThreaded(
   return await thread.end();
 }
 
-type Reply = { bytes: number; sha256: string } | { error: Error } | "written";
+type Reply = { bytes: number; sha256: string } | { error: Error; code?: string } | "written";
 
 function startThread(fd: number, age: { head: Buffer; key: KeyObject } | undefined) {
   const worker = new Worker(`(${writingProgram})(${makeSealer})`, {
@@ -79,7 +79,8 @@ function startThread(fd: number, age: { head: Buffer; key: KeyObject } | undefin
   let wake = (): void => undefined;
   worker.on("message", (reply: Reply) => {
     if (reply === "written") pending--;
-    else outcome = "error" in reply ? reply.error : reply;
+    else if ("error" in reply) outcome = Object.assign(reply.error, { code: reply.code });
+    else outcome = reply;
     wake();
   });
   worker.on("error", (error: Error) => {
@@ -169,7 +170,8 @@ function writingProgram(sealerOf: typeof makeSealer): void {
     try {
       onFrame(frame);
     } catch (error) {
-      parentPort.postMessage({ error });
+      // A message takes an error's text along, and not its code.
+      parentPort.postMessage({ error, code: (error as NodeJS.ErrnoException).code });
       parentPort.close();
     }
   });

@@ -1,0 +1,86 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../lab/run.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { until } from "../lab/step.ts";
+import { keeper, listed, stackFlags, startKeeper } from "./support/keeper.ts";
+import { remainsOf } from "./support/remains.ts";
+import { stateOf } from "./support/state.ts";
+
+let stack: LabStack;
+let repository: string;
+
+beforeAll(async () => {
+  stack = await createStack({ tier: "personal", name: "stopped", writers: 20 });
+  repository = join(stack.scratch, "repository");
+  // What a person has stopped is not the backup's to start.
+  await stack.compose(["stop", "--timeout", "5", "sophon-dashboard"]);
+});
+afterAll(async () => {
+  await stack.down();
+});
+
+const flags = () => ["backup", ...stackFlags(stack, repository), "--consistency", "stopped"];
+
+test("copies while nothing writes, and starts again exactly what ran", async () => {
+  const before = await stateOf(stack);
+  const made = await keeper(flags());
+  expect(made.code, made.stderr).toBe(0);
+  const after = await stateOf(stack);
+  expect(after["sophon-dashboard"]).toEqual(before["sophon-dashboard"]);
+  expectStartedAgain(before, after);
+  const manifest = JSON.parse(await readFile(join(made.result.path, "manifest.json"), "utf8"));
+  const data = manifest.components.find(({ name }: { name: string }) => name === "data");
+  const { startedAt, finishedAt } = await gatewayTimes();
+  expect(Date.parse(finishedAt)).toBeLessThanOrEqual(Date.parse(data.startedAt));
+  expect(Date.parse(data.endedAt)).toBeLessThanOrEqual(Date.parse(startedAt));
+});
+
+test("cancelled while they are stopped, starts them again", async () => {
+  const before = await stateOf(stack);
+  const running = startKeeper(flags());
+  await running.says(/Copy data/);
+  running.kill("SIGTERM");
+  const ended = await running.ended;
+  expect(ended.code, ended.stderr).toBe(130);
+  expectStartedAgain(before, await stateOf(stack));
+  expect(await remainsOf(stack, repository)).toEqual([]);
+});
+
+test("killed while they are stopped, leaves to the next run to start them again", async () => {
+  const before = await stateOf(stack);
+  const running = startKeeper(flags());
+  await until("the gateway is stopped", 120_000, async () => {
+    const states = Object.entries(await stateOf(stack));
+    return states.some(
+      ([service, { status }]) => service.endsWith("gateway") && status === "exited",
+    );
+  });
+  running.kill("SIGKILL");
+  await running.ended;
+  const complete = await listed(stack, repository);
+  const recovered = await keeper(["recover", ...stackFlags(stack, repository)]);
+  expect(recovered.code, recovered.stderr).toBe(0);
+  expect(recovered.result.recovered).toHaveLength(1);
+  const after = await stateOf(stack);
+  expect(after["sophon-dashboard"]).toEqual(before["sophon-dashboard"]);
+  expectStartedAgain(before, after);
+  expect(await remainsOf(stack, repository)).toEqual([]);
+  expect(await listed(stack, repository)).toEqual(complete);
+});
+
+type States = Awaited<ReturnType<typeof stateOf>>;
+
+/** The same container, running, with its restart policy, and started after it had been stopped. */
+function expectStartedAgain(before: States, after: States): void {
+  const { startedAt, ...same } = before["sophon-gateway"] ?? { startedAt: "" };
+  expect(after["sophon-gateway"]).toMatchObject(same);
+  expect(after["sophon-gateway"]?.startedAt).not.toBe(startedAt);
+}
+
+async function gatewayTimes(): Promise<{ startedAt: string; finishedAt: string }> {
+  const format = '{"startedAt":{{json .State.StartedAt}},"finishedAt":{{json .State.FinishedAt}}}';
+  const id = await stack.containerId("sophon-gateway");
+  return JSON.parse(await run(["docker", "inspect", "--format", format, id]));
+}

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { run, tryRun } from "../../lab/run.ts";
+import type { LabStack } from "../../lab/stack.ts";
+import { until } from "../../lab/step.ts";
+
+const momentMs = 240_000;
+
+/** A moment at which something can be done; it lasts until it is disposed. */
+export interface Moment extends AsyncDisposable {
+  /** Resolves when the program is in the middle of it. */
+  readonly reached: () => Promise<void>;
+}
+
+/** Holds a table of the second database, so that its dump begins and cannot end. */
+export async function heldDump(stack: LabStack): Promise<Moment> {
+  const id = await stack.containerId("postgres");
+  const psql = (...more: string[]) => ["psql", "-U", "sophon", "-d", "sophon_analytics", ...more];
+  const inside = (...argv: string[]) => run(["docker", "exec", id, ...argv]);
+  const hold = "BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)";
+  // Under another name than psql's own, so that it is not taken for one of the program's.
+  await run(["docker", "exec", "--detach", "--env", "PGAPPNAME=holder", id, ...psql("-c", hold)]);
+  const ask = (what: string) => inside(...psql("-Atc", `SELECT count(*) ${what}`));
+  const held =
+    "FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'events'::regclass";
+  const waiting = "FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass";
+  await until("the table is held", momentMs, async () => Number(await ask(held)) === 1);
+  const end =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'";
+  return {
+    reached: async () => {
+      await until("the dump waits", momentMs, async () => Number(await ask(waiting)) > 0);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await inside(...psql("-Atc", end));
+      const gone = async () =>
+        !/pg_sleep/.test((await tryRun(["docker", "top", id, "-eo", "args"])).stdout);
+      await until("the holder is gone", momentMs, gone);
+    },
+  };
+}
+
+/** Makes the server take its time for every key that it sends. */
+export async function slowTransfer(stack: LabStack): Promise<Moment> {
+  const id = await stack.containerId("redis");
+  const set = (delayUs: number) =>
+    run([
+      "docker",
+      "exec",
+      id,
+      "redis-cli",
+      "-e",
+      "CONFIG",
+      "SET",
+      "rdb-key-save-delay",
+      String(delayUs),
+    ]);
+  await set(300_000);
+  return {
+    reached: async () => {
+      await until(
+        "the transfer runs",
+        momentMs,
+        async () => (await processesIn(id, /--rdb/)).length > 0,
+      );
+    },
+    [Symbol.asyncDispose]: async () => {
+      await set(0);
+    },
+  };
+}
+
+/** The moment at which the engine says that a container was paused. */
+export async function pausing(container: string): Promise<Moment> {
+  const filters = ["--filter", `container=${container}`, "--filter", "event=pause"];
+  const events = spawn("docker", ["events", ...filters, "--format", "{{.Action}}"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const first = once(createInterface({ input: events.stdout }), "line");
+  first.catch(() => undefined);
+  await once(events, "spawn");
+  return {
+    reached: async () => {
+      await first;
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = once(events, "close");
+      events.kill();
+      await closed;
+    },
+  };
+}
+
+/** The pids, as this host sees them, of a container's processes whose command line matches. */
+export async function processesIn(container: string, pattern: RegExp): Promise<number[]> {
+  const { stdout } = await tryRun(["docker", "top", container, "-eo", "pid,args"]);
+  const lines = stdout.split("\n").slice(1);
+  return lines.filter((line) => pattern.test(line)).map((line) => Number.parseInt(line, 10));
+}
+
+/** Whether a container is paused. */
+export async function isPaused(container: string): Promise<boolean> {
+  const format = ["--format", "{{.State.Paused}}"];
+  return (await run(["docker", "inspect", ...format, container])).trim() === "true";
+}
