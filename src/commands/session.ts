@@ -59,7 +59,10 @@ export async function withLock<T>(
     const recovered = await recoverAll(lock, repository, given);
     return await work({ ...workbench, id, project, repository, recovered });
   } finally {
-    await lock.release();
+    // Never instead of what failed before it: a lock whose owner is gone is taken over by the next run.
+    await lock.release().catch((error: unknown) => {
+      dependencies.reporter.warning(`the lock could not be given back: ${describeError(error)}`);
+    });
   }
 }
 

@@ -1,0 +1,130 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run } from "../lab/run.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { until } from "../lab/step.ts";
+import {
+  type AgeKey,
+  ageKey,
+  listed,
+  type RunningKeeper,
+  stackFlags,
+  startKeeper,
+} from "./support/keeper.ts";
+import { heldDump, type Moment, processesIn, slowTransfer } from "./support/moments.ts";
+import { remainsOf } from "./support/remains.ts";
+import { type ServiceState, stateOf } from "./support/state.ts";
+
+let stack: LabStack;
+let key: AgeKey;
+let repository: string;
+
+beforeAll(async () => {
+  stack = await createStack({ tier: "enterprise", name: "dumps" });
+  key = await ageKey(stack);
+  repository = join(stack.scratch, "repository");
+});
+afterAll(async () => {
+  await stack.down();
+});
+
+describe("no backup is recorded, and the stack is as before, when", () => {
+  test("pg_dump is killed half way", async () => {
+    const before = await stateOf(stack);
+    await using dump = await heldDump(stack);
+    const running = await startedUntil(dump);
+    await killIn("postgres", /pg_dump --format/);
+    await expectFailure(running, /^postgres-sophon_analytics: .*pg_dump/, before);
+  });
+
+  test("the server is stopped in the middle of its dump", async () => {
+    const before = await stateOf(stack);
+    const dump = await heldDump(stack);
+    const running = await startedUntil(dump);
+    await stack.compose(["stop", "--timeout", "30", "postgres"]);
+    const ended = await running.ended;
+    await stack.compose(["start", "postgres"]);
+    expectFailed(ended, /^postgres/);
+    const { postgres: _, ...others } = before;
+    expect(await stateOf(stack)).toMatchObject(others);
+    expect(await remainsOf(stack, repository)).toEqual([]);
+    expect(await listed(stack, repository)).toEqual([]);
+  });
+
+  test("redis-cli is killed half way", async () => {
+    const before = await stateOf(stack);
+    await using transfer = await slowTransfer(stack);
+    const running = await startedUntil(transfer);
+    await killIn("redis", /redis-cli .*--rdb/);
+    await expectFailure(running, /^redis: /, before);
+  });
+
+  test("a server is removed in the middle of its transfer", async () => {
+    const transfer = await slowTransfer(stack);
+    const running = await startedUntil(transfer);
+    await run(["docker", "rm", "--force", await stack.containerId("redis")]);
+    expectFailed(await running.ended, /^redis: /);
+    // A person's act is not undone: everything else is as before.
+    expect(Object.keys(await stateOf(stack))).not.toContain("redis");
+    expect(await remainsOf(stack, repository)).toEqual([]);
+    expect(await listed(stack, repository)).toEqual([]);
+  });
+
+  test("a server does not run at all: refused, with the service's name", async () => {
+    await stack.compose(["up", "--detach", "--no-recreate", "redis"]);
+    await stack.compose(["stop", "qdrant"]);
+    const refused = await backup().ended;
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.result.reason.message).toMatch(/^service qdrant does not run/);
+    expect(await stateOf(stack)).toMatchObject({ qdrant: { status: "exited" } });
+  });
+});
+
+function backup(env: Readonly<Record<string, string>> = {}): RunningKeeper {
+  const flags = [...stackFlags(stack, repository), "--recipients", key.recipient];
+  return startKeeper(["backup", ...flags], { env });
+}
+
+async function startedUntil(
+  moment: Moment,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningKeeper> {
+  const running = backup(env);
+  const early = running.ended.then(({ stderr }) => {
+    throw new Error(`it ended too early:\n${stderr}`);
+  });
+  await Promise.race([moment.reached(), early]);
+  early.catch(() => undefined);
+  return running;
+}
+
+/** Kills the one process of a service's container that matches, as the kernel does when memory runs out. */
+async function killIn(service: string, pattern: RegExp): Promise<void> {
+  const container = await stack.containerId(service);
+  // The tagged shell around it has the same words: the program itself is the youngest.
+  const pid = await until("it runs", 60_000, async () =>
+    (await processesIn(container, pattern)).toSorted((a, b) => a - b).at(-1),
+  );
+  process.kill(pid, "SIGKILL");
+}
+
+async function expectFailure(
+  running: RunningKeeper,
+  message: RegExp,
+  before: Record<string, ServiceState>,
+): Promise<void> {
+  expectFailed(await running.ended, message);
+  await expectNothingLeft(before);
+}
+
+function expectFailed(ended: Awaited<RunningKeeper["ended"]>, message: RegExp): void {
+  expect(ended.code, ended.stderr).toBe(3);
+  expect(ended.result).toMatchObject({ result: "backup-failed" });
+  expect(ended.result.reason.message).toMatch(message);
+}
+
+async function expectNothingLeft(before: Record<string, ServiceState>): Promise<void> {
+  expect(await remainsOf(stack, repository)).toEqual([]);
+  expect(await stateOf(stack)).toEqual(before);
+  expect(await listed(stack, repository)).toEqual([]);
+}
