@@ -6,6 +6,7 @@ import { prune } from "./commands/prune.ts";
 import { recover } from "./commands/recover.ts";
 import { restore } from "./commands/restore.ts";
 import { scanLog } from "./commands/scan-log.ts";
+import { upgradeTest } from "./commands/upgrade-test.ts";
 import { verify } from "./commands/verify.ts";
 import type { Result } from "./model/result.ts";
 import type { Options } from "./options.ts";
@@ -19,6 +20,7 @@ export const commands: Commands = {
   recover: onHost(recover),
   restore: onHost(restore),
   verify: onHost(verify),
+  "upgrade-test": onHost(upgradeTest),
   "scan-log": async (options, dependencies) => {
     const { state, logAllow: allow, logDeny: deny } = options;
     const rules = { allow, deny, ...(state === undefined ? {} : { state }) };

@@ -3,6 +3,7 @@ import type { TaskRunner } from "../core/task.ts";
 import type { ScratchProject } from "../model/scratch-project.ts";
 import type { ComposeModel, ContainerState, DiscoveredStore, Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
+import type { Engine } from "../stack/engine.ts";
 import type { ScratchStack } from "../stack/scratch.ts";
 import type { ServerKind } from "../stack/server-kind.ts";
 import type { SharedUse } from "../stack/shared.ts";
@@ -60,6 +61,8 @@ export interface Host {
    * @throws LockedError that tells who holds it.
    */
   lock(wish: LockWish, dependencies: Dependencies): Promise<HeldLock>;
+  /** The engine itself, for what changes containers and images. */
+  engine(): Promise<Engine>;
   /** `repository@sha256:...` of an image, or null. */
   repoDigest(imageId: string, reference: string): Promise<string | null>;
   /** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */

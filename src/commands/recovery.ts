@@ -6,6 +6,7 @@ import type { Dependencies } from "./command.ts";
 import type { Host, Workbench } from "./host.ts";
 import { recoverRestore } from "./restore/undo.ts";
 import { recoverBackup } from "./restore-point/recover.ts";
+import { recoverUpgrade } from "./upgrade/recover.ts";
 
 /** What the recovery of one operation is given. */
 export interface RecoveryContext extends Workbench {
@@ -25,6 +26,7 @@ const recoveries: Readonly<Record<string, (context: RecoveryContext) => Promise<
   // Every removal is whole or undone by the clean-up of partial directories.
   prune: forget,
   recover: forget,
+  "upgrade-test": recoverUpgrade,
 };
 
 async function forget({ repository, operation, dependencies }: RecoveryContext): Promise<void> {

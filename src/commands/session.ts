@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { access, constants } from "node:fs/promises";
-import { CancelledError, describeError, KeeperError, RefusedError } from "../core/errors.ts";
+import {
+  CancelledError,
+  describeError,
+  exitCodes,
+  KeeperError,
+  RefusedError,
+} from "../core/errors.ts";
 import { UndoStack } from "../core/undo.ts";
 import { backupId } from "../model/backup-id.ts";
 import type { Stack } from "../model/stack.ts";
@@ -152,8 +158,14 @@ async function closing<Spec extends JournalSpec, T>(
     const failed = await undo.unwind();
     if (failed.length === 0) journal.close("undone");
     else journal[Symbol.dispose]();
-    throw withUndoFailures(dependencies.signal.aborted ? cancelled(error) : error, failed);
+    const isCancelled = dependencies.signal.aborted && !needsPerson(error);
+    throw withUndoFailures(isCancelled ? cancelled(error) : error, failed);
   }
+}
+
+/** That the host is not as before is told also when the run was cancelled. */
+function needsPerson(error: unknown): boolean {
+  return error instanceof KeeperError && error.exitCode === exitCodes.needsPerson;
 }
 
 function cancelled(error: unknown): KeeperError {

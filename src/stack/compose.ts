@@ -23,6 +23,8 @@ export interface UpOptions {
   /** Waits this long until all are running or healthy. */
   readonly waitSeconds?: number;
   readonly removeOrphans?: boolean;
+  /** How many containers of a service there are to be, where that is not what the files say. */
+  readonly scale?: Readonly<Record<string, number>>;
 }
 
 /** The arguments of `docker` that choose the project: the same files, directory, env files and profiles every time. */
@@ -52,6 +54,7 @@ export function upArguments(project: ComposeProject, options: UpOptions = {}): s
     ...(options.forceRecreate === true ? ["--force-recreate"] : []),
     ...(options.noRecreate === true ? ["--no-recreate"] : []),
     ...(options.removeOrphans === true ? ["--remove-orphans"] : []),
+    ...Object.entries(options.scale ?? {}).flatMap(([name, n]) => ["--scale", `${name}=${n}`]),
     ...(wait === undefined ? [] : ["--wait", "--wait-timeout", String(wait)]),
     ...(options.services ?? []),
   ];

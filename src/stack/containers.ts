@@ -172,14 +172,15 @@ function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Removes a container with its anonymous volumes, whatever it does; one that is gone is fine. */
+/** Removes a container, by default with its anonymous volumes, whatever it does; one that is gone is fine. */
 export async function removeContainer(
   engine: Pick<Engine, "docker">,
   container: string,
+  { volumes = true }: { readonly volumes?: boolean } = {},
 ): Promise<void> {
   const found = engine.docker.getContainer(container);
   try {
-    await found.remove({ force: true, v: true });
+    await found.remove({ force: true, v: volumes });
   } catch (error) {
     if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
   }

@@ -1,3 +1,5 @@
+import { RefusedError } from "../core/errors.ts";
+import { ExecError, run } from "../core/exec.ts";
 import { keeperLabels } from "../model/labels.ts";
 import type { ServiceRecord } from "../model/manifest.ts";
 import type { Stack } from "../model/stack.ts";
@@ -65,6 +67,30 @@ export async function serviceRecords(
     records[service] = { ...record, ...before, replicas };
   }
   return records;
+}
+
+/**
+ * Pulls one image, as the docker command does it: with the credentials of this user.
+ *
+ * @throws RefusedError when it cannot be had.
+ */
+export async function pullImage(
+  engine: Pick<Engine, "environment">,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await run("docker", ["pull", "--quiet", reference], { addEnv: engine.environment, signal });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    const stderr = cause instanceof ExecError ? cause.stderr.trim() : "";
+    throw new RefusedError(`${reference} cannot be pulled`, {
+      class: "no-image",
+      hint: "Check the tag, the platform, and `docker login` of the user that runs this.",
+      evidence: stderr.split("\n").slice(-3).join("\n"),
+      cause,
+    });
+  }
 }
 
 /** Gives an image another name. */

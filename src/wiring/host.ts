@@ -61,6 +61,7 @@ export function createHost(): Host {
     workbench,
     lock: async (wish, { clock }) =>
       acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
+    engine,
     repoDigest: async (imageId, reference) => repoDigest(await engine(), imageId, reference),
     hasImage: async (imageId) => (await inspectImage(await engine(), imageId)) !== undefined,
     containersOf: async (project) => containersOf(await engine(), project),

@@ -1,3 +1,10 @@
+import {
+  deltaTask,
+  estimateCopy,
+  preCopyTask,
+  putBackTask,
+  removeCopyTask,
+} from "../copy/tasks.ts";
 import type { NamedTask } from "../core/task.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
@@ -21,6 +28,8 @@ import { measureTrees } from "../stores/tree-size.ts";
 export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   backupQdrant,
   copyFrozen,
+  deltaTask,
+  estimateCopy,
   forgetSnapshots,
   listSnapshots,
   lookTask,
@@ -28,7 +37,10 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   measureTrees,
   placeRdb,
   preCopyBroker,
+  preCopyTask,
+  putBackTask,
   removeBrokerCopy,
+  removeCopyTask,
   restoreQdrant,
   stackPack,
   stackUnpack,

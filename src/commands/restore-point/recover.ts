@@ -23,7 +23,11 @@ export async function recoverBackup(context: RecoveryContext): Promise<void> {
   journal.close("undone");
 }
 
-async function undo(entry: JournalEntry<typeof backupJournal>, context: RecoveryContext) {
+/** Undoes one step of a backup; can be repeated. */
+export async function undo(
+  entry: JournalEntry<typeof backupJournal>,
+  context: RecoveryContext,
+): Promise<void> {
   const { containers, repository, tasks, dependencies } = context;
   switch (entry.step) {
     case "begin":

@@ -1,0 +1,151 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describeError, exitCodes, KeeperError, RefusedError } from "../core/errors.ts";
+import type { Result } from "../model/result.ts";
+import type { Options } from "../options.ts";
+import { requireRunning } from "../stack/discovery.ts";
+import type { GateVerdict } from "../upgrade/gate.ts";
+import type { Dependencies } from "./command.ts";
+import type { Host } from "./host.ts";
+import { withSession } from "./session.ts";
+import { apply, type NewImages } from "./upgrade/apply.ts";
+import { backUp } from "./upgrade/backup.ts";
+import { preCopyAll } from "./upgrade/copies.ts";
+import { cleanUp, finish, recordDeployed } from "./upgrade/finish.ts";
+import { keepOldImages, pullImages } from "./upgrade/images.ts";
+import { type UpgradePlan, upgradeJournal } from "./upgrade/journal.ts";
+import { preflight } from "./upgrade/preflight.ts";
+import { type Prober, startProber } from "./upgrade/prober.ts";
+import { quiesce } from "./upgrade/quiesce.ts";
+import { requireGood } from "./upgrade/require-good.ts";
+import { committed, planned, rolledBack, unchanged } from "./upgrade/result.ts";
+import { rollBack } from "./upgrade/roll-back.ts";
+import { rollbackContext, type UpgradeSession } from "./upgrade/session.ts";
+
+/** A result of which only the time is missing. */
+type Outcome = Pick<Result, "result" | "warnings"> & { readonly [member: string]: unknown };
+
+/**
+ * Upgrades the live stack. It ends with the new version working on its data (`passed`), or the old version working
+ * on its data (`rolled-back`), whatever happens in between.
+ *
+ * @throws RefusedError, BackupFailedError, LockedError, CancelledError with the stack as it was; KeeperError (exit 7)
+ *   when the old version could not be brought back.
+ */
+export async function upgradeTest(
+  options: Options,
+  dependencies: Dependencies & { readonly host: Host },
+): Promise<Result> {
+  if (options.target !== "live") {
+    throw new RefusedError("target: this version has no rehearsal yet: leave target out", {
+      class: "no-rehearsal",
+    });
+  }
+  const { clock } = dependencies;
+  const begun = clock.monotonicMs();
+  return await withSession(upgradeJournal, options, dependencies, async (session) => {
+    const outcome = await upgrade(session);
+    const { recovered } = session;
+    const seconds = (clock.monotonicMs() - begun) / 1000;
+    return { ...outcome, recovered, seconds };
+  });
+}
+
+/** The story: until the stack is touched an error only cleans up; from then on it goes all the way back. */
+async function upgrade(session: UpgradeSession): Promise<Outcome> {
+  const { id, stack, options, undo, journal, dependencies, repository } = session;
+  const { reporter } = dependencies;
+  requireRunning(stack);
+  const work = join(repository.path, "upgrades", id);
+  undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
+  const plan = await reporter.group("Look before anything is done", () => preflight(session));
+  if (options.dryRun) {
+    await undo.unwind();
+    return planned(plan);
+  }
+  const context = await rollbackContext(session);
+  journal.append("preflight", "plan", plan);
+  undo.add("clean up", () => cleanUp(context, plan));
+  await keepOldImages(session, plan);
+  const images = await reporter.group("Pull while the stack serves", () =>
+    pullImages(session, plan),
+  );
+  if (Object.keys(images).length === 0) {
+    await undo.unwind();
+    return unchanged(plan);
+  }
+  const backup = await backUp(session);
+  await reporter.group("Copy for the way back", async () => {
+    journal.append("pre-copy", "copies", { copies: plan.copies.map(({ copy }) => copy) });
+    await preCopyAll(session, plan);
+  });
+  undo.commit();
+  using prober = startProber(stack, options);
+  return { ...(await exchange(session, plan, images, prober)), ...backup };
+}
+
+async function exchange(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  images: NewImages,
+  prober: Prober,
+): Promise<Outcome> {
+  const { journal, dependencies } = session;
+  const { reporter } = dependencies;
+  let applied = false;
+  let verdict: GateVerdict;
+  try {
+    await reporter.group("Make the copy exact", () => quiesce(session, plan));
+    applied = true;
+    await reporter.group("Apply", () => apply(session, plan, images));
+    verdict = await reporter.group("Watch", () => requireGood(session, plan, images));
+  } catch (error) {
+    return await goBack(session, plan, applied, error, prober);
+  }
+  journal.append("committed", "committed", {});
+  const seconds = prober.seconds();
+  await leftOpenOnError(session, async () => {
+    await recordDeployed(session, plan);
+    await finish(await rollbackContext(session), plan);
+  });
+  return committed(plan, verdict, seconds);
+}
+
+/** The way back; what led to it is the reason of the result. */
+async function goBack(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  applied: boolean,
+  error: unknown,
+  prober: Prober,
+): Promise<Outcome> {
+  const { journal, dependencies } = session;
+  const context = await rollbackContext(session);
+  dependencies.reporter.warning(`the old version comes back: ${describeError(error)}`);
+  const verdict = await leftOpenOnError(session, async () => {
+    const checked = await rollBack(context, plan, applied, describeError(error));
+    journal.append("rolled-back", "rolled-back", {});
+    await finish(context, plan);
+    return checked;
+  });
+  dependencies.signal.throwIfAborted();
+  return rolledBack(session, plan, error, verdict, prober.seconds());
+}
+
+/** What fails here leaves the journal open, so that `recover` goes on from there. */
+async function leftOpenOnError<T>(session: UpgradeSession, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const failure =
+      cause instanceof KeeperError
+        ? cause
+        : new KeeperError(exitCodes.needsPerson, "rollback-failed", describeError(cause), {
+            cause,
+          });
+    session.undo.add("end the upgrade", () => {
+      throw failure;
+    });
+    throw failure;
+  }
+}

@@ -1,0 +1,47 @@
+import { describeError } from "../../core/errors.ts";
+import { deltaAll } from "./copies.ts";
+import type { UpgradePlan } from "./journal.ts";
+import type { UpgradeSession } from "./session.ts";
+
+const stopSeconds = 30;
+
+/**
+ * Makes the rollback copy exact: whoever writes is stopped, the stores' servers are frozen for as long as
+ * it takes and not longer.
+ */
+export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
+  const { containers, journal, dependencies } = session;
+  const running = plan.containers.filter(({ state }) => state === "running");
+  // An engine that is restarted would otherwise revive them in the middle of the copy.
+  journal.append("quiesce", "restart-off", { containers: running.map(({ id }) => id) });
+  await Promise.all(running.map(({ id }) => containers.setRestartPolicy(id, "no")));
+  dependencies.signal.throwIfAborted();
+  journal.append("quiesce", "stop-writers", { containers: plan.stop });
+  await Promise.all(plan.stop.map((id) => containers.stop(id, stopSeconds)));
+  dependencies.signal.throwIfAborted();
+  await checkpoint(session);
+  journal.append("quiesce", "freeze", { containers: plan.pause });
+  await Promise.all(plan.pause.map((id) => containers.pause(id)));
+  await deltaAll(session, plan);
+  journal.append("quiesce", "thaw", {});
+  await Promise.all(plan.pause.map((id) => containers.unpause(id)));
+}
+
+/**
+ * With nothing left to replay, a PostgreSQL server that is started from the copy is exactly what it was; else its
+ * sequences jump ahead (SEQ_LOG_VALS of `src/backend/commands/sequence.c`), and its start takes longer.
+ */
+async function checkpoint({ stack, containers, dependencies }: UpgradeSession): Promise<void> {
+  for (const store of stack.stores) {
+    if (store.kind !== "postgres") continue;
+    const { containerId, user, database, password } = store;
+    const argv = ["psql", "-X", "-q", "-U", user, "-d", database, "-c", "CHECKPOINT"];
+    const env = password === undefined ? {} : { PGPASSWORD: password };
+    await containers
+      .exec(containerId, argv, { env, signal: dependencies.signal, timeoutMs: 30_000 })
+      .catch((error: unknown) => {
+        dependencies.signal.throwIfAborted();
+        dependencies.reporter.info(`${store.service}: no checkpoint: ${describeError(error)}`);
+      });
+  }
+}

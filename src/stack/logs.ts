@@ -1,0 +1,32 @@
+import type { Engine } from "./engine.ts";
+import { orMissing } from "./inspect.ts";
+
+const headerBytes = 8;
+const tailLines = 20_000;
+
+/** The last lines of a container's log, both streams in their order; undefined when the container is gone. */
+export async function readLog(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<string | undefined> {
+  const found = engine.docker.getContainer(container);
+  const info = await orMissing(found.inspect());
+  if (info === undefined) return undefined;
+  const log = await orMissing(
+    found.logs({ stdout: true, stderr: true, follow: false, tail: tailLines }),
+  );
+  if (log === undefined) return undefined;
+  const bytes = log as unknown as Buffer;
+  return info.Config.Tty ? bytes.toString("utf8") : demultiplex(bytes).toString("utf8");
+}
+
+/** Each piece has a header: the stream, three zeros, four bytes of length (Engine API, "attach"). */
+function demultiplex(bytes: Buffer): Buffer {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at + headerBytes <= bytes.length; ) {
+    const length = bytes.readUInt32BE(at + 4);
+    pieces.push(bytes.subarray(at + headerBytes, at + headerBytes + length));
+    at += headerBytes + length;
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,219 @@
+import type { Check, Reason } from "../model/result.ts";
+import type { MigrationProgress } from "./log-scan/progress.ts";
+import type { LogVerdict } from "./log-scan/scan.ts";
+
+/** One container as it was seen at one moment. */
+export interface Seen {
+  readonly service: string;
+  readonly name: string;
+  readonly id: string;
+  readonly imageId: string;
+  /** It belongs to a service that is being upgraded: its log is judged, too. */
+  readonly upgraded: boolean;
+  readonly state: string;
+  readonly health: string;
+  readonly exitCode: number;
+  readonly restartCount: number;
+  readonly startedAt: string;
+  /** It runs, and everything that was asked about its health says that it is well. */
+  readonly good: boolean;
+  readonly detail: string;
+}
+
+/** One look at the whole stack. */
+export interface Look {
+  readonly atMs: number;
+  readonly containers: readonly Seen[];
+  /** By container name, for those that are upgraded: what the log says now. */
+  readonly logs: ReadonlyMap<
+    string,
+    { readonly verdict: LogVerdict; readonly progress: MigrationProgress }
+  >;
+  /** The database is at work, where the log says nothing. */
+  readonly activity?: string | undefined;
+}
+
+/** How long what may last. */
+export interface GateRules {
+  readonly startedMs: number;
+  readonly healthTimeoutMs: number;
+  readonly soakMs: number;
+  /** A log that fails for this long is believed while the container still runs. */
+  readonly logMs?: number;
+  /** A start that only waits for the migration lock hangs after this. */
+  readonly hangMs?: number;
+}
+
+/** What the gate decided. */
+export interface GateVerdict {
+  readonly passed: boolean;
+  readonly checks: readonly Check[];
+  readonly reason?: Reason;
+}
+
+const defaultLogMs = 4_000;
+const defaultHangMs = 45_000;
+const progressMs = 60_000;
+const badLooksInSoak = 3;
+
+/** Decides by a series of looks whether a started stack is good. Pure: the caller brings looks and time. */
+export class Gate {
+  readonly #rules: GateRules;
+  #goodSinceMs: number | undefined;
+  #badLooks = 0;
+  readonly #logBadSinceMs = new Map<string, number>();
+  readonly #steps = new Map<string, { steps: number; up: boolean; atMs: number }>();
+  readonly #starts = new Map<string, { startedAt: string; restarts: number }>();
+  #activity: string | undefined;
+  #activityMs: number;
+
+  constructor(rules: GateRules) {
+    this.#rules = rules;
+    this.#activityMs = rules.startedMs;
+  }
+
+  /** When everything became good and stayed so; undefined while it is not. */
+  get goodSinceMs(): number | undefined {
+    return this.#goodSinceMs;
+  }
+
+  /** The verdict, once there is one. */
+  take(look: Look): GateVerdict | undefined {
+    this.#note(look);
+    const reason =
+      this.#ended(look) ?? this.#badLog(look) ?? this.#hangs(look) ?? this.#unhealthy(look);
+    if (reason !== undefined) return { passed: false, checks: checksOf(look, reason), reason };
+    const since = this.#goodSinceMs;
+    if (since === undefined || this.#badLooks > 0) return undefined;
+    if (look.atMs - since < this.#rules.soakMs) return undefined;
+    // A log that just began to fail is not passed over.
+    if (this.#logBadSinceMs.size > 0) return undefined;
+    return { passed: true, checks: checksOf(look, undefined) };
+  }
+
+  #note(look: Look): void {
+    if (look.activity !== this.#activity) {
+      this.#activity = look.activity;
+      this.#activityMs = look.atMs;
+    }
+    for (const [name, { verdict, progress }] of look.logs) {
+      const before = this.#steps.get(name);
+      if (before?.steps !== progress.steps) {
+        // Once the application says that it is up, what it says is no migration.
+        const up = progress.started && progress.applying === undefined;
+        this.#steps.set(name, { steps: progress.steps, up, atMs: look.atMs });
+      }
+      if (verdict.verdict !== "failed") this.#logBadSinceMs.delete(name);
+      else if (!this.#logBadSinceMs.has(name)) this.#logBadSinceMs.set(name, look.atMs);
+    }
+    if (look.containers.every(({ good }) => good)) {
+      this.#goodSinceMs ??= look.atMs;
+      this.#badLooks = 0;
+    } else if (this.#goodSinceMs !== undefined) this.#badLooks += 1;
+  }
+
+  #ended({ containers, logs }: Look): Reason | undefined {
+    for (const seen of containers) {
+      const first = this.#starts.get(seen.name);
+      if (first === undefined && seen.startedAt !== "" && seen.state === "running") {
+        // One that is not new may have been restarted long ago.
+        const restarts = seen.upgraded ? 0 : seen.restartCount;
+        this.#starts.set(seen.name, { startedAt: seen.startedAt, restarts });
+      }
+      const told = logs.get(seen.name)?.verdict.decisive;
+      const because = told === undefined ? {} : { evidence: told.evidence };
+      const reason = (name: string, message: string): Reason => ({
+        class: told?.class ?? name,
+        message: `${seen.service}: ${message}${told === undefined ? "" : `; ${told.meaning}`}`,
+        ...because,
+      });
+      if (seen.state === "gone") return reason("gone", "its container is gone");
+      if (seen.state === "exited" || seen.state === "dead") {
+        const killed = seen.exitCode === 137 ? " (killed: out of memory, most likely)" : "";
+        return reason("exited", `it ended with code ${seen.exitCode}${killed}`);
+      }
+      const again = first !== undefined && seen.startedAt !== first.startedAt;
+      const more = seen.restartCount > (first?.restarts ?? (seen.upgraded ? 0 : seen.restartCount));
+      if (seen.state === "restarting" || more || again) {
+        return reason("crash-loop", `it ended and was started again (code ${seen.exitCode})`);
+      }
+    }
+    return undefined;
+  }
+
+  #badLog({ atMs, logs }: Look): Reason | undefined {
+    for (const [name, since] of this.#logBadSinceMs) {
+      const decisive = logs.get(name)?.verdict.decisive;
+      if (decisive === undefined) continue;
+      // A lock, or a database that is not up yet, may still come by itself.
+      const patience = decisive.transient ? this.#hangMs() : (this.#rules.logMs ?? defaultLogMs);
+      if (atMs - since < patience) continue;
+      return { class: decisive.class, message: decisive.meaning, evidence: decisive.evidence };
+    }
+    return undefined;
+  }
+
+  #hangs({ atMs, logs }: Look): Reason | undefined {
+    for (const [name, { progress }] of logs) {
+      const since = this.#steps.get(name)?.atMs ?? atMs;
+      const waited = atMs - since;
+      if (!progress.waitingForLock || waited < this.#hangMs()) continue;
+      const seconds = Math.round(waited / 1000);
+      const message = `${name} waits for the migration lock for ${seconds} s and gets no further: a killed migration left it, or another one holds it`;
+      return { class: "migration-lock", message };
+    }
+    return undefined;
+  }
+
+  #hangMs(): number {
+    return this.#rules.hangMs ?? Math.min(defaultHangMs, this.#rules.healthTimeoutMs);
+  }
+
+  #unhealthy({ atMs, containers }: Look): Reason | undefined {
+    const bad = containers.filter(({ good }) => !good);
+    if (bad.length === 0) return undefined;
+    const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
+    if (this.#goodSinceMs !== undefined) {
+      if (this.#badLooks < badLooksInSoak) return undefined;
+      const seconds = Math.round((atMs - this.#goodSinceMs) / 1000);
+      return { class: "not-lasting", message: `healthy, but not for ${seconds} s: ${said}` };
+    }
+    if (atMs - this.#rules.startedMs < this.#rules.healthTimeoutMs) return undefined;
+    if (this.#isMigrating(atMs)) return undefined;
+    const seconds = Math.round((atMs - this.#rules.startedMs) / 1000);
+    return { class: "unhealthy", message: `not healthy after ${seconds} s: ${said}` };
+  }
+
+  /** A migration that makes progress is not cut off: it says something, or its database is at work. */
+  #isMigrating(atMs: number): boolean {
+    if (this.#activity !== undefined && atMs - this.#activityMs < progressMs) return true;
+    const said = [...this.#steps.values()];
+    return said.some(({ steps, up, atMs: since }) => steps > 0 && !up && atMs - since < progressMs);
+  }
+}
+
+function checksOf({ containers, logs }: Look, reason: Reason | undefined): Check[] {
+  const health = containers.map(
+    (seen): Check => ({
+      name: "health",
+      component: seen.service,
+      status: seen.good ? "pass" : "fail",
+      detail: seen.detail,
+    }),
+  );
+  const scanned = [...logs].map(
+    ([name, { verdict }]): Check => ({
+      name: "log",
+      component: name,
+      status: verdict.verdict === "failed" ? "fail" : "pass",
+      detail:
+        verdict.decisive?.evidence ??
+        `no sign of failure in ${verdict.judged} records of the last start`,
+    }),
+  );
+  const decisive: Check[] =
+    reason === undefined
+      ? []
+      : [{ name: reason.class, status: "fail", detail: reason.evidence ?? reason.message }];
+  return [...decisive, ...health, ...scanned];
+}
