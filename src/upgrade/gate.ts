@@ -53,7 +53,6 @@ export interface GateVerdict {
 
 const defaultLogMs = 4_000;
 const defaultHangMs = 45_000;
-const progressMs = 60_000;
 const badLooksInSoak = 3;
 
 /** Decides by a series of looks whether a started stack is good. Pure: the caller brings looks and time. */
@@ -62,14 +61,15 @@ export class Gate {
   #goodSinceMs: number | undefined;
   #badLooks = 0;
   readonly #logBadSinceMs = new Map<string, number>();
-  readonly #steps = new Map<string, { steps: number; up: boolean; atMs: number }>();
+  readonly #steps = new Map<string, { steps: number; atMs: number }>();
   readonly #starts = new Map<string, { startedAt: string; restarts: number }>();
   #activity: string | undefined;
-  #activityMs: number;
+  /** When a migration last made progress: it said something, or its database was at work. */
+  #migratedMs: number;
 
   constructor(rules: GateRules) {
     this.#rules = rules;
-    this.#activityMs = rules.startedMs;
+    this.#migratedMs = rules.startedMs;
   }
 
   /** When everything became good and stayed so; undefined while it is not. */
@@ -93,15 +93,13 @@ export class Gate {
 
   #note(look: Look): void {
     if (look.activity !== this.#activity) {
+      if (this.#activity !== undefined) this.#migratedMs = look.atMs;
       this.#activity = look.activity;
-      this.#activityMs = look.atMs;
     }
     for (const [name, { verdict, progress }] of look.logs) {
-      const before = this.#steps.get(name);
-      if (before?.steps !== progress.steps) {
-        // Once the application says that it is up, what it says is no migration.
-        const up = progress.started && progress.applying === undefined;
-        this.#steps.set(name, { steps: progress.steps, up, atMs: look.atMs });
+      if (this.#steps.get(name)?.steps !== progress.steps) {
+        this.#steps.set(name, { steps: progress.steps, atMs: look.atMs });
+        if (progress.applying !== undefined) this.#migratedMs = look.atMs;
       }
       if (verdict.verdict !== "failed") this.#logBadSinceMs.delete(name);
       else if (!this.#logBadSinceMs.has(name)) this.#logBadSinceMs.set(name, look.atMs);
@@ -178,17 +176,10 @@ export class Gate {
       const seconds = Math.round((atMs - this.#goodSinceMs) / 1000);
       return { class: "not-lasting", message: `healthy, but not for ${seconds} s: ${said}` };
     }
-    if (atMs - this.#rules.startedMs < this.#rules.healthTimeoutMs) return undefined;
-    if (this.#isMigrating(atMs)) return undefined;
+    // A migration that makes progress is not cut off, and what comes after it has its time.
+    if (atMs - this.#migratedMs < this.#rules.healthTimeoutMs) return undefined;
     const seconds = Math.round((atMs - this.#rules.startedMs) / 1000);
     return { class: "unhealthy", message: `not healthy after ${seconds} s: ${said}` };
-  }
-
-  /** A migration that makes progress is not cut off: it says something, or its database is at work. */
-  #isMigrating(atMs: number): boolean {
-    if (this.#activity !== undefined && atMs - this.#activityMs < progressMs) return true;
-    const said = [...this.#steps.values()];
-    return said.some(({ steps, up, atMs: since }) => steps > 0 && !up && atMs - since < progressMs);
   }
 }
 

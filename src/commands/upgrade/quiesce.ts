@@ -4,6 +4,8 @@ import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 
 const stopSeconds = 30;
+const freezeAttempts = 10;
+const freezeEveryMs = 200;
 
 /**
  * Makes the rollback copy exact: whoever writes is stopped, the stores' servers are frozen for as long as
@@ -21,10 +23,23 @@ export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promi
   dependencies.signal.throwIfAborted();
   await checkpoint(session);
   journal.append("quiesce", "freeze", { containers: plan.pause });
-  await Promise.all(plan.pause.map((id) => containers.pause(id)));
+  await Promise.all(plan.pause.map((id) => freeze(session, id)));
   await deltaAll(session, plan);
   journal.append("quiesce", "thaw", {});
   await Promise.all(plan.pause.map((id) => containers.unpause(id)));
+}
+
+/** The kernel refuses to freeze while a program is just being started inside, as health checks do all the time. */
+async function freeze({ containers, dependencies }: UpgradeSession, id: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await containers.pause(id);
+    } catch (error) {
+      dependencies.signal.throwIfAborted();
+      if (attempt >= freezeAttempts) throw error;
+      await dependencies.clock.sleep(freezeEveryMs, dependencies.signal);
+    }
+  }
 }
 
 /**
