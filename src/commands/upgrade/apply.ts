@@ -28,7 +28,7 @@ export async function apply(
   const services = Object.keys(images);
   journal.append("apply", "up", { services });
   // Made with their dependencies, which are as the files say: without them the definition would be another one. Started here.
-  await compose.up({ services, noStart: true, scale: scaleOf(plan) }, signal);
+  await compose.up({ services, noStart: true, scale: scaleOf(plan, services) }, signal);
   const stopped = new Set(plan.stop);
   const now = await projectContainers(engine, plan.project.project);
   for (const { id, name, service, state } of plan.containers) {
@@ -39,12 +39,17 @@ export async function apply(
   await requireImages(session, plan, images);
 }
 
-/** How many containers each service has, also none: Compose must not make or remove any. */
-export function scaleOf(plan: UpgradePlan): Readonly<Record<string, number>> {
+/** How many containers these services and what they need have, also none: Compose must not make or remove any. */
+export function scaleOf(
+  plan: UpgradePlan,
+  services: readonly string[],
+): Readonly<Record<string, number>> {
+  const all = new Set(services);
+  // A set that grows while it is walked is walked to its end.
+  for (const service of all) for (const need of plan.needs[service] ?? []) all.add(need);
   const count = (service: string) =>
     plan.containers.filter((one) => one.service === service).length;
-  const present = plan.containers.map(({ service }) => service);
-  return Object.fromEntries([...present, ...plan.absent].map((name) => [name, count(name)]));
+  return Object.fromEntries([...all].map((name) => [name, count(name)]));
 }
 
 /** Compose goes by names; what counts is what runs. */

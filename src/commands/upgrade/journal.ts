@@ -55,8 +55,8 @@ export const planShape = z.object({
   ),
   /** In the order in which they are started. */
   containers: z.array(container),
-  /** Services without a container. */
-  absent: texts,
+  /** What each service depends on. */
+  needs: z.record(z.string(), texts),
   /** Ids of the containers that must not write while the copy is made exact. */
   stop: texts,
   pause: texts,

@@ -45,8 +45,11 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const plan: UpgradePlan = {
     ...{ project, services: targets, copies, forward, backward, work },
     containers: containers.map(planned),
-    absent: Object.keys(model.services).filter(
-      (name) => !containers.some(({ service }) => service === name),
+    needs: Object.fromEntries(
+      Object.entries(model.services).map(([name, { depends_on: needs }]) => [
+        name,
+        Object.keys(needs ?? {}).filter((need) => need in model.services),
+      ]),
     ),
     ...quietened(stack, targets, copies),
     healthy: true,

@@ -135,7 +135,7 @@ async function recreate(context: RollbackContext, plan: UpgradePlan): Promise<vo
   if (services.length > 0) {
     const project = { ...plan.project, composeFiles: plan.backward.composeFiles };
     const compose = createCompose(context.engine, project);
-    await compose.up({ services, noStart: true, scale: scaleOf(plan) });
+    await compose.up({ services, noStart: true, scale: scaleOf(plan, services) });
   }
   const now = await present(context, plan);
   for (const { name, imageId } of plan.containers) {
