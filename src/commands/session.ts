@@ -12,6 +12,7 @@ import { backupId } from "../model/backup-id.ts";
 import type { Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
 import { Repository } from "../repository/repository.ts";
+import { engineAnswers } from "../stack/engine.ts";
 import { createJournal, type Journal, type JournalSpec } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { DeadOwner, HeldLock, Host, Workbench } from "./host.ts";
@@ -156,7 +157,9 @@ async function closing<Spec extends JournalSpec, T>(
     return value;
   } catch (error) {
     const failed = await undo.unwind();
-    if (failed.length === 0) journal.close("undone");
+    // An engine that has gone ended nothing inside containers: the journal stays open, and a later run does it.
+    const isUndone = failed.length === 0 && (await engineAnswers(await session.host.engine()));
+    if (isUndone) journal.close("undone");
     else journal[Symbol.dispose]();
     const isCancelled = dependencies.signal.aborted && !needsPerson(error);
     throw withUndoFailures(isCancelled ? cancelled(error) : error, failed);

@@ -72,6 +72,16 @@ async function checkSocket(path: string): Promise<void> {
   }
 }
 
+/** Whether the engine still answers. */
+export async function engineAnswers({ docker }: Pick<Engine, "docker">): Promise<boolean> {
+  try {
+    await docker.ping();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The refusal for an engine that does not answer. */
 export function engineDown(endpoint: string, cause: unknown): RefusedError {
   return new RefusedError(`the Docker engine does not answer (${endpoint})`, {

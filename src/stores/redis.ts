@@ -42,28 +42,34 @@ export const redisStore: Store<RedisStore> = {
     const report = rdbReport(checker);
     report.catch(() => undefined);
     const source = checkedDump(dump, checker);
-    return [
-      await writeComponent(context.sink, {
-        name: store.name,
-        store: "redis",
-        service: store.service,
-        method: "redis-cli --rdb, checked with redis-check-rdb",
-        extension: "rdb",
-        compress: true,
-        source,
-        done: transferred(dump, store),
-        signal,
-        startedAt,
-        clock: context.clock,
-        describe: async () => ({
-          source: `service ${store.service}`,
-          counts: countsOf(await report),
-          details: settings,
-          warnings: [],
-          recovery: recovery(store),
+    try {
+      return [
+        await writeComponent(context.sink, {
+          name: store.name,
+          store: "redis",
+          service: store.service,
+          method: "redis-cli --rdb, checked with redis-check-rdb",
+          extension: "rdb",
+          compress: true,
+          source,
+          done: transferred(dump, store),
+          signal,
+          startedAt,
+          clock: context.clock,
+          describe: async () => ({
+            source: `service ${store.service}`,
+            counts: countsOf(await report),
+            details: settings,
+            warnings: [],
+            recovery: recovery(store),
+          }),
         }),
-      }),
-    ];
+      ];
+    } catch (error) {
+      // Not before its container has gone: nothing of a failed backup stays.
+      await end(checker);
+      throw error;
+    }
   },
 
   async check(component, context) {
@@ -208,7 +214,7 @@ async function checkRdb(
   try {
     await feed(await context.open(component), checker);
   } catch (error) {
-    checker.kill();
+    await end(checker);
     throw error;
   }
   try {
@@ -224,6 +230,12 @@ async function checkRdb(
   } catch (error) {
     return { ...base, status: "fail", detail: (error as Error).message };
   }
+}
+
+/** Ends a program and waits until its container has gone. */
+async function end(checker: StreamingProcess): Promise<void> {
+  checker.kill();
+  await checker.done.catch(() => undefined);
 }
 
 async function feed(source: Readable, checker: StreamingProcess): Promise<void> {

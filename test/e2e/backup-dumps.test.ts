@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../lab/run.ts";
 import { createStack, type LabStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
+import { engineProxy } from "./support/engine-proxy.ts";
 import {
   type AgeKey,
   ageKey,
@@ -57,6 +58,21 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     const running = await startedUntil(transfer);
     await killIn("redis", /redis-cli .*--rdb/);
     await expectFailure(running, /^redis: /, before);
+  });
+
+  test("the engine goes away in the middle of a dump, and the next run ends what it left", async () => {
+    const before = await stateOf(stack);
+    await using dump = await heldDump(stack);
+    const proxy = await engineProxy(join(stack.scratch, "engine.sock"));
+    const running = await startedUntil(dump, { DOCKER_HOST: proxy.host });
+    proxy.cut();
+    const ended = await running.ended;
+    expect(ended.code, ended.stderr).toBe(3);
+    expect(ended.result).toMatchObject({ result: "backup-failed" });
+    expect(await listed(stack, repository)).toEqual([]);
+    const next = await startKeeper(["recover", ...stackFlags(stack, repository)]).ended;
+    expect(next.code, next.stderr).toBe(0);
+    await expectNothingLeft(before);
   });
 
   test("a server is removed in the middle of its transfer", async () => {
