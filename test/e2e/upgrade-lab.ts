@@ -33,10 +33,11 @@ export function repository(stack: LabStack): string {
 
 /** Upgrades the gateway of a lab stack. */
 export function upgrade(stack: LabStack, reference: string, ...more: readonly string[]) {
+  const soak = more.includes("--soak") ? [] : ["--soak", "3s"];
   return startKeeper([
     "upgrade-test",
     ...stackArguments(stack),
-    ...["--images", `sophon-gateway=${reference}`, "--soak", "3s", ...more],
+    ...["--images", `sophon-gateway=${reference}`, ...soak, ...more],
   ]);
 }
 
