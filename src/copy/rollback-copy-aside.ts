@@ -29,7 +29,7 @@ export async function setAside(
       elsewhere.add(path);
       continue;
     }
-    if (statOf(aside, path) !== undefined) continue;
+    if (statOf(aside, path) !== undefined || isBelowOther(aside, path)) continue;
     const slash = path.lastIndexOf("/");
     if (slash > 0)
       mkdirSync(rawPath(aside, path.slice(0, slash)), { recursive: true, mode: 0o700 });
@@ -43,6 +43,11 @@ export async function setAside(
   }
   // What lies in a directory that is copied comes with it.
   if (elsewhere.size > 0) await copyAside(context, root, aside, elsewhere);
+}
+
+/** Whether something lies there that is no directory: a symlink of a failed version is never followed. */
+function isBelowOther(aside: string, path: string): boolean {
+  return ancestorsOf(path).some((above) => statOf(aside, above)?.isDirectory() === false);
 }
 
 /** Through a directory beside, so that nothing half copied is ever taken for the whole. */

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, rmSync, statfsSync, writeFileSync } from "nod
 import { setImmediate as turn } from "node:timers/promises";
 import { setAside } from "./rollback-copy-aside.ts";
 import { sameContent } from "./rollback-copy-content.ts";
-import { needIndex, partsOf } from "./rollback-copy-index.ts";
+import { needIndex, partsOf, writeIndex } from "./rollback-copy-index.ts";
 import { mirror, removeTree } from "./rollback-copy-mirror.ts";
 import { type PassOptions, type PassResult, resultOf } from "./rollback-copy-pass.ts";
 import { type MirrorPlan, planMirror } from "./rollback-copy-plan.ts";
@@ -81,9 +81,23 @@ export async function putBack(
   }
   await mirror(tree, place.root, plan, context);
   await flush({ copy }, place.root);
-  await assertAlike(index.tree, place);
-  rmSync(aside, { force: true });
+  const now = await assertAlike(index.tree, place);
+  endAside(copy, now);
   return { ...resultOf(index.tree, plan, started), dropped: dropped.map(printable) };
+}
+
+/**
+ * Remembers what the source looks like now: run again after a kill further on, nothing differs, so nothing of
+ * what was put back is taken for the work of a failed version.
+ */
+function endAside(copy: string, now: Tree): void {
+  try {
+    writeIndex(copy, now, true);
+  } catch {
+    // The disk is full. The old index is still right, and the mark keeps a second run from setting aside.
+    return;
+  }
+  rmSync(partsOf(copy).aside, { force: true });
 }
 
 /** A failed version may have filled the disk: what must come back comes before what it wrote. */
@@ -131,7 +145,8 @@ async function proveEqual(
   return proven;
 }
 
-async function assertAlike(wanted: Tree, place: Place): Promise<void> {
+/** Gives what `place` holds now. */
+async function assertAlike(wanted: Tree, place: Place): Promise<Tree> {
   const now = await walkTree(place);
   for (const { path, stamp } of wanted.values()) {
     const there = now.get(path);
@@ -143,4 +158,5 @@ async function assertAlike(wanted: Tree, place: Place): Promise<void> {
     if (!wanted.has(path))
       throw new Error(`${printable(path)} in ${place.root} could not be removed`);
   }
+  return now;
 }

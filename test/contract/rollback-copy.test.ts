@@ -4,9 +4,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -241,6 +243,32 @@ describe.skipIf(reason !== undefined)(`rollback copy${reason ? ` (${reason})` : 
     } finally {
       execFileSync("umount", [mount]);
     }
+  });
+
+  test("run twice sets aside nothing of what it put back, and follows no symlink that was set aside", async () => {
+    const { source, copy } = place();
+    const outside = join(base, "outside-twice");
+    mkdirSync(outside);
+    seed(source, 50);
+    await preCopy(source, copy);
+    await delta(source, copy);
+    const before = judge(source);
+    wreck(source);
+    await putBack(copy, source, { aside: outside });
+    const kept = judge(outside);
+    const again = await putBack(copy, source, { aside: outside });
+    expect(again.removed).toBe(0);
+    expect(judge(source)).toBe(before);
+    expect(judge(outside)).toBe(kept);
+
+    const elsewhere = join(base, "elsewhere");
+    mkdirSync(elsewhere);
+    rmSync(join(outside, "plain"), { recursive: true });
+    symlinkSync(elsewhere, join(outside, "plain"));
+    writeFileSync(join(source, "plain/8/new"), "new");
+    await putBack(copy, source, { aside: outside });
+    expect(judge(source)).toBe(before);
+    expect(readdirSync(elsewhere)).toEqual([]);
   });
 
   test("refuses a delta of a tree that is still written to", async () => {

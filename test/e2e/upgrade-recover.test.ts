@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { snapshot } from "../lab/snapshot.ts";
@@ -95,6 +97,18 @@ describe("an upgrade that is killed", () => {
     expect(code, stderr).toBe(0);
     expect(diff(before, await snapshot(stack))).toEqual([]);
     expect(await statesOf(stack)).toEqual(states);
+  });
+
+  it("once the old version runs again keeps what it wrote since", async () => {
+    await using stack = await createStack({ tier: "personal", name: "upgrade-since" });
+    const bad = await stack.publish(wrecking(badVersions.unhealthy));
+    await killAt(stack, bad, "roll-back/check");
+    const written = join(stack.dataDir, "written-since");
+    writeFileSync(written, "since");
+    const { code, stderr } = await recover(stack);
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(written, "utf8")).toBe("since");
+    expect((await gatewayState(stack)).version).toBe("1.1.0");
   });
 
   it("after the decision stays with the new version", async () => {

@@ -37,13 +37,21 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
       await finish(back, plan);
       return journal.close(entries.some(({ phase }) => phase === "committed") ? "done" : "undone");
     case "roll-back": {
-      const applied = entries.some(({ step }) => step === "up");
-      await rollBack(back, plan, applied, "recovered after it was cut off");
+      await rollBack(back, plan, isDataInDoubt(entries), "recovered after it was cut off");
       journal.append("rolled-back", "rolled-back", {});
       await finish(back, plan);
       journal.close("undone");
     }
   }
+}
+
+/**
+ * Whether the new version may have changed the data. No longer once the way back came to starting the old version:
+ * the data was back then, and what has been written since is the old version's and stays.
+ */
+function isDataInDoubt(entries: readonly UpgradeEntry[]): boolean {
+  const applied = entries.some(({ step }) => step === "up");
+  return applied && !entries.some(({ phase, step }) => phase === "roll-back" && step === "start");
 }
 
 function planOf(entries: readonly UpgradeEntry[]): UpgradePlan | undefined {
