@@ -10,6 +10,8 @@ import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
 
 const removalMs = 30_000;
+/** A container that crashes again and again rests between two starts, longer each time. */
+const crashLoopMs = 60_000;
 /** As the docker command shows an id. */
 const shortIdLength = 12;
 
@@ -63,7 +65,7 @@ export function createContainers(engine: Engine, operationId: string): HostConta
     setRestartPolicy: async (container, policy) => {
       const [name = "no", retries = "0"] = policy.split(":");
       const RestartPolicy = { Name: name, MaximumRetryCount: Number(retries) };
-      await docker.getContainer(container).update({ RestartPolicy });
+      await unlessItEndsJustNow(() => docker.getContainer(container).update({ RestartPolicy }));
     },
     endLeftovers: (container, operation) => endTagged(engine, container, operationTag(operation)),
     removeLeftovers: (operation) => removeLeftovers(engine, operation),
@@ -207,4 +209,21 @@ async function unlessAlready(answer: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (statusOf(error) !== 304) throw error;
   }
+}
+
+/** The engine cannot change a container in the moment in which it ends, and says so with 500: asked again, it can. */
+async function unlessItEndsJustNow(change: () => Promise<unknown>): Promise<void> {
+  let last: unknown;
+  const attempt = async () => {
+    try {
+      await change();
+      return true;
+    } catch (error) {
+      if (statusOf(error) !== 500 || !/cannot update container/i.test(message(error))) throw error;
+      last = error;
+      return undefined;
+    }
+  };
+  const options = { clock: systemClock, timeoutMs: crashLoopMs, everyMs: 50 };
+  if ((await waitFor(attempt, options)) === undefined) throw last;
 }

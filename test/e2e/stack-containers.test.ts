@@ -191,3 +191,23 @@ const filter = () => ["--filter", `label=sophon-keeper.operation=${operationId}`
 async function leftovers(): Promise<string> {
   return (await run(["docker", "ps", "-aq", ...filter()])).trim();
 }
+
+describe("a container that crashes again and again", () => {
+  test("takes a restart policy whichever moment of it is hit", async () => {
+    const crashing = `sk-crash-${randomUUID()}`;
+    const loop = ["--restart", "always", image, "sh", "-c", "exit 1"];
+    try {
+      for (let round = 0; round < 2; round++) {
+        await run(["docker", "run", "-d", "--name", crashing, ...loop]);
+        for (let change = 0; change < 40; change++) {
+          await containers.setRestartPolicy(crashing, change % 2 ? "always" : "unless-stopped");
+        }
+        await containers.setRestartPolicy(crashing, "no");
+        expect(await containers.inspect(crashing)).toMatchObject({ restartPolicy: "no" });
+        await run(["docker", "rm", "-f", crashing]);
+      }
+    } finally {
+      await tryRun(["docker", "rm", "-f", crashing]);
+    }
+  });
+});

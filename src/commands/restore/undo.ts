@@ -9,6 +9,11 @@ import type { RecoveryContext } from "../recovery.ts";
 import { type JournalledReplacement, restoreJournal, type StoppedContainer } from "./journal.ts";
 
 const stopTimeoutSeconds = 120;
+/**
+ * For what was started on content that is taken away again: a program that is still starting, as process 1, is deaf
+ * to the stop signal until it has asked for it, and nothing of its own is lost with it.
+ */
+const startingTimeoutSeconds = 10;
 const healthTimeoutMs = 300_000;
 
 /** What putting a stack back needs. */
@@ -31,7 +36,12 @@ export async function undoRestore(
   const stop = entries.find((entry) => entry.step === "stop");
   if (stop === undefined) return;
   const before = stop.data.containers;
-  for (const { id } of before.toReversed()) await containers.stop(id, stopTimeoutSeconds);
+  const isReplaced = entries.some(({ step }) => step === "set-aside");
+  for (const { id } of before.toReversed()) {
+    const isStarting = (await containers.inspect(id))?.health === "starting";
+    const seconds = isReplaced && isStarting ? startingTimeoutSeconds : stopTimeoutSeconds;
+    await containers.stop(id, seconds);
+  }
   for (const entry of entries.toReversed()) {
     if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
     const { target, stamp, place } = entry.data;
