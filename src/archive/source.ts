@@ -3,14 +3,15 @@ import { open } from "node:fs/promises";
 import { decryptStream } from "./age.ts";
 import { release } from "./bytes.ts";
 import { decompress } from "./frames.ts";
+import { gunzip } from "./gzip.ts";
 import type { Identities } from "./keys.ts";
 import type { Observer } from "./sink.ts";
 
 /** What to read, and through what. */
 export interface ReadRequest {
   readonly file: string;
-  /** The file is zstd frames (inside the encryption, if any). */
-  readonly compressed: boolean;
+  /** The file is zstd frames (inside the encryption, if any); or gzip, as archives made by hand are. */
+  readonly compressed: boolean | "gzip";
   /** The file is an age file, to be opened with one of these. */
   readonly decrypt?: Identities | undefined;
   /** See every plain byte in passing; their `end` is called after the last. */
@@ -46,7 +47,7 @@ export async function* readArchive(
 ): AsyncGenerator<Buffer> {
   const raw = fileBytes(request, rawObserver);
   const opened = request.decrypt === undefined ? raw : decryptStream(request.decrypt)(raw);
-  const plain = request.compressed ? decompress(opened, request.decrypt !== undefined) : opened;
+  const plain = plainOf(opened, request);
   const observers = request.observers ?? [];
   let plainBytes = 0;
   for await (const chunk of plain) {
@@ -56,6 +57,14 @@ export async function* readArchive(
     yield chunk;
   }
   for (const observer of observers) observer.end?.();
+}
+
+function plainOf(
+  opened: AsyncIterable<Buffer>,
+  { compressed, decrypt }: ReadRequest,
+): AsyncIterable<Buffer> {
+  if (compressed === "gzip") return gunzip(opened);
+  return compressed ? decompress(opened, decrypt !== undefined) : opened;
 }
 
 /** Reads an archive to its last byte and keeps none of it. Throws as {@link readArchive} does. */
@@ -81,7 +90,7 @@ export async function verifyArchive(request: ReadRequest): Promise<ReadArchive> 
  * buffers of their own where they go straight to the reader.
  */
 async function* fileBytes(request: ReadRequest, observer?: Observer): AsyncGenerator<Buffer> {
-  const reused = request.compressed || request.decrypt !== undefined;
+  const reused = request.compressed === true || request.decrypt !== undefined;
   const buffer = (): Buffer => Buffer.allocUnsafeSlow(READ_BYTES);
   const ring = [buffer(), buffer(), buffer()];
   await using handle = await open(request.file, "r");

@@ -49,6 +49,12 @@ export interface Host {
   /** @throws RefusedError for a host that is not supported, or a stack that is not found or ambiguous. */
   discover(options: Options, dependencies: Dependencies): Promise<Stack>;
   /**
+   * The stack without its stores, for one that may be too broken to be discovered.
+   *
+   * @throws RefusedError when it is not found, or is ambiguous.
+   */
+  readStack(options: Options, dependencies: Pick<Dependencies, "reporter">): Promise<Stack>;
+  /**
    * The name of the stack's Compose project. With `project-name` given it need not have containers any more.
    *
    * @throws RefusedError when there is none, or when there are several.

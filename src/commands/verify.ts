@@ -5,13 +5,15 @@ import { reaches } from "../model/marks.ts";
 import type { Reason, Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import type { Dependencies } from "./command.ts";
+import { type ExamineHost, handMadeAt } from "./hand-made/examine.ts";
+import { verifyHandMade } from "./hand-made/verify.ts";
 import type { Host } from "./host.ts";
 import { type ScratchHost, testRestore } from "./scratch/verify.ts";
 import { type FoundBackup, findBackup, listBackups } from "./verify/find.ts";
 import { failureOf, record, type Verification, verifyLevelsOf } from "./verify/levels.ts";
 
 /** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
-export type VerifyHost = Pick<Host, "discover"> & ScratchHost;
+export type VerifyHost = Pick<Host, "discover"> & ScratchHost & ExamineHost;
 
 /**
  * Proves a backup at one of three levels, each including the one before.
@@ -25,6 +27,8 @@ export async function verify(
   options: Options,
   dependencies: Dependencies & { readonly host: VerifyHost },
 ): Promise<Result> {
+  const handMade = await handMadeAt(options.backup);
+  if (handMade !== undefined) return await verifyHandMade(handMade, options, dependencies);
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;

@@ -51,7 +51,8 @@ const component = z
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     /** Size before compression and encryption. */
     plainBytes: number,
-    compression: z.enum(["none", "zstd"]),
+    /** `gzip` only in what stands for an archive that was made by hand. */
+    compression: z.enum(["none", "zstd", "gzip"]),
     encryption: z.enum(["none", "age"]),
     /** Where the data lives on the host or in the server: path, volume, database, collection. */
     source: z.string(),

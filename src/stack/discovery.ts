@@ -90,6 +90,20 @@ export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): 
 }
 
 /**
+ * The stack without a look at where it keeps data, for one that may be broken: no store of it is found.
+ *
+ * @throws RefusedError when the project is not found, or is ambiguous; it names the input.
+ */
+export async function readStack(options: ProjectOptions, engine: Engine): Promise<Stack> {
+  const located = await locateProject(engine, options);
+  const inspected = await projectContainers(engine, located.project);
+  const { project, model } = await readModel(engine, located, inspected);
+  const containers = inspected.map(({ state }) => state);
+  const nothing = { tier: "other", stores: [], excluded: [] } as const;
+  return { ...project, model, containers, ...nothing, secrets: findSecrets(containers, []) };
+}
+
+/**
  * Makes sure that the servers whose data is copied through themselves are up.
  *
  * @throws RefusedError naming the service that is not.

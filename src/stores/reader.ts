@@ -25,7 +25,7 @@ export function readRequest(
 ): ReadRequest {
   return {
     file: componentPath(source, component),
-    compressed: component.compression === "zstd",
+    compressed: component.compression === "gzip" ? "gzip" : component.compression === "zstd",
     decrypt: component.encryption === "age" ? identitiesOf(source) : undefined,
     signal,
   };

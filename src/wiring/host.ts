@@ -9,7 +9,7 @@ import { RefusedError } from "../core/errors.ts";
 import { createTaskRunner, type HelperEntry } from "../helper/runner.ts";
 import type { Options } from "../options.ts";
 import { createContainers } from "../stack/containers.ts";
-import { discover } from "../stack/discovery.ts";
+import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
 import { checkHost } from "../stack/host.ts";
 import { inspectImage, repoDigest } from "../stack/images.ts";
@@ -56,6 +56,11 @@ export function createHost(): Host {
       const { signal } = dependencies;
       const stack = await discover(options, { engine: await engine(), containers, tasks, signal });
       for (const secret of stack.secrets) dependencies.reporter.secret(secret);
+      return stack;
+    },
+    readStack: async (options, { reporter }) => {
+      const stack = await readStack(options, await engine());
+      for (const secret of stack.secrets) reporter.secret(secret);
       return stack;
     },
     workbench,

@@ -9,7 +9,7 @@ import { CopyCounter, type CopyCounts } from "./copy-counter.ts";
 import { readGlobals } from "./globals.ts";
 
 /** `docker run` itself failed: the image is gone, or has no such program. */
-const ENGINE_EXIT_CODES = [125, 126, 127];
+export const ENGINE_EXIT_CODES = [125, 126, 127];
 
 /** Checks a component of PostgreSQL without a server: the globals, or the dump of one database. */
 export async function checkPostgres(component: Component, context: CheckContext): Promise<Check[]> {
@@ -54,7 +54,7 @@ async function checkDump(
   if (image === undefined) {
     return [{ ...subject, status: "unverifiable", detail: "the manifest names no image for it" }];
   }
-  const found = await countRows(component, image, context);
+  const found = await countDumpRows(() => context.open(component), image, context);
   const database = String(component.details.database);
   const tables = Object.fromEntries(
     found.tables.map(([schema, table, rows]) => [tableCount(database, schema, table), rows]),
@@ -70,10 +70,18 @@ async function checkDump(
   ];
 }
 
-async function countRows(
-  component: Component,
+/**
+ * Reads all data of a dump with the `pg_restore` of an image, and counts the rows that come out.
+ *
+ * @throws ExecError with its words when it cannot be read to its end, or cannot be run.
+ */
+export async function countDumpRows(
+  open: () => Promise<AsyncIterable<Buffer>>,
   image: string,
-  context: CheckContext,
+  context: {
+    readonly containers: Pick<CheckContext["containers"], "runOnce">;
+    readonly signal: AbortSignal;
+  },
 ): Promise<CopyCounts> {
   const restore = context.containers.runOnce(
     image,
@@ -85,7 +93,7 @@ async function countRows(
   restore.stdout.on("data", (chunk: Buffer) => counter.update(chunk));
   restore.done.catch(() => undefined);
   try {
-    for await (const chunk of await context.open(component)) {
+    for await (const chunk of await open()) {
       // A `pg_restore` that has ended will not drain; it says itself why it ended.
       if (!restore.stdin.write(chunk)) {
         await Promise.race([once(restore.stdin, "drain"), restore.done]);

@@ -18,9 +18,15 @@ const COPY = new RegExp(String.raw`^COPY (${NAME})\.(${NAME}) .*FROM stdin;$`);
  */
 export class CopyCounter {
   readonly #tables: [string, string, number][] = [];
+  readonly #onOther: ((line: string) => void) | undefined;
   #sequences = 0;
   #copying: [string, string, number] | undefined;
   #line: Buffer = Buffer.alloc(0);
+
+  /** @param onOther - sees every line that is no row, cut to 64 KiB */
+  constructor(onOther?: (line: string) => void) {
+    this.#onOther = onOther;
+  }
 
   update(chunk: Buffer): void {
     for (let at = 0; ; ) {
@@ -56,6 +62,7 @@ export class CopyCounter {
       return;
     }
     const text = line.toString("utf8");
+    this.#onOther?.(text);
     if (text.startsWith("SELECT pg_catalog.setval(")) this.#sequences++;
     const [, schema, table] = COPY.exec(text) ?? [];
     if (schema === undefined || table === undefined) return;

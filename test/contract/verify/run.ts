@@ -21,6 +21,7 @@ export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Pro
     destinations: {},
     host: {
       discover: noEngine,
+      readStack: noEngine,
       workbench: noEngine,
       hasImage: noEngine,
       openScratch: noEngine,
