@@ -41,6 +41,7 @@ export interface MirrorOptions extends ProgramContext {
 const batchPaths = 1_000;
 const batchBytes = 128 * 2 ** 20;
 const batchArgumentBytes = 512 * 1024;
+const liveAttempts = 4;
 const lanes = 2;
 
 /**
@@ -175,12 +176,18 @@ async function carryBatch(
   carry: typeof copyWhole,
 ): Promise<string[]> {
   if (options.live) for (const entry of batch) settle(from, entry, options.cleanSinceNs);
-  try {
-    await carry(from, to, batch, options);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    // A live source may lose files under our feet; what is missing is found out below.
-    if (!options.live || isFatal(error)) throw explain(error, to);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await carry(from, to, batch, options);
+      break;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!options.live) throw explain(error, to);
+      // A live source may lose files under our feet; what is missing is found out below.
+      if (!isFatal(error)) break;
+      // A name that becomes another kind of thing between two looks of cp brings messages of every kind, but not each time.
+      if (attempt === liveAttempts) throw explain(error, to);
+    }
   }
   return batch.filter((entry) => !hasArrived(to, entry, options)).map(({ path }) => path);
 }
