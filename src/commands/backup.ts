@@ -39,9 +39,9 @@ export async function backup(
     const point = await takeRestorePoint(session);
     // Complete from here on: what follows may fail, but removes nothing of it.
     session.undo.commit();
-    const removed = hasKeepRule(options)
-      ? await reporter.group("Apply retention", () => applyRetention(session, options))
-      : [];
+    const retained = hasKeepRule(options)
+      ? await reporter.group("Apply retention", () => applyRetention(session, options, point.id))
+      : undefined;
     // Last: a place that is full or out of reach must not keep old backups from being removed.
     const artifact =
       destination === undefined
@@ -55,9 +55,10 @@ export async function backup(
       level: "checksum",
       components: point.manifest.components.map(summaryOf),
       bytes: point.bytes,
-      removed,
+      removed: retained?.removed ?? [],
+      ...(retained === undefined ? {} : { kept: retained.kept }),
       recovered: session.recovered,
-      warnings: point.manifest.warnings,
+      warnings: [...point.manifest.warnings, ...(retained?.warnings ?? [])],
       encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
       ...(artifact === undefined ? {} : { artifact }),
     };

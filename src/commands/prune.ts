@@ -1,13 +1,29 @@
-import { reaches } from "../model/marks.ts";
+import { UnverifiableError } from "../core/errors.ts";
+import { reaches, revoked } from "../model/marks.ts";
 import type { Result } from "../model/result.ts";
-import { decideRetention, type RetentionCandidate } from "../model/retention.ts";
+import {
+  decideRetention,
+  type RetentionCandidate,
+  type RetentionDecision,
+  type RetentionPolicy,
+} from "../model/retention.ts";
 import type { Options } from "../options.ts";
-import type { StoredBackup } from "../repository/repository.ts";
+import { checkChecksums } from "../repository/checksum.ts";
+import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { listUnfinished } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
 import { openRepository } from "./list.ts";
 import { type Session, withLock } from "./session.ts";
+
+/** What retention did. */
+export interface Retained {
+  /** Ids, newest first. */
+  readonly kept: readonly string[];
+  readonly removed: readonly string[];
+  /** Backups that had counted as good and were found damaged. */
+  readonly warnings: readonly string[];
+}
 
 /** Removes the backups that no retention rule keeps; with `dry-run` only tells which. */
 export async function prune(
@@ -18,12 +34,13 @@ export async function prune(
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
   if (options.dryRun) {
     const repository = await openRepository(options, dependencies);
-    const decisions = decide(await repository.list(), [], options, dependencies);
-    return { result: "planned", seconds: seconds(), plan: decisions };
+    const { decisions, damaged } = await decide(repository, options, dependencies);
+    const warnings = damaged.map(({ told }) => told);
+    return { result: "planned", seconds: seconds(), plan: decisions, warnings };
   }
   return await withLock("prune", options, dependencies, async ({ repository, recovered }) => ({
     result: "pruned",
-    removed: await applyRetention({ repository, dependencies }, options),
+    ...(await applyRetention({ repository, dependencies }, options)),
     recovered,
     seconds: seconds(),
   }));
@@ -32,47 +49,110 @@ export async function prune(
 /**
  * Removes what no rule keeps. The caller holds the lock.
  *
- * @returns the ids of what was removed.
+ * @param fresh - the backup that was made and read back just now: never removed, and not read once more.
+ * @throws UnverifiableError when the backup that is to replace the others cannot be read: nothing is removed then.
  */
 export async function applyRetention(
   { repository, dependencies }: Pick<Session, "repository" | "dependencies">,
   options: Options,
-): Promise<string[]> {
-  const needed = listUnfinished(repository.operations).map(({ about }) => String(about.backupId));
-  const removed: string[] = [];
-  for (const decision of decide(await repository.list(), needed, options, dependencies)) {
-    if (decision.keep) {
-      dependencies.reporter.info(`keep ${decision.id}: ${decision.reason}`);
-      continue;
-    }
-    await repository.remove(decision.id);
-    dependencies.reporter.info(`removed ${decision.id}: ${decision.reason}`);
-    removed.push(decision.id);
+  fresh?: string,
+): Promise<Retained> {
+  const { reporter } = dependencies;
+  const { decisions, damaged } = await decide(repository, options, dependencies, fresh);
+  for (const { id, failure, told, manifestSha256 } of damaged) {
+    reporter.warning(told);
+    const at = dependencies.clock.now().toISOString();
+    await repository.mark(id, revoked(manifestSha256, failure, at, dependencies.version));
   }
-  return removed;
+  for (const { id, keep, reason } of decisions) {
+    if (!keep) await repository.remove(id);
+    reporter.info(`${keep ? "keep" : "removed"} ${id}: ${reason}`);
+  }
+  const idsWhere = (kept: boolean) =>
+    decisions.filter(({ keep }) => keep === kept).map(({ id }) => id);
+  return {
+    kept: idsWhere(true),
+    removed: idsWhere(false),
+    warnings: damaged.map(({ told }) => told),
+  };
 }
 
-function decide(
-  backups: readonly StoredBackup[],
-  needed: readonly string[],
+interface Damaged {
+  readonly id: string;
+  readonly manifestSha256: string;
+  readonly failure: string;
+  readonly told: string;
+}
+
+/**
+ * A mark tells what was read back when it was set; a disk may have lost it since. So before anything goes on account
+ * of the newest good backup, that one is read again, and what is damaged does not count.
+ */
+async function decide(
+  repository: Repository,
   options: Options,
-  { clock }: Dependencies,
-) {
-  const candidates = backups.map(
-    ({ id, manifest, marks }): RetentionCandidate => ({
-      id,
-      createdAt: manifest === undefined ? dateOf(id) : new Date(manifest.createdAt),
-      good: reaches(marks?.level ?? null, options.retainLevel),
-      needed: needed.includes(id),
-    }),
-  );
-  const policy = {
+  { clock, signal, reporter }: Pick<Dependencies, "clock" | "signal" | "reporter">,
+  fresh?: string,
+): Promise<{ decisions: readonly RetentionDecision[]; damaged: readonly Damaged[] }> {
+  const backups = await repository.list();
+  const needed = listUnfinished(repository.operations).map(({ about }) => String(about.backupId));
+  if (fresh !== undefined) needed.push(fresh);
+  const damaged: Damaged[] = [];
+  for (;;) {
+    const bad = damaged.map(({ id }) => id);
+    const candidates = backups.map((backup) => candidateOf(backup, bad, needed, options));
+    const decisions = decideRetention(candidates, policyOf(options), clock.now());
+    const good = candidates.filter((candidate) => candidate.good).map(({ id }) => id);
+    const newest = decisions.find(({ id }) => good.includes(id))?.id;
+    const nothingGoes = decisions.every(({ keep }) => keep);
+    if (nothingGoes || newest === undefined || newest === fresh) return { decisions, damaged };
+    reporter.info(`reading ${newest} before anything older goes`);
+    const found = await damageOf(repository, newest, signal);
+    if (found === undefined) return { decisions, damaged };
+    damaged.push(found);
+  }
+}
+
+async function damageOf(
+  repository: Repository,
+  id: string,
+  signal: AbortSignal,
+): Promise<Damaged | undefined> {
+  const { checks, manifestSha256 = "" } = await checkChecksums(repository.directory(id), signal);
+  const wrong = checks.find(({ status }) => status !== "pass");
+  if (wrong === undefined) return undefined;
+  const of = wrong.component === undefined ? "" : `${wrong.component}: `;
+  const failure = `${of}${wrong.name}: ${wrong.detail}`;
+  if (wrong.status === "fail") {
+    const told = `${id} is damaged and does not count any more: ${failure}`;
+    return { id, manifestSha256, failure, told };
+  }
+  throw new UnverifiableError(`nothing was removed: ${id} cannot be read: ${failure}`, {
+    hint: "run as the user who makes the backups",
+  });
+}
+
+function candidateOf(
+  { id, manifest, marks }: StoredBackup,
+  damaged: readonly string[],
+  needed: readonly string[],
+  { retainLevel }: Options,
+): RetentionCandidate {
+  return {
+    id,
+    createdAt: manifest === undefined ? dateOf(id) : new Date(manifest.createdAt),
+    good: reaches(marks?.level ?? null, retainLevel) && !damaged.includes(id),
+    needed: needed.includes(id),
+  };
+}
+
+function policyOf(options: Options): RetentionPolicy {
+  return {
     last: options.keepLast,
     daily: options.keepDaily,
     weekly: options.keepWeekly,
     monthly: options.keepMonthly,
   };
-  return decideRetention(candidates, policy, clock.now());
 }
 
 /** The time in a backup's id, for one whose manifest cannot be read. */

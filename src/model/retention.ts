@@ -4,7 +4,7 @@ export interface RetentionCandidate {
   readonly createdAt: Date;
   /** Marked at the level that retention counts by. */
   readonly good: boolean;
-  /** Needed by an operation that is not finished. */
+  /** Needed by an operation that is not finished, or made by it just now: a clock may have gone back. */
   readonly needed: boolean;
 }
 
@@ -57,7 +57,7 @@ export function decideRetention(
     const { id } = backup;
     const reason = reasons.get(id);
     if (reason !== undefined) return { id, keep: true, reason };
-    if (backup.needed) return { id, keep: true, reason: "an unfinished operation needs it" };
+    if (backup.needed) return { id, keep: true, reason: "needed by an operation that is under way" };
     if (backup.createdAt.getTime() > latest)
       return { id, keep: true, reason: "dated in the future" };
     if (backup.good) return { id, keep: false, reason: "outside every rule" };

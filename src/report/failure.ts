@@ -10,23 +10,23 @@ import type { Reason, Result } from "../model/result.ts";
 export function failureResult(error: unknown, seconds: number, cancelledBy?: string): Result {
   const told = cancelledBy === undefined ? error : cancelled(error, cancelledBy);
   if (!(told instanceof KeeperError)) {
-    return {
-      result: "error",
-      seconds,
-      reason: {
-        class: "bug",
-        message: describeError(told),
-        ...(told instanceof Error && told.stack !== undefined ? { evidence: told.stack } : {}),
-      },
-    };
+    const stack = told instanceof Error ? told.stack : undefined;
+    const reason = { class: "bug", ...oneLine(describeError(told), stack) };
+    return { result: "error", seconds, reason };
   }
   const reason: Reason = {
     class: told.class,
-    message: told.message,
+    ...oneLine(told.message, told.evidence),
     ...(told.hint === undefined ? {} : { hint: told.hint }),
-    ...(told.evidence === undefined ? {} : { evidence: told.evidence }),
   };
   return { ...told.facts, result: told.result, seconds, reason };
+}
+
+/** A message is one line, whatever was thrown; what follows it is evidence. */
+function oneLine(text: string, evidence?: string): Pick<Reason, "message" | "evidence"> {
+  const [message = "", ...rest] = text.trim().split("\n");
+  const all = [...rest, ...(evidence === undefined ? [] : [evidence])].join("\n").trim();
+  return { message, ...(all === "" ? {} : { evidence: all }) };
 }
 
 function cancelled(error: unknown, signal: string): unknown {

@@ -26,10 +26,11 @@ export interface StoredBackup {
   /** Undefined when the manifest is missing or cannot be read: `problem` says why. */
   readonly manifest: Manifest | undefined;
   readonly manifestSha256: string | undefined;
+  /** What is wrong at first sight: no readable manifest, or a file that is missing or has another size. */
   readonly problem: string | undefined;
   /** Sum of the files' sizes in bytes. */
   readonly bytes: number;
-  /** Undefined when never verified, or when the marks belong to another manifest. */
+  /** Undefined when never verified, when the marks belong to another manifest, or with a `problem`. */
   readonly marks: Marks | undefined;
 }
 
@@ -124,19 +125,17 @@ export class Repository {
   async read(id: string): Promise<StoredBackup> {
     const path = this.directory(id);
     const files = await readdir(path);
-    const sizes = await Promise.all(files.map(async (file) => (await stat(join(path, file))).size));
-    const base = { id, path, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    const sizeOf = async (file: string) => [file, (await stat(join(path, file))).size] as const;
+    const sizes = new Map(await Promise.all(files.map(sizeOf)));
+    const base = { id, path, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
     try {
       const text = await readFile(join(path, manifestFile), "utf8");
       const manifestSha256 = sha256Hex(text);
       const marks = await this.marksOf(id);
-      return {
-        ...base,
-        manifest: parseManifest(text),
-        manifestSha256,
-        problem: undefined,
-        marks: marks?.manifestSha256 === manifestSha256 ? marks : undefined,
-      };
+      const manifest = parseManifest(text);
+      const problem = sizeProblem(manifest, sizes);
+      const counts = problem === undefined && marks?.manifestSha256 === manifestSha256;
+      return { ...base, manifest, manifestSha256, problem, marks: counts ? marks : undefined };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       return { ...base, manifest: undefined, manifestSha256: undefined, problem, marks: undefined };
@@ -183,6 +182,19 @@ export class Repository {
       throw error;
     }
   }
+}
+
+/** The first file that is missing or has another size; costs no reading, so that every list looks at it. */
+function sizeProblem(
+  { components }: Manifest,
+  sizes: ReadonlyMap<string, number>,
+): string | undefined {
+  const wrong = components.find(({ file, bytes }) => sizes.get(file) !== bytes);
+  if (wrong === undefined) return undefined;
+  const size = sizes.get(wrong.file);
+  return size === undefined
+    ? `${wrong.file} is missing`
+    : `${wrong.file} has ${size} bytes instead of ${wrong.bytes}`;
 }
 
 function stamp(id: string): string {

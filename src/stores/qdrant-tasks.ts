@@ -142,10 +142,17 @@ async function copyCollection(
   const startedAt = systemClock.now().toISOString();
   const before = await client.count(collection);
   const snapshot = await client.createSnapshot(collection);
+  const forget = () =>
+    // With a client of its own: the copy on the server goes away even when the run was cancelled.
+    new QdrantClient(params.endpoint, AbortSignal.timeout(60_000)).deleteSnapshot(
+      collection,
+      snapshot.name,
+    );
+  let component: Component;
   try {
     const after = await client.count(collection);
     const hash = createHash("sha256");
-    return await writeComponent(params.sink, {
+    component = await writeComponent(params.sink, {
       name: componentName(params.name, collection, index),
       store: "qdrant",
       service: params.service,
@@ -172,13 +179,13 @@ async function copyCollection(
         };
       },
     });
-  } finally {
-    // With a client of its own: the copy on the server goes away even when the run was cancelled.
-    await new QdrantClient(params.endpoint, AbortSignal.timeout(60_000)).deleteSnapshot(
-      collection,
-      snapshot.name,
-    );
+  } catch (error) {
+    // A server that has died is not asked in vain to hide why; who called undoes it once it is back.
+    await forget().catch(() => undefined);
+    throw new Error(`collection ${collection} could not be copied`, { cause: error });
   }
+  await forget();
+  return component;
 }
 
 function copySettings(

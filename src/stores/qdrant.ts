@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { BackupFailedError, describeError } from "../core/errors.ts";
+import { describeError } from "../core/errors.ts";
+import { waitFor } from "../core/wait.ts";
 import type { QdrantStore } from "../model/stack.ts";
 import {
   backupQdrant,
@@ -10,7 +11,11 @@ import {
   restoreQdrant,
 } from "./qdrant-tasks.ts";
 import { sourceOf } from "./reader.ts";
+import { backupFailed } from "./sink.ts";
 import type { Store, StoreContext } from "./store.ts";
+
+/** How long a server that crashed is given to come back, so that its snapshot can be removed. */
+const comeBackMs = 60_000;
 
 /** Qdrant, copied as one snapshot a collection, each compared with the checksum that the server gives. */
 export const qdrantStore: Store<QdrantStore> = {
@@ -28,8 +33,11 @@ export const qdrantStore: Store<QdrantStore> = {
         context.signal,
       );
     } catch (cause) {
-      if (context.signal.aborted) throw cause;
-      throw new BackupFailedError(`${store.service}: ${describeError(cause)}`, { cause });
+      // A task that was killed has left its snapshot; so has one whose server died.
+      context.undo.add(`remove the snapshots on ${store.service}`, () =>
+        forgetWhenItAnswers(store, known, context),
+      );
+      throw context.signal.aborted ? cause : backupFailed(store.service, cause);
     }
   },
 
@@ -73,14 +81,48 @@ export const qdrantStore: Store<QdrantStore> = {
     context.tasks.run(measureQdrant, paramsOf(store), placeOf(store), context.signal),
 };
 
-/** Deletes from the server what a killed backup left there, as its journal tells. */
+/** Deletes from the server what a failed or killed backup left there, as its journal tells. */
 export function forgetQdrantSnapshots(
   store: QdrantStore,
   known: Readonly<Record<string, readonly string[]>>,
-  context: StoreContext,
+  context: Pick<StoreContext, "tasks">,
 ): Promise<string[]> {
   const params = { ...paramsOf(store), known };
-  return context.tasks.run(forgetSnapshots, params, placeOf(store), context.signal);
+  // Never with the signal of the run: what was cancelled is tidied all the same.
+  return context.tasks.run(forgetSnapshots, params, placeOf(store));
+}
+
+/**
+ * As {@link forgetQdrantSnapshots}, for a server that may just be coming back from a crash of its own. One that a
+ * person has stopped or removed is left as it is: only its own snapshots directory could be looked at.
+ */
+async function forgetWhenItAnswers(
+  store: QdrantStore,
+  known: Readonly<Record<string, readonly string[]>>,
+  context: StoreContext,
+): Promise<void> {
+  let failure: unknown;
+  const { clock } = context;
+  const forgotten = await waitFor(
+    async () => {
+      const state = (await context.containers.inspect(store.containerId))?.state;
+      if (state !== "running" && state !== "restarting") return "not running" as const;
+      try {
+        await forgetQdrantSnapshots(store, known, context);
+        return "forgotten" as const;
+      } catch (error) {
+        failure = error;
+        return undefined;
+      }
+    },
+    { clock, timeoutMs: comeBackMs, everyMs: 1000 },
+  );
+  if (forgotten === undefined) throw failure;
+  if (forgotten === "not running") {
+    context.reporter.warning(
+      `${store.service} does not run: a snapshot of the failed backup may be left in its snapshots directory`,
+    );
+  }
 }
 
 function paramsOf(store: QdrantStore): QdrantParams {

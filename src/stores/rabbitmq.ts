@@ -7,7 +7,7 @@ import type { Check } from "../model/result.ts";
 import type { RabbitmqStore } from "../model/stack.ts";
 import { countDefinitions, countQueues, messageRanges, type QueueRow } from "./rabbitmq-counts.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./rabbitmq-tasks.ts";
-import { writeComponent } from "./sink.ts";
+import { backupFailed, writeComponent } from "./sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "./store.ts";
 import { treeBackup } from "./tree/backup.ts";
 import { checkTree } from "./tree/check.ts";
@@ -31,7 +31,7 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
       return [definitions, await copyMessages(store, context)];
     } catch (cause) {
       if (context.signal.aborted || cause instanceof BackupFailedError) throw cause;
-      throw new BackupFailedError(`${store.service}: ${describeError(cause)}`, { cause });
+      throw backupFailed(store.service, cause);
     }
   },
 

@@ -104,18 +104,34 @@ export function recipientsOf(sink: SinkOptions): Recipients | undefined {
 }
 
 /**
- * What went wrong with one component, in the words of the result. An error that is meant for the reader already
- * stays as it is.
+ * What went wrong with one component, in one line that names it. What a program said at more length is the
+ * evidence. An error that is meant for the reader already stays as it is.
  */
 export function backupFailed(name: string, error: unknown): Error {
   if (error instanceof KeeperError) return error;
-  const full = error instanceof Error && "code" in error && error.code === "ENOSPC";
-  const stderr = error instanceof ExecError ? error.stderr.trim() : "";
-  return new BackupFailedError(`${name}: ${full ? "the disk is full" : describeError(error)}`, {
+  const full = isDiskFull(error);
+  const [line = "", ...more] = describeError(error).split("\n");
+  const stderr = error instanceof ExecError ? error.stderr.trim() : more.join("\n").trim();
+  return new BackupFailedError(`${name}: ${full ? diskFull.message : line}`, {
     cause: error,
     ...(stderr === "" ? {} : { evidence: stderr }),
-    ...(full ? { class: "disk-full", hint: "make room where the repository lies" } : {}),
+    ...(full ? diskFull.details : {}),
   });
+}
+
+/** The same words for a full disk, whoever finds it. */
+const diskFull = {
+  message: "the disk is full",
+  details: { class: "disk-full", hint: "make room where the repository lies" },
+} as const;
+
+/** Whether an error, or one behind it, says that there is no room left: Node's, SQLite's or a program's. */
+function isDiskFull(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && at.code === "ENOSPC") return true;
+    if (/no space left on device|database or disk is full/i.test(at.message)) return true;
+  }
+  return false;
 }
 
 /** Nothing is described before the observers have seen the end; what cannot be described is not kept. */

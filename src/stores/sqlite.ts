@@ -54,10 +54,11 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
       source.close();
     }
   } catch (cause) {
-    throw new BackupFailedError(`the SQLite database ${live} could not be copied`, {
+    const why = describeError(cause);
+    throw new BackupFailedError(`the SQLite database ${live} could not be copied: ${why}`, {
       cause,
-      evidence: describeError(cause),
       class: "sqlite-copy",
+      hint: "the copy is made where the repository lies: is there room, and is the database whole?",
     });
   }
   await run("cp", ["--attributes-only", "--preserve=all", "--", live, copy]);

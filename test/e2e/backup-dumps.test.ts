@@ -12,7 +12,14 @@ import {
   stackFlags,
   startKeeper,
 } from "./support/keeper.ts";
-import { heldDump, type Moment, processesIn, slowTransfer } from "./support/moments.ts";
+import {
+  heldDownload,
+  heldDump,
+  helperAtWork,
+  type Moment,
+  processesIn,
+  slowTransfer,
+} from "./support/moments.ts";
 import { remainsOf } from "./support/remains.ts";
 import { type ServiceState, stateOf } from "./support/state.ts";
 
@@ -58,6 +65,29 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     const running = await startedUntil(transfer);
     await killIn("redis", /redis-cli .*--rdb/);
     await expectFailure(running, /^redis: /, before);
+  });
+
+  test("the helper that copies a collection is killed half way", async () => {
+    const before = await stateOf(stack);
+    await using download = await heldDownload(stack);
+    const running = await startedUntil(download);
+    expect(await remainsOf(stack, repository)).toContainEqual(expect.stringMatching(/^snapshot /));
+    const helper = await helperAtWork(stack, repository);
+    await run(["docker", "kill", "--signal", "KILL", helper]);
+    await expectFailure(running, /^qdrant: the helper container ended without a result/, before);
+  });
+
+  test("the vector server dies half way, and comes back by its restart policy", async () => {
+    const before = await stateOf(stack);
+    await using download = await heldDownload(stack);
+    const running = await startedUntil(download);
+    const [server = 0] = await processesIn(await stack.containerId("qdrant"), /qdrant/);
+    process.kill(server, "SIGKILL");
+    expectFailed(await running.ended, /^qdrant: collection .* could not be copied: /);
+    const { qdrant: _, ...others } = before;
+    expect(await stateOf(stack)).toMatchObject({ ...others, qdrant: { status: "running" } });
+    expect(await remainsOf(stack, repository)).toEqual([]);
+    expect(await listed(stack, repository)).toEqual([]);
   });
 
   test("the engine goes away in the middle of a dump, and the next run ends what it left", async () => {
@@ -137,6 +167,7 @@ function expectFailed(ended: Awaited<RunningKeeper["ended"]>, message: RegExp): 
   expect(ended.code, ended.stderr).toBe(3);
   expect(ended.result).toMatchObject({ result: "backup-failed" });
   expect(ended.result.reason.message).toMatch(message);
+  expect(ended.result.reason.message).not.toContain("\n");
 }
 
 async function expectNothingLeft(before: Record<string, ServiceState>): Promise<void> {

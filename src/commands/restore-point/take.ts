@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { ephemeralIdentity } from "../../archive/keys.ts";
 import { writeArchive } from "../../archive/sink.ts";
 import { verifyArchive } from "../../archive/source.ts";
-import { BackupFailedError, describeError, KeeperError } from "../../core/errors.ts";
+import { BackupFailedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { fsyncFile } from "../../core/temp.ts";
 import {
@@ -18,7 +18,7 @@ import {
 import { marked } from "../../model/marks.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
-import { recipientsOf } from "../../stores/sink.ts";
+import { backupFailed, recipientsOf } from "../../stores/sink.ts";
 import { backupStackFiles } from "../../stores/stack-files.ts";
 import type { BackupContext, SinkOptions } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
@@ -81,8 +81,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     await mark(session, id);
     return { id, path, manifest, bytes };
   } catch (cause) {
-    if (dependencies.signal.aborted || cause instanceof KeeperError) throw cause;
-    throw new BackupFailedError(`the backup failed: ${describeError(cause)}`, { cause });
+    throw dependencies.signal.aborted ? cause : backupFailed("the backup failed", cause);
   }
 }
 
@@ -121,8 +120,7 @@ async function copyStore(store: DiscoveredStore, context: BackupContext): Promis
   try {
     return await storeOf(store).backup(store, context);
   } catch (cause) {
-    if (context.signal.aborted || cause instanceof KeeperError) throw cause;
-    throw new BackupFailedError(`${store.name}: ${describeError(cause)}`, { cause });
+    throw context.signal.aborted ? cause : backupFailed(store.name, cause);
   }
 }
 

@@ -1,7 +1,7 @@
-import { lstat } from "node:fs/promises";
+import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { FoundMember } from "../../archive/scanner.ts";
-import { BackupFailedError } from "../../core/errors.ts";
+import { BackupFailedError, describeError } from "../../core/errors.ts";
 
 /** An AES-256 key is 32 bytes; encoded, wrapped or with a header it may be more, but it is no photo. */
 const MIN_BYTES = 16;
@@ -13,13 +13,24 @@ const FINGERPRINT_DIGITS = 16;
 /**
  * Looks at the key file before anything is copied.
  *
- * @throws BackupFailedError (class `vault-key`) when it is missing, no regular file, or cannot be a key.
+ * @throws BackupFailedError (class `vault-key`) when it is missing, no regular file, unreadable, or cannot be a key.
  */
 export async function requireVaultKey(root: string, path: string): Promise<void> {
-  const stats = await lstat(join(root, path)).catch(() => undefined);
-  if (stats === undefined) throw vaultKeyError(`${join(root, path)} is not there`);
-  if (!stats.isFile()) throw vaultKeyError(`${join(root, path)} is not a regular file`);
-  requirePlausible(join(root, path), stats.size);
+  const file = join(root, path);
+  const stats = await lstat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw unreadable(file, error);
+  });
+  if (stats === undefined) throw vaultKeyError(`${file} is not there`);
+  if (!stats.isFile()) throw vaultKeyError(`${file} is not a regular file`);
+  requirePlausible(file, stats.size);
+  // One byte of it: tar would tell the same of one file among many, and only at the end.
+  try {
+    await using handle = await open(file, "r");
+    await handle.read(Buffer.alloc(1), 0, 1, 0);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
 }
 
 /**
@@ -43,11 +54,17 @@ function requirePlausible(path: string, bytes: number): void {
   throw vaultKeyError(`${path} has ${bytes} bytes and cannot be a key`);
 }
 
-function vaultKeyError(what: string): BackupFailedError {
+function unreadable(file: string, cause: unknown): BackupFailedError {
+  return vaultKeyError(`${file} cannot be read (${describeError(cause)})`, cause);
+}
+
+function vaultKeyError(what: string, cause?: unknown): BackupFailedError {
   return new BackupFailedError(`the encryption key is not in order: ${what}`, {
     class: "vault-key",
+    ...(cause === undefined ? {} : { cause }),
     hint:
       "Without this key every encrypted credential (API keys, channel tokens) is lost for good, " +
-      "in the stack and in every backup: bring the file back before anything else",
+      "in the stack and in every backup: bring the file back before anything else. " +
+      "`vault-key` names another place, or none for a stack that has no such key",
   });
 }

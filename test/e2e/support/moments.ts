@@ -71,6 +71,44 @@ export async function slowTransfer(stack: LabStack): Promise<Moment> {
   };
 }
 
+/** Makes the Qdrant stand-in stop in the middle of every snapshot that it sends. */
+export async function heldDownload(stack: LabStack): Promise<Moment> {
+  const id = await stack.containerId("qdrant");
+  const inside = (...argv: string[]) => tryRun(["docker", "exec", id, ...argv]);
+  const hold = "/qdrant/snapshots/hold";
+  await run(["docker", "exec", id, "touch", hold]);
+  return {
+    reached: async () => {
+      const isHeld = async () => (await inside("test", "-e", `${hold}.reached`)).code === 0;
+      await until("a download is held", momentMs, isHeld);
+    },
+    [Symbol.asyncDispose]: async () => {
+      // It may be coming back from a crash.
+      const removed = async () => (await inside("rm", "-f", hold, `${hold}.reached`)).code === 0;
+      await until("nothing is held any more", momentMs, removed);
+    },
+  };
+}
+
+/** The name of the helper container that works for a stack's operation, once there is one that mounts a path. */
+export async function helperAtWork(
+  stack: Pick<LabStack, "projectName">,
+  mounting: string,
+): Promise<string> {
+  const format = '{{.Names}} {{.Label "sophon-keeper.operation"}} {{.Mounts}}';
+  const filter = "label=sophon-keeper.kind=helper";
+  const list = ["docker", "ps", "--no-trunc", "--filter", filter, "--format", format];
+  return await until("a helper is at work", momentMs, async () => {
+    const helpers = (await run(list)).split("\n").map((line) => line.split(" "));
+    const [name] =
+      helpers.find(
+        ([, operation = "", ...mounts]) =>
+          operation.startsWith(stack.projectName) && mounts.join(" ").includes(mounting),
+      ) ?? [];
+    return name;
+  });
+}
+
 /** The moment at which the engine says that a container was paused. */
 export async function pausing(container: string): Promise<Moment> {
   const filters = ["--filter", `container=${container}`, "--filter", "event=pause"];

@@ -32,6 +32,8 @@ SNAPSHOTS = os.environ.get("QDRANT__STORAGE__SNAPSHOTS_PATH", "/qdrant/snapshots
 API_KEY = os.environ.get("QDRANT__SERVICE__API_KEY", "")
 PORT = int(os.environ.get("QDRANT__SERVICE__HTTP_PORT", "6333"))
 PEER_ID = "4021087350191"
+# The stand-in's own, for tests: while this file is there, a download stops half way; beside it is told that one has.
+HOLD = os.path.join(SNAPSHOTS, "hold")
 
 
 def parts(version):
@@ -573,7 +575,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/octet-stream")
             self.send_header("Content-Length", str(size))
             self.end_headers()
+            self.wfile.write(file.read(size // 2))
+            self._held()
             shutil.copyfileobj(file, self.wfile, 1 << 20)
+
+    def _held(self):
+        while os.path.exists(HOLD):
+            open(HOLD + ".reached", "w", encoding="ascii").close()
+            time.sleep(0.05)
 
 
 def multipart_file(raw, boundary):
