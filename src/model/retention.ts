@@ -57,7 +57,8 @@ export function decideRetention(
     const { id } = backup;
     const reason = reasons.get(id);
     if (reason !== undefined) return { id, keep: true, reason };
-    if (backup.needed) return { id, keep: true, reason: "needed by an operation that is under way" };
+    if (backup.needed)
+      return { id, keep: true, reason: "needed by an operation that is under way" };
     if (backup.createdAt.getTime() > latest)
       return { id, keep: true, reason: "dated in the future" };
     if (backup.good) return { id, keep: false, reason: "outside every rule" };
