@@ -4,6 +4,7 @@ import { describeError, exitCodes, KeeperError, RefusedError } from "../core/err
 import type { Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import { requireRunning } from "../stack/discovery.ts";
+import type { Downtime } from "../upgrade/downtime.ts";
 import type { GateVerdict } from "../upgrade/gate.ts";
 import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
@@ -11,19 +12,25 @@ import { withSession } from "./session.ts";
 import { apply, type NewImages } from "./upgrade/apply.ts";
 import { backUp } from "./upgrade/backup.ts";
 import { preCopyAll } from "./upgrade/copies.ts";
-import { cleanUp, finish, recordDeployed } from "./upgrade/finish.ts";
+import { recordDeployed, recordModel } from "./upgrade/deployed.ts";
+import { cleanUp, finish } from "./upgrade/finish.ts";
 import { keepOldImages, pullImages } from "./upgrade/images.ts";
 import { type UpgradePlan, upgradeJournal } from "./upgrade/journal.ts";
 import { preflight } from "./upgrade/preflight.ts";
 import { type Prober, startProber } from "./upgrade/prober.ts";
 import { quiesce } from "./upgrade/quiesce.ts";
 import { requireGood } from "./upgrade/require-good.ts";
-import { committed, planned, rolledBack, unchanged } from "./upgrade/result.ts";
+import { committed, planned, rolledBack, serviceChanges, unchanged } from "./upgrade/result.ts";
 import { rollBack } from "./upgrade/roll-back.ts";
 import { rollbackContext, type UpgradeSession } from "./upgrade/session.ts";
+import { timelineOf } from "./upgrade/timeline.ts";
+import { requireSupportedJumps } from "./upgrade/versions.ts";
 
 /** A result of which only the time is missing. */
-type Outcome = Pick<Result, "result" | "warnings"> & { readonly [member: string]: unknown };
+type Outcome = Pick<Result, "result" | "warnings"> & {
+  readonly downtime?: Downtime | undefined;
+  readonly [member: string]: unknown;
+};
 
 /**
  * Upgrades the live stack. It ends with the new version working on its data (`passed`), or the old version working
@@ -44,10 +51,10 @@ export async function upgradeTest(
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   return await withSession(upgradeJournal, options, dependencies, async (session) => {
-    const outcome = await upgrade(session);
+    const { downtime, ...outcome } = await upgrade(session);
     const { recovered } = session;
     const seconds = (clock.monotonicMs() - begun) / 1000;
-    return { ...outcome, recovered, seconds };
+    return { ...outcome, timeline: timelineOf(session, downtime), recovered, seconds };
   });
 }
 
@@ -61,7 +68,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const plan = await reporter.group("Look before anything is done", () => preflight(session));
   if (options.dryRun) {
     await undo.unwind();
-    return planned(plan);
+    return await planned(session, plan);
   }
   const context = await rollbackContext(session);
   journal.append("preflight", "plan", plan);
@@ -70,18 +77,21 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const images = await reporter.group("Pull while the stack serves", () =>
     pullImages(session, plan),
   );
+  await requireSupportedJumps(session, plan, images);
   if (Object.keys(images).length === 0) {
     await undo.unwind();
+    await recordModel(session);
     return unchanged(plan);
   }
+  const services = await serviceChanges(session, plan, images);
   const backup = await backUp(session);
   await reporter.group("Copy for the way back", async () => {
     journal.append("pre-copy", "copies", { copies: plan.copies.map(({ copy }) => copy) });
     await preCopyAll(session, plan);
   });
   undo.commit();
-  using prober = startProber(stack, options);
-  return { ...(await exchange(session, plan, images, prober)), ...backup };
+  using prober = startProber(stack, { ...options, ca: plan.health.ca });
+  return { ...(await exchange(session, plan, images, prober)), ...backup, services };
 }
 
 async function exchange(
@@ -103,12 +113,17 @@ async function exchange(
     return await goBack(session, plan, applied, error, prober);
   }
   journal.append("committed", "committed", {});
-  const seconds = prober.seconds();
-  await leftOpenOnError(session, async () => {
-    await recordDeployed(session, plan);
-    await finish(await rollbackContext(session), plan);
-  });
-  return committed(plan, verdict, seconds);
+  const downtime = prober.downtime();
+  await leftOpenOnError(session, async () => finish(await rollbackContext(session), plan));
+  const outcome = committed(plan, verdict, downtime);
+  try {
+    await recordDeployed(session, plan, downtime);
+  } catch (error) {
+    // The new version runs and has proven itself: what is missing is a record of it.
+    const warning = `what runs now could not be written down: ${describeError(error)}`;
+    return { ...outcome, downtime, warnings: [...(outcome.warnings ?? []), warning] };
+  }
+  return { ...outcome, downtime };
 }
 
 /** The way back; what led to it is the reason of the result. */
@@ -129,7 +144,8 @@ async function goBack(
     return checked;
   });
   dependencies.signal.throwIfAborted();
-  return rolledBack(session, plan, error, verdict, prober.seconds());
+  const downtime = prober.downtime();
+  return { ...rolledBack(session, plan, error, verdict, downtime), downtime };
 }
 
 /** What fails here leaves the journal open, so that `recover` goes on from there. */

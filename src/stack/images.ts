@@ -5,7 +5,7 @@ import type { ServiceRecord } from "../model/manifest.ts";
 import type { Stack } from "../model/stack.ts";
 import { removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
-import { orMissing, statusOf } from "./inspect.ts";
+import { orMissing, splitVariable, statusOf } from "./inspect.ts";
 
 const keepRepository = "sophon-keeper/keep";
 
@@ -19,6 +19,8 @@ export interface ImageFacts {
   readonly platform: string;
   readonly bytes: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** The variables that the image itself sets. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** @returns undefined when the image is not on this host. */
@@ -35,6 +37,7 @@ export async function inspectImage(
     platform: `${info.Os}/${info.Architecture}`,
     bytes: info.Size,
     labels: info.Config.Labels ?? {},
+    environment: Object.fromEntries((info.Config.Env ?? []).map(splitVariable)),
   };
 }
 

@@ -129,7 +129,7 @@ function healthOf(status: string | undefined): ContainerState["health"] {
 }
 
 /** `NAME=value`; a bare name is a variable that the container was given without a value. */
-function splitVariable(text: string): [string, string] {
+export function splitVariable(text: string): [string, string] {
   const at = text.indexOf("=");
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }

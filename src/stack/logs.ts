@@ -20,6 +20,27 @@ export async function readLog(
   return info.Config.Tty ? bytes.toString("utf8") : demultiplex(bytes).toString("utf8");
 }
 
+/**
+ * Whether the log of a container can be read back, and whether it says anything. Drivers that send it away have a copy
+ * on the host from Engine 20.10 on, unless that is switched off.
+ */
+export async function logKind(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<"unreadable" | "empty" | "text"> {
+  const found = engine.docker.getContainer(container);
+  try {
+    const log = await orMissing(found.logs({ stdout: true, stderr: true, follow: false, tail: 1 }));
+    return log === undefined || (log as unknown as Buffer).length === 0 ? "empty" : "text";
+  } catch (error) {
+    // 501, and 500 from older engines: "configured logging driver does not support reading".
+    if (error instanceof Error && /does not support reading/i.test(error.message)) {
+      return "unreadable";
+    }
+    throw error;
+  }
+}
+
 /** Each piece has a header: the stream, three zeros, four bytes of length (Engine API, "attach"). */
 function demultiplex(bytes: Buffer): Buffer {
   const pieces: Buffer[] = [];

@@ -1,18 +1,28 @@
 /** One probe from outside. */
 export interface Probe {
+  /** When it was sent, in milliseconds since 1970. */
   readonly atMs: number;
   readonly good: boolean;
 }
 
+/** A time without service. */
+export interface Downtime {
+  /** Both in milliseconds since 1970; equal where there was none. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly seconds: number;
+}
+
 /**
- * Seconds from the first failed probe to the first of the lasting good ones; 0 where none failed,
+ * From the first failed probe to the first of the lasting good ones; 0 seconds where none failed,
  * undefined where it never became good again.
  */
-export function downtimeSeconds(probes: readonly Probe[]): number | undefined {
+export function downtime(probes: readonly Probe[]): Downtime | undefined {
   const inOrder = probes.toSorted((a, b) => a.atMs - b.atMs);
   const first = inOrder.find(({ good }) => !good);
   const last = inOrder.findLast(({ good }) => !good);
-  if (first === undefined || last === undefined) return 0;
+  if (first === undefined || last === undefined) return { fromMs: 0, toMs: 0, seconds: 0 };
   const back = inOrder.find(({ atMs, good }) => good && atMs > last.atMs);
-  return back === undefined ? undefined : (back.atMs - first.atMs) / 1000;
+  if (back === undefined) return undefined;
+  return { fromMs: first.atMs, toMs: back.atMs, seconds: (back.atMs - first.atMs) / 1000 };
 }

@@ -17,6 +17,8 @@ export interface Seen {
   readonly startedAt: string;
   /** It runs, and everything that was asked about its health says that it is well. */
   readonly good: boolean;
+  /** Whether its server answered at all; undefined where it was not asked. */
+  readonly answers?: boolean | undefined;
   readonly detail: string;
 }
 
@@ -29,8 +31,10 @@ export interface Look {
     string,
     { readonly verdict: LogVerdict; readonly progress: MigrationProgress }
   >;
-  /** The database is at work, where the log says nothing. */
+  /** A mark that changes while the database is at work, where the log says nothing. */
   readonly activity?: string | undefined;
+  /** A session of an upgraded service waits for a lock in its database. */
+  readonly blocked?: boolean | undefined;
 }
 
 /** How long what may last. */
@@ -42,6 +46,8 @@ export interface GateRules {
   readonly logMs?: number;
   /** A start that only waits for the migration lock hangs after this. */
   readonly hangMs?: number;
+  /** Names of containers that logged before: an empty log of theirs is no clean one. */
+  readonly mustLog?: ReadonlySet<string> | undefined;
 }
 
 /** What the gate decided. */
@@ -54,6 +60,8 @@ export interface GateVerdict {
 const defaultLogMs = 4_000;
 const defaultHangMs = 45_000;
 const badLooksInSoak = 3;
+/** Work that only the database shows extends the time to this many times `healthTimeoutMs`, counted from the last log line. */
+const silentExtensions = 6;
 
 /** Decides by a series of looks whether a started stack is good. Pure: the caller brings looks and time. */
 export class Gate {
@@ -64,12 +72,16 @@ export class Gate {
   readonly #steps = new Map<string, { steps: number; atMs: number }>();
   readonly #starts = new Map<string, { startedAt: string; restarts: number }>();
   #activity: string | undefined;
+  /** When the log last proved progress of a migration. */
+  #toldMs: number;
+  #blockedSinceMs: number | undefined;
   /** When a migration last made progress: it said something, or its database was at work. */
   #migratedMs: number;
 
   constructor(rules: GateRules) {
     this.#rules = rules;
     this.#migratedMs = rules.startedMs;
+    this.#toldMs = rules.startedMs;
   }
 
   /** When everything became good and stayed so; undefined while it is not. */
@@ -88,21 +100,29 @@ export class Gate {
     if (look.atMs - since < this.#rules.soakMs) return undefined;
     // A log that just began to fail is not passed over.
     if (this.#logBadSinceMs.size > 0) return undefined;
+    const silent = this.#silent(look);
+    if (silent !== undefined) {
+      return { passed: false, checks: checksOf(look, silent), reason: silent };
+    }
     return { passed: true, checks: checksOf(look, undefined) };
   }
 
   #note(look: Look): void {
+    const { atMs } = look;
     if (look.activity !== this.#activity) {
-      if (this.#activity !== undefined) this.#migratedMs = look.atMs;
+      const isLate = atMs - this.#toldMs > silentExtensions * this.#rules.healthTimeoutMs;
+      const counts = this.#activity !== undefined && look.activity !== undefined && !isLate;
+      if (counts && mayMigrate(look)) this.#migratedMs = atMs;
       this.#activity = look.activity;
     }
+    this.#blockedSinceMs = look.blocked === true ? (this.#blockedSinceMs ?? atMs) : undefined;
     for (const [name, { verdict, progress }] of look.logs) {
       if (this.#steps.get(name)?.steps !== progress.steps) {
-        this.#steps.set(name, { steps: progress.steps, atMs: look.atMs });
-        if (progress.applying !== undefined) this.#migratedMs = look.atMs;
+        this.#steps.set(name, { steps: progress.steps, atMs });
+        if (progress.applying !== undefined) this.#migratedMs = this.#toldMs = atMs;
       }
       if (verdict.verdict !== "failed") this.#logBadSinceMs.delete(name);
-      else if (!this.#logBadSinceMs.has(name)) this.#logBadSinceMs.set(name, look.atMs);
+      else if (!this.#logBadSinceMs.has(name)) this.#logBadSinceMs.set(name, atMs);
     }
     if (look.containers.every(({ good }) => good)) {
       this.#goodSinceMs ??= look.atMs;
@@ -152,13 +172,30 @@ export class Gate {
   }
 
   #hangs({ atMs, logs }: Look): Reason | undefined {
+    const hung = (who: string, ms: number): Reason => {
+      const seconds = Math.round(ms / 1000);
+      const message = `${who} waits for the migration lock for ${seconds} s and gets no further: a killed migration left it, or another one holds it`;
+      return { class: "hung", message };
+    };
+    const blocked = atMs - Math.max(this.#blockedSinceMs ?? atMs, this.#migratedMs);
+    if (blocked >= this.#hangMs() && this.#goodSinceMs === undefined) {
+      return hung("the database session of an upgraded service", blocked);
+    }
     for (const [name, { progress }] of logs) {
-      const since = this.#steps.get(name)?.atMs ?? atMs;
-      const waited = atMs - since;
-      if (!progress.waitingForLock || waited < this.#hangMs()) continue;
-      const seconds = Math.round(waited / 1000);
-      const message = `${name} waits for the migration lock for ${seconds} s and gets no further: a killed migration left it, or another one holds it`;
-      return { class: "migration-lock", message };
+      const own = this.#steps.get(name)?.atMs ?? atMs;
+      // A second container waits for the one that migrates, and rightly so.
+      const waited = atMs - Math.max(own, this.#migratedMs);
+      if (progress.waitingForLock && waited >= this.#hangMs()) return hung(name, waited);
+    }
+    return undefined;
+  }
+
+  /** At the end of the soak: who logged before and says nothing now cannot be judged. */
+  #silent({ logs }: Look): Reason | undefined {
+    for (const [name, { verdict }] of logs) {
+      if (verdict.verdict !== "unverifiable" || !this.#rules.mustLog?.has(name)) continue;
+      const message = `${name} has logged nothing, and its log cannot be judged; the version before did log`;
+      return { class: "no-log", message };
     }
     return undefined;
   }
@@ -167,7 +204,8 @@ export class Gate {
     return this.#rules.hangMs ?? Math.min(defaultHangMs, this.#rules.healthTimeoutMs);
   }
 
-  #unhealthy({ atMs, containers }: Look): Reason | undefined {
+  #unhealthy(look: Look): Reason | undefined {
+    const { atMs, containers } = look;
     const bad = containers.filter(({ good }) => !good);
     if (bad.length === 0) return undefined;
     const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
@@ -179,8 +217,25 @@ export class Gate {
     // A migration that makes progress is not cut off, and what comes after it has its time.
     if (atMs - this.#migratedMs < this.#rules.healthTimeoutMs) return undefined;
     const seconds = Math.round((atMs - this.#rules.startedMs) / 1000);
+    if (mayMigrate(look)) {
+      const still = Math.round((atMs - this.#migratedMs) / 1000);
+      const applying = [...look.logs.values()].find(({ progress }) => progress.applying)?.progress;
+      const what = applying === undefined ? "the start" : `migration ${applying.applying}`;
+      const message = `${what} hangs: no log line and no work in the database for ${still} s; not healthy after ${seconds} s: ${said}`;
+      return { class: "hung", message };
+    }
     return { class: "unhealthy", message: `not healthy after ${seconds} s: ${said}` };
   }
+}
+
+/** A migration is under way by the log, or may be: a server that was started and neither says so nor answers. */
+function mayMigrate({ containers, logs }: Look): boolean {
+  const started = [...logs.values()].some(({ progress }) => progress.started);
+  if (started) return false;
+  if ([...logs.values()].some(({ progress }) => progress.applying !== undefined)) return true;
+  return containers.some(
+    ({ upgraded, state, answers }) => upgraded && state === "running" && answers === false,
+  );
 }
 
 function checksOf({ containers, logs }: Look, reason: Reason | undefined): Check[] {
@@ -197,9 +252,7 @@ function checksOf({ containers, logs }: Look, reason: Reason | undefined): Check
       name: "log",
       component: name,
       status: verdict.verdict === "failed" ? "fail" : "pass",
-      detail:
-        verdict.decisive?.evidence ??
-        `no sign of failure in ${verdict.judged} records of the last start`,
+      detail: logDetail(verdict),
     }),
   );
   const decisive: Check[] =
@@ -207,4 +260,9 @@ function checksOf({ containers, logs }: Look, reason: Reason | undefined): Check
       ? []
       : [{ name: reason.class, status: "fail", detail: reason.evidence ?? reason.message }];
   return [...decisive, ...health, ...scanned];
+}
+
+function logDetail({ verdict, decisive, judged }: LogVerdict): string {
+  if (verdict === "unverifiable") return "nothing logged";
+  return decisive?.evidence ?? `no sign of failure in ${judged} records of the last start`;
 }

@@ -6,8 +6,10 @@ import {
   removeCopyTask,
 } from "../copy/tasks.ts";
 import type { NamedTask } from "../core/task.ts";
+import { statFiles } from "../stack/files.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
+import { sqliteMigrations } from "../stores/migrations.ts";
 import {
   backupQdrant,
   forgetSnapshots,
@@ -42,6 +44,8 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   removeBrokerCopy,
   removeCopyTask,
   restoreQdrant,
+  sqliteMigrations,
+  statFiles,
   stackPack,
   stackUnpack,
   treeBackup,

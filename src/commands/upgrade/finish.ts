@@ -1,11 +1,9 @@
-import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { describeError } from "../../core/errors.ts";
-import { repoDigest } from "../../stack/images.ts";
 import { removeCopies } from "./copies.ts";
 import { releaseImages, retagOldImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
-import type { RollbackContext, UpgradeSession } from "./session.ts";
+import type { RollbackContext } from "./session.ts";
 
 /** Before the stack was touched: what was made for the upgrade goes, and names that a pull moved go back. */
 export async function cleanUp(context: RollbackContext, plan: UpgradePlan): Promise<void> {
@@ -23,18 +21,6 @@ export async function finish(context: RollbackContext, plan: UpgradePlan): Promi
     }
   }
   await tidy(context, plan);
-}
-
-/** What runs from now on, for a person and for the next run: tags and digests, and the files in one. */
-export async function recordDeployed(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
-  const engine = await session.host.engine();
-  const services: Record<string, unknown> = {};
-  for (const [service, { to }] of Object.entries(plan.services)) {
-    services[service] = { image: to, digest: await repoDigest(engine, to, to) };
-  }
-  const path = join(session.repository.path, "images.lock.json");
-  const record = { operation: session.id, at: session.dependencies.clock.now(), services };
-  await writeFile(path, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** What cannot be removed is told: the stack itself is as it should be. */

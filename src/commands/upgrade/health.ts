@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import { RefusedError } from "../../core/errors.ts";
 import type { ContainerState } from "../../model/stack.ts";
+import type { Options } from "../../options.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { type HealthRequest, probe } from "../../stack/health.ts";
@@ -59,7 +61,9 @@ function seenOf(
   const good = state === "running" && (health === "none" || health === "healthy") && asked;
   const said = answer === undefined ? "" : `, answers ${answer.status || answer.detail}`;
   const detail = `${state}${health === "none" ? "" : `, ${health}`}${said}`;
-  return { ...base, id, state, health, exitCode, restartCount, startedAt, imageId, good, detail };
+  const answers = answer === undefined ? {} : { answers: answer.status > 0 };
+  const seen = { id, state, health, exitCode, restartCount, startedAt, imageId };
+  return { ...base, ...seen, good, ...answers, detail };
 }
 
 /** By the container's own address: nothing need be published. */
@@ -76,16 +80,51 @@ function requestOf(
   { health }: Pick<UpgradePlan, "health">,
   header: string | undefined,
 ): HealthRequest | undefined {
-  // Without its header the request would say nothing about the server.
-  if (health.url !== undefined && health.header && header === undefined) return undefined;
-  const given = health.url === undefined ? undefined : header;
-  const at = given?.indexOf(":") ?? -1;
+  // A recovery does not know the header, which is a secret: without it the request would say nothing about the
+  // server, and the health that the engine knows has to do.
+  if (health.header && header === undefined) return undefined;
+  return { url, timeoutMs: answerMs, ...headersOf(header), ...authorityOf(health.ca) };
+}
+
+/** The headers of a health request, from the input `Name: value`. */
+export function headersOf(header: string | undefined): Pick<HealthRequest, "headers"> {
+  if (header === undefined) return {};
+  const at = header.indexOf(":");
+  return { headers: { [header.slice(0, at)]: header.slice(at + 1).trim() } };
+}
+
+function authorityOf(ca: string | undefined): Pick<HealthRequest, "ca"> {
+  return ca === undefined ? {} : { ca };
+}
+
+/**
+ * What the plan says about health. The authority is kept as text: a recovery at boot no longer has the job's files.
+ *
+ * @throws RefusedError when the file of `health-ca` cannot be read or holds no certificate.
+ */
+export function plannedHealth(options: Options): UpgradePlan["health"] {
   return {
-    url,
-    timeoutMs: answerMs,
-    ...(given === undefined
-      ? {}
-      : { headers: { [given.slice(0, at)]: given.slice(at + 1).trim() } }),
-    ...(health.ca === undefined ? {} : { ca: readFileSync(health.ca, "utf8") }),
+    ...(options.healthUrl === undefined ? {} : { url: options.healthUrl }),
+    ...(options.healthCa === undefined ? {} : { ca: readAuthority(options.healthCa) }),
+    header: options.healthHeader !== undefined,
+    timeoutMs: options.healthTimeoutMs,
+    soakMs: options.soakMs,
   };
+}
+
+function readAuthority(path: string): string {
+  const refused = (why: string, cause?: unknown) =>
+    new RefusedError(`health-ca: ${path} ${why}`, {
+      class: "health-ca",
+      hint: "Give the PEM file of the authority that signed the certificate of health-url.",
+      cause,
+    });
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw refused("cannot be read", cause);
+  }
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw refused("holds no certificate");
 }

@@ -40,6 +40,20 @@ const pins = z.object({
   composeFiles: texts,
 });
 
+/** The databases that EF Core may keep, and what their histories held before. */
+const schema = z.object({
+  sqlite: z.array(
+    z.object({
+      name: z.string(),
+      source: z.string(),
+      volume: z.string().optional(),
+      databases: texts,
+    }),
+  ),
+  postgres: z.array(z.object({ service: z.string(), user: z.string(), database: z.string() })),
+  histories: z.record(z.string(), texts),
+});
+
 /** Everything that brings the old version back, written down before anything is changed. */
 export const planShape = z.object({
   project: z.object({
@@ -65,12 +79,19 @@ export const planShape = z.object({
   forward: pins,
   backward: pins,
   work: z.string(),
+  /** How many paths the copies have. */
+  paths: z.number().optional(),
+  /** Absent in journals of older versions. */
+  schema: schema.optional(),
+  /** Names of the upgraded containers that had logged something. */
+  logged: texts.optional(),
   /** Whether the stack was good before. */
   healthy: z.boolean(),
   health: z.object({
     url: z.string().optional(),
     /** The request needs a header, which is a secret and only in memory. */
     header: z.boolean(),
+    /** PEM of the authority that signed the URL's certificate. */
     ca: z.string().optional(),
     timeoutMs: z.number(),
     soakMs: z.number(),

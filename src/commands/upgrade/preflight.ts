@@ -1,22 +1,22 @@
 import { existsSync, statSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { estimateCopy } from "../../copy/tasks.ts";
-import { RefusedError } from "../../core/errors.ts";
+import { describeError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
 import type { ContainerState, DiscoveredStore, Stack } from "../../model/stack.ts";
-import { createCompose } from "../../stack/compose.ts";
-import { inspectImage } from "../../stack/images.ts";
-import { composeLabels } from "../../stack/labels.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { logKind } from "../../stack/logs.ts";
 import { within } from "../../stack/shared.ts";
 import { startOrder } from "../restore-point/writers.ts";
+import { refuseOtherChanges } from "./changes.ts";
 import { copyPlace } from "./copies.ts";
 import { planPins } from "./files.ts";
-import { lookAround } from "./health.ts";
+import { lookAround, plannedHealth } from "./health.ts";
 import type { UpgradePlan } from "./journal.ts";
+import { projectOf } from "./project.ts";
+import { readHistories, schemaPlaces } from "./schema.ts";
 import type { UpgradeSession } from "./session.ts";
-import { chooseTargets, refuseUnsafe, type Target } from "./targets.ts";
+import { chooseTargets, noLog, refuseShared, refuseUnsafe, type Target } from "./targets.ts";
 
 /**
  * Finds out what will be done and refuses what could not be undone. Changes nothing.
@@ -27,8 +27,10 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const { id, stack, options, repository, host } = session;
   const targets = chooseTargets(stack, options.images);
   refuseUnsafe(stack, targets);
-  await refuseOtherChanges(session, targets);
+  if (!options.allowSharedPaths) refuseShared(await host.sharedUses(stack));
   const engine = await host.engine();
+  const logged = await whoLogged(engine, stack, targets);
+  await refuseOtherChanges(session, targets);
   const work = join(repository.path, "upgrades", id);
   const project = projectOf(stack);
   const context = { engine, project, pin: options.pin, work, repository: repository.path };
@@ -52,28 +54,13 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
       ]),
     ),
     ...quietened(stack, targets, copies),
+    logged,
+    schema: await schemaOf(session, engine),
     healthy: true,
-    health: {
-      ...(options.healthUrl === undefined ? {} : { url: options.healthUrl }),
-      ...(options.healthCa === undefined ? {} : { ca: options.healthCa }),
-      header: options.healthHeader !== undefined,
-      timeoutMs: options.healthTimeoutMs,
-      soakMs: options.soakMs,
-    },
+    health: plannedHealth(options),
   };
-  await requireRoom(session, plan);
-  return { ...plan, healthy: await baseline(session, plan) };
-}
-
-/** The part of a stack that chooses Compose's files. */
-export function projectOf(stack: Stack): UpgradePlan["project"] {
-  return {
-    project: stack.project,
-    directory: stack.directory,
-    composeFiles: [...stack.composeFiles],
-    envFiles: [...stack.envFiles],
-    profiles: [...stack.profiles],
-  };
+  const paths = await requireRoom(session, plan);
+  return { ...plan, paths, healthy: await baseline(session, plan) };
 }
 
 function planned(container: ContainerState): UpgradePlan["containers"][number] {
@@ -126,56 +113,61 @@ function quietened(
 }
 
 /**
- * What runs must differ from the files in images only: on the way back the files make the containers anew.
+ * The upgraded containers that have logged something.
  *
- * @throws RefusedError naming the services that differ in more.
+ * @throws RefusedError for an upgraded service whose log the engine cannot give back.
  */
-async function refuseOtherChanges(
-  { stack, host }: UpgradeSession,
+async function whoLogged(
+  engine: Engine,
+  { containers }: Stack,
   targets: Readonly<Record<string, Target>>,
-): Promise<void> {
-  const engine = await host.engine();
-  await using trial = await temporaryDirectory("sophon-keeper-");
-  const override = join(trial.path, "images.yml");
-  const images = Object.entries(targets).map(([name, { from }]) => [name, { image: from }]);
-  await writeFile(override, JSON.stringify({ services: Object.fromEntries(images) }));
-  const hashes = await createCompose(engine, projectOf(stack)).hashes([override]);
-  // What they depend on must be as the files say, too: Compose would change it on the way.
-  const concerned = dependenciesOf(stack, Object.keys(targets));
-  const differing = concerned.filter((service) => {
-    const own = stack.containers.filter((container) => container.service === service);
-    return own.some(({ labels }) => labels[composeLabels.configHash] !== hashes.get(service));
-  });
-  for (const service of concerned) {
-    if (service in targets || differing.includes(service)) continue;
-    const own = stack.containers.find((container) => container.service === service);
-    const named = await inspectImage(engine, stack.model.services[service]?.image ?? "");
-    if (own !== undefined && named?.id !== own.imageId) differing.push(service);
+): Promise<string[]> {
+  const logged: string[] = [];
+  for (const { id, name, service, logDriver, state } of containers) {
+    if (!(service in targets)) continue;
+    const kind = await logKind(engine, id);
+    if (kind === "unreadable") throw noLog(service, logDriver);
+    if (kind === "text" && state === "running") logged.push(name);
   }
-  if (differing.length === 0) return;
-  throw new RefusedError(
-    `the files differ from what runs in more than images: ${differing.join(", ")}`,
-    {
-      class: "changed-files",
-      hint: "Apply that first with `docker compose up -d`, or put it back, so that an upgrade changes images only.",
-    },
-  );
+  return logged;
 }
 
-/** The services and everything below them. */
-function dependenciesOf(stack: Stack, services: readonly string[]): string[] {
-  const all = new Set(services);
-  // A set that grows while it is walked is walked to its end.
-  for (const service of all) {
-    for (const needed of Object.keys(stack.model.services[service]?.depends_on ?? {})) {
-      all.add(needed);
+/**
+ * The databases and their histories, for the gate to compare with.
+ *
+ * @throws RefusedError where one cannot be read: then nobody could say later whether it is whole.
+ */
+async function schemaOf(session: UpgradeSession, engine: Engine): Promise<UpgradePlan["schema"]> {
+  const { stack, containers, tasks, dependencies } = session;
+  const places = schemaPlaces(stack);
+  const context = { engine, containers, tasks, dependencies };
+  try {
+    const found = await readHistories(context, stack, places);
+    const histories = Object.fromEntries(
+      Object.entries(found).map(([name, ids]) => [name, [...ids]]),
+    );
+    return { ...places, histories };
+  } catch (cause) {
+    dependencies.signal.throwIfAborted();
+    if (session.options.allowUnhealthy) {
+      dependencies.reporter.warning(`no check of the schema: ${describeError(cause)}`);
+      return undefined;
     }
+    throw new RefusedError("the migration history of a database cannot be read", {
+      class: "schema-unreadable",
+      hint: "The gate compares it before and after: see the cause, and try again when the database answers.",
+      evidence: describeError(cause),
+      cause,
+    });
   }
-  return [...all];
 }
 
-/** @throws RefusedError when a rollback copy does not fit where it is to lie. */
-async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
+/**
+ * @returns how many paths the copies will have.
+ * @throws RefusedError when a rollback copy does not fit where it is to lie.
+ */
+async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<number> {
+  let paths = 0;
   const needs = new Map<string, { bytes: number; free: number }>();
   for (const { source, copy, volume } of plan.copies) {
     const mounts = [
@@ -184,6 +176,7 @@ async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<
     ];
     const { signal } = session.dependencies;
     const found = await session.tasks.run(estimateCopy, { source, copy }, { mounts }, signal);
+    paths += found.paths;
     // Equal free space is the same file system, or near enough to one.
     const key = deviceOf(dirname(copy)) ?? String(found.freeBytes);
     const before = needs.get(key)?.bytes ?? 0;
@@ -198,6 +191,7 @@ async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<
       hint: "Free some space, or give rollback-directory on another disk.",
     });
   }
+  return paths;
 }
 
 function deviceOf(path: string): string | undefined {

@@ -2,38 +2,39 @@ import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options.ts";
 import { type HealthRequest, probe } from "../../stack/health.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
-import { downtimeSeconds, type Probe } from "../../upgrade/downtime.ts";
+import { type Downtime, downtime, type Probe } from "../../upgrade/downtime.ts";
+import { headersOf } from "./health.ts";
 
 const everyMs = 20;
 const timeoutMs = 2_000;
 
 /** Probes that go on until they are stopped. */
 export interface Prober extends Disposable {
-  /** Seconds without service so far; undefined where it cannot be told. */
-  seconds(): number | undefined;
+  /** The time without service so far; undefined where it cannot be told. */
+  downtime(): Downtime | undefined;
 }
 
 /** Asks the stack for its health as its users reach it, so that the downtime is theirs. */
 export function startProber(
   stack: Pick<Stack, "containers" | "model">,
-  options: Pick<Options, "healthUrl" | "healthHeader">,
+  options: Pick<Options, "healthUrl" | "healthHeader"> & { readonly ca?: string | undefined },
 ): Prober {
   const url = options.healthUrl ?? publishedUrl(stack);
-  if (url === undefined) return { seconds: () => undefined, [Symbol.dispose]: () => undefined };
-  const header = options.healthHeader;
-  const at = header?.indexOf(":") ?? -1;
-  const headers =
-    header === undefined ? {} : { headers: { [header.slice(0, at)]: header.slice(at + 1).trim() } };
-  const request: HealthRequest = { url, timeoutMs, ...headers };
+  if (url === undefined) return { downtime: () => undefined, [Symbol.dispose]: () => undefined };
+  const { healthHeader, ca } = options;
+  const request: HealthRequest = {
+    ...{ url, timeoutMs, ...headersOf(healthHeader) },
+    ...(ca === undefined ? {} : { ca }),
+  };
   const probes: Probe[] = [];
   const ending = new AbortController();
   const timer = setInterval(async () => {
-    const atMs = performance.now();
+    const atMs = performance.timeOrigin + performance.now();
     const { healthy } = await probe(request, ending.signal);
     if (!ending.signal.aborted) probes.push({ atMs, good: healthy });
   }, everyMs);
   return {
-    seconds: () => downtimeSeconds(probes),
+    downtime: () => downtime(probes),
     [Symbol.dispose]: () => {
       clearInterval(timer);
       ending.abort();

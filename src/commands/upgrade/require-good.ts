@@ -1,16 +1,18 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Reason } from "../../model/result.ts";
-import type { GateVerdict } from "../../upgrade/gate.ts";
+import { judgeSchema, type SchemaVerdict } from "../../upgrade/schema.ts";
+import { databaseActivity } from "./activity.ts";
 import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
+import { readHistories, type SchemaContext } from "./schema.ts";
 import type { UpgradeSession } from "./session.ts";
-import { watch } from "./watch.ts";
+import { type WatchVerdict, watch } from "./watch.ts";
 
 /** The gate said no. */
 export class GateError extends KeeperError {
-  readonly verdict: GateVerdict;
+  readonly verdict: WatchVerdict;
 
-  constructor(verdict: GateVerdict, reason: Reason) {
+  constructor(verdict: WatchVerdict, reason: Reason) {
     super(exitCodes.rolledBack, "rolled-back", reason.message, {
       class: reason.class,
       ...(reason.evidence === undefined ? {} : { evidence: reason.evidence }),
@@ -28,25 +30,61 @@ export async function requireGood(
   session: UpgradeSession,
   plan: UpgradePlan,
   images: NewImages,
-): Promise<GateVerdict> {
-  const { journal, host, options, dependencies } = session;
+): Promise<WatchVerdict> {
+  const { journal, host, options, dependencies, containers, tasks } = session;
   journal.append("gate", "watch", {});
   const services = Object.fromEntries(
     Object.entries(plan.services).filter(([name]) => name in images),
   );
-  const verdict = await watch(
-    { ...plan, services },
-    {
-      engine: await host.engine(),
-      dependencies,
-      header: options.healthHeader,
-      soakMs: options.soakMs,
-      logs: true,
-      allow: options.logAllow,
-      deny: options.logDeny,
-    },
-  );
+  const engine = await host.engine();
+  const context = { engine, containers, tasks, dependencies };
+  const watched = { ...plan, services };
+  const { schema } = plan;
+  const verdict = await watch(watched, {
+    engine,
+    dependencies,
+    header: options.healthHeader,
+    soakMs: options.soakMs,
+    logs: true,
+    allow: options.logAllow,
+    deny: options.logDeny,
+    ...(schema === undefined
+      ? {}
+      : {
+          activity: () => databaseActivity(context, watched, schema),
+          schema: (announced) => schemaNow(context, plan, announced),
+        }),
+  });
   const reason = verdict.reason ?? { class: "gate", message: "the new version is not good" };
   if (!verdict.passed) throw new GateError(verdict, reason);
   return verdict;
+}
+
+/** What the histories say now, compared with those of the plan. A database that cannot be asked counts as failed. */
+export async function schemaNow(
+  context: SchemaContext,
+  plan: Pick<UpgradePlan, "project" | "schema">,
+  announced: readonly string[],
+): Promise<SchemaVerdict> {
+  const { schema, project } = plan;
+  if (schema === undefined) return { checks: [], pending: [] };
+  const { histories } = schema;
+  try {
+    const verdict = judgeSchema(
+      histories,
+      await readHistories(context, project, schema),
+      announced,
+    );
+    if (verdict.pending.length === 0) return verdict;
+    const all = await readHistories(context, project, schema, { everywhere: true });
+    return judgeSchema(histories, all, announced);
+  } catch (error) {
+    context.dependencies.signal.throwIfAborted();
+    const message = `the migration history cannot be read: ${error instanceof Error ? error.message : error}`;
+    return {
+      checks: [{ name: "schema", status: "fail", detail: message }],
+      pending: ["unknown"],
+      reason: { class: "schema-unreadable", message },
+    };
+  }
 }

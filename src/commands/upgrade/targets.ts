@@ -1,6 +1,7 @@
 import { RefusedError } from "../../core/errors.ts";
-import type { ContainerState, Stack } from "../../model/stack.ts";
+import type { ComposeService, ContainerState, Stack } from "../../model/stack.ts";
 import type { Options } from "../../options.ts";
+import type { SharedUse } from "../../stack/shared.ts";
 
 /** What one service runs and is to run, as references. */
 export interface Target {
@@ -23,7 +24,9 @@ export function chooseTargets(
   const named = Object.keys(images).length > 0;
   for (const service of named ? Object.keys(images) : Object.keys(stack.model.services)) {
     const container = stack.containers.find((one) => one.service === service);
-    const to = images[service] ?? stack.model.services[service]?.image;
+    const definition = stack.model.services[service];
+    if (container !== undefined && definition !== undefined) refuseBuilt(service, definition);
+    const to = images[service] ?? definition?.image;
     if (container === undefined || to === undefined) {
       if (!named) continue;
       throw noService(stack, service);
@@ -33,6 +36,15 @@ export function chooseTargets(
     targets[service] = { from: container.imageReference, fromId: container.imageId, to };
   }
   return targets;
+}
+
+/** What Compose builds here is in no registry: there is nothing to pull, and nothing that would bring it back. */
+function refuseBuilt(service: string, { build, image }: ComposeService): void {
+  if (build === undefined || image !== undefined) return;
+  throw new RefusedError(`service ${service} is built here (build:) and has no image`, {
+    class: "built-here",
+    hint: "Give it an image in the compose file and push that, or name the other services in images.",
+  });
 }
 
 function isStore(stack: Pick<Stack, "model" | "containers">, service: string): boolean {
@@ -62,7 +74,8 @@ function noService(stack: Pick<Stack, "model">, service: string): RefusedError {
  */
 export function refuseUnsafe(stack: Stack, targets: Readonly<Record<string, Target>>): void {
   for (const store of stack.stores) {
-    if (store.kind === "rabbitmq" && !store.pinned && store.service in targets) {
+    // Also where the broker is not upgraded: on the way back it may have to be made anew.
+    if (store.kind === "rabbitmq" && !store.pinned) {
       throw new RefusedError(`service ${store.service} has no \`hostname\` in the compose file`, {
         class: "unpinned-broker",
         hint: "RabbitMQ keeps its data under its host name: a new container would start empty. Pin it first.",
@@ -85,10 +98,32 @@ function refuseContainer({ service, mounts, logDriver }: ContainerState): void {
       },
     );
   }
-  if (logDriver === "none") {
-    throw new RefusedError(`service ${service} keeps no log (driver none)`, {
+  if (logDriver === "none") throw noLog(service, logDriver);
+}
+
+/** The refusal for a service whose log cannot be read back. */
+export function noLog(service: string, logDriver: string): RefusedError {
+  return new RefusedError(
+    `service ${service} keeps no log that can be read (driver ${logDriver})`,
+    {
       class: "no-log",
       hint: "The gate reads the log of the new version: use json-file, local or journald.",
-    });
-  }
+    },
+  );
+}
+
+/**
+ * Refuses a place that somebody else writes, too: a copy of it would not be exact, and putting it back would take
+ * away what the other one wrote.
+ *
+ * @throws RefusedError naming the container.
+ */
+export function refuseShared(uses: readonly SharedUse[]): void {
+  const shared = uses.find(({ writable }) => writable);
+  if (shared === undefined) return;
+  const of = shared.project === "" ? "" : ` of project ${shared.project}`;
+  throw new RefusedError(`${shared.source} is also written by container ${shared.container}${of}`, {
+    class: "shared-path",
+    hint: "Stop and remove that container, or give allow-shared-paths when what it writes may be lost.",
+  });
 }

@@ -1,9 +1,12 @@
 import type { Engine } from "../../stack/engine.ts";
 import { readLog } from "../../stack/logs.ts";
 import { Gate, type GateVerdict, type Look, type Seen } from "../../upgrade/gate.ts";
+import { clean } from "../../upgrade/log-scan/finding.ts";
 import { progress } from "../../upgrade/log-scan/progress.ts";
-import { scan } from "../../upgrade/log-scan/scan.ts";
+import { type ContainerState, scan } from "../../upgrade/log-scan/scan.ts";
+import type { SchemaVerdict } from "../../upgrade/schema.ts";
 import type { Dependencies } from "../command.ts";
+import type { DatabaseActivity } from "./activity.ts";
 import { look } from "./health.ts";
 import type { UpgradePlan } from "./journal.ts";
 
@@ -17,29 +20,50 @@ export interface WatchOptions {
   readonly logs: boolean;
   readonly allow: readonly string[];
   readonly deny: readonly string[];
-  /** A mark that changes while the database is at work. */
-  readonly activity?: (() => Promise<string | undefined>) | undefined;
+  /** Asked while the stack is not healthy yet: whether the databases are at work. */
+  readonly activity?: (() => Promise<DatabaseActivity>) | undefined;
+  /** Asked once everything else is good, with the migrations that the logs announced. */
+  readonly schema?: ((announced: readonly string[]) => Promise<SchemaVerdict>) | undefined;
 }
 
+/** A verdict, with the last lines of every container whose log was read. */
+export interface WatchVerdict extends GateVerdict {
+  readonly lastLines: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What the logs of one look said. */
+interface LogLook {
+  readonly judged: Look["logs"];
+  readonly lastLines: Record<string, readonly string[]>;
+}
+
+type Watched = Pick<UpgradePlan, "project" | "containers" | "health" | "services" | "logged">;
+
 const everyMs = 500;
+const activityEveryMs = 2_000;
+const lastLineCount = 40;
 
 /** Looks at the stack again and again until the gate has decided. */
-export async function watch(
-  plan: Pick<UpgradePlan, "project" | "containers" | "health" | "services">,
-  options: WatchOptions,
-): Promise<GateVerdict> {
+export async function watch(plan: Watched, options: WatchOptions): Promise<WatchVerdict> {
   const { clock, reporter, signal } = options.dependencies;
   const startedMs = clock.monotonicMs();
-  const { healthTimeoutMs, soakMs } = { ...options, healthTimeoutMs: plan.health.timeoutMs };
-  const gate = new Gate({ startedMs, healthTimeoutMs, soakMs });
+  const { timeoutMs: healthTimeoutMs } = plan.health;
+  const { soakMs } = options;
+  const mustLog = mayBeSilent(options) ? undefined : new Set(plan.logged);
+  const gate = new Gate({ startedMs, healthTimeoutMs, soakMs, mustLog });
+  const active = sampled(options);
+  const schema = schemaWithin(healthTimeoutMs, options);
   let wasGood = false;
   for (;;) {
     signal.throwIfAborted();
     const seen = await look(options.engine, plan, options.header, { signal });
-    const logs = options.logs ? await readLogs(seen, options) : new Map();
-    const activity = await options.activity?.();
-    const verdict = gate.take({ atMs: clock.monotonicMs(), containers: seen, logs, activity });
-    if (verdict !== undefined) return verdict;
+    const { judged, lastLines } = await readLogs(options.logs ? seen : [], options);
+    const { mark, blocked } = await active(wasGood);
+    const atMs = clock.monotonicMs();
+    const verdict = gate.take({ atMs, containers: seen, logs: judged, activity: mark, blocked });
+    if (verdict?.passed === false) return { ...verdict, lastLines };
+    const whole = verdict === undefined ? undefined : await schema(verdict, judged);
+    if (whole !== undefined) return { ...whole, lastLines };
     const isGood = gate.goodSinceMs !== undefined;
     if (isGood && !wasGood) {
       const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
@@ -51,17 +75,61 @@ export async function watch(
   }
 }
 
-async function readLogs(seen: readonly Seen[], options: WatchOptions): Promise<Look["logs"]> {
-  const logs = new Map();
+/** A pattern that also matches the empty text says that a log may be empty. */
+function mayBeSilent({ allow }: Pick<WatchOptions, "allow">): boolean {
+  return allow.some((pattern) => new RegExp(pattern).test(""));
+}
+
+/** Asking a database costs more than a look: not every time, and not once everything is healthy. */
+function sampled({ activity, dependencies: { clock } }: WatchOptions) {
+  let last: DatabaseActivity = { mark: undefined, blocked: false };
+  let nextMs = clock.monotonicMs();
+  return async (isGood: boolean): Promise<DatabaseActivity> => {
+    if (activity === undefined || isGood || clock.monotonicMs() < nextMs) return last;
+    last = await activity();
+    nextMs = clock.monotonicMs() + activityEveryMs;
+    return last;
+  };
+}
+
+/**
+ * Completes a good verdict by what the migration histories say. A migration that goes on in the background while the
+ * stack is healthy has the time of the health timeout; so has a database that cannot be asked just now.
+ */
+function schemaWithin(timeoutMs: number, { schema, dependencies: { clock } }: WatchOptions) {
+  let endMs: number | undefined;
+  return async (
+    verdict: GateVerdict,
+    logs: Look["logs"],
+  ): Promise<Omit<WatchVerdict, "lastLines"> | undefined> => {
+    if (schema === undefined) return verdict;
+    const announced = [...logs.values()].flatMap(({ progress }) => progress.announced);
+    const { checks, reason, pending } = await schema([...new Set(announced)]);
+    const all = [...verdict.checks, ...checks];
+    if (reason === undefined) return { passed: true, checks: all };
+    endMs ??= clock.monotonicMs() + timeoutMs;
+    if (pending.length > 0 && clock.monotonicMs() < endMs) return undefined;
+    return { passed: false, checks: all, reason };
+  };
+}
+
+async function readLogs(seen: readonly Seen[], options: WatchOptions): Promise<LogLook> {
+  const judged = new Map();
+  const lastLines: Record<string, readonly string[]> = {};
+  const { allow, deny } = options;
   for (const { id, name, upgraded, state } of seen) {
     if (!upgraded || id === "") continue;
     const text = await readLog(options.engine, id);
     if (text === undefined) continue;
-    const known =
-      state === "running" || state === "exited" || state === "restarting" ? { state } : {};
-    const { allow, deny } = options;
-    const verdict = scan(text, { allow, deny, ...known } as Parameters<typeof scan>[1]);
-    logs.set(name, { verdict, progress: progress(text) });
+    const known = stateOf(state);
+    const verdict = scan(text, { allow, deny, ...(known === undefined ? {} : { state: known }) });
+    judged.set(name, { verdict, progress: progress(text) });
+    const lines = text.trimEnd().split("\n").slice(-lastLineCount);
+    lastLines[name] = lines.map(clean);
   }
-  return logs;
+  return { judged, lastLines };
+}
+
+function stateOf(state: string): ContainerState | undefined {
+  return state === "running" || state === "exited" || state === "restarting" ? state : undefined;
 }

@@ -16,6 +16,8 @@ export interface MigrationProgress {
   readonly applying: string | undefined;
   /** Migrations begun in this start. */
   readonly migrations: number;
+  /** Their names, in order. */
+  readonly announced: readonly string[];
   /** Records of this start that prove progress; a number that grows between two looks is progress. */
   readonly steps: number;
   /** Line of the last record that proves progress; 0 where there is none. */
@@ -58,6 +60,7 @@ function progressOf(records: readonly LogRecord[], nowMs: number | undefined): M
   let attempts = 0;
   let applying: string | undefined;
   let migrations = 0;
+  const announced: string[] = [];
   let steps = 0;
   let last: LogRecord | undefined;
   for (const record of records) {
@@ -77,6 +80,7 @@ function progressOf(records: readonly LogRecord[], nowMs: number | undefined): M
     if (record.kind === "applying") {
       applying = record.migration ?? "";
       migrations += 1;
+      if (applying !== "") announced.push(applying);
     } else if (record.kind === "up-to-date" || record.kind === "started" || released) {
       applying = undefined;
     } else if (saysMigrationSucceeded(record.message)) applying = undefined;
@@ -91,6 +95,7 @@ function progressOf(records: readonly LogRecord[], nowMs: number | undefined): M
     lockAttempts: attempts,
     applying,
     migrations,
+    announced,
     steps,
     lastLine: last?.line ?? 0,
     lastTimeMs,

@@ -70,6 +70,63 @@ describe("the gate", () => {
     }
     const log = lines.join("\n");
     expect(gate.take(look(215, bad, log))).toBeUndefined();
-    expect(gate.take(look(225, bad, log))?.reason?.class).toBe("unhealthy");
+    const { class: name, message } = gate.take(look(225, bad, log))?.reason ?? {};
+    expect(name).toBe("hung");
+    expect(message).toContain("20251118000000_Split");
+  });
+
+  const applying = [
+    "info: Microsoft.EntityFrameworkCore.Migrations[20402]",
+    "      Applying migration '20251118000000_Split'.",
+  ].join("\n");
+
+  it("gives one time that only its database shows to be at work, up to six times as much", () => {
+    const gate = new Gate(rules);
+    for (let at = 1; at <= 200; at += 5) {
+      const seen = { ...look(at, bad, applying), activity: String(at) };
+      if (at <= 181) expect(gate.take(seen), String(at)).toBeUndefined();
+      else gate.take(seen);
+    }
+    expect(gate.take({ ...look(215, bad, applying), activity: "x" })?.reason?.class).toBe("hung");
+  });
+
+  it("takes work in the database for progress only while a migration may be under way", () => {
+    const started = "info: Microsoft.Hosting.Lifetime[14]\n      Now listening on: http://[::]:80";
+    const [one, other] = [new Gate(rules), new Gate(rules)];
+    let last: ReturnType<Gate["take"]>;
+    for (let at = 0; at <= 30; at += 1) {
+      last = one.take({ ...look(at, bad, started), activity: String(at) });
+      const silent = look(at, { ...bad, answers: false });
+      expect(other.take({ ...silent, activity: String(at) })).toBeUndefined();
+    }
+    expect(last?.reason?.class).toBe("unhealthy");
+  });
+
+  it("finds a start that waits for a lock in its database, unless another one migrates meanwhile", () => {
+    const [one, other] = [new Gate(rules), new Gate(rules)];
+    expect(one.take({ ...look(1, bad), blocked: true })).toBeUndefined();
+    expect(one.take({ ...look(28, bad), blocked: false })).toBeUndefined();
+    const gate = new Gate({ ...rules, hangMs: 10_000 });
+    gate.take({ ...look(1, bad), blocked: true });
+    expect(gate.take({ ...look(12, bad), blocked: true })?.reason?.class).toBe("hung");
+    for (let at = 1; at < 100; at += 5) {
+      const seen = { ...look(at, bad, applying), blocked: true, activity: String(at) };
+      expect(other.take(seen), String(at)).toBeUndefined();
+    }
+  });
+
+  it("does not take an empty log for a clean one where the version before did log", () => {
+    const must = { ...rules, mustLog: new Set(["app-1"]) };
+    const pass = (gate: Gate, log: string) => {
+      gate.take(look(1, {}, log));
+      return gate.take(look(11, {}, log));
+    };
+    expect(pass(new Gate(must), "")?.reason?.class).toBe("no-log");
+    expect(pass(new Gate(must), "hello")?.passed).toBe(true);
+    const silent = pass(new Gate(rules), "");
+    expect(silent?.passed).toBe(true);
+    expect(silent?.checks).toContainEqual(
+      expect.objectContaining({ name: "log", detail: "nothing logged" }),
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { downtimeSeconds } from "../../../src/upgrade/downtime.ts";
+import { downtime } from "../../../src/upgrade/downtime.ts";
 import { imageEdits } from "../../../src/upgrade/pin.ts";
 
 const compose = (image: string) => ({
@@ -39,8 +39,10 @@ describe("the edits that pin an image", () => {
 describe("the downtime", () => {
   const at = (...good: boolean[]) => good.map((one, index) => ({ atMs: index * 500, good: one }));
   it("runs from the first failed probe to the first of the lasting good ones", () => {
-    expect(downtimeSeconds(at(true, true))).toBe(0);
-    expect(downtimeSeconds(at(true, false, true, false, true, true))).toBe(1.5);
-    expect(downtimeSeconds(at(true, false))).toBeUndefined();
+    expect(downtime(at(true, true))?.seconds).toBe(0);
+    expect(downtime(at(true, false, true, false, true, true))).toEqual({
+      ...{ fromMs: 500, toMs: 2000, seconds: 1.5 },
+    });
+    expect(downtime(at(true, false))).toBeUndefined();
   });
 });

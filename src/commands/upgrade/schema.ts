@@ -1,0 +1,91 @@
+import type { TaskRunner } from "../../core/task.ts";
+import type { PostgresStore, Stack } from "../../model/stack.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { lookTask } from "../../stack/look.ts";
+import { postgresMigrations, sqliteMigrations } from "../../stores/migrations.ts";
+import type { Histories } from "../../upgrade/schema.ts";
+import type { Dependencies } from "../command.ts";
+import type { Workbench } from "../host.ts";
+import type { UpgradePlan } from "./journal.ts";
+
+/** The databases of a plan. */
+export type SchemaPlaces = Omit<NonNullable<UpgradePlan["schema"]>, "histories">;
+
+/** What reading histories takes. */
+export interface SchemaContext {
+  readonly engine: Engine;
+  readonly containers: Workbench["containers"];
+  readonly tasks: TaskRunner;
+  readonly dependencies: Pick<Dependencies, "signal">;
+}
+
+/** The databases of a stack that EF Core may keep. */
+export function schemaPlaces({ stores }: Pick<Stack, "stores">): SchemaPlaces {
+  const sqlite = stores.flatMap((store) => {
+    if (store.kind !== "data" && store.kind !== "volume") return [];
+    const { volume } = store.mount;
+    const source = store.kind === "data" ? store.path : store.mount.source;
+    const place = { name: store.name, source, databases: [...store.databases] };
+    return [{ ...place, ...(volume === undefined ? {} : { volume }) }];
+  });
+  const postgres = stores.flatMap((store) => {
+    if (store.kind !== "postgres") return [];
+    const { service, user, database } = store;
+    return [{ service, user, database }];
+  });
+  return { sqlite, postgres };
+}
+
+/**
+ * The migrations that every history holds now.
+ *
+ * @param everywhere - look for SQLite databases that were not there before, too
+ * @throws Error where a database cannot be read.
+ */
+export async function readHistories(
+  context: SchemaContext,
+  { project }: Pick<UpgradePlan["project"], "project">,
+  places: SchemaPlaces,
+  { everywhere = false } = {},
+): Promise<Histories> {
+  const { tasks, containers, dependencies } = context;
+  const { signal } = dependencies;
+  const found: Record<string, readonly string[]> = {};
+  for (const { name, source, volume, databases } of places.sqlite) {
+    const mount = { path: source, ...(volume === undefined ? {} : { volume }) };
+    const reading = { mounts: [{ ...mount, readOnly: true }] };
+    const look = { path: source, skip: [], deep: true };
+    const known = everywhere
+      ? ((await tasks.run(lookTask, { places: [look] }, reading, signal))[0]?.databases ?? [])
+      : databases;
+    if (known.length === 0) continue;
+    const place = { mounts: [{ ...mount, readOnly: false }] };
+    const params = { path: source, databases: known };
+    const read = await tasks.run(sqliteMigrations, params, place, signal);
+    for (const [database, ids] of Object.entries(read)) found[`${name}/${database}`] = ids;
+  }
+  for (const one of places.postgres) {
+    const store = await serverOf(context.engine, project, one);
+    const read = await postgresMigrations(store, { containers, signal });
+    for (const [database, ids] of Object.entries(read)) found[`${one.service}/${database}`] = ids;
+  }
+  return found;
+}
+
+/** A server by its service: after an upgrade or a way back it may be another container. */
+export async function serverOf(
+  engine: Engine,
+  project: string,
+  { service, user, database }: SchemaPlaces["postgres"][number],
+): Promise<PostgresStore> {
+  const all = (await projectContainers(engine, project)).map(({ state }) => state);
+  const own = all.find((one) => one.service === service && one.state === "running");
+  const [mount] = own?.mounts ?? [];
+  if (own === undefined || mount === undefined) throw new Error(`${service} does not run`);
+  return {
+    ...{ kind: "postgres", name: service, service, containerId: own.id, mount, user, database },
+    // Most servers trust their own socket; where one does not, its own environment has the password.
+    password: own.environment.POSTGRES_PASSWORD || own.environment.POSTGRESQL_PASSWORD || undefined,
+  };
+}

@@ -1,0 +1,35 @@
+import type { Downtime } from "../../upgrade/downtime.ts";
+import { readJournal } from "../../upgrade/journal.ts";
+import { upgradeJournal } from "./journal.ts";
+import type { UpgradeSession } from "./session.ts";
+
+/** How long each phase took, and where the service was away. Seconds, counted from the beginning of the run. */
+export interface Timeline {
+  readonly phases: readonly {
+    readonly phase: string;
+    readonly fromSeconds: number;
+    readonly seconds: number;
+  }[];
+  readonly downtime?: { readonly fromSeconds: number; readonly seconds: number };
+}
+
+/** The timeline of an upgrade, from its own journal: each phase lasts until the next one begins. */
+export function timelineOf(session: UpgradeSession, downtime: Downtime | undefined): Timeline {
+  const { repository, id, dependencies } = session;
+  const { entries, openedAt } = readJournal(repository.operations, id, upgradeJournal);
+  const begunMs = Date.parse(openedAt);
+  // The plan, with which the journal begins, is what the first phase came to.
+  const starts: { phase: string; atMs: number }[] = [{ phase: "preflight", atMs: begunMs }];
+  for (const { phase, time } of entries) {
+    if (starts.at(-1)?.phase !== phase) starts.push({ phase, atMs: Date.parse(time) });
+  }
+  const endMs = dependencies.clock.now().getTime();
+  const phases = starts.map(({ phase, atMs }, at) => ({
+    phase,
+    fromSeconds: (atMs - begunMs) / 1000,
+    seconds: ((starts[at + 1]?.atMs ?? endMs) - atMs) / 1000,
+  }));
+  if (downtime === undefined || downtime.seconds === 0) return { phases };
+  const { fromMs, seconds } = downtime;
+  return { phases, downtime: { fromSeconds: (fromMs - begunMs) / 1000, seconds } };
+}
