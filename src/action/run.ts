@@ -3,7 +3,7 @@ import * as core from "@actions/core";
 import type { Commands, Dependencies } from "../commands/command.ts";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
-import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
+import { describeError, exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
 import { artifactDestination } from "../destinations/artifact.ts";
@@ -14,6 +14,7 @@ import { type RawInputs, readReferences } from "../options/files.ts";
 import { type Options, parseOptions } from "../options.ts";
 import { failureResult } from "../report/failure.ts";
 import { summaryMarkdown } from "../report/markdown.ts";
+import { writePage } from "../report/page-file.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
 import { refuseForks } from "./event.ts";
@@ -33,8 +34,11 @@ export async function runStep(commands: Commands): Promise<void> {
   const startMs = systemClock.monotonicMs();
   endOnCrash(masker);
   let result: Result;
+  let asked: Options | undefined;
   try {
-    result = await runMode(commands, reporter, cancellation);
+    result = await runMode(commands, reporter, cancellation, (options) => {
+      asked = options;
+    });
     markEnded();
   } catch (error) {
     const seconds = Math.round(systemClock.monotonicMs() - startMs) / 1000;
@@ -42,7 +46,9 @@ export async function runStep(commands: Commands): Promise<void> {
     // What an interrupted or broken run left behind is the post step's; these two left nothing.
     if (error instanceof RefusedError || error instanceof LockedError) markEnded();
   }
-  await tell(masker.maskValue(result) as Result);
+  const masked = masker.maskValue(result) as Result;
+  await saveReport(asked, masked, reporter);
+  await tell(masked);
   // A socket that something left open must not keep the step.
   process.exit(exitCodeOf[result.result]);
 }
@@ -62,11 +68,13 @@ async function runMode(
   commands: Commands,
   reporter: Reporter,
   cancellation: Cancellation,
+  onOptions: (options: Options) => void,
 ): Promise<Result> {
   const { command, raw, unknown } = readInputs(process.env, commands);
   for (const name of unknown) core.info(`ignored: ${name} is not an input of this action`);
   refuseForks(command, process.env.GITHUB_EVENT_NAME ?? "", repositoryName(), await eventPayload());
   const options = await readOptions(command, raw, reporter);
+  onOptions(options);
   markStarted(command);
   const run = commands[command];
   if (run === undefined) throw new Error(`no command ${command}`);
@@ -96,6 +104,21 @@ export async function readOptions(
     if (raw[name] !== undefined) reporter.secret(raw[name]);
   }
   return parseOptions(command, raw, places);
+}
+
+/** The page of `report-path`; that it cannot be written does not change how the step ended. */
+async function saveReport(
+  options: Options | undefined,
+  result: Result,
+  reporter: Reporter,
+): Promise<void> {
+  const path = options?.reportPath;
+  if (options === undefined || path === undefined) return;
+  try {
+    await writePage(path, result, { version, command: options.command, at: systemClock.now() });
+  } catch (error) {
+    reporter.warning(`the report could not be written: ${describeError(error)}`);
+  }
 }
 
 async function tell(result: Result): Promise<void> {

@@ -1,7 +1,12 @@
-import { type Command, type Commands, offeredCommands } from "../commands/command.ts";
+import {
+  type Command,
+  type Commands,
+  type Dependencies,
+  offeredCommands,
+} from "../commands/command.ts";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
-import { type ExitCode, exitCodeOf } from "../core/errors.ts";
+import { describeError, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import type { Result } from "../model/result.ts";
@@ -9,8 +14,9 @@ import type { CommandName } from "../options/commands.ts";
 import { type RawInputs, readReferences } from "../options/files.ts";
 import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
 import type { Places } from "../options/values.ts";
-import { parseOptions } from "../options.ts";
+import { type Options, parseOptions } from "../options.ts";
 import { failureResult } from "../report/failure.ts";
+import { writePage } from "../report/page-file.ts";
 import { failureText, resultText } from "../report/text.ts";
 import { parseArguments, type Request } from "./arguments.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -38,6 +44,11 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
   const json = wantsJson(terminal.argv);
   const startMs = terminal.clock.monotonicMs();
   const seconds = () => Math.round(terminal.clock.monotonicMs() - startMs) / 1000;
+  let asked: Options | undefined;
+  const end = async (result: Result) => {
+    await saveReport(asked, result, terminal);
+    return finish(result, terminal, json);
+  };
   try {
     const request = parseArguments(terminal.argv, offeredCommands(commands));
     if (request.kind !== "run") {
@@ -45,10 +56,11 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
       return 0;
     }
     const command = commands[request.command] as Command;
-    return finish(await runCommand(terminal, request, command), terminal, json);
+    asked = await readOptions(terminal, request);
+    return await end(await command(asked, dependenciesOf(terminal)));
   } catch (error) {
     const by = terminal.cancellation.cancelledBy();
-    return finish(failureResult(error, seconds(), by), terminal, json);
+    return await end(failureResult(error, seconds(), by));
   }
 }
 
@@ -70,12 +82,27 @@ export function wantsJson(argv: readonly string[]): boolean {
   return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
 }
 
-async function runCommand(
+/** The page of `report-path`; that it cannot be written does not change how the command ended. */
+async function saveReport(
+  options: Options | undefined,
+  result: Result,
+  { masker, reporter, clock, version }: Terminal,
+): Promise<void> {
+  const path = options?.reportPath;
+  if (options === undefined || path === undefined) return;
+  const facts = { version, command: options.command, at: clock.now() };
+  try {
+    await writePage(path, masker.maskValue(result) as Result, facts);
+  } catch (error) {
+    reporter.warning(`the report could not be written: ${describeError(error)}`);
+  }
+}
+
+async function readOptions(
   terminal: Terminal,
   request: Extract<Request, { kind: "run" }>,
-  command: Command,
-): Promise<Result> {
-  const { reporter, clock, version, readInput } = terminal;
+): Promise<Options> {
+  const { reporter } = terminal;
   for (const name of request.idle) {
     reporter.warning(`--${name} means nothing to ${request.command} and is ignored`);
   }
@@ -84,10 +111,13 @@ async function runCommand(
   for (const name of ["passphrase", "identity", "health-header"] as const) {
     if (raw[name] !== undefined) reporter.secret(raw[name]);
   }
-  const options = parseOptions(request.command, raw, terminal.places);
-  const { signal } = terminal.cancellation;
-  const dependencies = { reporter, clock, signal, version, readInput, destinations: {} };
-  return await command(options, dependencies);
+  return parseOptions(request.command, raw, terminal.places);
+}
+
+function dependenciesOf(terminal: Terminal): Dependencies {
+  const { reporter, clock, version, readInput, cancellation } = terminal;
+  const { signal } = cancellation;
+  return { reporter, clock, signal, version, readInput, destinations: {} };
 }
 
 /** A variable stands in for a flag that was not given; one that means nothing to the command is not looked at. */

@@ -43,6 +43,26 @@ export interface Reason {
   readonly hint?: string;
 }
 
+/** One upgraded service: what it ran and what it was to run. */
+export interface ServiceChange {
+  readonly service: string;
+  readonly from: string;
+  /** `repository@sha256:...`, or the engine's id of an image that is in no registry. */
+  readonly fromDigest: string;
+  readonly to: string;
+  readonly toDigest: string;
+}
+
+/** How long each phase took, and where the service was away. Seconds, counted from the beginning of the run. */
+export interface Timeline {
+  readonly phases: readonly {
+    readonly phase: string;
+    readonly fromSeconds: number;
+    readonly seconds: number;
+  }[];
+  readonly downtime?: { readonly fromSeconds: number; readonly seconds: number };
+}
+
 /** The one object that `--json` prints, and that the outputs of the action are taken from. */
 export interface Result {
   readonly result: ResultName;
@@ -53,6 +73,11 @@ export interface Result {
   readonly components?: readonly ComponentSummary[];
   readonly checks?: readonly Check[];
   readonly downtimeSeconds?: number;
+  /** What an upgrade changed, by service. */
+  readonly services?: readonly ServiceChange[];
+  readonly timeline?: Timeline;
+  /** The last log lines of the containers that were watched, by container, where the gate said no. */
+  readonly lastLines?: Readonly<Record<string, readonly string[]>>;
   readonly from?: Readonly<Record<string, string>>;
   readonly to?: Readonly<Record<string, string>>;
   readonly reason?: Reason;

@@ -1,16 +1,23 @@
-import { exitCodeOf } from "../core/errors.ts";
 import { formatBytes, formatSeconds } from "../core/format.ts";
-import type { Check, ComponentSummary, Result } from "../model/result.ts";
+import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
+import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
+import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict.ts";
+
+/** Characters of a whole bar. */
+const barLength = 40;
 
 /** A result as a job summary: the verdict first, then components, checks, what was kept, how to restore. */
 export function summaryMarkdown(result: Result): string {
   const parts = [
     heading(result),
     reason(result),
+    changes(result.services ?? []),
+    timeline(result),
     components(result.components ?? []),
     listing(result),
     checks(result.checks ?? []),
+    lastLines(result),
     retention(result),
     list("Warnings", result.warnings ?? []),
     result.result === "backed-up" ? howToRestore(result) : "",
@@ -19,14 +26,9 @@ export function summaryMarkdown(result: Result): string {
 }
 
 function heading(result: Result): string {
-  const sign = exitCodeOf[result.result] === 0 ? "✅" : "❌";
-  const facts = [
-    result.backupId === undefined ? "" : `\`${result.backupId}\``,
-    result.level === undefined ? "" : `level ${result.level}`,
-    result.downtimeSeconds === undefined ? "" : `downtime ${formatSeconds(result.downtimeSeconds)}`,
-    formatSeconds(result.seconds),
-  ];
-  return `## ${sign} Sophon Keeper: ${result.result}\n\n${facts.filter((fact) => fact !== "").join(" · ")}`;
+  const sign = isGood(result) ? "✅" : "❌";
+  const facts = verdictFacts(result).map(escaped).join(" · ");
+  return `## ${sign} Sophon Keeper: ${escaped(verdictText(result))}\n\n${facts}`;
 }
 
 function reason(result: Result): string {
@@ -35,6 +37,38 @@ function reason(result: Result): string {
   const evidence = why.evidence === undefined ? "" : `\n\n${fenced(why.evidence)}`;
   const hint = why.hint === undefined ? "" : `\n\n${escaped(why.hint)}`;
   return `**${escaped(why.message)}**${hint}${evidence}`;
+}
+
+function changes(rows: readonly ServiceChange[]): string {
+  if (rows.length === 0) return "";
+  const cells = rows.map(({ service, from, fromDigest, to, toDigest }) => [
+    ...[service, from, shortDigest(fromDigest), to, shortDigest(toDigest)],
+  ]);
+  return table(["service", "from", "digest", "to", "digest"], cells);
+}
+
+/** The phases as bars of text: every reader of Markdown shows those. */
+function timeline(result: Result): string {
+  const bars = timelineBars(result);
+  if (bars.length === 0) return "";
+  const cells = bars.map(({ name, fromSeconds, seconds, left, width, isDowntime }) => {
+    const before = Math.round((left / 100) * barLength);
+    const length = Math.max(1, Math.min(barLength - before, Math.round((width / 100) * barLength)));
+    const blocks = `${"·".repeat(before)}${(isDowntime ? "▓" : "█").repeat(length)}`;
+    const title = isDowntime ? "**downtime**" : name;
+    return [title, clockText(fromSeconds), formatSeconds(seconds), blocks];
+  });
+  return table(["phase", "at", "took", ""], cells);
+}
+
+function lastLines(result: Result): string {
+  const all = Object.entries(result.lastLines ?? {});
+  return all
+    .map(([name, lines]) => {
+      const title = `<details><summary>Last lines of ${escaped(name)}</summary>`;
+      return [title, "", fenced(lines.join("\n") || "(nothing)"), "", "</details>"].join("\n");
+    })
+    .join("\n\n");
 }
 
 function components(rows: readonly ComponentSummary[]): string {

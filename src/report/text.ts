@@ -1,12 +1,17 @@
 import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
+import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
+
+/** Enough to see what happened; the summary and the page have more. */
+const lastLineCount = 12;
 
 /** A result for the terminal: the verdict first, then what was looked at. */
 export function resultText(result: Result): string {
   const parts = [
     // With a reason the verdict was told on standard error already.
     result.reason === undefined ? verdictLine(result) : "",
+    changeTable(result),
     componentTable(result),
     backupTable(result),
     planText(result.plan),
@@ -23,12 +28,18 @@ export function resultText(result: Result): string {
 export function failureText(result: Result): string {
   const { reason } = result;
   if (reason === undefined) return "";
+  const last = Object.entries(result.lastLines ?? {}).flatMap(([name, lines]) =>
+    lines.length === 0
+      ? [`${name} logged nothing`]
+      : [`last lines of ${name}:`, indented(lines.slice(-lastLineCount).join("\n"))],
+  );
   const bug = result.result === "error";
   const report = "this is a bug: please report it at the project's issues, with the text above";
   const lines = [
     `${result.result}: ${reason.message}`,
     reason.evidence === undefined ? "" : indented(reason.evidence),
     reason.hint ?? "",
+    ...last,
     bug ? report : "",
   ];
   return lines.filter((line) => line !== "").join("\n");
@@ -45,6 +56,16 @@ function verdictLine(result: Result): string {
     formatSeconds(result.seconds),
   ];
   return [`${result.result}:`, facts.filter((fact) => fact !== undefined).join(", ")].join(" ");
+}
+
+function changeTable({ services = [] }: Result): string {
+  if (services.length === 0) return "";
+  const rows = services.map(({ service, from, fromDigest, to, toDigest }) => [
+    service,
+    `${from} (${shortDigest(fromDigest)})`,
+    `${to} (${shortDigest(toDigest)})`,
+  ]);
+  return formatTable([["service", "from", "to"], ...rows]);
 }
 
 function componentTable(result: Result): string {

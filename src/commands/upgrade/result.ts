@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describeError, KeeperError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
-import type { Check, Reason, Result } from "../../model/result.ts";
+import type { Check, Reason, Result, ServiceChange } from "../../model/result.ts";
 import { repoDigest } from "../../stack/images.ts";
 import type { Downtime } from "../../upgrade/downtime.ts";
 import type { GateVerdict } from "../../upgrade/gate.ts";
@@ -17,16 +17,6 @@ type Outcome = Pick<Result, "result" | "warnings"> & { readonly [member: string]
 /** A recreation, measured on two cores: stop, create, start, without what the application itself takes. */
 const recreationSeconds = 2;
 const pathsPerSecond = 20_000;
-
-/** One upgraded service: what it ran and what it was to run. */
-export interface ServiceChange {
-  readonly service: string;
-  readonly from: string;
-  /** `repository@sha256:...`, or the engine's id of an image that is in no registry. */
-  readonly fromDigest: string;
-  readonly to: string;
-  readonly toDigest: string;
-}
 
 /** What the pull came to, while both images are there to be asked. */
 export async function serviceChanges(

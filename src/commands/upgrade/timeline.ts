@@ -1,17 +1,8 @@
+import type { Timeline } from "../../model/result.ts";
 import type { Downtime } from "../../upgrade/downtime.ts";
 import { readJournal } from "../../upgrade/journal.ts";
 import { upgradeJournal } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
-
-/** How long each phase took, and where the service was away. Seconds, counted from the beginning of the run. */
-export interface Timeline {
-  readonly phases: readonly {
-    readonly phase: string;
-    readonly fromSeconds: number;
-    readonly seconds: number;
-  }[];
-  readonly downtime?: { readonly fromSeconds: number; readonly seconds: number };
-}
 
 /** The timeline of an upgrade, from its own journal: each phase lasts until the next one begins. */
 export function timelineOf(session: UpgradeSession, downtime: Downtime | undefined): Timeline {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { summaryMarkdown } from "../../../src/report/markdown.ts";
+import { rolledBackUpgrade } from "./upgrade-result.ts";
 
 it("keeps names from a host out of the markup", () => {
   const markdown = summaryMarkdown({
@@ -21,4 +22,19 @@ it("tells what retention kept and removed", () => {
     removed: ["c"],
   });
   expect(markdown).toContain("**Retention**: 2 kept, removed `c`");
+});
+
+it("tells an upgrade with its verdict first, its images, phases and the downtime among them", () => {
+  const markdown = summaryMarkdown(rolledBackUpgrade);
+  expect(markdown.split("\n")[0]).toBe(
+    "## ❌ Sophon Keeper: rolled-back: the state before is back and checked",
+  );
+  expect(markdown).toContain("downtime 9.4 s");
+  expect(markdown).toContain(
+    "| sophon-gateway | buildersoftdev/sophon:1.2.0 | sha256:000000000000 | buildersoftdev/sophon:1.3.0 | sha256:111111111111 |",
+  );
+  const rows = markdown.split("\n").filter((line) => /█|▓/.test(line));
+  const names = rows.map((line) => line.split("|")[1]?.trim());
+  expect(names.slice(4, 7)).toEqual(["quiesce", "**downtime**", "apply"]);
+  expect(markdown).toContain("Last lines of sophon-sophon-gateway-1");
 });

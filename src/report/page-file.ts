@@ -1,0 +1,16 @@
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Result } from "../model/result.ts";
+import { type PageFacts, pageHtml } from "./page.ts";
+
+/**
+ * Writes the page of a result, whole or not at all. The result must be masked already.
+ *
+ * @throws the error of the file system.
+ */
+export async function writePage(path: string, result: Result, facts: PageFacts): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.partial`;
+  await writeFile(temporary, pageHtml(result, facts));
+  await rename(temporary, path);
+}

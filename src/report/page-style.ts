@@ -1,0 +1,30 @@
+/** The style of the page: no fonts, images or scripts from anywhere; light and dark as the reader's system has it. */
+export const pageStyle = `
+:root { color-scheme: light dark; --text: #1c2128; --soft: #57606a; --line: #d0d7de; --ground: #fff; --box: #f6f8fa;
+  --good: #116329; --bad: #a40e26; --bar: #0969da; --down: #bc4c00; }
+@media (prefers-color-scheme: dark) { :root { --text: #e6edf3; --soft: #9aa4af; --line: #3d444d; --ground: #0d1117;
+  --box: #161b22; --good: #56d364; --bad: #ff7b72; --bar: #58a6ff; --down: #f0883e; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+main, header, footer { max-width: 64rem; margin: 0 auto; padding: 0 1.25rem; }
+header { padding-top: 2rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
+h1.good { color: var(--good); } h1.bad { color: var(--bad); }
+h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p { margin: .5rem 0; } .soft, footer { color: var(--soft); } footer { padding: 2rem 1.25rem; font-size: .875rem; }
+.why { border-left: .25rem solid var(--bad); padding: .25rem 1rem; margin: 1rem 0; background: var(--box); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9375rem; }
+caption { text-align: left; color: var(--soft); padding: .25rem 0; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.name { white-space: nowrap; overflow-wrap: normal; }
+.pass { color: var(--good); } .fail, .unverifiable { color: var(--bad); font-weight: 600; }
+pre { background: var(--box); border: 1px solid var(--line); border-radius: .375rem; padding: .75rem; overflow-x: auto; font: .8125rem/1.45 ui-monospace, monospace; }
+code { font: .875em ui-monospace, monospace; }
+td.track { width: 45%; min-width: 10rem; padding-right: 0; }
+.track svg { display: block; width: 100%; height: 1rem; background: var(--box); }
+.track rect { fill: var(--bar); } tr.down rect { fill: var(--down); } tr.down { color: var(--down); font-weight: 600; }
+details { margin: .5rem 0; } summary { cursor: pointer; }
+summary:focus-visible, pre:focus-visible, .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
+@media print { details > * { display: block; } }
+`.trim();
