@@ -138,7 +138,7 @@ async function goBack(
   const context = await rollbackContext(session);
   dependencies.reporter.warning(`the old version comes back: ${describeError(error)}`);
   const verdict = await leftOpenOnError(session, async () => {
-    const checked = await rollBack(context, plan, applied, describeError(error));
+    const checked = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
     journal.append("rolled-back", "rolled-back", {});
     await finish(context, plan);
     return checked;

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { ExecError, run, spawnStream } from "../core/exec.ts";
+import { endOrphans as endMarked } from "../core/orphans.ts";
 import { isGone } from "./rollback-copy-walk.ts";
 
 /** A file system had no room left; what was being copied is untouched. */
@@ -21,7 +20,6 @@ export interface ProgramContext {
 const marker = "SOPHON_KEEPER_COPY";
 const fatalMessages =
   /No space left|quota exceeded|Input\/output error|Read-only file system|Permission denied|Operation not (permitted|supported)/i;
-const orphanWaitMs = 30_000;
 
 /** Arguments that make GNU cp copy `paths` below the working directory to the same places below `to`, exactly. */
 export function cpArgs(paths: readonly string[], to: string): string[] {
@@ -118,31 +116,7 @@ export function explain(error: unknown, path: string): unknown {
 
 /** Kills the programs that an earlier, killed run of the same copy left behind, and waits until they are gone. */
 export async function endOrphans(copy: string): Promise<void> {
-  const end = performance.now() + orphanWaitMs;
-  for (;;) {
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name, copy));
-    if (pids.length === 0) return;
-    for (const pid of pids) {
-      try {
-        process.kill(Number(pid), "SIGKILL");
-      } catch {
-        // It ended by itself.
-      }
-    }
-    if (performance.now() > end) {
-      throw new Error(`processes ${pids.join(", ")} still write to ${copy} and cannot be killed`);
-    }
-    await delay(10);
-  }
-}
-
-function isOurs(pid: string, copy: string): boolean {
-  try {
-    if (Number(pid) === process.pid) return false;
-    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`${marker}=${copy}`);
-  } catch {
-    return false;
-  }
+  await endMarked(marker, copy);
 }
 
 function shortened(error: ExecError): Error {

@@ -2,6 +2,7 @@ import { access, constants } from "node:fs/promises";
 import Docker from "dockerode";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
+import { operationMark } from "../core/orphans.ts";
 
 /** The one Docker engine that is spoken to, through its API and through the `docker` command alike. */
 export interface Engine {
@@ -33,6 +34,11 @@ export async function connect(): Promise<Engine> {
     endpoint,
     environment: { DOCKER_HOST: endpoint },
   };
+}
+
+/** The same engine; what is started with it is marked, so that recovery can end it when its owner was killed. */
+export function engineOf(operationId: string, engine: Engine): Engine {
+  return { ...engine, environment: { ...engine.environment, ...operationMark(operationId) } };
 }
 
 async function resolveEndpoint(): Promise<string> {

@@ -1,6 +1,7 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
 import { createCompose } from "../../stack/compose.ts";
 import { projectContainers } from "../../stack/discovery.ts";
+import { engineOf } from "../../stack/engine.ts";
 import { applyEdits } from "./files.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
@@ -19,7 +20,7 @@ export async function apply(
 ): Promise<void> {
   const { journal, host, dependencies, containers, stack } = session;
   const { signal } = dependencies;
-  const engine = await host.engine();
+  const engine = engineOf(session.id, await host.engine());
   journal.append("apply", "files", {});
   applyEdits(plan.forward.edits);
   signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import { RefusedError } from "../../core/errors.ts";
-import type { Engine } from "../../stack/engine.ts";
+import { type Engine, engineOf } from "../../stack/engine.ts";
 import { inspectImage, keepImage, pullImage, releaseImages, tagImage } from "../../stack/images.ts";
 import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -25,7 +25,7 @@ export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan):
  * @throws RefusedError for an image that cannot be had or that does not run here.
  */
 export async function pullImages(session: UpgradeSession, plan: UpgradePlan): Promise<NewImages> {
-  const engine = await session.host.engine();
+  const engine = engineOf(session.id, await session.host.engine());
   const { reporter, signal } = session.dependencies;
   const references = [...new Set(Object.values(plan.services).map(({ to }) => to))];
   session.journal.append("pull", "pull", { references });

@@ -1,11 +1,13 @@
+import { endOrphansOf } from "../../core/orphans.ts";
 import { recoveryOf } from "../../model/upgrade-phase.ts";
+import { engineOf } from "../../stack/engine.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../../upgrade/journal.ts";
 import type { RecoveryContext } from "../recovery.ts";
 import type { backupJournal } from "../restore-point/journal.ts";
 import { undo } from "../restore-point/recover.ts";
 import { cleanUp, finish } from "./finish.ts";
 import { type UpgradeEntry, type UpgradePlan, upgradeJournal } from "./journal.ts";
-import { rollBack } from "./roll-back.ts";
+import { type Doubt, rollBack } from "./roll-back.ts";
 import type { RollbackContext } from "./session.ts";
 
 /**
@@ -22,7 +24,9 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
   const plan = planOf(entries);
   // Nothing was changed before the plan was written down.
   if (plan === undefined) return journal.close("undone");
-  const engine = await context.host.engine();
+  // A Compose or a pull that outlived its owner would go on changing what is being put right.
+  await endOrphansOf(operation.id);
+  const engine = engineOf(operation.id, await context.host.engine());
   const header = undefined;
   const back: RollbackContext = {
     ...{ containers: context.containers, tasks: context.tasks, id: operation.id },
@@ -37,7 +41,7 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
       await finish(back, plan);
       return journal.close(entries.some(({ phase }) => phase === "committed") ? "done" : "undone");
     case "roll-back": {
-      await rollBack(back, plan, isDataInDoubt(entries), "recovered after it was cut off");
+      await rollBack(back, plan, doubtOf(entries), "recovered after it was cut off");
       journal.append("rolled-back", "rolled-back", {});
       await finish(back, plan);
       journal.close("undone");
@@ -46,12 +50,13 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
 }
 
 /**
- * Whether the new version may have changed the data. No longer once the way back came to starting the old version:
- * the data was back then, and what has been written since is the old version's and stays.
+ * No longer the data once the way back came to starting the old version: it was back then, and what has been written
+ * since is the old version's and stays.
  */
-function isDataInDoubt(entries: readonly UpgradeEntry[]): boolean {
-  const applied = entries.some(({ step }) => step === "up");
-  return applied && !entries.some(({ phase, step }) => phase === "roll-back" && step === "start");
+function doubtOf(entries: readonly UpgradeEntry[]): Doubt {
+  const isStarted = ({ phase, step }: UpgradeEntry) => phase === "roll-back" && step === "start";
+  if (entries.some(isStarted)) return "nothing";
+  return entries.some(({ step }) => step === "up") ? "data" : "stops";
 }
 
 function planOf(entries: readonly UpgradeEntry[]): UpgradePlan | undefined {

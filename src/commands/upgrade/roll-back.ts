@@ -21,16 +21,21 @@ const dependencyMs = 180_000;
 const soakMs = 3_000;
 
 /**
+ * What the way back has to doubt: the data, once the new version was started; else the stops that were begun, which
+ * the engine goes on with when nobody waits any more; nothing, once the old version is being started.
+ */
+export type Doubt = "data" | "stops" | "nothing";
+
+/**
  * Brings the old version back on its data: images, every volume and bind mount byte for byte, the files, and exactly
  * what ran. Needs no network, works from any state, can be cut off at any instant and run again.
  *
- * @param applied - whether the new version was ever started; else nothing can have changed the data
  * @throws KeeperError (exit 7) that names what a person has to do; the copy is untouched then.
  */
 export async function rollBack(
   context: RollbackContext,
   plan: UpgradePlan,
-  applied: boolean,
+  doubt: Doubt,
   reason: string,
 ): Promise<GateVerdict> {
   const { journal, dependencies } = context;
@@ -39,7 +44,8 @@ export async function rollBack(
       journal.append("roll-back", "roll-back", { reason });
       journal.freeBallast();
       await thaw(context, plan);
-      if (applied) await undoNewVersion(context, plan);
+      if (doubt === "data") await undoNewVersion(context, plan);
+      else if (doubt === "stops") await endStops(context, plan);
       await bringBack(context, plan);
       return await check(context, plan);
     });
@@ -68,6 +74,13 @@ async function thaw({ containers }: RollbackContext, plan: UpgradePlan): Promise
   for (const id of plan.pause) {
     if ((await containers.inspect(id)) !== undefined) await containers.unpause(id);
   }
+}
+
+/** One that is started before its stop has come to its end would be down for good a little later. */
+async function endStops({ containers }: RollbackContext, plan: UpgradePlan): Promise<void> {
+  const there = async (id: string) => (await containers.inspect(id)) !== undefined;
+  const stop = async (id: string) => (await there(id)) && containers.stop(id, stopSeconds);
+  await Promise.all(plan.stop.map(stop));
 }
 
 /** Takes the failed version away, with its log kept, and puts the data back. */

@@ -1,5 +1,5 @@
 import type { Repository } from "../../repository/repository.ts";
-import type { Engine } from "../../stack/engine.ts";
+import { type Engine, engineOf } from "../../stack/engine.ts";
 import type { Journal } from "../../upgrade/journal.ts";
 import type { Dependencies } from "../command.ts";
 import type { Workbench } from "../host.ts";
@@ -23,7 +23,7 @@ export interface RollbackContext extends Workbench {
 /** The way back of a session. */
 export async function rollbackContext(session: UpgradeSession): Promise<RollbackContext> {
   const { id, containers, tasks, repository, journal, dependencies, options, host } = session;
-  const engine = await host.engine();
+  const engine = engineOf(id, await host.engine());
   const { healthHeader } = options;
   return { id, containers, tasks, repository, journal, dependencies, engine, healthHeader };
 }

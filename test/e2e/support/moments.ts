@@ -111,8 +111,13 @@ export async function helperAtWork(
 
 /** The moment at which the engine says that a container was paused. */
 export async function pausing(container: string): Promise<Moment> {
-  const filters = ["--filter", `container=${container}`, "--filter", "event=pause"];
-  const events = spawn("docker", ["events", ...filters, "--format", "{{.Action}}"], {
+  return await happening(`container=${container}`, "event=pause");
+}
+
+/** The moment at which the engine tells of an event; the filters are those of `docker events`. */
+export async function happening(...filters: readonly string[]): Promise<Moment> {
+  const wanted = filters.flatMap((filter) => ["--filter", filter]);
+  const events = spawn("docker", ["events", ...wanted, "--format", "{{.Action}}"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const first = once(createInterface({ input: events.stdout }), "line");
