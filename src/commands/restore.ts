@@ -1,26 +1,25 @@
 import { randomBytes } from "node:crypto";
-import {
-  CancelledError,
-  describeError,
-  exitCodes,
-  KeeperError,
-  RefusedError,
-} from "../core/errors.ts";
-import type { Manifest } from "../model/manifest.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CancelledError, RefusedError } from "../core/errors.ts";
+import { manifestFile, parseManifest } from "../model/manifest.ts";
 import type { Result } from "../model/result.ts";
-import type { Mount, Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
 import type { SourceOptions } from "../stores/reader.ts";
 import { readJournal } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import type { Host } from "./host.ts";
-import { restoreJournal } from "./restore/journal.ts";
+import { rollbackFailed, rolledBack } from "./restore/failure.ts";
+import { requireImages } from "./restore/images.ts";
+import { type RestoreSession, restoreJournal } from "./restore/journal.ts";
 import { type LiveRestored, restoreLive } from "./restore/live.ts";
-import { chosenStores, mountOf } from "./restore/places.ts";
+import { chosenStores, type PlacedStore } from "./restore/places.ts";
+import { planned } from "./restore/planned.ts";
+import { type StackNow, stackNow } from "./restore/stack.ts";
 import { undoRestore } from "./restore/undo.ts";
-import { openStackSource, type StackSource } from "./scratch/source.ts";
-import { type BackedUpStore, storesOf } from "./scratch/stores.ts";
-import { type Session, withSession } from "./session.ts";
+import { openStackSource } from "./scratch/source.ts";
+import { storesOf } from "./scratch/stores.ts";
+import { withSession } from "./session.ts";
 import { type FoundBackup, findBackup } from "./verify/find.ts";
 import { failureOf, record, verifyLevelsOf } from "./verify/levels.ts";
 
@@ -28,7 +27,7 @@ type RestoreDependencies = Dependencies & { readonly host: Host };
 
 /**
  * Puts a stack back from a backup: verified first, then the current content set aside, every store restored, counted
- * and started. What fails puts back what was set aside.
+ * and started. On a bare host its files and containers come from the backup, too. What fails puts back what was there.
  *
  * @throws RefusedError before anything is touched; KeeperError with exit 6 when the state before is back, with exit 7 when
  * it is not; LockedError, CancelledError.
@@ -37,7 +36,7 @@ export async function restore(
   options: Options,
   dependencies: RestoreDependencies,
 ): Promise<Result> {
-  const { clock, reporter, signal } = dependencies;
+  const { clock, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
   if (options.target !== "live") {
@@ -51,31 +50,37 @@ export async function restore(
     identities: options.identity,
     passphrase: options.passphrase,
   };
+  const about = { backupId: found.id, path: found.directory };
+  const images = await ownImages(source, options, dependencies);
   const proof = await prove(found, source, dependencies);
   if (proof.manifest === undefined || proof.verdict !== "verified") {
     const reason = { class: proof.verdict, message: failureOf(proof.checks) };
-    const told = { checks: proof.checks, path: found.directory, backupId: found.id };
-    return { result: proof.verdict, seconds: seconds(), ...told, reason };
+    if (images instanceof RefusedError && proof.verdict !== "damaged") throw images;
+    return { result: proof.verdict, seconds: seconds(), checks: proof.checks, ...about, reason };
   }
+  if (images instanceof RefusedError) throw images;
   const { manifest } = proof;
-  await using files = await openStackSource(manifest, source, signal);
-  const stack = await stackNow(files, options, dependencies);
-  const stores = chosenStores(storesOf(manifest), options.only).map((store) => ({
-    store,
-    mount: mountOf(store, files.model, stack.containers),
-  }));
-  await refuseUnsafe(manifest, stack, stores, options, dependencies);
-  const about = { backupId: manifest.id, path: found.directory };
+  await using files = await openStackSource(manifest, source, dependencies.signal);
+  const stack = await stackNow(files, options, host);
+  const stores = chosenStores(storesOf(manifest), options.only);
   if (options.dryRun) {
-    const plan = { project: stack.project, backup: manifest.id, stores: stores.map(planned) };
+    const request = { manifest, source, files, stack, stores };
+    const plan = await planned(request, options, dependencies);
     return { result: "planned", seconds: seconds(), ...about, plan };
   }
-  const host = { ...dependencies.host, discover: () => stackNow(files, options, dependencies) };
   const own = { ...withRepository(options, found), projectName: stack.project };
-  const { restored, recovered } = await undoing(stack, own, { ...dependencies, host }, (session) =>
-    restoreLive({ session, manifest, source, stores }),
+  const now = {
+    ...host,
+    project: async () => stack.project,
+    discover: () => stackNow(files, options, host),
+  };
+  const { restored, recovered } = await undoing(own, { ...dependencies, host: now }, (session) =>
+    restoreLive({
+      ...{ session, manifest, source, files, stores, images },
+      stack: session.stack as StackNow,
+      refusePlaces: (places) => refuseShared(places, stack.project, options, dependencies),
+    }),
   );
-  for (const path of restored.setAside) reporter.info(`kept: ${path}`);
   return {
     result: "restored",
     seconds: seconds(),
@@ -86,6 +91,38 @@ export async function restore(
     recovered,
     warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
   };
+}
+
+/**
+ * The backup's own images, by service, pulled where they are missing: proving needs them already. A manifest that
+ * cannot be read names none, and the proof says why. That one cannot be had is told after the proof, too.
+ */
+async function ownImages(
+  source: SourceOptions,
+  { dryRun, only }: Options,
+  { host, reporter, signal }: RestoreDependencies,
+): Promise<Readonly<Record<string, string>> | RefusedError> {
+  const manifest = await readFile(join(source.directory, manifestFile), "utf8").then(
+    parseManifest,
+    () => undefined,
+  );
+  if (manifest === undefined || dryRun) return {};
+  const servers = new Set(
+    manifest.components
+      .filter(({ store }) => store !== "data" && store !== "volume")
+      .map(({ service }) => service),
+  );
+  const needed = Object.entries(manifest.services).filter(
+    ([service]) => only.length === 0 || servers.has(service),
+  );
+  try {
+    return await reporter.group("Have the backup's images", async () =>
+      requireImages(await host.engine(), Object.fromEntries(needed), { reporter, signal }),
+    );
+  } catch (error) {
+    if (error instanceof RefusedError) return error;
+    throw error;
+  }
 }
 
 async function prove(found: FoundBackup, source: SourceOptions, dependencies: RestoreDependencies) {
@@ -100,63 +137,22 @@ async function prove(found: FoundBackup, source: SourceOptions, dependencies: Re
   return proof;
 }
 
-/** The stack by the backup's own model: what is there now may be too broken to be discovered. */
-async function stackNow(
-  { model, index }: StackSource,
-  options: Options,
-  { host }: RestoreDependencies,
-): Promise<Stack> {
-  const project = options.projectName ?? index.project;
-  const containers = await host.containersOf(project);
-  if (containers.length === 0) {
-    throw new RefusedError(`project ${project} has no containers on this host`, {
-      class: "no-container",
-      hint: "bring them up with `docker compose up --no-start` from the compose files, and restore then",
-    });
-  }
-  const { directory, composeFiles, envFiles, profiles } = index;
-  const place = { directory, composeFiles, envFiles, profiles, model };
-  const unknown = { stores: [], excluded: [], secrets: [] } as const;
-  return { project, containers, tier: "other", ...place, ...unknown };
-}
-
-async function refuseUnsafe(
-  manifest: Manifest,
-  stack: Stack,
-  stores: readonly { readonly store: BackedUpStore; readonly mount: Mount }[],
-  options: Options,
+async function refuseShared(
+  stores: readonly PlacedStore[],
+  project: string,
+  { allowSharedPaths }: Options,
   { host }: RestoreDependencies,
 ): Promise<void> {
-  for (const { service, imageId, imageReference } of stack.containers) {
-    const recorded = manifest.services[service];
-    if (recorded === undefined || recorded.imageId === imageId) continue;
-    throw new RefusedError(
-      `service ${service} runs another image (${imageReference}) than the backup is of (${recorded.image}, ${recorded.imageId})`,
-      {
-        class: "other-image",
-        hint: `docker tag ${recorded.imageId} ${recorded.image}; set that image in the compose file; docker compose up --no-start ${service}; then restore`,
-      },
-    );
-  }
-  if (options.allowSharedPaths) return;
+  if (allowSharedPaths) return;
   const places = stores.map(({ store, mount }) => ({
     ...{ kind: "volume" as const, name: store.name, mount, services: [], databases: [] },
   }));
-  const [shared] = await host.sharedUses({ project: stack.project, stores: places });
+  const [shared] = await host.sharedUses({ project, stores: places });
   if (shared === undefined) return;
   throw new RefusedError(`${shared.source} is also used by container ${shared.container}`, {
     class: "shared-path",
     hint: "stop and remove that container, or give allow-shared-paths when it may be pulled away from under it",
   });
-}
-
-function planned({ store, mount }: { readonly store: BackedUpStore; readonly mount: Mount }) {
-  return {
-    name: store.name,
-    kind: store.kind,
-    replaces: mount.volume ?? mount.source,
-    by: store.components.map(({ file }) => file),
-  };
 }
 
 /** The backup's own repository holds the journal, too, so that a later run finds it where the backup is. */
@@ -167,53 +163,40 @@ function withRepository(options: Options, { repository }: FoundBackup): Options 
 
 /** Runs the restore; a failure is told as what it leaves: the state before, or a stack that needs a person. */
 async function undoing(
-  stack: Stack,
-  options: Options,
+  options: Options & { readonly projectName: string },
   dependencies: RestoreDependencies,
-  work: (session: Session<typeof restoreJournal>) => Promise<LiveRestored>,
+  work: (session: RestoreSession) => Promise<LiveRestored>,
 ) {
-  let undone: { readonly error: unknown } | "well" | undefined;
+  let undone: (() => unknown) | "well" | undefined;
+  const { clock, reporter, host } = dependencies;
+  let cause: unknown;
   try {
     return await withSession(restoreJournal, options, dependencies, async (session) => {
-      const { journal, repository, containers, tasks } = session;
-      const { clock, reporter } = dependencies;
+      const { id, journal, repository, containers, tasks, project } = session;
       session.undo.add("put back what was set aside", async () => {
+        const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
         try {
-          const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
+          const engine = await host.engine();
           await reporter.group("Put back what was set aside", () =>
-            undoRestore(entries, { containers, tasks, clock, reporter }),
+            undoRestore(entries, { containers, tasks, clock, reporter, engine, id, project }),
           );
           undone = "well";
         } catch (error) {
-          undone = { error };
+          undone = () => rollbackFailed(cause, error, project, entries);
           throw error;
         }
       });
-      return { restored: await work(session), recovered: session.recovered };
+      try {
+        return { restored: await work(session), recovered: session.recovered };
+      } catch (error) {
+        cause = error;
+        throw error;
+      }
     });
   } catch (error) {
-    if (undone === undefined || (undone === "well" && error instanceof CancelledError)) throw error;
-    throw undone === "well" ? rolledBack(error) : rollbackFailed(error, undone.error, stack);
+    if (typeof undone === "function") throw undone();
+    // Refused: all that was done is undone, and nothing of the stack was replaced.
+    const isAsBefore = error instanceof CancelledError || error instanceof RefusedError;
+    throw undone === undefined || isAsBefore ? error : rolledBack(error);
   }
-}
-
-function rolledBack(cause: unknown): KeeperError {
-  return new KeeperError(
-    exitCodes.rolledBack,
-    "rolled-back",
-    `the restore failed, and what was there before is back and runs: ${describeError(cause)}`,
-    { cause, class: "restore-failed" },
-  );
-}
-
-function rollbackFailed(cause: unknown, undo: unknown, { project }: Stack): KeeperError {
-  return new KeeperError(
-    exitCodes.needsPerson,
-    "rollback-failed",
-    `the restore failed (${describeError(cause)}), and what was there before could not be put back: ${describeError(undo)}`,
-    {
-      cause,
-      hint: `nothing was removed: mend what is named and run \`sophon-keeper recover --project-name ${project}\``,
-    },
-  );
 }

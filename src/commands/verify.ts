@@ -13,7 +13,7 @@ import { type FoundBackup, findBackup, listBackups } from "./verify/find.ts";
 import { failureOf, record, type Verification, verifyLevelsOf } from "./verify/levels.ts";
 
 /** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
-export type VerifyHost = Pick<Host, "discover"> & ScratchHost & ExamineHost;
+export type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost;
 
 /**
  * Proves a backup at one of three levels, each including the one before.

@@ -35,6 +35,12 @@ export const restoreInputs = {
     commands: ["restore"],
     about: "Restore only these stores, such as postgres,qdrant. Default: all.",
   },
+  "keep-images": {
+    kind: "flag",
+    commands: ["restore"],
+    about:
+      "Containers that run another image than the backup is of keep it. Default: they are made anew with the backup's image, and the project's files name it.",
+  },
   "allow-shared-paths": {
     kind: "flag",
     commands: ["restore", "upgrade-test"],

@@ -57,7 +57,7 @@ export const upgradeInputs = {
     kind: "choice",
     choices: ["file", "override", "none"],
     default: "file",
-    commands: ["upgrade-test"],
+    commands: gated,
     about:
       "Where the new images are written after a good upgrade, so that a plain docker compose up keeps them: the compose or env file itself, an override file, or nowhere.",
   },

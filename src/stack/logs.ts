@@ -4,16 +4,21 @@ import { orMissing } from "./inspect.ts";
 const headerBytes = 8;
 const tailLines = 20_000;
 
-/** The last lines of a container's log, both streams in their order; undefined when the container is gone. */
+/**
+ * The last lines of a container's log, both streams in their order; undefined when the container is gone.
+ *
+ * @param sinceSeconds - nothing from before this time, in seconds since 1970
+ */
 export async function readLog(
   engine: Pick<Engine, "docker">,
   container: string,
+  sinceSeconds = 0,
 ): Promise<string | undefined> {
   const found = engine.docker.getContainer(container);
   const info = await orMissing(found.inspect());
   if (info === undefined) return undefined;
   const log = await orMissing(
-    found.logs({ stdout: true, stderr: true, follow: false, tail: tailLines }),
+    found.logs({ stdout: true, stderr: true, follow: false, tail: tailLines, since: sinceSeconds }),
   );
   if (log === undefined) return undefined;
   const bytes = log as unknown as Buffer;

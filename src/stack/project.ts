@@ -158,6 +158,7 @@ async function fromLabels(
   const absolute = (file: string) => (isAbsolute(file) ? file : join(directory, file));
   const composeFiles = split(labelOf(newest, "files")).map(absolute);
   const noted = split(labelOf(newest, "environmentFiles")).map(absolute);
+  const given = options.envFiles ?? [];
   if (composeFiles.length === 0)
     throw new RefusedError(`the containers of project ${project} do not tell their compose file`, {
       class: "no-compose-file",
@@ -167,7 +168,7 @@ async function fromLabels(
     project,
     directory,
     composeFiles: await checkedFiles("compose-files", composeFiles, directory),
-    envFiles: await checkedFiles("env-files", options.envFiles ?? noted, directory),
+    envFiles: await checkedFiles("env-files", given.length > 0 ? given : noted, directory),
     profiles: options.profiles ?? [],
   };
 }

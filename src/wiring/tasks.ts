@@ -20,7 +20,7 @@ import {
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
 import { placeRdb } from "../stores/redis-place.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
-import { stackUnpack } from "../stores/stack-files/unpack.ts";
+import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
@@ -47,6 +47,7 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   sqliteMigrations,
   statFiles,
   stackPack,
+  stackRemove,
   stackUnpack,
   treeBackup,
   treeDiscard,

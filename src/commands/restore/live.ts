@@ -1,29 +1,15 @@
+import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
-import type { ContainerState, Mount } from "../../model/stack.ts";
-import type { SourceOptions } from "../../stores/reader.ts";
-import type { RestoreContext } from "../../stores/store.ts";
 import { treeDiscard, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
-import { startOrder } from "../restore-point/writers.ts";
+import { readJournal } from "../../upgrade/journal.ts";
 import { fillStores } from "../scratch/restore.ts";
-import type { BackedUpStore } from "../scratch/stores.ts";
-import type { Session } from "../session.ts";
-import {
-  type JournalledReplacement,
-  type restoreJournal,
-  restoreSteps,
-  type StoppedContainer,
-} from "./journal.ts";
-import { placeOf } from "./undo.ts";
-
-/** One restore of a live stack. */
-export interface LiveRestore {
-  readonly session: Session<typeof restoreJournal>;
-  readonly manifest: RestoreContext["manifest"];
-  readonly source: SourceOptions;
-  readonly stores: readonly { readonly store: BackedUpStore; readonly mount: Mount }[];
-}
+import { judgeLogs } from "./checks.ts";
+import { standing } from "./files.ts";
+import { type JournalledReplacement, restoreJournal, restoreSteps } from "./journal.ts";
+import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
+import { forgetWork, placeOf } from "./undo.ts";
 
 /** What a restore did. */
 export interface LiveRestored {
@@ -33,76 +19,96 @@ export interface LiveRestored {
   readonly downtimeSeconds: number;
 }
 
-const stopTimeoutSeconds = 120;
-
 /**
- * Stops the stack, sets its content aside, restores every store, and starts it again. Each step is journalled before it
- * is done; nothing is removed.
+ * Has every container that the backup needs, sets the stack's content aside, restores every store, starts the stack and
+ * judges it. Each step is journalled before it is done; nothing is removed.
  *
- * @throws Error when a store is not restored as it was backed up, or the stack does not come up.
+ * @throws Error when a store is not restored as it was backed up, or the stack does not come up; RefusedError for what
+ *   could not be undone.
  */
-export async function restoreLive(request: LiveRestore): Promise<LiveRestored> {
+export async function restoreLive(request: PrepareRequest): Promise<LiveRestored> {
   const { session } = request;
   const { reporter, clock } = session.dependencies;
   const begun = clock.monotonicMs();
-  const containers = await reporter.group("Stop the stack", () => stopAll(session));
-  const setAside = await reporter.group("Set the content aside", () => emptyPlaces(request));
-  const filled = await fill(request, containers);
+  const prepared = await prepare(request);
+  const setAside = await reporter.group("Set the content aside", () =>
+    emptyPlaces(request, prepared),
+  );
+  const filled = await fill(request, prepared);
   refuseBad(filled.checks);
-  const health = await reporter.group("Start the stack", () => startAll(request, containers));
+  const health = await reporter.group("Start the stack", () => startAll(request, prepared));
   refuseBad(health);
   const downtimeSeconds = (clock.monotonicMs() - begun) / 1000;
-  for (const { id, restartPolicy } of containers) {
+  const logs = await judgeLogs(session, prepared.containers);
+  refuseBad(logs);
+  for (const { id, restartPolicy } of prepared.containers) {
     await session.containers.setRestartPolicy(id, restartPolicy);
   }
-  for (const { target, stamp, place } of filled.replacements) {
-    // What was there was emptied just before.
-    await session.tasks.run(treeDiscard, { target, stamp }, placeOf(place));
+  await discard(request, [
+    ...filled.replacements,
+    ...setAside.filter(({ isNew }) => isNew).map(({ replacement }) => replacement),
+  ]);
+  return {
+    checks: [...filled.checks, ...health, ...logs],
+    setAside: setAside.filter(({ isNew }) => !isNew).map(({ aside }) => aside),
+    downtimeSeconds,
+  };
+}
+
+/** Removes what was emptied just before it was replaced, and what was kept for the way back. */
+async function discard(
+  { session }: PrepareRequest,
+  replacements: readonly JournalledReplacement[],
+): Promise<void> {
+  const { tasks, repository, journal, host, id } = session;
+  for (const { target, stamp, place } of replacements) {
+    await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
   }
-  return { checks: [...filled.checks, ...health], setAside, downtimeSeconds };
+  const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
+  await forgetWork(entries, await host.engine(), id);
 }
 
-async function stopAll(session: LiveRestore["session"]): Promise<StoppedContainer[]> {
-  const { stack, journal, containers } = session;
-  const all = startOrder(stack, stack.containers).map(described);
-  journal.append("restore", "stop", { containers: all });
-  // An engine that is restarted now must not revive what is being replaced.
-  for (const { id } of all) await containers.setRestartPolicy(id, "no");
-  for (const { id } of all) await containers.unpause(id);
-  for (const { id } of all.toReversed()) await containers.stop(id, stopTimeoutSeconds);
-  return all;
+interface SetAside {
+  readonly aside: string;
+  readonly isNew: boolean;
+  readonly replacement: JournalledReplacement;
 }
 
-function described({
-  id,
-  service,
-  restartPolicy,
-  state,
-  health,
-}: ContainerState): StoppedContainer {
-  const ran = state === "running" || state === "paused" || state === "restarting";
-  return { id, service, restartPolicy, ran, healthy: health === "healthy" };
-}
-
-async function emptyPlaces({ session, stores }: LiveRestore): Promise<string[]> {
+async function emptyPlaces(
+  { session }: PrepareRequest,
+  { stores, isNew }: Prepared,
+): Promise<SetAside[]> {
   const { journal, tasks, dependencies, id } = session;
-  const setAside: string[] = [];
+  const done: SetAside[] = [];
   for (const { store, mount } of stores) {
     const target = mount.source;
     const stamp = `before-${id.slice(-21)}`;
-    const place = replacementPlace(target, mount);
-    const mounts = place.mounts.map((one) => ({ ...one }));
-    journal.append("restore", "set-aside", { target, stamp, place: { mounts } });
+    const place = standingPlace(replacementPlace(target, mount));
+    const replacement = {
+      target,
+      stamp,
+      place: { mounts: place.mounts.map((one) => ({ ...one })) },
+    };
+    journal.append("restore", "set-aside", replacement);
     const { aside } = await tasks.run(treeReplace, { target, stamp }, place, dependencies.signal);
-    dependencies.reporter.info(`${store.name}: what was there is in ${aside}`);
-    setAside.push(aside);
+    if (!isNew(mount)) dependencies.reporter.info(`${store.name}: what was there is in ${aside}`);
+    done.push({ aside, isNew: isNew(mount), replacement });
   }
-  return setAside;
+  return done;
+}
+
+/** On a bare host the directory around a new one may not be there yet: what is mounted must be. */
+function standingPlace({ mounts }: TaskPlace): TaskPlace {
+  return {
+    mounts: mounts.map((mount) =>
+      mount.volume === undefined ? { ...mount, path: standing(mount.path) } : mount,
+    ),
+  };
 }
 
 async function fill(
-  { session, manifest, source, stores }: LiveRestore,
-  stopped: readonly StoppedContainer[],
+  { session, manifest, source }: PrepareRequest,
+  { stores, containers: stopped }: Prepared,
 ): Promise<{ checks: readonly Check[]; replacements: JournalledReplacement[] }> {
   const { containers, tasks, dependencies, journal, host } = session;
   const replacements: JournalledReplacement[] = [];
@@ -135,14 +141,14 @@ async function fill(
 
 /** Starts what ran before, or what ran when the backup was made where nothing did, each once its dependencies are well. */
 async function startAll(
-  { session, manifest }: LiveRestore,
-  stopped: readonly StoppedContainer[],
+  { session, manifest }: PrepareRequest,
+  { containers: stopped }: Prepared,
 ): Promise<Check[]> {
   const { containers, dependencies, options } = session;
   const { clock, signal } = dependencies;
   const wasUp = stopped.some(({ ran }) => ran);
-  const wanted = stopped.filter(({ service, ran }) =>
-    wasUp ? ran : manifest.services[service]?.state === "running",
+  const wanted = stopped.filter(({ service, ran, isNew }) =>
+    wasUp && !isNew ? ran : manifest.services[service]?.state === "running",
   );
   const checks: Check[] = [];
   for (const { id, service } of wanted) {

@@ -1,12 +1,33 @@
+import { rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
+import type { ContainerState } from "../../model/stack.ts";
+import { createCompose } from "../../stack/compose.ts";
+import { removeContainer } from "../../stack/containers.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { releaseImages } from "../../stack/images.ts";
+import { removeNewParts } from "../../stack/parts.ts";
+import { stackRemove } from "../../stores/stack-files/unpack.ts";
 import { treePutBack } from "../../stores/tree/replace.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../../upgrade/journal.ts";
 import type { Workbench } from "../host.ts";
 import type { RecoveryContext } from "../recovery.ts";
-import { type JournalledReplacement, restoreJournal, type StoppedContainer } from "./journal.ts";
+import { applyEdits, undoEdits } from "../upgrade/files.ts";
+import { standing } from "./files.ts";
+import {
+  type JournalledCreation,
+  type JournalledPins,
+  type JournalledReplacement,
+  type restoreJournal,
+  type restoreSteps,
+  type StoppedContainer,
+  restoreJournal as spec,
+} from "./journal.ts";
 
 const stopTimeoutSeconds = 120;
 /**
@@ -15,29 +36,35 @@ const stopTimeoutSeconds = 120;
  */
 const startingTimeoutSeconds = 10;
 const healthTimeoutMs = 300_000;
+const removalMs = 60_000;
+
+type Entry = JournalEntry<typeof restoreJournal>;
 
 /** What putting a stack back needs. */
 export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
   readonly clock: Clock;
   readonly reporter: Reporter;
+  readonly engine: Engine;
+  /** The operation that is undone. */
+  readonly id: string;
+  readonly project: string;
 };
 
 /**
- * Puts back what a restore set aside and starts exactly what ran before it, by what its journal says. Can be run again
- * after a kill of its own.
+ * Puts back what a restore set aside, takes away what it made, and starts exactly what ran before it, by what its journal
+ * says. Can be run again after a kill of its own.
  *
  * @throws Error when a container is gone or does not come up as it was before.
  */
-export async function undoRestore(
-  entries: readonly JournalEntry<typeof restoreJournal>[],
-  context: UndoContext,
-): Promise<void> {
-  const { containers, tasks } = context;
-  const stop = entries.find((entry) => entry.step === "stop");
-  if (stop === undefined) return;
-  const before = stop.data.containers;
+export async function undoRestore(entries: readonly Entry[], context: UndoContext): Promise<void> {
+  const { containers, tasks, engine } = context;
+  const before = dataOf(entries, "stop")?.containers ?? [];
+  const created = dataOf(entries, "create");
+  const pinned = dataOf(entries, "pin");
+  const files = dataOf(entries, "files");
+  const now = created === undefined ? before : await present(context);
   const isReplaced = entries.some(({ step }) => step === "set-aside");
-  for (const { id } of before.toReversed()) {
+  for (const { id } of now.toReversed()) {
     const isStarting = (await containers.inspect(id))?.health === "starting";
     const seconds = isReplaced && isStarting ? startingTimeoutSeconds : stopTimeoutSeconds;
     await containers.stop(id, seconds);
@@ -47,25 +74,112 @@ export async function undoRestore(
     const { target, stamp, place } = entry.data;
     await tasks.run(treePutBack, { target, stamp }, placeOf(place));
   }
+  if (created !== undefined) await removeMade(created, context);
+  if (pinned !== undefined) forgetPins(pinned, context);
+  if (created !== undefined) await makeAgain(created, pinned, context);
+  if (files !== undefined) {
+    const { paths, directories, mounts } = files;
+    const place = { mounts: mounts.map((path) => ({ path, readOnly: false })) };
+    await tasks.run(stackRemove, { paths, directories }, place);
+  }
   await startAgain(before, context);
+  await forgetWork(entries, engine, context.id);
 }
 
 /** Finishes what a killed restore could not undo itself. */
 export async function recoverRestore(context: RecoveryContext): Promise<void> {
-  const { repository, operation, containers, tasks, dependencies } = context;
+  const { repository, operation, containers, tasks, dependencies, host, project } = context;
   const { clock, reporter } = dependencies;
-  const { entries } = readJournal(repository.operations, operation.id, restoreJournal);
-  const journal = reopenJournal(repository.operations, operation.id, restoreJournal, dependencies);
-  await undoRestore(entries, { containers, tasks, clock, reporter });
+  const { entries } = readJournal(repository.operations, operation.id, spec);
+  const journal = reopenJournal(repository.operations, operation.id, spec, dependencies);
+  const engine = await host.engine();
+  const back = { containers, tasks, clock, reporter, engine, id: operation.id, project };
+  await undoRestore(entries, back);
   journal.close("undone");
 }
 
-/** Starts what ran, dependencies first, each waited for where it was healthy; restart policies last. */
-export async function startAgain(
-  before: readonly StoppedContainer[],
-  { containers, clock, reporter }: Omit<UndoContext, "tasks">,
+/** Lets go of what a restore kept for its way back. */
+export async function forgetWork(
+  entries: readonly Entry[],
+  engine: Engine,
+  operationId: string,
 ): Promise<void> {
-  for (const { id, service, healthy } of before.filter(({ ran }) => ran)) {
+  if (dataOf(entries, "keep") !== undefined) await releaseImages(engine, operationId);
+  const pinned = dataOf(entries, "pin");
+  if (pinned !== undefined) await rm(pinned.work, { recursive: true, force: true });
+}
+
+function dataOf<Step extends keyof typeof restoreSteps>(
+  entries: readonly Entry[],
+  step: Step,
+): z.output<(typeof restoreSteps)[Step]> | undefined {
+  const found = entries.find((entry) => entry.step === step);
+  return found?.data as z.output<(typeof restoreSteps)[Step]> | undefined;
+}
+
+async function present({ engine, project }: UndoContext): Promise<ContainerState[]> {
+  return (await projectContainers(engine, project)).map(({ state }) => state);
+}
+
+/** Compose, or the engine on its behalf, may still be about to make one: looked at until none is left. */
+async function removeMade(created: JournalledCreation, context: UndoContext): Promise<void> {
+  const { engine, clock, tasks } = context;
+  const before = new Set(created.containers.map(({ id }) => id));
+  const round = async () => {
+    const added = (await present(context)).filter(({ id }) => !before.has(id));
+    for (const { id } of added) await removeContainer(engine, id, { volumes: false });
+    return added.length === 0 ? true : undefined;
+  };
+  if ((await waitFor(round, { clock, timeoutMs: removalMs })) === undefined) {
+    throw new Error("containers that the restore made come back again and again");
+  }
+  await removeNewParts(engine, context.project, created);
+  const { directories } = created;
+  if (directories.length === 0) return;
+  const above = [...new Set(directories.map((path) => standing(dirname(path))))];
+  const place = { mounts: above.map((path) => ({ path, readOnly: false })) };
+  await tasks.run(stackRemove, { paths: [], directories }, place);
+}
+
+function forgetPins({ forward }: JournalledPins, { reporter }: UndoContext): void {
+  for (const path of undoEdits(forward.edits)) {
+    reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
+  }
+}
+
+/** Makes the containers that were replaced as they were, from files that name their images for as long as it takes. */
+async function makeAgain(
+  created: JournalledCreation,
+  pinned: JournalledPins | undefined,
+  context: UndoContext,
+): Promise<void> {
+  const there = new Set((await present(context)).map(({ name }) => name));
+  const missing = created.containers.filter(({ name }) => !there.has(name));
+  if (missing.length === 0) return;
+  const backward = pinned?.backward ?? { edits: [], composeFiles: created.project.composeFiles };
+  applyEdits(backward.edits);
+  const project = { ...created.project, composeFiles: backward.composeFiles };
+  const services = [...new Set(missing.map(({ service }) => service))];
+  const compose = createCompose(context.engine, project);
+  await compose.up({ services, noStart: true, scale: created.scale });
+  undoEdits(backward.edits);
+  const now = new Set((await present(context)).map(({ name }) => name));
+  const gone = missing.find(({ name }) => !now.has(name));
+  if (gone !== undefined) throw new Error(`container ${gone.name} could not be made again`);
+}
+
+/** Starts what ran, dependencies first, each waited for where it was healthy; restart policies last. */
+async function startAgain(
+  before: readonly StoppedContainer[],
+  context: UndoContext,
+): Promise<void> {
+  const { containers, clock, reporter } = context;
+  const current = before.length === 0 ? [] : await present(context);
+  const idOf = ({ id, name }: StoppedContainer) =>
+    current.find((one) => one.name === name)?.id ?? id;
+  for (const one of before.filter(({ ran }) => ran)) {
+    const { service, healthy } = one;
+    const id = idOf(one);
     await containers.start(id);
     const look = async () => {
       const now = await containers.inspect(id);
@@ -78,7 +192,7 @@ export async function startAgain(
     }
     reporter.info(`${service} runs again`);
   }
-  for (const { id, restartPolicy } of before) await containers.setRestartPolicy(id, restartPolicy);
+  for (const one of before) await containers.setRestartPolicy(idOf(one), one.restartPolicy);
 }
 
 /** The place of a journalled task. */

@@ -17,7 +17,7 @@ export interface FoundBackup {
 }
 
 /** What finding a backup needs; the stack is only looked for when nothing else names the repository. */
-export type FindDependencies = Dependencies & { readonly host: Pick<Host, "discover"> };
+export type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
 
 /**
  * Finds the backup that `backup` names: an id, a path, or `latest`.
@@ -52,8 +52,7 @@ export async function listBackups(repository: Repository): Promise<StoredBackup[
 
 async function repositoryOf(options: Options, dependencies: FindDependencies): Promise<Repository> {
   if (options.repository !== undefined) return new Repository(options.repository);
-  const project =
-    options.projectName ?? (await dependencies.host.discover(options, dependencies)).project;
+  const project = options.projectName ?? (await dependencies.host.project(options, dependencies));
   return new Repository(repositoryPath(options, project));
 }
 

@@ -1,6 +1,18 @@
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import type { ReadRequest } from "../../archive/source.ts";
 import { run } from "../../core/exec.ts";
@@ -16,6 +28,14 @@ export interface StackUnpackParams {
    */
   readonly differing: "keep" | `aside:${string}`;
   readonly dryRun: boolean;
+  /** What lay below the one directory goes below the other. */
+  readonly moved?: StackMove | undefined;
+}
+
+/** A project directory that is another one now. */
+export interface StackMove {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** What became of one file or directory. */
@@ -24,12 +44,14 @@ export interface UnpackedRoot {
   readonly status: "written" | "same" | "kept" | "replaced";
   /** Where the one before is now. */
   readonly aside?: string;
+  /** The directories above it that were not there, outermost first. */
+  readonly directories: readonly string[];
 }
 
 /** Puts the files of a stack back to their absolute paths, as a bare host needs them. */
 export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   name: "stack.unpack",
-  run: async ({ archive, differing, dryRun }, { signal }) => {
+  run: async ({ archive, differing, dryRun, moved }, { signal }) => {
     // A helper container may come without one.
     await mkdir(tmpdir(), { recursive: true });
     const stage = await mkdtemp(join(tmpdir(), "sophon-keeper-stack-"));
@@ -38,7 +60,8 @@ export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
       const index = JSON.parse(await readFile(join(stage, INDEX_FILE), "utf8")) as StackIndex;
       const done: UnpackedRoot[] = [];
       for (const path of index.roots) {
-        done.push(await place(join(stage, FILES, path), path, differing, dryRun));
+        const to = moved === undefined ? path : movedPath(path, moved);
+        done.push(await place(join(stage, FILES, path), to, differing, dryRun));
       }
       return done;
     } finally {
@@ -47,6 +70,26 @@ export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   },
 };
 
+/** Takes away again what {@link stackUnpack} wrote; a directory only while it is empty. Safe to run twice. */
+export const stackRemove: NamedTask<
+  { readonly paths: readonly string[]; readonly directories: readonly string[] },
+  null
+> = {
+  name: "stack.remove",
+  run: async ({ paths, directories }) => {
+    for (const path of paths) await rm(path, { recursive: true, force: true });
+    const deepestFirst = directories.toSorted((a, b) => b.length - a.length);
+    for (const path of deepestFirst) await rmdir(path).catch(() => undefined);
+    return null;
+  },
+};
+
+/** Where a path is once the project directory is another one. */
+export function movedPath(path: string, { from, to }: StackMove): string {
+  if (path === from) return to;
+  return path.startsWith(from + sep) ? to + path.slice(from.length) : path;
+}
+
 async function place(
   from: string,
   path: string,
@@ -54,15 +97,39 @@ async function place(
   dryRun: boolean,
 ): Promise<UnpackedRoot> {
   const exists = (await lstat(path).catch(() => undefined)) !== undefined;
-  if (exists && (await isSame(from, path))) return { path, status: "same" };
-  if (exists && differing === "keep") return { path, status: "kept" };
+  if (exists && (await isSame(from, path))) return { path, status: "same", directories: [] };
+  if (exists && differing === "keep") return { path, status: "kept", directories: [] };
   const aside = exists ? `${path}.sophon-keeper-${differing.slice("aside:".length)}` : undefined;
+  const directories = await missingAbove(path);
   if (!dryRun) {
     if (aside !== undefined) await rename(path, aside);
-    await mkdir(dirname(path), { recursive: true });
+    await makeLike(dirname(from), directories);
     await run("cp", ["--archive", "--no-target-directory", "--", from, path]);
   }
-  return aside === undefined ? { path, status: "written" } : { path, status: "replaced", aside };
+  return aside === undefined
+    ? { path, status: "written", directories }
+    : { path, status: "replaced", aside, directories };
+}
+
+async function missingAbove(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    if ((await lstat(at).catch(() => undefined)) !== undefined) break;
+    missing.unshift(at);
+  }
+  return missing;
+}
+
+/** Makes directories, outermost first, with the owners and modes of those that the archive has above its file. */
+async function makeLike(innermost: string, directories: readonly string[]): Promise<void> {
+  for (const [at, directory] of directories.entries()) {
+    let model = innermost;
+    for (let up = directories.length - 1; up > at; up -= 1) model = dirname(model);
+    await mkdir(directory, { recursive: true });
+    const { uid, gid, mode } = await lstat(model);
+    await chmod(directory, mode & 0o7777);
+    if (process.geteuid?.() === 0) await chown(directory, uid, gid);
+  }
 }
 
 /** By content: times and owners of configuration say nothing. */

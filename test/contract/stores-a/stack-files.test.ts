@@ -119,7 +119,7 @@ describe("the files of a stack", () => {
     const second = await run("aside:one");
     const secret = join(directory.path, "elsewhere/secret.txt");
     expect(second.filter(({ status }) => status !== "same")).toEqual([
-      { path: secret, status: "replaced", aside: `${secret}.sophon-keeper-one` },
+      { path: secret, status: "replaced", aside: `${secret}.sophon-keeper-one`, directories: [] },
     ]);
     expect(readFileSync(secret, "utf8")).toBe("top secret");
     expect(readFileSync(`${secret}.sophon-keeper-one`, "utf8")).toBe("another");

@@ -20,7 +20,7 @@ export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Pro
     readInput: async () => "",
     destinations: {},
     host: {
-      discover: noEngine,
+      project: noEngine,
       readStack: noEngine,
       workbench: noEngine,
       hasImage: noEngine,

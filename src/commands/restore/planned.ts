@@ -1,0 +1,58 @@
+import type { Manifest } from "../../model/manifest.ts";
+import type { Options } from "../../options.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { Dependencies } from "../command.ts";
+import type { Host } from "../host.ts";
+import type { StackSource } from "../scratch/source.ts";
+import type { BackedUpStore } from "../scratch/stores.ts";
+import { lookAtFiles } from "./files.ts";
+import { findImages } from "./images.ts";
+import { mountOf } from "./places.ts";
+import { makingsOf, type StackNow } from "./stack.ts";
+
+/** What a dry run looks at. */
+export interface PlannedRequest {
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly files: StackSource;
+  readonly stack: StackNow;
+  readonly stores: readonly BackedUpStore[];
+}
+
+/** What a restore would do: which stores replace what, and which files, images and containers come from the backup. */
+export async function planned(
+  { manifest, source, files, stack, stores }: PlannedRequest,
+  options: Options,
+  { host, signal, ...dependencies }: Dependencies & { readonly host: Host },
+): Promise<Readonly<Record<string, unknown>>> {
+  const makings = makingsOf(manifest, stack, stores, options);
+  const isComplete = makings.create.length === 0 && makings.replace.length === 0;
+  const { tasks } = await host.workbench("dry-run", { ...dependencies, signal });
+  const given = { manifest, source, files, moved: stack.moved, tasks, signal };
+  const looked = stack.filesFromBackup && !isComplete ? await lookAtFiles(given) : [];
+  const images = await findImages(await host.engine(), manifest.services);
+  return {
+    project: stack.project,
+    backup: manifest.id,
+    stores: stores.map((store) => plannedStore(store, stack, isComplete)),
+    files: looked.map(({ path, status }) => ({ path, status })),
+    create: makings.create,
+    replace: makings.replace,
+    pull: Object.keys(images).filter((name) => images[name] === undefined),
+  };
+}
+
+function plannedStore(store: BackedUpStore, stack: StackNow, isComplete: boolean) {
+  const about = {
+    name: store.name,
+    kind: store.kind,
+    by: store.components.map(({ file }) => file),
+  };
+  try {
+    const mount = mountOf(store, stack.model, stack.containers);
+    return { ...about, replaces: mount.volume ?? mount.source };
+  } catch (error) {
+    if (isComplete) throw error;
+    return { ...about, replaces: "nothing: it is made with its containers" };
+  }
+}

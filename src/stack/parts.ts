@@ -1,0 +1,59 @@
+import type { Engine } from "./engine.ts";
+import { orMissing, statusOf } from "./inspect.ts";
+import { composeLabels } from "./labels.ts";
+
+/** What a Compose project has in the engine beside its containers. */
+export interface ProjectParts {
+  /** Names of its volumes. */
+  readonly volumes: readonly string[];
+  /** Ids of its networks. */
+  readonly networks: readonly string[];
+}
+
+/** The volumes and networks that Compose made for a project, by their labels. */
+export async function projectParts(
+  engine: Pick<Engine, "docker">,
+  project: string,
+): Promise<ProjectParts> {
+  const filters = { label: [`${composeLabels.project}=${project}`] };
+  const [{ Volumes: volumes }, networks] = await Promise.all([
+    engine.docker.listVolumes({ filters }),
+    engine.docker.listNetworks({ filters }),
+  ]);
+  return {
+    volumes: (volumes ?? []).map(({ Name }) => Name),
+    networks: networks.map(({ Id }) => Id),
+  };
+}
+
+/** Whether a volume of this name is there, whoever made it. */
+export async function hasVolume(engine: Pick<Engine, "docker">, name: string): Promise<boolean> {
+  return (await orMissing(engine.docker.getVolume(name).inspect())) !== undefined;
+}
+
+/**
+ * Removes the volumes and networks of a project that are not in `before`. Its containers must be gone; what
+ * somebody else uses stays.
+ */
+export async function removeNewParts(
+  engine: Pick<Engine, "docker">,
+  project: string,
+  before: ProjectParts,
+): Promise<void> {
+  const now = await projectParts(engine, project);
+  for (const name of now.volumes.filter((one) => !before.volumes.includes(one))) {
+    await unlessUsed(orMissing(engine.docker.getVolume(name).remove()));
+  }
+  for (const id of now.networks.filter((one) => !before.networks.includes(one))) {
+    await unlessUsed(orMissing(engine.docker.getNetwork(id).remove()));
+  }
+}
+
+/** 409 for a volume and 403 for a network: in use. */
+async function unlessUsed(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (statusOf(error) !== 409 && statusOf(error) !== 403) throw error;
+  }
+}
