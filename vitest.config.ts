@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** One project a kind of test; `test/run.ts` runs them side by side. */
+/** One project a kind of test; `test/run.ts` runs them one after another, the files of each side by side. */
 export default defineConfig({
   test: {
     projects: [

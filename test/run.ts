@@ -50,8 +50,8 @@ async function runProject(project: string): Promise<Counts> {
   const output = join(temporary.path, "report.json");
   const args = ["run", "--project", project, "--reporter=default", "--reporter=json"];
   const passes = filters.length > 0 ? ["--passWithNoTests"] : [];
-  // Real servers on a machine that others load, too: in CI a test of theirs gets a second try.
-  const retries = project === "e2e" && process.env.CI === "true" ? ["--retry=1"] : [];
+  // Real servers and tools on a machine that others load, too: in CI a test of theirs gets a second try.
+  const retries = project !== "unit" && process.env.CI === "true" ? ["--retry=1"] : [];
   const given = [...passes, ...retries, ...filters];
   const code = await vitest([...args, `--outputFile.json=${output}`, ...given]);
   const report = await readFile(output, "utf8").catch(() => undefined);
