@@ -177,15 +177,20 @@ function cancelled(error: unknown): KeeperError {
     : new CancelledError("cancelled; the host is as it was before", { cause: error });
 }
 
-/** An undo that fails is told beside the first error, never instead of it. */
-function withUndoFailures(
+/** An undo that fails is told beside the first error, never instead of it; what that one says to do stays. */
+export function withUndoFailures(
   error: unknown,
   failed: readonly { readonly name: string; readonly error: unknown }[],
 ): unknown {
-  if (failed.length === 0) return error;
-  const left = failed.map(({ name, error }) => `${name}: ${describeError(error)}`).join("; ");
+  const others = failed.filter((one) => one.error !== error);
+  if (others.length === 0) return error;
+  const left = others.map(({ name, error }) => `${name}: ${describeError(error)}`).join("; ");
   const told = `${describeError(error)}; and could not be undone: ${left}; run \`sophon-keeper recover\``;
-  return error instanceof KeeperError
-    ? new KeeperError(error.exitCode, error.result, told, { cause: error, class: error.class })
-    : new Error(told, { cause: error });
+  if (!(error instanceof KeeperError)) return new Error(told, { cause: error });
+  const { hint, evidence, facts } = error;
+  return new KeeperError(error.exitCode, error.result, told, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(evidence === undefined ? {} : { evidence }),
+    ...{ cause: error, class: error.class, facts },
+  });
 }

@@ -20,7 +20,14 @@ import { preflight } from "./upgrade/preflight.ts";
 import { type Prober, startProber } from "./upgrade/prober.ts";
 import { quiesce } from "./upgrade/quiesce.ts";
 import { requireGood } from "./upgrade/require-good.ts";
-import { committed, planned, rolledBack, serviceChanges, unchanged } from "./upgrade/result.ts";
+import {
+  committed,
+  failureFacts,
+  planned,
+  rolledBack,
+  serviceChanges,
+  unchanged,
+} from "./upgrade/result.ts";
 import { rollBack } from "./upgrade/roll-back.ts";
 import { rollbackContext, type UpgradeSession } from "./upgrade/session.ts";
 import { timelineOf } from "./upgrade/timeline.ts";
@@ -114,8 +121,9 @@ async function exchange(
   }
   journal.append("committed", "committed", {});
   const downtime = prober.downtime();
-  await leftOpenOnError(session, async () => finish(await rollbackContext(session), plan));
   const outcome = committed(plan, verdict, downtime);
+  const { result: _word, ...facts } = outcome;
+  await leftOpenOnError(session, facts, async () => finish(await rollbackContext(session), plan));
   try {
     await recordDeployed(session, plan, downtime);
   } catch (error) {
@@ -137,7 +145,7 @@ async function goBack(
   const { journal, dependencies } = session;
   const context = await rollbackContext(session);
   dependencies.reporter.warning(`the old version comes back: ${describeError(error)}`);
-  const verdict = await leftOpenOnError(session, async () => {
+  const verdict = await leftOpenOnError(session, failureFacts(plan, error), async () => {
     const checked = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
     journal.append("rolled-back", "rolled-back", {});
     await finish(context, plan);
@@ -148,17 +156,25 @@ async function goBack(
   return { ...rolledBack(session, plan, error, verdict, downtime), downtime };
 }
 
-/** What fails here leaves the journal open, so that `recover` goes on from there. */
-async function leftOpenOnError<T>(session: UpgradeSession, work: () => Promise<T>): Promise<T> {
+/** What fails here leaves the journal open, so that `recover` goes on from there; the facts are told with it. */
+async function leftOpenOnError<T>(
+  session: UpgradeSession,
+  facts: Readonly<Record<string, unknown>>,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const failure =
-      cause instanceof KeeperError
-        ? cause
-        : new KeeperError(exitCodes.needsPerson, "rollback-failed", describeError(cause), {
-            cause,
-          });
+    const known = cause instanceof KeeperError ? cause : undefined;
+    const { exitCode = exitCodes.needsPerson, result = "rollback-failed" } = known ?? {};
+    const { hint, evidence } = known ?? {};
+    const failure = new KeeperError(exitCode, result, known?.message ?? describeError(cause), {
+      ...(known === undefined ? {} : { class: known.class }),
+      ...(hint === undefined ? {} : { hint }),
+      ...(evidence === undefined ? {} : { evidence }),
+      facts: { ...facts, ...known?.facts },
+      cause,
+    });
     session.undo.add("end the upgrade", () => {
       throw failure;
     });

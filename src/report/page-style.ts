@@ -17,7 +17,7 @@ p { margin: .5rem 0; } .soft, footer { color: var(--soft); } footer { padding: 2
 table { border-collapse: collapse; width: 100%; font-size: .9375rem; }
 caption { text-align: left; color: var(--soft); padding: .25rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; } td.name { white-space: nowrap; overflow-wrap: normal; }
+th { font-weight: 600; overflow-wrap: normal; } td.pass, td.fail, td.unverifiable { white-space: nowrap; overflow-wrap: normal; } td.number, th.number { text-align: right; white-space: nowrap; } td.name { white-space: nowrap; overflow-wrap: normal; }
 .pass { color: var(--good); } .fail, .unverifiable { color: var(--bad); font-weight: 600; }
 pre { background: var(--box); border: 1px solid var(--line); border-radius: .375rem; padding: .75rem; overflow-x: auto; font: .8125rem/1.45 ui-monospace, monospace; }
 code { font: .875em ui-monospace, monospace; }

@@ -103,7 +103,7 @@ function tables(result: Result): string[] {
   ]);
   return [
     section("Checks", ["result", "check", "of", "detail"], checks),
-    section("Backup", ["component", "holds", "data", "stored", "time"], components),
+    section("Backup", ["component", "holds", "data #", "stored #", "time #"], components),
   ];
 }
 
@@ -138,9 +138,15 @@ function section(
   rows: readonly (readonly string[])[],
 ): string {
   if (rows.length === 0) return "";
-  const titles = head.map((text) => `<th scope="col">${text}</th>`).join("");
+  const titles = head.map(heading).join("");
   const lines = rows.map((cells) => `<tr>${cells.join("")}</tr>`).join("\n");
   return wrapped(title, `<thead><tr>${titles}</tr></thead>\n<tbody>\n${lines}\n</tbody>`);
+}
+
+/** A title that ends in `#` is that of a column of numbers. */
+function heading(title: string): string {
+  const [text, kind] = title.endsWith(" #") ? [title.slice(0, -2), ' class="number"'] : [title, ""];
+  return `<th scope="col"${kind}>${text}</th>`;
 }
 
 /** A wide table scrolls by itself, with the keyboard, too. */

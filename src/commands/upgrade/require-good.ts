@@ -1,10 +1,9 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Reason } from "../../model/result.ts";
-import { judgeSchema, type SchemaVerdict } from "../../upgrade/schema.ts";
 import { databaseActivity } from "./activity.ts";
 import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
-import { readHistories, type SchemaContext } from "./schema.ts";
+import { schemaNow } from "./schema.ts";
 import type { UpgradeSession } from "./session.ts";
 import { type WatchVerdict, watch } from "./watch.ts";
 
@@ -58,33 +57,4 @@ export async function requireGood(
   const reason = verdict.reason ?? { class: "gate", message: "the new version is not good" };
   if (!verdict.passed) throw new GateError(verdict, reason);
   return verdict;
-}
-
-/** What the histories say now, compared with those of the plan. A database that cannot be asked counts as failed. */
-export async function schemaNow(
-  context: SchemaContext,
-  plan: Pick<UpgradePlan, "project" | "schema">,
-  announced: readonly string[],
-): Promise<SchemaVerdict> {
-  const { schema, project } = plan;
-  if (schema === undefined) return { checks: [], pending: [] };
-  const { histories } = schema;
-  try {
-    const verdict = judgeSchema(
-      histories,
-      await readHistories(context, project, schema),
-      announced,
-    );
-    if (verdict.pending.length === 0) return verdict;
-    const all = await readHistories(context, project, schema, { everywhere: true });
-    return judgeSchema(histories, all, announced);
-  } catch (error) {
-    context.dependencies.signal.throwIfAborted();
-    const message = `the migration history cannot be read: ${error instanceof Error ? error.message : error}`;
-    return {
-      checks: [{ name: "schema", status: "fail", detail: message }],
-      pending: ["unknown"],
-      reason: { class: "schema-unreadable", message },
-    };
-  }
 }

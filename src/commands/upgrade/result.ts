@@ -98,6 +98,17 @@ export function committed(
   };
 }
 
+/** What is known when even the way back failed: what was tried, and why it was to be undone. */
+export function failureFacts(plan: UpgradePlan, error: unknown): Record<string, unknown> {
+  return {
+    ...images(plan),
+    failure: reasonOf(error),
+    ...(error instanceof GateError
+      ? { checks: error.verdict.checks, lastLines: error.verdict.lastLines }
+      : {}),
+  };
+}
+
 /** The old version runs again on its data. */
 export function rolledBack(
   session: UpgradeSession,

@@ -13,6 +13,7 @@ import { putBackAll } from "./copies.ts";
 import { applyEdits, undoEdits } from "./files.ts";
 import { retagOldImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
+import { schemaBack } from "./schema.ts";
 import type { RollbackContext } from "./session.ts";
 import { watch } from "./watch.ts";
 
@@ -194,6 +195,7 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
     soakMs,
     logs: false,
     ...{ allow: [], deny: [] },
+    schema: () => schemaBack({ ...context, dependencies: { signal } }, plan),
   });
   if (verdict.passed || !plan.healthy) return verdict;
   throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);

@@ -1,13 +1,16 @@
+import { describeError } from "../../core/errors.ts";
 import type { TaskRunner } from "../../core/task.ts";
 import type { PostgresStore, Stack } from "../../model/stack.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { lookTask } from "../../stack/look.ts";
 import { postgresMigrations, sqliteMigrations } from "../../stores/migrations.ts";
-import type { Histories } from "../../upgrade/schema.ts";
+import { type Histories, judgeSchema, type SchemaVerdict } from "../../upgrade/schema.ts";
 import type { Dependencies } from "../command.ts";
 import type { Workbench } from "../host.ts";
 import type { UpgradePlan } from "./journal.ts";
+
+const none: SchemaPlaces = { sqlite: [], postgres: [] };
 
 /** The databases of a plan. */
 export type SchemaPlaces = Omit<NonNullable<UpgradePlan["schema"]>, "histories">;
@@ -88,4 +91,52 @@ export async function serverOf(
     // Most servers trust their own socket; where one does not, its own environment has the password.
     password: own.environment.POSTGRES_PASSWORD || own.environment.POSTGRESQL_PASSWORD || undefined,
   };
+}
+
+/** What the histories say now, compared with those of the plan. A database that cannot be asked counts as failed. */
+export async function schemaNow(
+  context: SchemaContext,
+  plan: Pick<UpgradePlan, "project" | "schema">,
+  announced: readonly string[],
+): Promise<SchemaVerdict> {
+  const { schema, project } = plan;
+  if (schema === undefined) return { checks: [], pending: [] };
+  const { histories } = schema;
+  try {
+    const verdict = judgeSchema(
+      histories,
+      await readHistories(context, project, schema),
+      announced,
+    );
+    if (verdict.pending.length === 0) return verdict;
+    const all = await readHistories(context, project, schema, { everywhere: true });
+    return judgeSchema(histories, all, announced);
+  } catch (error) {
+    context.dependencies.signal.throwIfAborted();
+    const message = `the migration history cannot be read: ${describeError(error)}`;
+    return {
+      checks: [{ name: "schema", status: "fail", detail: message }],
+      pending: ["unknown"],
+      reason: { class: "schema-unreadable", message },
+    };
+  }
+}
+
+/** The same after a way back: the histories are what they were, with nothing added either. */
+export async function schemaBack(
+  context: SchemaContext,
+  plan: Pick<UpgradePlan, "project" | "schema">,
+): Promise<SchemaVerdict> {
+  const verdict = await schemaNow(context, plan, []);
+  if (verdict.reason !== undefined) return verdict;
+  const { histories = {} } = plan.schema ?? {};
+  const now = await readHistories(context, plan.project, plan.schema ?? none);
+  const added = Object.entries(now).flatMap(([name, ids]) =>
+    ids.filter((id) => !histories[name]?.includes(id)).map((id) => `${name}: ${id}`),
+  );
+  if (added.length === 0) return verdict;
+  const message = `the history holds migrations that were not there before: ${added.join(", ")}`;
+  const check = { name: "schema", status: "fail", detail: message } as const;
+  const reason = { class: "schema-conflict", message };
+  return { checks: [...verdict.checks, check], pending: [], reason };
 }

@@ -11,7 +11,9 @@ export function timelineOf(session: UpgradeSession, downtime: Downtime | undefin
   const begunMs = Date.parse(openedAt);
   // The plan, with which the journal begins, is what the first phase came to.
   const starts: { phase: string; atMs: number }[] = [{ phase: "preflight", atMs: begunMs }];
-  for (const { phase, time } of entries) {
+  for (const { phase: noted, time } of entries) {
+    // After the decision there is only what was made for the upgrade to take away.
+    const phase = noted === "committed" || noted === "rolled-back" ? "clean-up" : noted;
     if (starts.at(-1)?.phase !== phase) starts.push({ phase, atMs: Date.parse(time) });
   }
   const endMs = dependencies.clock.now().getTime();

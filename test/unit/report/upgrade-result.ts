@@ -30,7 +30,7 @@ export const rolledBackUpgrade: Result = {
       { phase: "apply", fromSeconds: 54.3, seconds: 1.9 },
       { phase: "gate", fromSeconds: 56.2, seconds: 4.1 },
       { phase: "roll-back", fromSeconds: 60.3, seconds: 13.4 },
-      { phase: "rolled-back", fromSeconds: 73.7, seconds: 0.5 },
+      { phase: "clean-up", fromSeconds: 73.7, seconds: 0.5 },
     ],
     downtime: { fromSeconds: 53.4, seconds: 9.4 },
   },

@@ -1,0 +1,131 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { storeImages } from "../lab/images.ts";
+import { run } from "../lab/run.ts";
+import { qdrantImage } from "../lab/sophon.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { badVersions, type GatewayVersion, goodVersions } from "../lab/versions.ts";
+import { gatewayState } from "../lab/writers.ts";
+import { keeper } from "./support/keeper.ts";
+import { containersOf, repository, stackArguments, upgrade } from "./upgrade-lab.ts";
+
+/** Two minutes on an idle machine. */
+const timeoutMs = 1_500_000;
+
+/** An image that differs from another one in what it says of itself only, pushed under a tag of this stack. */
+async function disguised(stack: LabStack, image: string, line: string, name: string) {
+  const tag = `sophon-keeper-lab/disguised:${stack.projectName}-${name.replaceAll(/\W/g, "-")}`;
+  const directory = join(stack.scratch, "disguised");
+  await run(["mkdir", "-p", directory]);
+  await writeFile(join(directory, "Dockerfile"), `FROM ${image}\n${line}\n`);
+  await run(["docker", "build", "--quiet", "--tag", tag, directory]);
+  try {
+    return await stack.registry.push(tag, `${stack.projectName}/${name}`);
+  } finally {
+    await run(["docker", "rmi", "--no-prune", tag]);
+  }
+}
+
+/** Runs an upgrade that must be refused and must leave every container as it is. */
+async function expectRefused(stack: LabStack, name: string, images: string, ...more: string[]) {
+  const before = await containersOf(stack);
+  const named = images === "" ? [] : ["--images", images];
+  const args = ["upgrade-test", ...stackArguments(stack), ...named, ...more];
+  const { code, result, stderr } = await keeper(args);
+  expect(code, stderr).toBe(2);
+  expect(result, stderr).toMatchObject({ result: "refused", reason: { class: name } });
+  expect(result.reason.message).not.toContain("\n");
+  expect(await containersOf(stack), name).toEqual(before);
+  return String(result.reason.message);
+}
+
+/** A dashboard whose log goes nowhere. */
+function withoutDashboardLog(composeFile: string): string {
+  return composeFile.replace(/(\n {2}sophon-dashboard:\n)/, "$1    logging:\n      driver: none\n");
+}
+
+const silent: GatewayVersion = {
+  ...goodVersions["1.2.0"],
+  version: "1.2.0-silent-migration",
+  faults: { slowMigration: { seconds: 30, steps: 30, silent: true } },
+};
+
+it(
+  "an enterprise stack: what cannot be rolled back is refused, work in the database counts, a hang is found",
+  async () => {
+    await using stack = await createStack({
+      ...{ tier: "enterprise", name: "gate", edit: withoutDashboardLog },
+    });
+    const postgres = await stack.registry.push(
+      storeImages.postgres15,
+      `${stack.projectName}/postgres:15`,
+    );
+    const majors = await expectRefused(stack, "postgres-major", `postgres=${postgres}`);
+    expect(majors).toMatch(/17.*15/);
+
+    const broker = await disguised(
+      ...([stack, storeImages.rabbitmq4, "ENV RABBITMQ_VERSION=5.0.0", "rabbitmq:5"] as const),
+    );
+    await expectRefused(stack, "rabbitmq-version", `rabbitmq=${broker}`);
+    const qdrant = await disguised(stack, qdrantImage(), "ENV SK=1", "qdrant:v1.19.0");
+    await expectRefused(stack, "qdrant-version", `qdrant=${qdrant}`);
+
+    const dashboard = stack.reference("1.1.0", "dashboard");
+    await expectRefused(stack, "no-log", `sophon-dashboard=${dashboard}`);
+
+    const other = `${stack.projectName}-other`;
+    const volume = `${stack.projectName}_qdrantdata:/foreign`;
+    await run(["docker", "create", "--name", other, "--volume", volume, storeImages.redis8]);
+    try {
+      const gateway = `sophon-gateway=${stack.reference("1.1.0")}`;
+      expect(await expectRefused(stack, "shared-path", gateway)).toContain(other);
+      const args = ["upgrade-test", ...stackArguments(stack), "--images", gateway, "--dry-run"];
+      const { result } = await keeper([...args, "--allow-shared-paths"]);
+      expect(result).toMatchObject({ result: "planned" });
+      expect(result.plan.expectedDowntime).toMatch(/^about [\d.]+ s/);
+    } finally {
+      await run(["docker", "rm", "--volumes=false", other]);
+    }
+
+    // Statements that no log shows: only the database tells that the migration works on.
+    const good = await stack.publish(silent);
+    const passed = await upgrade(stack, good, "--health-timeout", "12s").done;
+    expect(passed.code, passed.stderr).toBe(0);
+    expect(passed.result).toMatchObject({ result: "passed" });
+    expect(passed.result?.checks).toContainEqual(
+      expect.objectContaining({ name: "schema", component: "postgres/sophon", status: "pass" }),
+    );
+    expect((await gatewayState(stack)).version).toBe(silent.version);
+
+    const hanging = await stack.publish(badVersions["migration-lock"]);
+    const { code, result, stderr } = await upgrade(stack, hanging, "--health-timeout", "15s").done;
+    expect(code, stderr).toBe(6);
+    expect(result).toMatchObject({ result: "rolled-back", reason: { class: "hung" } });
+    expect((await gatewayState(stack)).version).toBe(silent.version);
+  },
+  timeoutMs,
+);
+
+it(
+  "a personal stack: files that differ in more than images are refused with the difference",
+  async () => {
+    await using stack = await createStack({ tier: "personal", name: "gate-files" });
+    const file = join(stack.directory, "docker-compose.yml");
+    const [original, gateway] = [await readFile(file, "utf8"), stack.reference("1.1.0")];
+    const edit = (text: string) => writeFile(file, text);
+    // Nothing to do: now the model of what runs is written down, and later differences are exact.
+    const same = await upgrade(stack, gateway).done;
+    expect(same.result, same.stderr).toMatchObject({ result: "unchanged" });
+    await edit(original.replace("SOPHON_DATA: /data", "SOPHON_DATA: /data\n      LEVEL: debug"));
+    const images = `sophon-gateway=${gateway}`;
+    const exact = await expectRefused(stack, "changed-files", images);
+    expect(exact).toContain('sophon-gateway: environment.LEVEL: nothing -> "debug"');
+    await rm(join(repository(stack), "model.json"));
+    expect(await expectRefused(stack, "changed-files", images)).toContain("environment.LEVEL");
+    await edit(`${original}\n  extra:\n    image: \${SOPHON_DASHBOARD_IMAGE}\n`);
+    expect(await expectRefused(stack, "changed-files", "")).toContain("extra: new in the files");
+    await edit(original);
+  },
+  timeoutMs,
+);
