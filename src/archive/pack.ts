@@ -1,7 +1,9 @@
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { ExecError, spawnStream } from "../core/exec.ts";
+import { BlockPool } from "./blocks.ts";
 import { release } from "./bytes.ts";
 import { TAR_BLOCK_BYTES } from "./header.ts";
+import { type Intake, openIntake } from "./intake.ts";
 import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
 import type { ByteSource } from "./sink.ts";
 import { type ReadRequest, readArchive } from "./source.ts";
@@ -45,40 +47,80 @@ export function packTar(
     readonly signal?: AbortSignal | undefined;
   },
 ): PackedTar {
+  const pool = new BlockPool();
+  const scanner = new TarScanner(request);
+  const started = startTar(request, pool);
+  const scanned = Promise.withResolvers<void>();
+  const done = started.then(async ({ ended }) => {
+    const warnings = await ended;
+    // Tar has ended before its last blocks are looked at.
+    await scanned.promise;
+    return { warnings, summary: scanner.summary() };
+  });
+  for (const promise of [done, scanned.promise]) promise.catch(() => undefined);
+  return { source: scannedSource({ started, scanner, pool, scanned }), done };
+}
+
+/** A tar that writes into blocks. */
+interface StartedTar {
+  readonly intake: Intake;
+  readonly ended: Promise<TarWarnings>;
+}
+
+async function startTar(
+  request: PackRequest & { readonly signal?: AbortSignal | undefined },
+  pool: BlockPool,
+): Promise<StartedTar> {
   const lines = new LineCollector();
+  const { intake, outlet } = await openIntake(pool);
   const child = spawnStream("tar", packArguments(request), {
     addEnv: TAR_ENVIRONMENT,
     okCodes: [0, 1],
     signal: request.signal,
     onStderr: (text) => lines.add(text),
+    stdout: outlet,
   });
-  const scanner = new TarScanner(request);
-  const done = judged(child.done, lines).then((warnings) => {
-    return { warnings, summary: scanner.summary() };
-  });
-  done.catch(() => undefined);
-  return { source: scannedSource(child.stdout, scanner), done };
+  // Tar has its own by now; the end is only seen when nobody else holds one.
+  outlet.destroy();
+  const ended = judged(child.done, lines);
+  ended.catch(() => undefined);
+  return { intake, ended };
 }
 
 /**
  * Tar's output up to its usual padding. Large writes come with padding of their own size, and a
  * reader that stops at the end of the archive would break the pipe of whoever still writes it.
  */
-function scannedSource(stdout: Readable, scanner: TarScanner): ByteSource {
+function scannedSource(job: {
+  readonly started: Promise<StartedTar>;
+  readonly scanner: TarScanner;
+  readonly pool: BlockPool;
+  readonly scanned: PromiseWithResolvers<void>;
+}): ByteSource {
+  const { started, scanner, pool, scanned } = job;
   return {
     async *[Symbol.asyncIterator]() {
+      const { intake } = await started;
       let passed = 0;
-      for await (const chunk of stdout) {
-        scanner.update(chunk as Buffer);
+      for await (const block of intake.blocks()) {
+        scanner.update(block);
         const end = scanner.endOffset;
-        const left = end === undefined ? undefined : roundUp(end, RECORD_BYTES) - passed;
-        const part = left === undefined ? chunk : chunk.subarray(0, Math.max(left, 0));
+        const left = end === undefined ? block.length : roundUp(end, RECORD_BYTES) - passed;
+        const part = block.subarray(0, Math.max(left, 0));
         passed += part.length;
         if (part.length > 0) yield part;
+        else pool.give(block);
       }
+      scanned.resolve();
     },
-    destroy: (error) => stdout.destroy(error),
-    ownsChunks: true,
+    destroy(error) {
+      scanned.reject(error ?? new Error("the archive was not read to its end"));
+      started.then(
+        ({ intake }) => intake.destroy(error),
+        () => undefined,
+      );
+    },
+    pool,
   };
 }
 

@@ -1,12 +1,9 @@
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { constants } from "node:zlib";
+import { THREADS } from "./blocks.ts";
 
 /** How hard to try: the `zstd` tool's own default. */
 const LEVEL = 3;
-
-/** More would only wait: one tar cannot feed so many. */
-const WORKERS_LIMIT = 4;
 
 /**
  * The worker's whole program, as text because a bundler would lose a file of its own.
@@ -37,22 +34,17 @@ export class FramePacker implements AsyncDisposable {
   readonly #lanes: { worker: Worker; waiting: ((frame: Settled) => void)[] }[];
   #turn = 0;
 
-  constructor(count = Math.min(availableParallelism(), WORKERS_LIMIT)) {
-    this.#lanes = Array.from({ length: count }, () => startLane());
+  constructor() {
+    this.#lanes = Array.from({ length: THREADS }, () => startLane());
   }
 
-  /** How many blocks are worked on at once. */
-  get width(): number {
-    return this.#lanes.length;
-  }
-
-  /** One frame with content size and checksum. The block must not change until then. */
-  pack(block: SharedArrayBuffer, bytes: number): Promise<Buffer> {
+  /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
+  pack(block: Buffer): Promise<Buffer> {
     const lane = this.#lanes[this.#turn++ % this.#lanes.length];
     if (lane === undefined) throw new Error("no thread to compress on");
     const packed = new Promise<Buffer>((resolve, reject) => {
       lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
-      lane.worker.postMessage({ block, bytes });
+      lane.worker.postMessage({ block: block.buffer, bytes: block.length });
     });
     // Abandoned frames of a failed run have nobody who waits for them.
     packed.catch(() => undefined);

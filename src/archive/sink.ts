@@ -1,9 +1,10 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { beginFile, encryptStream } from "./age.ts";
+import type { BlockPool } from "./blocks.ts";
 import { asBuffer } from "./bytes.ts";
 import type { Recipients } from "./keys.ts";
 import { type WrittenBytes, writeHashed, writeThreaded } from "./writer.ts";
-import { compress as compressed } from "./zstd.ts";
+import { compressBlocks, compress as compressed } from "./zstd.ts";
 
 /** Sees every plain byte in passing; must not keep or change the chunk. */
 export interface Observer {
@@ -15,8 +16,8 @@ export interface Observer {
 /** A stream of bytes that can be given up: any Readable, or a generator over one. */
 export interface ByteSource extends AsyncIterable<Uint8Array> {
   destroy(error?: Error): unknown;
-  /** Each chunk is nobody else's, and its reader may give its memory back. */
-  readonly ownsChunks?: boolean;
+  /** Each chunk is the beginning of a block of this pool, to which its reader gives it back. */
+  readonly pool?: BlockPool;
 }
 
 /** What to write, and how. */
@@ -101,11 +102,22 @@ async function writeBytes(
   { source, compress, encrypt }: ArchiveRequest,
   plain: AsyncIterable<Buffer>,
 ): Promise<WrittenBytes> {
+  const { pool } = source;
   if (!compress) {
-    return await writeHashed(handle, encrypt === undefined ? plain : encryptStream(encrypt)(plain));
+    const kept = pool === undefined ? plain : copied(plain, pool);
+    return await writeHashed(handle, encrypt === undefined ? kept : encryptStream(encrypt)(kept));
   }
   const age = encrypt === undefined ? undefined : await beginFile(encrypt);
-  return await writeThreaded(handle, compressed(plain, source.ownsChunks), age);
+  const frames = pool === undefined ? compressed(plain) : compressBlocks(plain, pool);
+  return await writeThreaded(handle, frames, age);
+}
+
+async function* copied(blocks: AsyncIterable<Buffer>, pool: BlockPool): AsyncGenerator<Buffer> {
+  for await (const block of blocks) {
+    const copy = Buffer.from(block);
+    pool.give(block);
+    yield copy;
+  }
 }
 
 async function* watched(

@@ -1,62 +1,45 @@
-import { asBuffer, release } from "./bytes.ts";
+import { BlockPool, BUSY_BLOCKS, intoBlocks } from "./blocks.ts";
 import { FramePacker } from "./packer.ts";
 
-/** Plain bytes of one frame: big enough for the ratio of `zstd -3`, small enough to keep several. */
-export const BLOCK_BYTES = 4 * 1024 * 1024;
-
 /**
- * Compresses to concatenated zstd frames of {@link BLOCK_BYTES} each, every frame with its content
- * size and checksum: one valid file for `zstd -d`, made by all cores.
- *
- * Blocks are allocated once and filled again and again: allocating each anew costs more in page
- * faults than reading the data does. With `ownsChunks` the source's chunks are given back too.
+ * Compresses to concatenated zstd frames of one block each, every frame with its content size and
+ * checksum: one valid file for `zstd -d`, made by all cores.
  */
-export async function* compress(
-  source: AsyncIterable<Uint8Array>,
-  ownsChunks = false,
+export async function* compress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const pool = new BlockPool();
+  yield* compressBlocks(intoBlocks(source, pool), pool);
+}
+
+/** The same for a source that fills the blocks of a pool itself: nothing is copied. */
+export async function* compressBlocks(
+  blocks: AsyncIterable<Buffer>,
+  pool: BlockPool,
 ): AsyncGenerator<Buffer> {
   await using packer = new FramePacker();
-  // One for each thread, one waiting so that no thread does, and one being filled.
-  const free = Array.from({ length: packer.width + 2 }, () => new SharedArrayBuffer(BLOCK_BYTES));
-  const running: Running[] = [];
-  let block = Buffer.from(take(free));
-  let filled = 0;
-  const start = (): void => {
-    running.push({ block, frame: packer.pack(block.buffer as SharedArrayBuffer, filled) });
-    filled = 0;
+  const running: Promise<Buffer>[] = [];
+  let frames = 0;
+  const start = async (block: Buffer): Promise<Buffer> => {
+    const frame = await packer.pack(block);
+    pool.give(block);
+    return frame;
   };
-  for await (const piece of source) {
-    for (let rest = asBuffer(piece); rest.length > 0; ) {
-      const copied = rest.copy(block, filled);
-      rest = rest.subarray(copied);
-      filled += copied;
-      if (filled < BLOCK_BYTES) continue;
-      start();
-      if (free.length === 0) yield await oldest(running, free);
-      block = Buffer.from(take(free));
-    }
-    if (ownsChunks) release(piece);
+  for await (const block of blocks) {
+    frames = running.push(quiet(start(block)));
+    if (running.length >= BUSY_BLOCKS) yield await oldest(running);
   }
   // Even nothing is a frame: the tools call an empty file damaged.
-  if (filled > 0 || running.length === 0) start();
-  while (running.length > 0) yield await oldest(running, free);
+  if (frames === 0) running.push(packer.pack(Buffer.from(new SharedArrayBuffer(0))));
+  while (running.length > 0) yield await oldest(running);
 }
 
-interface Running {
-  readonly block: Buffer;
-  readonly frame: Promise<Buffer>;
+/** Its turn to be awaited may never come, after another one has failed. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
-function take(free: SharedArrayBuffer[]): SharedArrayBuffer {
-  const block = free.pop();
-  if (block === undefined) throw new Error("no block is free");
-  return block;
-}
-
-async function oldest(running: Running[], free: SharedArrayBuffer[]): Promise<Buffer> {
+function oldest(running: Promise<Buffer>[]): Promise<Buffer> {
   const first = running.shift();
   if (first === undefined) throw new Error("no block is being compressed");
-  const frame = await first.frame;
-  free.push(first.block.buffer as SharedArrayBuffer);
-  return frame;
+  return first;
 }

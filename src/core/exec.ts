@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 
 /** How a program is run. */
@@ -19,6 +20,13 @@ export interface ExecOptions {
   readonly okCodes?: readonly number[];
   /** Called with each piece of stderr, for progress. */
   readonly onStderr?: (text: string) => void;
+}
+
+/** How a program is run whose bytes are streamed. */
+export interface StreamOptions extends Omit<ExecOptions, "input"> {
+  readonly pipeInput?: boolean;
+  /** Becomes the standard output of the program; its `stdout` here is null then. */
+  readonly stdout?: Socket;
 }
 
 /** What a program that ended well gave. */
@@ -114,9 +122,9 @@ export async function run(
 export function spawnStream(
   command: string,
   args: readonly string[],
-  options: Omit<ExecOptions, "input"> & { readonly pipeInput?: boolean } = {},
+  options: StreamOptions = {},
 ): StreamingProcess {
-  const child = start(command, args, options, options.pipeInput === true);
+  const child = start(command, args, options, options.pipeInput === true, options.stdout);
   const { stdout, stdin } = child.process;
   stdin?.on("error", () => undefined);
   // A reader that has stopped (an abort between two reads) must not end the whole program; `done` tells.
@@ -147,6 +155,7 @@ function start(
   args: readonly string[],
   options: ExecOptions,
   pipeInput = options.input !== undefined,
+  stdout: Socket | "pipe" = "pipe",
 ) {
   const secrets = options.secrets ?? [];
   // biome-ignore lint/style/noProcessEnv: the one place where a program inherits the environment
@@ -154,7 +163,7 @@ function start(
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...base, ...options.addEnv },
-    stdio: [pipeInput ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [pipeInput ? "pipe" : "ignore", stdout, "pipe"],
     // A group of its own: Ctrl-C in a terminal reaches this process, which decides what to end.
     detached: true,
   });
