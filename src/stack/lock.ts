@@ -2,11 +2,12 @@ import type { ContainerInspectInfo } from "dockerode";
 import type { Clock } from "../core/clock.ts";
 import { LockedError } from "../core/errors.ts";
 import { spawnStream } from "../core/exec.ts";
+import { judgeOwner, ownProcess } from "../core/identity.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/labels.ts";
 import type { Engine } from "./engine.ts";
 import { orMissing, statusOf } from "./inspect.ts";
-import { describeSelf, judgeOwner, type LockOwner, ownProcess, parseOwner } from "./owner.ts";
+import { describeSelf, type LockOwner, parseOwner } from "./owner.ts";
 
 const ownerLabel = "sophon-keeper.lock-owner";
 const lockImage = "sophon-keeper/lock:1";

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../core/exec.ts";
+import { judgeOwner, ownProcess, type ProcessIdentity } from "../core/identity.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import { keeperLabels } from "../model/labels.ts";
 import type { ScratchProject } from "../model/scratch-project.ts";
@@ -10,7 +11,6 @@ import { createContainers, removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import { type InspectedContainer, inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { composeLabels } from "./labels.ts";
-import { judgeOwner, ownProcess, type ProcessIdentity } from "./owner.ts";
 import { describeServer, type ServerStore } from "./server.ts";
 import type { ServerKind } from "./server-kind.ts";
 

@@ -47,9 +47,9 @@ export function treeStore<S extends DataStore | VolumeStore>(
   };
 }
 
-/** A reader of a WAL database writes its lock into `-shm`, so that only a tree without one is mounted read-only. */
-function readingPlace(
-  tree: TreeOptions,
+/** Where a task works that only reads a tree; a reader of a WAL database writes its lock into `-shm`, so that only a tree without one is mounted read-only. */
+export function readingPlace(
+  tree: Pick<TreeOptions, "path" | "databases">,
   { mount }: DataStore | VolumeStore,
   ...more: TaskPlace["mounts"]
 ): TaskPlace {

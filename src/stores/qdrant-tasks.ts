@@ -21,6 +21,8 @@ export interface QdrantParams {
   readonly endpoint: QdrantEndpoint;
   readonly name: string;
   readonly service: string;
+  /** Where the server has its volume. */
+  readonly mountTarget: string;
 }
 
 const greenTimeoutMs = 10 * 60 * 1000;
@@ -209,7 +211,7 @@ function copySettings(
         collections: Object.keys(settings.collections).length,
         aliases: settings.aliases.length,
       },
-      details: { version: settings.version },
+      details: { version: settings.version, mountTarget: params.mountTarget },
       warnings: [],
       recovery: "POST the aliases to /collections/aliases once the collections are there",
     }),

@@ -127,7 +127,8 @@ async function forgetWhenItAnswers(
 
 function paramsOf(store: QdrantStore): QdrantParams {
   const { port, tls, apiKey } = store;
-  return { endpoint: { port, tls, apiKey }, name: store.name, service: store.service };
+  const { name, service, mount } = store;
+  return { endpoint: { port, tls, apiKey }, name, service, mountTarget: mount.target };
 }
 
 function placeOf(store: QdrantStore, mounts: { path: string; readOnly: boolean }[] = []) {

@@ -5,7 +5,14 @@ import { taskMount } from "../core/task.ts";
 import type { Component } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { RabbitmqStore } from "../model/stack.ts";
-import { countDefinitions, countQueues, messageRanges, type QueueRow } from "./rabbitmq-counts.ts";
+import {
+  type BrokerSample,
+  countDefinitions,
+  countQueues,
+  countsBetween,
+  isCountedLate,
+  type QueueRow,
+} from "./rabbitmq-counts.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./rabbitmq-tasks.ts";
 import { backupFailed, writeComponent } from "./sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "./store.ts";
@@ -15,6 +22,8 @@ import type { TreeOptions } from "./tree/params.ts";
 import { restoreTree } from "./tree/restore.ts";
 
 const stopTimeoutSeconds = 120;
+/** A quorum queue tells its length every five seconds (`quorum_tick_interval`): what it tells now may be as old. */
+const lateCountMs = 6_000;
 
 /**
  * RabbitMQ: its definitions, which only a running node gives, and its messages, which only a node at
@@ -79,7 +88,7 @@ async function copyDefinitions(store: RabbitmqStore, context: BackupContext): Pr
     describe: () => ({
       source: store.nodeName,
       counts: countDefinitions(text),
-      details: { nodeName: store.nodeName },
+      details: { nodeName: store.nodeName, mountTarget: store.mount.target },
       warnings: [],
       recovery: `rabbitmqctl import_definitions ${store.name}-definitions.json (a broker restored from its volume needs no import)`,
     }),
@@ -98,11 +107,12 @@ async function copyMessages(store: RabbitmqStore, context: BackupContext): Promi
   context.undo.add(`remove ${copy}`, remove);
   await tasks.run(preCopyBroker, { from: store.mount.source, copy }, place, signal);
   const startedAt = context.clock.now().toISOString();
-  const before = await readQueues(store, context);
+  const before = await sample(store, context);
   await frozen(store, context, () =>
     tasks.run(copyFrozen, { from: store.mount.source, copy }, place, signal),
   );
-  const after = await readQueues(store, context);
+  const after = await sample(store, context);
+  const sampledMs = context.clock.monotonicMs();
   const component = await tasks.run(
     treeBackup,
     { tree: treeOf(store, join(copy, "tree")), sink: context.sink },
@@ -110,15 +120,26 @@ async function copyMessages(store: RabbitmqStore, context: BackupContext): Promi
     signal,
   );
   await remove();
+  const samples = [before, after];
+  if (isCountedLate(after.queues)) {
+    const waitMs = sampledMs + lateCountMs - context.clock.monotonicMs();
+    if (waitMs > 0) await context.clock.sleep(waitMs, signal);
+    samples.push(await sample(store, context));
+  }
   return {
     ...component,
     method: "copy of the volume, exact while the broker was frozen",
     source: store.mount.volume ?? store.mount.source,
     startedAt,
-    counts: { ...component.counts, ...messageRanges(before, after) },
+    counts: { ...component.counts, ...countsBetween(samples) },
     details: { ...component.details, nodeName: store.nodeName },
     recovery: `stop ${store.service}, empty its volume, unpack the file there with tar --numeric-owner --xattrs --xattrs-include='*' -xp, and start it as node ${store.nodeName}`,
   };
+}
+
+async function sample(store: RabbitmqStore, context: StoreContext): Promise<BrokerSample> {
+  const definitions = countDefinitions(await readDefinitions(store, context));
+  return { definitions, queues: await readQueues(store, context) };
 }
 
 /** Runs `work` while the broker is at rest, and puts it back into its run state whatever happens. */
@@ -187,6 +208,8 @@ async function readQueues(store: RabbitmqStore, context: StoreContext): Promise<
       vhost,
       "name",
       "type",
+      "durable",
+      "exclusive",
       "messages",
       "messages_persistent",
     );

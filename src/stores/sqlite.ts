@@ -95,6 +95,17 @@ export function countLive(live: string): Readonly<Record<string, number>> {
   }
 }
 
+/** The last applied EF Core migration of a live database. The caller's uid matters as in {@link copySqlite}. */
+export function liveSchemaHead(live: string): string | undefined {
+  const database = openLive(live);
+  try {
+    const sql = "SELECT count(*) FROM sqlite_master WHERE name = '__EFMigrationsHistory'";
+    return text(database, sql) === "1" ? schemaHead(database) : undefined;
+  } finally {
+    database.close();
+  }
+}
+
 /**
  * With a `-wal` there, somebody may be at work or have died at it: a read-only connection never checkpoints it.
  * Without one, the connection may write, because only such a one takes its own `-wal` and `-shm` away again,

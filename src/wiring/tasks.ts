@@ -19,6 +19,7 @@ import {
 } from "../stores/qdrant-tasks.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
 import { placeRdb } from "../stores/redis-place.ts";
+import { sqliteSchemaHeads } from "../stores/schema-heads.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
@@ -46,6 +47,7 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   restoreQdrant,
   sqliteMigrations,
   statFiles,
+  sqliteSchemaHeads,
   stackPack,
   stackRemove,
   stackUnpack,

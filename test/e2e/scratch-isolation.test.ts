@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ownProcess } from "../../src/core/identity.ts";
 import { type ScratchRequest, scratchProject } from "../../src/model/scratch-project.ts";
 import type { ComposeModel } from "../../src/model/stack.ts";
 import { connect } from "../../src/stack/engine.ts";
-import { ownProcess } from "../../src/stack/owner.ts";
 import { openScratch, removeDeadScratches, scratchLabels } from "../../src/stack/scratch.ts";
-import { run } from "../lab/run.ts";
+import { run, tryRun } from "../lab/run.ts";
 import { pythonImage } from "../lab/sophon.ts";
+import { until } from "../lab/step.ts";
 
 const name = `sk-iso-${randomBytes(3).toString("hex")}`;
 
@@ -68,6 +71,61 @@ describe("a scratch project in the engine", () => {
       expect(await run([...plain, ...argv.slice(1)])).toContain("reached");
     } finally {
       server.close();
+    }
+  });
+
+  it("reaches no live container, by address or name, and does not touch a volume that is bound to a path", async () => {
+    const engine = await connect();
+    const directory = await mkdtemp(join(tmpdir(), "sophon-keeper-isolation-"));
+    await writeFile(join(directory, "live"), "live");
+    const [live, volume] = [`${name}-live`, `${name}-bound`];
+    const bind = ["type=none", "o=bind", `device=${directory}`].flatMap((opt) => ["--opt", opt]);
+    await run(["docker", "network", "create", live]);
+    await run(["docker", "volume", "create", "--driver", "local", ...bind, volume]);
+    try {
+      const serve = ["python3", "-m", "http.server", "8081"];
+      const place = ["--network", live, "--network-alias", "live-gateway"];
+      const more = ["--publish", "8081", "--volume", `${volume}:/data`];
+      await run(["docker", "run", "-d", "--name", live, ...place, ...more, pythonImage, ...serve]);
+      const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+      const address = (await run(["docker", "inspect", "--format", format, live])).trim();
+      const argv = ["python3", "-c", attempt, "8081", address, "live-gateway", live];
+      const beside = ["docker", "run", "--rm", "--network", live, pythonImage, ...argv];
+      const served = async () => (await run(beside)).split("reached").length === 4;
+      await until("the live container answers its neighbours", 240_000, served);
+
+      const given = await request("c", await scratchLabels());
+      const model = {
+        ...given.model,
+        services: {
+          probe: {
+            ...given.model.services.probe,
+            networks: { [live]: null },
+            volumes: [{ type: "volume", source: "data", target: "/data" }],
+          },
+        },
+        networks: { [live]: { name: live, external: true } },
+        volumes: {
+          data: {
+            name: volume,
+            driver_opts: { type: "none", o: "bind", device: directory },
+          },
+        },
+      } as unknown as ComposeModel;
+      const project = scratchProject({ ...given, model, stores: [volume] });
+      await using scratch = await openScratch(engine, project, name);
+      await scratch.create();
+      await scratch.start(["probe"], AbortSignal.timeout(240_000));
+      const id = (await scratch.containers())[0]?.id ?? "";
+      expect(await run(["docker", "exec", id, ...argv])).toBe("");
+      expect(await run(["docker", "exec", id, "ls", "-A", "/data"])).toBe("");
+      await run(["docker", "exec", id, "touch", "/data/of-the-copy"]);
+      expect(await readdir(directory)).toEqual(["live"]);
+    } finally {
+      await tryRun(["docker", "rm", "--force", live]);
+      await tryRun(["docker", "volume", "rm", volume]);
+      await tryRun(["docker", "network", "rm", live]);
+      await rm(directory, { recursive: true });
     }
   });
 

@@ -1,6 +1,8 @@
 import type { Check } from "../../model/result.ts";
 import { countsCheck } from "../../stores/check.ts";
+import type { SchemaHeads } from "../../stores/schema-heads.ts";
 import type { Counts } from "../../stores/store.ts";
+import { isTreeCount } from "../../stores/tree/walk.ts";
 import type { BackedUpStore } from "./stores.ts";
 
 /**
@@ -19,14 +21,26 @@ export function compareCounts(store: BackedUpStore, found: Counts): Check {
   return countsCheck(subject, Object.fromEntries(known), Object.fromEntries(measured));
 }
 
+/**
+ * Compares schema heads by database with those that the backup recorded. A head that moved, or came where none was,
+ * means that the application found another database than it had left.
+ */
+export function compareHeads(name: string, recorded: SchemaHeads, found: SchemaHeads): Check[] {
+  const databases = [...new Set([...Object.keys(recorded), ...Object.keys(found)])];
+  return databases.map((component) => {
+    const [was, is] = [recorded[component], found[component]];
+    const detail = was === is ? (was ?? "") : `recorded ${was ?? "none"}, found ${is ?? "none"}`;
+    return { name, component, status: was === is ? "pass" : "fail", detail };
+  });
+}
+
 function recordedCounts({ components }: BackedUpStore): Counts {
   return Object.assign({}, ...components.map(({ counts }) => counts)) as Counts;
 }
 
 /** The files of a broker's volume change with every start; its queues and messages are compared. */
 function isOnlyInCopy({ kind }: BackedUpStore, name: string): boolean {
-  const ofTree = ["files", "directories", "symlinks", "hardlinks", "specials", "bytes"];
-  return kind === "rabbitmq" && ofTree.includes(name);
+  return kind === "rabbitmq" && isTreeCount(name);
 }
 
 function compareKeys(

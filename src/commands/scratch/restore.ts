@@ -7,6 +7,7 @@ import type { DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
+import { readSchemaHeads, type SchemaHeads } from "../../stores/schema-heads.ts";
 import type { Counts, RestoreContext } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../command.ts";
@@ -36,6 +37,15 @@ export interface FillRequest {
 }
 
 const readyTimeoutMs = 180_000;
+const lateCountMs = 30_000;
+
+/** What filling the stores did. */
+export interface Filled {
+  readonly servers: readonly string[];
+  /** The stores where they are now. */
+  readonly stores: readonly DiscoveredStore[];
+  readonly checks: readonly Check[];
+}
 
 /**
  * Restores every store of a backup into its empty place, and compares what is in it with what the backup
@@ -43,9 +53,7 @@ const readyTimeoutMs = 180_000;
  *
  * @returns the servers that run now, and one check or more a store.
  */
-export async function fillStores(
-  request: FillRequest,
-): Promise<{ readonly servers: readonly string[]; readonly checks: readonly Check[] }> {
+export async function fillStores(request: FillRequest): Promise<Filled> {
   const { stores, dependencies, target } = request;
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
@@ -65,7 +73,7 @@ export async function fillStores(
     if (at === undefined || checks.some(({ component }) => component === store.name)) continue;
     checks.push(...(await attempt(store, request, () => compare(store, at, request))));
   }
-  return { servers: services, checks };
+  return { servers: services, stores: [...found.values()], checks };
 }
 
 /** What a store cannot do with a component is told as a check; what stops the whole operation is thrown. */
@@ -82,6 +90,14 @@ async function attempt(
     if (error instanceof KeeperError) return [failedCheck(subject, error)];
     return [{ ...subject, status: "fail", detail: describeError(error) }];
   }
+}
+
+/** The schema heads of restored stores. */
+export async function headsOf(
+  stores: readonly DiscoveredStore[],
+  request: FillRequest,
+): Promise<SchemaHeads> {
+  return await readSchemaHeads(stores, contextOf(request));
 }
 
 async function placeAtRest(
@@ -119,7 +135,18 @@ async function compare(
   at: DiscoveredStore,
   request: FillRequest,
 ): Promise<Check[]> {
-  return [compareCounts(store, await storeOf(at).measure(at, contextOf(request)))];
+  const { clock, signal } = request.dependencies;
+  let check = compareCounts(store, await storeOf(at).measure(at, contextOf(request)));
+  const again = async () => {
+    if (check.status === "pass") return true;
+    check = compareCounts(store, await storeOf(at).measure(at, contextOf(request)));
+    return undefined;
+  };
+  // A broker that has just been started tells nothing of its quorum queues yet.
+  if (store.kind === "rabbitmq") {
+    await waitFor(again, { clock, timeoutMs: lateCountMs, everyMs: 1_000, signal });
+  }
+  return [check];
 }
 
 /** A server answers its own health check before it is ready for us, and some have none: it is asked what it holds. */

@@ -44,8 +44,11 @@ export function originOf(store: BackedUpStore, model: ComposeModel): string | un
     ({ type, read_only, source }) =>
       (type === "volume" || type === "bind") && read_only !== true && source !== undefined,
   );
-  const [mount] = mounts;
-  if (mounts.length !== 1 || mount?.source === undefined) return undefined;
+  // A service may have further writable mounts; an older backup does not tell which one is the server's own.
+  const recorded = store.components.map(({ details }) => details.mountTarget);
+  const own = mounts.filter(({ target }) => recorded.includes(target));
+  const [mount, other] = own.length === 0 ? mounts : own;
+  if (other !== undefined || mount?.source === undefined) return undefined;
   const name = model.volumes?.[mount.source]?.name;
   return mount.type === "volume" && typeof name === "string" ? name : mount.source;
 }

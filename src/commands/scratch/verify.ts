@@ -3,6 +3,7 @@ import { KeeperError, UnverifiableError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { scratchProject } from "../../model/scratch-project.ts";
+import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options.ts";
 import { scratchLabels } from "../../stack/scratch.ts";
 import { failedCheck } from "../../stores/check.ts";
@@ -10,7 +11,8 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { Dependencies } from "../command.ts";
 import type { Host } from "../host.ts";
 import { bootCopy } from "./boot.ts";
-import { type FillTarget, fillStores } from "./restore.ts";
+import { compareHeads } from "./counts.ts";
+import { type FillRequest, type FillTarget, fillStores, headsOf } from "./restore.ts";
 import { openStackSource, type StackSource } from "./source.ts";
 import { originOf, storesOf } from "./stores.ts";
 
@@ -93,18 +95,42 @@ async function inCopy(
       return { type: "volume", volume, source: mountpoint, ...place };
     },
   };
-  const { checks } = await fillStores({
+  const filling: FillRequest = {
     ...{ target, stores, manifest, source, workbench, dependencies },
     journal: async () => undefined,
+  };
+  const { checks: counts, stores: filled } = await fillStores(filling);
+  const heads = (name: string) => headChecks(name, filled, filling);
+  const checks = [...counts, ...(counts.every(isGood) ? await heads("schema head") : [])];
+  if (!checks.every(isGood) || options.cloneHealth === "off") return checks;
+  const booted = await reporter.group("Boot the copy", async () => {
+    const services = Object.keys(project.model.services);
+    const found = await bootCopy(scratch, services, { ...options, ...dependencies });
+    // One that is not healthy may not have come to its database yet.
+    return found.every(isGood) ? [...found, ...(await heads("schema head once booted"))] : found;
   });
-  const good = checks.every(({ status }) => status === "pass");
-  if (!good || options.cloneHealth === "off") return [...checks];
-  const booted = await reporter.group("Boot the copy", () =>
-    bootCopy(scratch, Object.keys(project.model.services), { ...options, ...dependencies }),
-  );
+  if (!booted.every(isGood)) return [...checks, ...booted];
   const seconds = (clock.monotonicMs() - begun) / 1000;
   const detail = `restored and serving after ${seconds.toFixed(1)} s`;
   return [...checks, ...booted, { name: "recovery time", status: "pass", detail }];
+}
+
+function isGood({ status }: Check): boolean {
+  return status === "pass";
+}
+
+/** An application that migrates when it is started on its own data was given something else than its own data. */
+async function headChecks(
+  name: string,
+  stores: readonly DiscoveredStore[],
+  request: FillRequest,
+): Promise<Check[]> {
+  try {
+    return compareHeads(name, request.manifest.schemaHeads, await headsOf(stores, request));
+  } catch (error) {
+    request.dependencies.signal.throwIfAborted();
+    return [failedCheck({ name }, error)];
+  }
 }
 
 /** Only the broker's data is bound to the name of its host. */

@@ -4,6 +4,7 @@ import { failedCheck } from "../../stores/check.ts";
 import { checkStackFiles } from "../../stores/stack-files.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";
+import { isTreeCount } from "../../stores/tree/walk.ts";
 
 /** Components that are read by their server's own tools: the backup's image must be on this host. */
 const readByImage: ReadonlySet<StoreKind> = new Set(["postgres", "redis"]);
@@ -49,10 +50,10 @@ async function checkStructure(component: Component, context: CheckContext): Prom
   return [{ name: "contents", component: component.name, status: "unverifiable", detail }];
 }
 
-/** Messages were counted in the live queues: no archive of a broker's volume can tell their number. */
+/** What was counted in the live broker, no archive of its volume can tell. */
 function withoutLiveCounts(component: Component): Component {
   if (component.store !== "rabbitmq" || component.name.endsWith("-definitions")) return component;
-  const counts = Object.entries(component.counts).filter(([name]) => !name.startsWith("messages"));
+  const counts = Object.entries(component.counts).filter(([name]) => isTreeCount(name));
   return { ...component, counts: Object.fromEntries(counts) };
 }
 

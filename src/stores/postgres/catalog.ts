@@ -124,7 +124,6 @@ export async function readContent(
     schemas: string[];
   }>(await session.lines(REST));
   if (rest === undefined) throw new Error("the server does not tell what the database holds");
-  const heads = jsonLines<string | null>(await session.lines(SCHEMA_HEADS));
   return {
     counts: {
       ...Object.fromEntries(
@@ -132,10 +131,15 @@ export async function readContent(
       ),
       [largeObjectCount(database)]: rest.largeObjects,
     },
-    schemaHead: newest(heads),
+    schemaHead: await readSchemaHead(session),
     extensions: rest.extensions,
     schemas: rest.schemas,
   };
+}
+
+/** The last applied EF Core migration of the session's database; undefined where EF Core does not keep it. */
+export async function readSchemaHead(session: PsqlSession): Promise<string | undefined> {
+  return newest(jsonLines<string | null>(await session.lines(SCHEMA_HEADS)));
 }
 
 /** The value of each sequence now, by the name of its count. */

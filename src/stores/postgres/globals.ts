@@ -64,6 +64,7 @@ export async function dumpGlobals(
         counts: { [`databases ${server.store.name}`]: databases.length },
         details: {
           role: "globals",
+          mountTarget: server.store.mount.target,
           ...version,
           databases: databases.map(({ datname }) => datname),
         },

@@ -19,6 +19,19 @@ export interface TreeCounts {
   readonly bytes: number;
 }
 
+/** Whether a count is one of {@link TreeCounts}. */
+export function isTreeCount(name: string): boolean {
+  return Object.hasOwn(noCounts, name);
+}
+
+const noCounts: TreeCounts = {
+  files: 0,
+  directories: 0,
+  symlinks: 0,
+  hardlinks: 0,
+  specials: 0,
+  bytes: 0,
+};
 const SLASH = Buffer.from("/");
 
 /**
@@ -49,14 +62,7 @@ export async function* walkTree(
 /** Counts as tar does: the second name of an inode is a hard link, sockets are nothing. */
 export class TreeCounter {
   readonly #seen = new Set<string>();
-  readonly #counts = {
-    files: 0,
-    directories: 0,
-    symlinks: 0,
-    hardlinks: 0,
-    specials: 0,
-    bytes: 0,
-  };
+  readonly #counts = { ...noCounts };
 
   add({ stats }: TreeEntry): void {
     if (stats.isDirectory()) this.#counts.directories++;

@@ -28,6 +28,7 @@ export interface RunningKeeper {
   /** Resolves when its standard error holds a line that matches; rejects when it ends before. */
   says(pattern: RegExp): Promise<void>;
   stderr(): string;
+  readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<Outcome>;
 }
@@ -39,9 +40,12 @@ export function startKeeper(
     readonly as?: Caller;
     readonly env?: Readonly<Record<string, string>>;
     readonly cwd?: string;
+    /** A module that is loaded before the program. */
+    readonly preload?: string;
   } = {},
 ): RunningKeeper {
-  const plain = [process.execPath, entry, ...args, "--json"];
+  const preload = options.preload === undefined ? [] : ["--import", options.preload];
+  const plain = [process.execPath, ...preload, entry, ...args, "--json"];
   const argv = options.as === "docker user" ? asDockerUser(plain) : plain;
   const child = spawn(argv[0] as string, argv.slice(1), {
     env: { PATH: process.env.PATH, HOME: process.env.HOME ?? "/root", ...options.env },
@@ -64,6 +68,7 @@ export function startKeeper(
   return {
     ended,
     stderr: () => stderr,
+    pid: child.pid ?? 0,
     kill: (signal) => void child.kill(signal),
     says: async (pattern) => {
       await until(`${pattern}`, phaseMs, async () => {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { judgeOwner, ownProcess, readStartTicks } from "../../../src/stack/owner.ts";
+import { judgeOwner, ownProcess, readStartTicks } from "../../../src/core/identity.ts";
 
 const here = { pid: 1, startTicks: "10", bootId: "boot", pidNamespace: "pid:[1]" };
 const cases = [
