@@ -21,14 +21,20 @@ export async function findSharedUses(
   const sources = stack.stores.map((store) =>
     store.kind === "data" ? store.path : store.mount.source,
   );
+  const volumes = stack.stores.flatMap((store) =>
+    store.kind === "data" ? [] : [store.mount.volume],
+  );
   const all = await engine.docker.listContainers({ all: true });
   const others = all.filter(
     ({ Labels }) =>
       Labels[composeLabels.project] !== stack.project && !(keeperLabels.operation in Labels),
   );
   return others.flatMap((container) =>
-    container.Mounts.filter(({ Source }) =>
-      sources.some((source) => within(Source, source) || within(source, Source)),
+    container.Mounts.filter(({ Source, Name }) =>
+      // A tmpfs has no source, nor has a driver's volume that is not mounted just now.
+      Source === ""
+        ? Name !== undefined && volumes.includes(Name)
+        : sources.some((source) => within(Source, source) || within(source, Source)),
     ).map(({ Source, RW }) => ({
       container: container.Names[0]?.slice(1) ?? container.Id,
       project: container.Labels[composeLabels.project] ?? "",

@@ -49,6 +49,14 @@ export function upgrade(stack: LabStack, reference: string, ...more: readonly st
   return startKeeper(upgradeArguments(stack, reference, ...more));
 }
 
+/**
+ * Upgrades it to a version that is bad after a moment. The soak is long enough for any machine to come to that moment;
+ * it costs no time, since a failure is told at once.
+ */
+export function upgradeToBad(stack: LabStack, reference: string, ...more: readonly string[]) {
+  return upgrade(stack, reference, "--soak", "30s", ...more);
+}
+
 /** The arguments of {@link upgrade}. */
 export function upgradeArguments(stack: LabStack, reference: string, ...more: readonly string[]) {
   const soak = more.includes("--soak") ? [] : ["--soak", "3s"];
@@ -57,8 +65,8 @@ export function upgradeArguments(stack: LabStack, reference: string, ...more: re
 }
 
 /** Finishes or undoes what is unfinished; the project is named, since its containers may be gone. */
-export function startRecover(stack: LabStack, command = "recover") {
-  return startKeeper([command, ...stackArguments(stack), "--project-name", stack.projectName]);
+export function startRecover(stack: LabStack) {
+  return startKeeper(["recover", ...stackArguments(stack), "--project-name", stack.projectName]);
 }
 
 /** The journals of upgrades by id, oldest first, each as its steps so far: `phase/step`. */
@@ -107,7 +115,11 @@ export type Running = ReturnType<typeof startKeeper>;
  * Resolves when the journal tells a step that it did not tell when `begin` was called, or when the run has ended: a
  * test must do with either.
  */
-export async function atStep(stack: LabStack, step: string, begin: () => Running) {
+export async function atStep<Run extends Pick<Running, "child"> & { done: Promise<unknown> }>(
+  stack: LabStack,
+  step: string,
+  begin: () => Run,
+): Promise<Run> {
   const before = journals(stack);
   const running = begin();
   let ended = false;
@@ -179,19 +191,27 @@ export async function look(stack: LabStack): Promise<StackSeen> {
  * The stack is what it was: every store by content, images, run states and restart policies, the project's files. It
  * is healthy, nothing of an operation is left, and a plain `up` finds nothing to do.
  */
-export async function expectAsBefore(stack: LabStack, before: StackSeen, what: string) {
+export async function expectAsBefore(
+  stack: LabStack,
+  before: StackSeen,
+  what: string,
+  up: readonly string[] = [],
+) {
   expect(await statesOf(stack), what).toEqual(before.states);
   expect(diff(before.content, await snapshot(stack)), what).toEqual([]);
   expect(projectFiles(stack), what).toEqual(before.files);
-  await expectAtRest(stack, what);
+  await expectAtRest(stack, what, up);
 }
 
-/** It is healthy, nothing of an operation is left, and a plain `up` finds nothing to do. */
-export async function expectAtRest(stack: LabStack, what: string) {
+/**
+ * It is healthy, nothing of an operation is left, and a plain `up` finds nothing to do; `up` is what else is given to
+ * it, for a stack of which something is stopped.
+ */
+export async function expectAtRest(stack: LabStack, what: string, up: readonly string[] = []) {
   expect((await fetch(`${stack.gatewayUrl}/api/health`)).status, what).toBe(200);
   expect(await leftOf(stack), what).toEqual([]);
   const before = await containersOf(stack);
-  await stack.compose(["up", "--detach"]);
+  await stack.compose(["up", "--detach", ...up]);
   expect(await containersOf(stack), what).toEqual(before);
 }
 

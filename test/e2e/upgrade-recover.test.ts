@@ -18,11 +18,13 @@ import {
   journalSteps,
   killAt,
   look,
+  repository,
   type StackSeen,
   sharedStack,
   startRecover,
   statesOf,
   upgrade,
+  upgradeToBad,
 } from "./upgrade-lab.ts";
 
 // SIGKILL at the steps of the journal and in between, then `recover`. Wherever it lands, the old version runs on the
@@ -104,6 +106,8 @@ async function expectWhole(stack: LabStack, before: StackSeen, what: string) {
   expect(states.length, what).toBe(before.states.length);
   expect(states.filter((line) => !line.endsWith("running unless-stopped"))).toEqual([]);
   await expectAtRest(stack, what);
+  const lock = readFileSync(join(repository(stack), "images.lock.json"), "utf8");
+  expect(JSON.parse(lock).services["sophon-gateway"].image).toBe(stack.reference("1.2.0"));
   return "new";
 }
 
@@ -111,7 +115,7 @@ describe(`an upgrade of ${tier} to a bad image`, () => {
   it.each(badSteps)("that is killed at %s leaves what recover brings back", async (step) => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
-      await killAt(stack, step, () => upgrade(stack, reference));
+      await killAt(stack, step, () => upgradeToBad(stack, reference));
       await recover(stack, step);
       await expectAsBefore(stack, before, step);
     });
@@ -120,7 +124,7 @@ describe(`an upgrade of ${tier} to a bad image`, () => {
   it("whose recovery is killed, too, again and again, is recovered", async () => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
-      await killAt(stack, "gate/watch", () => upgrade(stack, reference));
+      await killAt(stack, "gate/watch", () => upgradeToBad(stack, reference));
       for (const step of recoverySteps) await killAt(stack, step, () => startRecover(stack));
       await recover(stack, "recovery");
       await expectAsBefore(stack, before, "recovery");
@@ -154,7 +158,7 @@ describe(`an upgrade of ${tier} that is killed at any instant`, () => {
   it.each(instants)("%d ms after its begin, to a bad image, and its recovery", async (ms) => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
-      await killAfter(ms, upgrade(stack, reference));
+      await killAfter(ms, upgradeToBad(stack, reference));
       await killAfter(ms / 4, startRecover(stack));
       await recover(stack, `${ms} ms`);
       await expectAsBefore(stack, before, `${ms} ms`);
@@ -208,7 +212,7 @@ describe("an upgrade that is killed", () => {
       const reference = await stack.publish(bad);
       const project = `label=com.docker.compose.project=${stack.projectName}`;
       await using creation = await happening(project, "event=create");
-      const running = upgrade(stack, reference);
+      const running = upgradeToBad(stack, reference);
       // Held in the middle of what it does: it would go on when everything is right again.
       await Promise.race([creation.reached(), running.done]);
       const held = composesOf(stack);
@@ -228,7 +232,9 @@ describe("an upgrade that is killed", () => {
     const gateway = await stack.containerId("sophon-gateway");
     const startedAt = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
     const reference = await stack.publish(bad);
-    const running = await atStep(stack, "quiesce/stop-writers", () => upgrade(stack, reference));
+    const running = await atStep(stack, "quiesce/stop-writers", () =>
+      upgradeToBad(stack, reference),
+    );
     await until("it was told to stop", waitMs, async () => (await stopsOf(gateway)) >= 1);
     running.child.kill("SIGKILL");
     await running.done;
@@ -250,7 +256,7 @@ describe("an upgrade that is killed", () => {
   it("with the stack down afterwards still comes back", async () => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
-      await killAt(stack, "gate/watch", () => upgrade(stack, reference));
+      await killAt(stack, "gate/watch", () => upgradeToBad(stack, reference));
       await stack.compose(["down"]);
       await recover(stack, "down");
       await expectAsBefore(stack, before, "down");
@@ -260,7 +266,7 @@ describe("an upgrade that is killed", () => {
   it("once the old version runs again keeps what it wrote since", async () => {
     await using stack = await createStack({ tier: "personal", name: "upgrade-since" });
     const reference = await stack.publish(bad);
-    await killAt(stack, "roll-back/check", () => upgrade(stack, reference));
+    await killAt(stack, "roll-back/check", () => upgradeToBad(stack, reference));
     const written = join(stack.dataDir, "written-since");
     writeFileSync(written, "since");
     await recover(stack, "written since");

@@ -36,6 +36,8 @@ export interface StackOptions {
   readonly owner?: string;
   /** Lines added to or replacing those of the project's `.env`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A registry of the test's own, which it may stop; default: the one that all share. */
+  readonly registry?: Registry;
   /** Changes the compose file's text before the stack starts. */
   readonly edit?: (composeFile: string) => string;
 }
@@ -75,8 +77,8 @@ export interface LabStack extends AsyncDisposable {
  * The lab must be up. On failure everything is removed again and the containers' last lines are in the error.
  */
 export async function createStack(options: StackOptions): Promise<LabStack> {
-  const registry = await prepare();
-  const stack = await makeStack(options, registry);
+  const shared = await prepare();
+  const stack = await makeStack(options, options.registry ?? shared);
   try {
     const seed = options.seed ?? true;
     const given = {

@@ -34,7 +34,9 @@ export type DeployedLock = z.output<typeof lockShape>;
  * every service, and the resolved model, its secrets replaced by marks.
  */
 export async function recordDeployed(
-  session: UpgradeSession,
+  session: Pick<UpgradeSession, "host" | "repository" | "id" | "dependencies"> & {
+    readonly stack: Pick<Stack, "secrets">;
+  },
   plan: UpgradePlan,
   downtime: Downtime | undefined,
 ): Promise<void> {

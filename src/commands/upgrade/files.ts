@@ -1,6 +1,8 @@
 import {
+  accessSync,
   chmodSync,
   chownSync,
+  constants,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -78,7 +80,10 @@ export function undoEdits(edits: readonly Edit[]): string[] {
     const now = existsSync(path) ? readFileSync(path, "utf8") : undefined;
     const was = existed ? readFileSync(before, "utf8") : undefined;
     if (now === was) continue;
-    if (now !== undefined && now !== readFileSync(after, "utf8")) changed.push(path);
+    const made = readFileSync(after, "utf8");
+    // A text that was written in place may have been cut off.
+    const isOurs = now === undefined || made.startsWith(now) || was?.startsWith(now);
+    if (!isOurs) changed.push(path);
     else if (was === undefined) rmSync(path, { force: true });
     else replaceFile(path, was);
   }
@@ -172,12 +177,26 @@ function keep(
 ): Edit[] {
   return files.map(({ path, text }, at) => {
     const existed = existsSync(path);
+    requireWritable(existed ? path : dirname(path), path);
     const before = join(work, `${name}-${at}-before`);
     const after = join(work, `${name}-${at}-after`);
     writeFileSync(before, existed ? readFileSync(path) : "", { mode: 0o600, flush: true });
     writeFileSync(after, text, { mode: 0o600, flush: true });
     return { path, existed, before, after };
   });
+}
+
+/** Found out now, and not when the stack has been stopped for it. */
+function requireWritable(place: string, path: string): void {
+  try {
+    accessSync(place, constants.W_OK);
+  } catch (cause) {
+    throw new RefusedError(`${path} is to name the new image, and this user may not write it`, {
+      cause,
+      class: "pin",
+      hint: "Let the user that runs this write it, or give pin: none.",
+    });
+  }
 }
 
 /** The override file that Compose reads by itself beside a compose file of a default name. */
@@ -200,14 +219,22 @@ function overridePath({ composeFiles, directory }: ComposeProject): string {
   });
 }
 
+/** At once by a rename; where this user may not give the new file its owner, in place. */
 function replaceFile(path: string, text: string): void {
   const real = existsSync(path) ? realpathSync(path) : path;
   const temporary = join(dirname(real), `.${basename(real)}.sophon-keeper`);
-  writeFileSync(temporary, text, { mode: 0o600, flush: true });
-  if (existsSync(real)) {
-    const { mode, uid, gid } = statSync(real);
-    chmodSync(temporary, mode & 0o7777);
-    chownSync(temporary, uid, gid);
+  try {
+    writeFileSync(temporary, text, { mode: 0o600, flush: true });
+    if (existsSync(real)) {
+      const { mode, uid, gid } = statSync(real);
+      chownSync(temporary, uid, gid);
+      chmodSync(temporary, mode & 0o7777);
+    }
+    renameSync(temporary, real);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (!existsSync(real) || (code !== "EPERM" && code !== "EACCES")) throw error;
+    writeFileSync(real, text, { flush: true });
   }
-  renameSync(temporary, real);
 }

@@ -1,3 +1,4 @@
+import { describeError } from "../../core/errors.ts";
 import { endOrphansOf } from "../../core/orphans.ts";
 import { recoveryOf } from "../../model/upgrade-phase.ts";
 import { engineOf } from "../../stack/engine.ts";
@@ -5,6 +6,7 @@ import { type JournalEntry, readJournal, reopenJournal } from "../../upgrade/jou
 import type { RecoveryContext } from "../recovery.ts";
 import type { backupJournal } from "../restore-point/journal.ts";
 import { undo } from "../restore-point/recover.ts";
+import { recordDeployed } from "./deployed.ts";
 import { cleanUp, finish } from "./finish.ts";
 import { type UpgradeEntry, type UpgradePlan, upgradeJournal } from "./journal.ts";
 import { type Doubt, rollBack } from "./roll-back.ts";
@@ -37,9 +39,12 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
     case "clean-up":
       await cleanUp(back, plan);
       return journal.close("undone");
-    case "finish":
+    case "finish": {
       await finish(back, plan);
-      return journal.close(entries.some(({ phase }) => phase === "committed") ? "done" : "undone");
+      const isCommitted = entries.some(({ phase }) => phase === "committed");
+      if (isCommitted) await record(context, plan);
+      return journal.close(isCommitted ? "done" : "undone");
+    }
     case "roll-back": {
       await rollBack(back, plan, doubtOf(entries), "recovered after it was cut off");
       journal.append("rolled-back", "rolled-back", {});
@@ -57,6 +62,17 @@ function doubtOf(entries: readonly UpgradeEntry[]): Doubt {
   const isStarted = ({ phase, step }: UpgradeEntry) => phase === "roll-back" && step === "start";
   if (entries.some(isStarted)) return "nothing";
   return entries.some(({ step }) => step === "up") ? "data" : "stops";
+}
+
+/** The new version runs and has proven itself: what is missing is only a record of it. */
+async function record(context: RecoveryContext, plan: UpgradePlan): Promise<void> {
+  const { id } = context.operation;
+  const { reporter } = context.dependencies;
+  try {
+    await recordDeployed({ ...context, id, stack: await context.discover() }, plan, undefined);
+  } catch (error) {
+    reporter.warning(`what runs now could not be written down: ${describeError(error)}`);
+  }
 }
 
 function planOf(entries: readonly UpgradeEntry[]): UpgradePlan | undefined {
