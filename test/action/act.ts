@@ -49,6 +49,8 @@ export class ActRunner implements AsyncDisposable {
       readonly event?: string;
       readonly replace?: Readonly<Record<string, string>>;
       readonly variables?: Readonly<Record<string, string>>;
+      /** What the person who starts the workflow types. */
+      readonly inputs?: Readonly<Record<string, string>>;
     } = {},
   ): Promise<WorkflowRun> {
     const repository = await mkdtemp(join(this.#directory, "repository-"));
@@ -60,6 +62,7 @@ export class ActRunner implements AsyncDisposable {
     const port = await freePort();
     await using proxy = await startArtifactProxy(port, this.artifacts);
     const variables = Object.entries(options.variables ?? {});
+    const typed = Object.entries(options.inputs ?? {});
     const args = [
       options.event ?? "workflow_dispatch",
       `--workflows=${file}`,
@@ -73,6 +76,7 @@ export class ActRunner implements AsyncDisposable {
       "--env=ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY=1",
       "--no-cache-server",
       ...variables.map(([name, value]) => `--var=${name}=${value}`),
+      ...typed.map(([name, value]) => `--input=${name}=${value}`),
     ];
     const child = spawn(actPath(), args, {
       stdio: ["ignore", "pipe", "pipe"],

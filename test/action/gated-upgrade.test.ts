@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { expectAsBefore, expectAtRest, look, repository } from "../e2e/upgrade-lab.ts";
+import { ensureAct } from "../lab/act.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { badVersions, wrecking } from "../lab/versions.ts";
+import { gatewayState } from "../lab/writers.ts";
+import { ActRunner } from "./act.ts";
+
+// The gated pipeline of a user, as it is in examples/, on this host as its self-hosted runner.
+
+const example = join(import.meta.dirname, "..", "..", "examples", "gated-upgrade.yml");
+let stack: LabStack;
+let act: ActRunner;
+
+beforeAll(async () => {
+  await ensureAct();
+  [stack, act] = await Promise.all([
+    createStack({ tier: "personal", name: "gated" }),
+    ActRunner.start(),
+  ]);
+});
+afterAll(async () => {
+  await act?.[Symbol.asyncDispose]();
+  await stack?.[Symbol.asyncDispose]();
+});
+
+/** Nothing is changed but the paths, and the minutes that nobody wants to wait in a test. */
+async function moveTo(reference: string, soak: string) {
+  const paths = `project-directory: ${stack.directory}\n          repository: ${repository(stack)}`;
+  const at = reference.lastIndexOf(":");
+  return await act.run(await readFile(example, "utf8"), {
+    inputs: { tag: reference.slice(at + 1) },
+    replace: {
+      "project-directory: /srv/sophon": paths,
+      "buildersoftdev/sophon:$": `${reference.slice(0, at)}:$`,
+      "soak: 5m": `soak: ${soak}`,
+    },
+  });
+}
+
+it("is red on a bad tag, and the old version runs on its data", async () => {
+  const before = await look(stack);
+  const run = await moveTo(await stack.publish(wrecking(badVersions["crash-loop"])), "30s");
+  expect(run.code, run.log).not.toBe(0);
+  expect(run.log).toContain("Job failed");
+  expect(run.log).toContain("rolled-back");
+  await expectAsBefore(stack, before, run.log);
+});
+
+it("is green on a good tag, and the new version runs", async () => {
+  const run = await moveTo(await stack.publish("1.2.0"), "3s");
+  expect(run.code, run.log).toBe(0);
+  expect(run.log).toContain("Job succeeded");
+  expect((await gatewayState(stack)).version).toBe("1.2.0");
+  await expectAtRest(stack, run.log);
+});
