@@ -3,7 +3,8 @@ import { beginFile, encryptStream } from "./age.ts";
 import type { BlockPool } from "./blocks.ts";
 import { asBuffer } from "./bytes.ts";
 import type { Recipients } from "./keys.ts";
-import { type WrittenBytes, writeHashed, writeThreaded } from "./writer.ts";
+import { writeThreaded } from "./scribe.ts";
+import { type WrittenBytes, writeHashed } from "./writer.ts";
 import { compressBlocks, compress as compressed } from "./zstd.ts";
 
 /** Sees every plain byte in passing; must not keep or change the chunk. */
