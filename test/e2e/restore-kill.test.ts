@@ -1,89 +1,107 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { describe, expect, it } from "vitest";
-import { keeper } from "../cli/keeper.ts";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { snapshot } from "../lab/snapshot.ts";
-import { createStack } from "../lab/stack.ts";
+import { createStack, type LabStack, type Tier } from "../lab/stack.ts";
+import { killedAtLine, killedSomewhere } from "./support/killed.ts";
+import { type BackedUpStack, backedUp, differences, ready, succeed } from "./support/restored.ts";
+import { stateOf } from "./support/state.ts";
 
-const env = { HOME: process.env.HOME ?? "/root", PATH: process.env.PATH };
-const entry = join(import.meta.dirname, "..", "..", "src", "cli.ts");
+/**
+ * `SOPHON_KEEPER_RESTORE_MATRIX=all` kills at every line of the journal, on a whole enterprise stack too, and at a
+ * hundred random moments; without it a personal stack takes every line, an enterprise stack some.
+ */
+const all = process.env.SOPHON_KEEPER_RESTORE_MATRIX === "all";
+/** Before anything is set aside, half way, with the broker's volume in place, with a database filled. */
+const sample = [1, 4, 8, 10];
 
-async function told(args: readonly string[]) {
-  const { stdout } = await keeper([...args, "--json"], { env: { HOME: env.HOME } });
-  return JSON.parse(stdout) as Record<string, unknown>;
+/** How the containers stand, which may have been started anew meanwhile. */
+async function statesOf(stack: LabStack) {
+  const states = Object.entries(await stateOf(stack)).map(
+    ([service, { id, status, paused, policy }]) => [service, { id, status, paused, policy }],
+  );
+  return Object.fromEntries(states);
 }
 
-/** The last journal's lines; empty before there is one. */
-async function journal(repository: string): Promise<string> {
-  const directory = join(repository, "operations");
-  const names = (await readdir(directory)).filter((name) => name.endsWith(".jsonl")).toSorted();
-  const texts = names.map((name) => readFile(join(directory, name), "utf8"));
-  return (await Promise.all(texts)).find(isOpenRestore) ?? "";
+/** What a restore keeps beside the data directory. */
+async function leftBeside(directory: string): Promise<string[]> {
+  const names = await readdir(dirname(directory));
+  return names.filter((name) => name.startsWith(`${basename(directory)}.`));
 }
 
-function isOpenRestore(lines: string): boolean {
-  return lines.includes('"operation":"restore"') && !lines.includes('"step":"closed"');
-}
+describe.each(["personal", "enterprise"] as Tier[])("a restore of a %s stack", (tier) => {
+  let stack: LabStack;
+  let on: BackedUpStack;
 
-/** Begins a restore and kills it as soon as its journal tells a step. */
-async function killAt(step: string, repository: string, at: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [entry, "restore", ...at], {
-    env,
-    stdio: ["ignore", "ignore", "pipe"],
+  beforeAll(async () => {
+    stack = await createStack({ tier, name: `rk-${tier}` });
+    on = await backedUp(stack);
+    await succeed(on, "backed-up", "backup");
+    await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
   });
-  const output = text(child.stderr);
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  while (!(await journal(repository)).includes(`"step":"${step}"`)) {
-    if (child.exitCode !== null) throw new Error(`it ended before ${step}: ${await output}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  child.kill("SIGKILL");
-  await ended;
-}
+  afterAll(async () => {
+    await stack.down();
+  });
 
-describe("a restore that is killed", () => {
-  it("is undone by recover at every step of its journal: the live stack is as it was before", async () => {
-    await using stack = await createStack({ tier: "personal", name: "rk" });
-    const repository = await mkdtemp(join(tmpdir(), "sophon-keeper-repository-"));
-    try {
-      const at = ["--project-directory", stack.directory, "--repository", repository];
-      expect(await told(["backup", ...at])).toMatchObject({ result: "backed-up" });
+  it("that is killed at a line of its journal is undone by recover: the live stack is as it was before", async () => {
+    const [before, states] = [await snapshot(stack), await statesOf(stack)];
+    const lines = tier === "personal" || all ? undefined : sample;
+    let killed: string | undefined = "";
+    for (let at = 1; killed !== undefined && at <= (lines?.at(-1) ?? 100); at++) {
+      if (lines !== undefined && !lines.includes(at)) continue;
+      killed = await killedAtLine(at, on.arguments("restore"), on.repository);
+      // Once the last line is written, the restore is done and nobody undoes it.
+      if (killed === undefined || killed === "closed") break;
+      await succeed(on, "recovered", "recover");
+      await ready(stack);
+      expect(diff(before, await snapshot(stack)), `killed at ${killed}`).toEqual([]);
+      expect(await statesOf(stack), `killed at ${killed}`).toEqual(states);
+      expect(await leftBeside(stack.dataDir), `killed at ${killed}`).toEqual([]);
+    }
+    if (lines === undefined) {
+      expect(killed).toBe("closed");
+      await succeed(on, "unchanged", "recover");
+      await ready(stack);
+      expect(await readdir(stack.dataDir)).not.toContain("newer-than-the-backup");
+    }
+  });
+});
+
+describe("a restore of a personal stack", () => {
+  it("that is killed at any moment, and its recover too, ends as before or restored", async () => {
+    await using stack = await createStack({ tier: "personal", name: "rk-any" });
+    const on = await backedUp(stack);
+    const backedUpContent = await snapshot(stack);
+    await succeed(on, "backed-up", "backup");
+    await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
+    let before = await snapshot(stack);
+    for (let round = 0; round < (all ? 50 : 3); round++) {
+      const restored = await killedSomewhere(on.arguments("restore"), 4_000);
+      await killedSomewhere(on.arguments("recover"), 2_500);
+      const { result, stderr } = await on.run("recover");
+      expect(["recovered", "unchanged"], stderr).toContain(result.result);
+      await ready(stack);
+      const now = await snapshot(stack);
+      const isBefore = diff(before, now).length === 0;
+      if (isBefore) continue;
+      expect(differences(backedUpContent, now), `killed after ${restored} ms`).toEqual([]);
       await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
-      const before = await snapshot(stack);
-      for (const step of ["stop", "set-aside", "replace-tree"]) {
-        await killAt(step, repository, at);
-        expect(await told(["recover", ...at])).toMatchObject({ result: "recovered" });
-        await stack.compose(["up", "--detach", "--wait", "--no-recreate"]);
-        expect(diff(before, await snapshot(stack)), `killed at ${step}`).toEqual([]);
-      }
-      expect(await told(["recover", ...at])).toMatchObject({ result: "unchanged" });
-    } finally {
-      await rm(repository, { recursive: true });
+      before = await snapshot(stack);
     }
   });
 
   it("is never begun with a damaged backup", async () => {
     await using stack = await createStack({ tier: "personal", name: "rd" });
-    const repository = await mkdtemp(join(tmpdir(), "sophon-keeper-repository-"));
-    try {
-      const at = ["--project-directory", stack.directory, "--repository", repository];
-      const made = await told(["backup", ...at]);
-      const directory = made.path as string;
-      const file = (await readdir(directory)).find((name) => name.startsWith("data.")) as string;
-      const bytes = await readFile(join(directory, file));
-      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-      await writeFile(join(directory, file), bytes);
-      const { ino } = await stat(stack.dataDir);
-      const started = await stack.compose(["ps", "--format", "{{.ID}} {{.CreatedAt}}"]);
-      expect(await told(["restore", ...at])).toMatchObject({ result: "damaged" });
-      expect((await stat(stack.dataDir)).ino).toBe(ino);
-      expect(await stack.compose(["ps", "--format", "{{.ID}} {{.CreatedAt}}"])).toBe(started);
-    } finally {
-      await rm(repository, { recursive: true });
-    }
+    const on = await backedUp(stack);
+    const made = await succeed(on, "backed-up", "backup");
+    const file = (await readdir(made.path)).find((name) => name.startsWith("data.")) as string;
+    const bytes = await readFile(join(made.path, file));
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    await writeFile(join(made.path, file), bytes);
+    const [{ ino }, states] = [await stat(stack.dataDir), await stateOf(stack)];
+    await succeed(on, "damaged", "restore");
+    expect((await stat(stack.dataDir)).ino).toBe(ino);
+    expect(await stateOf(stack)).toEqual(states);
   });
 });
