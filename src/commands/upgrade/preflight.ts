@@ -16,7 +16,7 @@ import type { UpgradePlan } from "./journal.ts";
 import { projectOf } from "./project.ts";
 import { readHistories, schemaPlaces } from "./schema.ts";
 import type { UpgradeSession } from "./session.ts";
-import { chooseTargets, noLog, refuseShared, refuseUnsafe, type Target } from "./targets.ts";
+import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
 
 /**
  * Finds out what will be done and refuses what could not be undone. Changes nothing.
@@ -64,7 +64,8 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
 }
 
 function planned(container: ContainerState): UpgradePlan["containers"][number] {
-  const { id, name, service, imageId, imageReference, state, health, restartPolicy } = container;
+  const { id, name, service, imageId, imageReference, health, restartPolicy } = container;
+  const state = runs(container) ? "running" : container.state;
   return { id, name, service, imageId, imageReference, state, health, restartPolicy };
 }
 
@@ -98,7 +99,7 @@ function quietened(
   copies: UpgradePlan["copies"],
 ): Pick<UpgradePlan, "stop" | "pause"> {
   const servers = new Set(stack.stores.flatMap((s) => ("service" in s ? [s.service] : [])));
-  const running = stack.containers.filter(({ state }) => state === "running");
+  const running = stack.containers.filter(runs);
   const writes = ({ mounts }: ContainerState) =>
     mounts.some(
       (mount) =>

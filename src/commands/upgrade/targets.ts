@@ -82,9 +82,21 @@ export function refuseUnsafe(stack: Stack, targets: Readonly<Record<string, Targ
       });
     }
   }
-  for (const container of stack.containers) {
-    if (container.service in targets) refuseContainer(container);
+  const upgraded = stack.containers.filter(({ service }) => service in targets);
+  for (const container of upgraded) refuseContainer(container);
+  // A version that is never started would pass without having been looked at.
+  if (upgraded.length > 0 && !upgraded.some(runs)) {
+    const names = Object.keys(targets).join(", ");
+    throw new RefusedError(`nothing that is to be upgraded runs (${names})`, {
+      class: "not-running",
+      hint: "Whether a new version is good shows only where it runs: start the stack with `docker compose up -d`.",
+    });
   }
+}
+
+/** Whether a container is to run: also one that is between two tries of a crash loop. */
+export function runs({ state }: Pick<ContainerState, "state">): boolean {
+  return state === "running" || state === "restarting";
 }
 
 function refuseContainer({ service, mounts, logDriver }: ContainerState): void {

@@ -55,6 +55,11 @@ describe("what an upgrade refuses", () => {
       { containers: [container("app", { mounts: [{ ...mount, anonymous: true }] })] },
       "anonymous-volume",
     ],
+    [
+      "what does not run, and would pass unseen",
+      { containers: [container("app", { state: "exited" }), container("job")] },
+      "not-running",
+    ],
     ["no log", { containers: [container("app", { logDriver: "none" })] }, "no-log"],
   ])("%s", (_, change, name) => {
     expect(() => refuseUnsafe(stack(change as Partial<Stack>), target)).toThrow(
@@ -64,6 +69,8 @@ describe("what an upgrade refuses", () => {
 
   it("lets the others pass", () => {
     expect(() => refuseUnsafe(stack({ stores: [broker(true)] }), target)).not.toThrow();
+    const looping = [container("app", { state: "restarting" })];
+    expect(() => refuseUnsafe(stack({ containers: looping }), target)).not.toThrow();
   });
 
   it("a place that another project writes, and not one that somebody reads", () => {
