@@ -42,6 +42,11 @@ export const outputs: readonly Output[] = [
     of: (result) => result.seconds,
   },
   {
+    name: "downtime-seconds",
+    about: "How long an upgrade took the service away, measured from outside, in seconds.",
+    of: (result) => result.downtimeSeconds,
+  },
+  {
     name: "artifact-name",
     about: "Name of the artifact that holds the backup, where upload is artifact.",
     of: (result) => result.artifact?.name,

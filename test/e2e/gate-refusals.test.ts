@@ -8,7 +8,7 @@ import { createStack, type LabStack } from "../lab/stack.ts";
 import { badVersions, type GatewayVersion, goodVersions } from "../lab/versions.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { keeper } from "./support/keeper.ts";
-import { containersOf, repository, stackArguments, upgrade } from "./upgrade-lab.ts";
+import { containersOf, repository, stackArguments, statesOf, upgrade } from "./upgrade-lab.ts";
 
 /** Two minutes on an idle machine. */
 const timeoutMs = 1_500_000;
@@ -126,6 +126,29 @@ it(
     await edit(`${original}\n  extra:\n    image: \${SOPHON_DASHBOARD_IMAGE}\n`);
     expect(await expectRefused(stack, "changed-files", "")).toContain("extra: new in the files");
     await edit(original);
+
+    // An image that was changed in the files alone: on the way back the files name the old one again.
+    const env = join(stack.directory, ".env");
+    const settings = await readFile(env, "utf8");
+    const changedTo = async (reference: string) => {
+      await writeFile(env, settings.replace(/^SOPHON_IMAGE=.*$/m, `SOPHON_IMAGE=${reference}`));
+      const timing = ["--soak", "3s", "--health-timeout", "60s"];
+      return await keeper(["upgrade-test", ...stackArguments(stack), ...timing]);
+    };
+    const containers = await statesOf(stack);
+    const back = await changedTo(await stack.publish(badVersions["migration-failed"]));
+    expect(back.code, back.stderr).toBe(6);
+    expect(Object.keys(back.result.lastLines).join()).toContain("sophon-gateway");
+    expect(back.stderr).toContain("last lines of");
+    expect(await readFile(env, "utf8")).toBe(settings);
+    expect(await statesOf(stack)).toEqual(containers);
+    const forth = await changedTo(await stack.publish(goodVersions["1.2.0"]));
+    expect(forth.code, forth.stderr).toBe(0);
+    expect(forth.result).toMatchObject({ result: "passed" });
+    expect((await gatewayState(stack)).version).toBe("1.2.0");
+    const now = await containersOf(stack);
+    await stack.compose(["up", "--detach"]);
+    expect(await containersOf(stack)).toEqual(now);
   },
   timeoutMs,
 );

@@ -1,9 +1,9 @@
 import { text } from "node:stream/consumers";
-import { RefusedError } from "../../core/errors.ts";
+import { describeError, RefusedError } from "../../core/errors.ts";
 import type { RabbitmqStore } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { defaultDirectory } from "../../stack/server-kind.ts";
-import { type FeatureFlag, type Jump, refuseJump } from "../../upgrade/jump.ts";
+import { type FeatureFlag, type Jump, type Refusal, refuseJump } from "../../upgrade/jump.ts";
 import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
@@ -40,28 +40,35 @@ export async function requireSupportedJumps(
     const to = await imageVersion(session, kind, image, target.to);
     const from =
       kind === "postgres"
-        ? await dataVersion(session, containerId)
+        ? await dataVersion(session, containerId, target.fromId)
         : await imageVersion(session, kind, target.fromId, target.from, containerId);
-    const flags = kind === "rabbitmq" ? await featureFlags(session, store) : undefined;
-    const refusal = refuseJump({ kind, service, from, to, flags });
-    if (refusal !== undefined) {
-      throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
+    refuse(refuseJump({ kind, service, from, to }));
+    if (kind === "rabbitmq") {
+      refuse(refuseJump({ kind, service, from, to, flags: await featureFlags(session, store) }));
     }
     session.dependencies.reporter.info(`${service}: ${kind} ${from} to ${to}`);
   }
 }
 
+function refuse(refusal: Refusal | undefined): void {
+  if (refusal === undefined) return;
+  throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
+}
+
 /** The major version that a cluster was made by, from the cluster itself. */
 async function dataVersion(
-  { containers, dependencies }: UpgradeSession,
+  session: UpgradeSession,
   container: string,
+  image: string,
 ): Promise<string | undefined> {
-  const state = await containers.inspect(container);
+  const state = await session.containers.inspect(container);
   const directory = state?.environment.PGDATA || defaultDirectory("postgres");
-  const { signal } = dependencies;
-  const argv = ["cat", `${directory}/PG_VERSION`];
-  const { stdout } = await containers.exec(container, argv, { signal, timeoutMs: programMs });
-  return versionIn(stdout);
+  const file = ["cat", `${directory}/PG_VERSION`];
+  return (
+    (await printedVersion(session, image, file, container)) ??
+    // An image that keeps its cluster elsewhere: the server that runs can only be of the data's version.
+    (await printedVersion(session, image, sources.postgres.program, container))
+  );
 }
 
 async function imageVersion(
@@ -118,11 +125,20 @@ function versionIn(text: string): string | undefined {
 
 async function featureFlags(
   { containers, dependencies }: UpgradeSession,
-  { containerId }: RabbitmqStore,
+  { containerId, service }: RabbitmqStore,
 ): Promise<FeatureFlag[]> {
   const columns = ["name", "state", "stability"];
   const argv = ["rabbitmqctl", "-q", "list_feature_flags", ...columns, "--formatter", "json"];
-  const { signal } = dependencies;
-  const { stdout } = await containers.exec(containerId, argv, { signal, timeoutMs: programMs });
-  return JSON.parse(stdout) as FeatureFlag[];
+  const options = { signal: dependencies.signal, timeoutMs: programMs };
+  try {
+    return JSON.parse((await containers.exec(containerId, argv, options)).stdout) as FeatureFlag[];
+  } catch (cause) {
+    options.signal.throwIfAborted();
+    throw new RefusedError(`service ${service}: its feature flags cannot be read`, {
+      class: "rabbitmq-flags",
+      hint: `A newer broker starts only where they are enabled: see \`rabbitmqctl list_feature_flags\` in ${service}.`,
+      evidence: describeError(cause),
+      cause,
+    });
+  }
 }

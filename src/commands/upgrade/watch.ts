@@ -61,7 +61,9 @@ export async function watch(plan: Watched, options: WatchOptions): Promise<Watch
     const { mark, blocked } = await active(wasGood);
     const atMs = clock.monotonicMs();
     const verdict = gate.take({ atMs, containers: seen, logs: judged, activity: mark, blocked });
-    if (verdict?.passed === false) return { ...verdict, lastLines };
+    if (verdict?.passed === false) {
+      return { ...verdict, lastLines: ofFailed(seen, judged, lastLines) };
+    }
     const whole = verdict === undefined ? undefined : await schema(verdict, judged);
     if (whole !== undefined) return { ...whole, lastLines };
     const isGood = gate.goodSinceMs !== undefined;
@@ -73,6 +75,19 @@ export async function watch(plan: Watched, options: WatchOptions): Promise<Watch
     reporter.progress(seen.map(({ service, detail }) => `${service}: ${detail}`).join("; "));
     await clock.sleep(everyMs, signal);
   }
+}
+
+/** The lines of those that failed, where it can be told which did. */
+function ofFailed(
+  seen: readonly Seen[],
+  judged: Look["logs"],
+  lastLines: LogLook["lastLines"],
+): LogLook["lastLines"] {
+  const failed = seen.filter(
+    ({ good, name }) => !good || judged.get(name)?.verdict.verdict === "failed",
+  );
+  const own = Object.entries(lastLines).filter(([name]) => failed.some((one) => one.name === name));
+  return own.length === 0 ? lastLines : Object.fromEntries(own);
 }
 
 /** A pattern that also matches the empty text says that a log may be empty. */
@@ -96,7 +111,13 @@ function sampled({ activity, dependencies: { clock } }: WatchOptions) {
  * Completes a good verdict by what the migration histories say. A migration that goes on in the background while the
  * stack is healthy has the time of the health timeout; so has a database that cannot be asked just now.
  */
-function schemaWithin(timeoutMs: number, { schema, dependencies: { clock } }: WatchOptions) {
+function schemaWithin(timeoutMs: number, options: WatchOptions) {
+  const { schema, dependencies } = options;
+  const { clock } = dependencies;
+  // One that goes to a database outside of the stack can be let off by the line that announces it.
+  const allow = options.allow.map((pattern) => new RegExp(pattern));
+  const isJudged = (name: string) =>
+    !allow.some((one) => one.test(`Applying migration '${name}'.`));
   let endMs: number | undefined;
   return async (
     verdict: GateVerdict,
@@ -104,7 +125,7 @@ function schemaWithin(timeoutMs: number, { schema, dependencies: { clock } }: Wa
   ): Promise<Omit<WatchVerdict, "lastLines"> | undefined> => {
     if (schema === undefined) return verdict;
     const announced = [...logs.values()].flatMap(({ progress }) => progress.announced);
-    const { checks, reason, pending } = await schema([...new Set(announced)]);
+    const { checks, reason, pending } = await schema([...new Set(announced)].filter(isJudged));
     const all = [...verdict.checks, ...checks];
     if (reason === undefined) return { passed: true, checks: all };
     endMs ??= clock.monotonicMs() + timeoutMs;
