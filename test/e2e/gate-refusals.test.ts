@@ -48,7 +48,7 @@ function withoutDashboardLog(composeFile: string): string {
 const silent: GatewayVersion = {
   ...goodVersions["1.2.0"],
   version: "1.2.0-silent-migration",
-  faults: { slowMigration: { seconds: 30, steps: 30, silent: true } },
+  faults: { slowMigration: { seconds: 45, steps: 45, silent: true } },
 };
 
 it(
@@ -90,7 +90,7 @@ it(
 
     // Statements that no log shows: only the database tells that the migration works on.
     const good = await stack.publish(silent);
-    const passed = await upgrade(stack, good, "--health-timeout", "12s").done;
+    const passed = await upgrade(stack, good, "--health-timeout", "20s").done;
     expect(passed.code, passed.stderr).toBe(0);
     expect(passed.result).toMatchObject({ result: "passed" });
     expect(passed.result?.checks).toContainEqual(
