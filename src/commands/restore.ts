@@ -8,6 +8,8 @@ import type { Options } from "../options.ts";
 import type { SourceOptions } from "../stores/reader.ts";
 import { readJournal } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
+import { handMadeAt } from "./hand-made/examine.ts";
+import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
 import type { Host } from "./host.ts";
 import { rollbackFailed, rolledBack } from "./restore/failure.ts";
 import { requireImages } from "./restore/images.ts";
@@ -43,6 +45,12 @@ export async function restore(
     throw new RefusedError(`target is "${options.target}": only live can be restored`, {
       class: "input",
     });
+  }
+  const handMade = await handMadeAt(options.backup);
+  if (handMade !== undefined) {
+    return await restoreHandMade(handMade, options, dependencies, (request) =>
+      runHandMade(request, options, dependencies),
+    );
   }
   const found = await findBackup(options, dependencies);
   const source: SourceOptions = {
@@ -123,6 +131,28 @@ async function ownImages(
     if (error instanceof RefusedError) return error;
     throw error;
   }
+}
+
+/** The same restore for what was made by hand: its places are known, and its containers stay those that are there. */
+async function runHandMade(
+  { stack, manifest, source, stores }: HandMadeRestore,
+  options: Options,
+  dependencies: RestoreDependencies,
+) {
+  const { host } = dependencies;
+  const own = { ...options, projectName: stack.project };
+  const now = {
+    ...host,
+    project: async () => stack.project,
+    discover: () => host.readStack(own, dependencies),
+  };
+  return await undoing(own, { ...dependencies, host: now }, (session) =>
+    restoreLive({
+      ...{ session, manifest, source, stores, images: {}, files: undefined },
+      stack: { ...session.stack, filesFromBackup: false, moved: undefined },
+      refusePlaces: (places) => refuseShared(places, stack.project, options, dependencies),
+    }),
+  );
 }
 
 async function prove(found: FoundBackup, source: SourceOptions, dependencies: RestoreDependencies) {

@@ -155,6 +155,7 @@ function takeIn(copy: string): void {
 function unknownOfTree(databases: readonly ExaminedDatabase[]): string[] {
   const unknown = [
     "whether anything wrote into the data directory while it was archived",
+    "extended attributes, ACLs and times below a second: `tar czf` does not keep them",
     "the PostgreSQL, Qdrant, Redis and RabbitMQ data of the same moment, where the stack has them",
   ];
   for (const { path, hadWal } of databases) {

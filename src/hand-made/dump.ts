@@ -31,9 +31,8 @@ export async function examineDump(file: HandMadeFile, context: ExamineContext): 
   const { signal } = context;
   const subject = { name: "pg_restore", component: file.name };
   const found = { file, unknown: [...unknownOfAll, ...unknownOfDumps], counts: {} };
-  let head: DumpHead | undefined;
   try {
-    head = readDumpHead(await headOf(file));
+    const head = readDumpHead(await headOf(file));
     const image = await context.imageOf("postgres");
     const source = async () => readArchive({ file: file.path, compressed: false, signal });
     const { tables } = await countDumpRows(source, image, context);
@@ -46,10 +45,11 @@ export async function examineDump(file: HandMadeFile, context: ExamineContext): 
           "it is not compressed, and so has no checksum: a changed byte is not seen",
         ];
     const checks: Check[] = [{ ...subject, status: "pass", detail }];
-    return { ...found, unknown, tables, server: head, checks };
+    const { database, version, major } = head;
+    return { ...found, unknown, tables, checks, database, server: { version, major } };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...found, server: head, checks: [failure(subject, error)] };
+    return { ...found, checks: [failure(subject, error)] };
   }
 }
 

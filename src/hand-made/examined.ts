@@ -14,6 +14,8 @@ export interface Examined {
   readonly tables?: readonly (readonly [string, string, number])[];
   /** What the file tells of the PostgreSQL that it is of. */
   readonly server?: { readonly version: string; readonly major: number } | undefined;
+  /** The database that a dump in the custom format is of. */
+  readonly database?: string;
   /** SQLite databases in the archive, by their paths in it. */
   readonly databases?: readonly string[];
   /** The collection that a Qdrant snapshot is of, and its SHA-256. */

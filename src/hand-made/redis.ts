@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
-import { chmod } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { describeError } from "../core/errors.ts";
-import { ExecError } from "../core/exec.ts";
+import { ExecError, run } from "../core/exec.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type { Check } from "../model/result.ts";
 import { failedCheck } from "../stores/check.ts";
@@ -52,7 +52,13 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
     };
   }
   await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
-  const { checks, counts } = await checkFiles(file, place, redis, directory.path, context);
+  const { checks, counts } = await checkFiles(
+    file,
+    place,
+    redis,
+    join(directory.path, "volume"),
+    context,
+  );
   return { file, unknown, counts, redis, checks: [read, ...checks] };
 }
 
@@ -77,9 +83,10 @@ async function checkFiles(
   const subject = { name: "redis", component: file.name };
   try {
     const image = await context.imageOf("redis");
+    await mkdir(directory);
     await extract(place, directory);
-    // The server in the container may be another user.
-    await chmod(directory, 0o777);
+    // The server in the container may be another user; the directory around it is closed to others of this host.
+    await run("chmod", ["-R", "a+rwX", directory]);
     if (redis.rdb !== undefined) {
       checks.push(await checkRdb(file, join(directory, redis.rdb), image, context));
     }
@@ -129,7 +136,8 @@ async function checkAppendOnly(
   { containers, signal }: ExamineContext,
 ): Promise<Check> {
   const subject = { name: "redis-check-aof", component: file.name };
-  const mounts = [{ source: directory, target: INSIDE, readOnly: true }];
+  // It opens for writing what it only reads.
+  const mounts = [{ source: directory, target: INSIDE, readOnly: false }];
   const argv = ["redis-check-aof", `${INSIDE}/${path}`];
   const checker = containers.runOnce(image, argv, { mounts, signal });
   const said = textOf(checker.stdout);
@@ -152,7 +160,9 @@ function failure(subject: Pick<Check, "name" | "component">, error: unknown, sai
   const words = `${describeError(error)}\n${said}`;
   const cannotRun = error instanceof ExecError && ENGINE_EXIT_CODES.includes(error.exitCode ?? 0);
   const foreign =
-    /can't handle RDB format version|RDB version|unknown module|not load module/i.test(words);
+    /can't handle RDB format version|RDB version|Cannot open|unknown module|not load module/i.test(
+      words,
+    );
   if (cannotRun || foreign) return { ...subject, status: "unverifiable", detail: words.trim() };
   const last = said.trim().split("\n").slice(-3).join("; ");
   const told = failedCheck(subject, error);

@@ -6,6 +6,8 @@ import {
   removeCopyTask,
 } from "../copy/tasks.ts";
 import type { NamedTask } from "../core/task.ts";
+import { uploadSnapshots } from "../hand-made/qdrant.ts";
+import { adoptDump } from "../hand-made/redis-volume.ts";
 import { statFiles } from "../stack/files.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
@@ -29,6 +31,7 @@ import { measureTrees } from "../stores/tree-size.ts";
 
 /** Every task that a helper container can be asked to run. */
 export const taskRegistry: readonly NamedTask<never, unknown>[] = [
+  adoptDump,
   backupQdrant,
   copyFrozen,
   deltaTask,
@@ -56,5 +59,6 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   treeMeasure,
   treePutBack,
   treeReplace,
+  uploadSnapshots,
   waitHealthyTask,
 ];

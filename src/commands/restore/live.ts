@@ -90,7 +90,8 @@ async function emptyPlaces(
       place: { mounts: place.mounts.map((one) => ({ ...one })) },
     };
     journal.append("restore", "set-aside", replacement);
-    const { aside } = await tasks.run(treeReplace, { target, stamp }, place, dependencies.signal);
+    const params = { target, stamp, keepsCopy: store.isPart === true };
+    const { aside } = await tasks.run(treeReplace, params, place, dependencies.signal);
     if (!isNew(mount)) dependencies.reporter.info(`${store.name}: what was there is in ${aside}`);
     done.push({ aside, isNew: isNew(mount), replacement });
   }

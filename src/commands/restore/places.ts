@@ -20,6 +20,7 @@ export function mountOf(
   model: ComposeModel,
   containers: readonly ContainerState[],
 ): Mount {
+  if (store.mount !== undefined) return store.mount;
   const origin = originOf(store, model);
   const uses = origin === undefined ? [] : usesOf(origin, model);
   const own = uses.filter(({ service }) => service === store.service);

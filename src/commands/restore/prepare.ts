@@ -18,7 +18,8 @@ export interface PrepareRequest {
   readonly stack: StackNow;
   readonly manifest: Manifest;
   readonly source: SourceOptions;
-  readonly files: StackSource;
+  /** Undefined where the stack's own files stay as they are, whatever they are. */
+  readonly files: StackSource | undefined;
   readonly stores: readonly BackedUpStore[];
   readonly images: Readonly<Record<string, string>>;
   /** Throws a RefusedError for places that must not be replaced. */
@@ -83,7 +84,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
 /** On a bare host the files of the stack come from the backup; those that are there must make the same stack. */
 async function placeFiles(request: PrepareRequest): Promise<void> {
   const { session, stack, manifest, source, files } = request;
-  if (!stack.filesFromBackup) return;
+  if (!stack.filesFromBackup || files === undefined) return;
   const { reporter, signal } = session.dependencies;
   await reporter.group("Put the files of the stack back", async () => {
     const { moved } = stack;

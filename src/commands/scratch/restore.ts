@@ -9,11 +9,10 @@ import { failedCheck } from "../../stores/check.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
 import { readSchemaHeads, type SchemaHeads } from "../../stores/schema-heads.ts";
 import type { Counts, RestoreContext } from "../../stores/store.ts";
-import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../command.ts";
 import type { Workbench } from "../host.ts";
 import { compareCounts } from "./counts.ts";
-import { type BackedUpStore, isPlacedAtRest, storeAt } from "./stores.ts";
+import { type BackedUpStore, handlerOf, isPlacedAtRest, storeAt } from "./stores.ts";
 
 /** Where stores are restored: their places are empty, and none of their servers runs. */
 export interface FillTarget {
@@ -112,7 +111,7 @@ async function placeAtRest(
   ) {
     throw new UnverifiableError("the backup holds the definitions of the broker only");
   }
-  await storeOf(at).restore(at, store.components, contextOf(request));
+  await handlerOf(store, at).restore(at, store.components, contextOf(request));
   found.set(store, at);
   return [];
 }
@@ -125,7 +124,7 @@ async function fillServer(
   const at = await readyServer(store, request);
   found.set(store, at);
   if (!isPlacedAtRest(store)) {
-    await storeOf(at).restore(at, store.components, contextOf(request));
+    await handlerOf(store, at).restore(at, store.components, contextOf(request));
   }
   return [];
 }
@@ -136,10 +135,10 @@ async function compare(
   request: FillRequest,
 ): Promise<Check[]> {
   const { clock, signal } = request.dependencies;
-  let check = compareCounts(store, await storeOf(at).measure(at, contextOf(request)));
+  let check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
   const again = async () => {
     if (check.status === "pass") return true;
-    check = compareCounts(store, await storeOf(at).measure(at, contextOf(request)));
+    check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
     return undefined;
   };
   // A broker that has just been started tells nothing of its quorum queues yet.
@@ -164,7 +163,7 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
         const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
         await workbench.containers.exec(at.containerId, argv, { signal });
       }
-      const counts: Counts = await storeOf(at).measure(at, contextOf(request));
+      const counts: Counts = await handlerOf(store, at).measure(at, contextOf(request));
       return counts === undefined ? undefined : at;
     } catch (error) {
       signal.throwIfAborted();

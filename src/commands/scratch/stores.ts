@@ -1,5 +1,7 @@
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { ComposeModel, DiscoveredStore, Mount } from "../../model/stack.ts";
+import type { Store } from "../../stores/store.ts";
+import { storeOf } from "../../stores/stores.ts";
 
 /** The components of one store of the backup. */
 export interface BackedUpStore {
@@ -7,6 +9,20 @@ export interface BackedUpStore {
   readonly kind: DiscoveredStore["kind"];
   readonly service: string | undefined;
   readonly components: readonly Component[];
+  /** How it is restored, where that is not as its kind is. */
+  readonly handler?: StoreHandler;
+  /** Where it belongs, where that is known beforehand. */
+  readonly mount?: Mount;
+  /** Only a part of what is in its place is replaced: the rest is kept there. */
+  readonly isPart?: boolean;
+}
+
+/** What a restore needs of a store. */
+export type StoreHandler = Pick<Store, "restore" | "measure">;
+
+/** The handler of a store that was found or is being filled. */
+export function handlerOf(store: BackedUpStore, at: DiscoveredStore): StoreHandler {
+  return store.handler ?? storeOf(at);
 }
 
 /** Groups the components of a backup by the store they are of. The compose files are no store. */

@@ -42,7 +42,7 @@ export async function restoreDatabase(
   const swap = swapOf(datname, stampOf(context.clock.now()), existed);
   await context.journal("replace-database", { ...swap, service: server.store.service });
   context.undo.add(`put back database ${datname}`, () => putBackDatabase(server, swap));
-  await fill(server, swap.fresh, component, facts, context);
+  await fillDatabase(server, swap.fresh, component, facts, context);
   const content = await requireSameCounts(server, swap.fresh, component);
   const worthless = existed && (await isEmpty(server, datname));
   await swapIn(server, swap, facts, context);
@@ -96,12 +96,17 @@ export async function restoreGlobals(
   return globals;
 }
 
-async function fill(
+/**
+ * Makes a database and loads a dump in the custom format into it, in one transaction where the server's locks allow.
+ *
+ * @throws ExecError with the words of `pg_restore`; the database is there then, and holds nothing or a part.
+ */
+export async function fillDatabase(
   server: PostgresServer,
   fresh: string,
   component: Component,
   facts: DatabaseFacts,
-  context: RestoreContext,
+  context: Pick<RestoreContext, "containers" | "signal" | "open">,
 ): Promise<void> {
   await makeDatabase(server, fresh, component, facts);
   try {
@@ -135,7 +140,7 @@ async function load(
   server: PostgresServer,
   fresh: string,
   component: Component,
-  context: RestoreContext,
+  context: Pick<RestoreContext, "containers" | "signal" | "open">,
   mode: "--single-transaction" | "--exit-on-error",
 ): Promise<void> {
   const process = context.containers.execStream(
@@ -202,7 +207,8 @@ function warnOfExtensions(
   }
 }
 
-function isClosedPipe(error: unknown): boolean {
+/** Whether whoever was to read has closed the pipe. */
+export function isClosedPipe(error: unknown): boolean {
   return (
     error instanceof Error &&
     "code" in error &&

@@ -31,6 +31,8 @@ export interface TreeReplacement {
 export interface TreeReplaceParams extends TreeReplacement {
   /** Without one the directory is emptied, with the owner and mode that it has. */
   readonly archive?: Omit<ReadRequest, "observers" | "progress" | "signal">;
+  /** Without an archive: the directory keeps a copy of what is in it, where only a part is to be replaced. */
+  readonly keepsCopy?: boolean;
 }
 
 /**
@@ -182,12 +184,22 @@ async function unpack(
     if (params.archive !== undefined) {
       await unpackTar({ ...params.archive, into: places.unpacking, signal });
     } else if (existsSync(params.target)) {
+      if (params.keepsCopy === true) await copyEntries(params.target, places.unpacking, signal);
       await setAttributes(places.unpacking, await lstat(params.target));
     }
     await run("sync", ["--file-system", places.unpacking], { signal });
   } catch (error) {
     await remove(places.unpacking);
     throw error;
+  }
+}
+
+/** Copies all entries but those that replacements keep; shares their blocks where the file system can. */
+async function copyEntries(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const names = (await readdir(from)).filter((name) => !name.startsWith(keptPrefix));
+  for (const name of names) {
+    const argv = ["--archive", "--reflink=auto", "--no-target-directory", "--"];
+    await run("cp", [...argv, join(from, name), join(to, name)], { signal });
   }
 }
 

@@ -1,0 +1,118 @@
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { diff } from "../lab/compare.ts";
+import { snapshot } from "../lab/snapshot.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { gatewayState } from "../lab/writers.ts";
+import { asTarKeepsIt, byHand } from "./support/by-hand.ts";
+import { keeper, stackFlags, startKeeper } from "./support/keeper.ts";
+
+async function told(args: readonly string[]) {
+  const { result, stderr } = await keeper(args);
+  if (process.env.SHOW !== undefined) console.log(stderr);
+  return result;
+}
+
+function flags(stack: LabStack, backup: string): string[] {
+  return [...stackFlags(stack, join(stack.scratch, "repository")), "--backup", backup];
+}
+
+async function ready(stack: LabStack): Promise<void> {
+  await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "180", "--no-recreate"]);
+}
+
+async function psql(stack: LabStack, sql: string): Promise<void> {
+  const argv = ["psql", "-v", "ON_ERROR_STOP=1", "-U", "sophon", "-d", "sophon", "-c", sql];
+  await stack.compose(["exec", "-T", "postgres", ...argv]);
+}
+
+async function redisCli(stack: LabStack, ...words: readonly string[]): Promise<void> {
+  await stack.compose(["exec", "-T", "redis", "redis-cli", "-e", ...words]);
+}
+
+async function loseChunks(stack: LabStack): Promise<void> {
+  const answer = await fetch(`${stack.qdrantUrl}/collections/sophon/points/delete?wait=true`, {
+    method: "POST",
+    headers: { "api-key": stack.credentials.qdrantKey, "content-type": "application/json" },
+    body: JSON.stringify({ points: [1, 3, 5, 7] }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
+describe("the backups of the Sophon page", () => {
+  it("personal: the data directory, archived while it serves, comes back whole, or the state before does", async () => {
+    await using stack = await createStack({ tier: "personal", name: "hm-personal" });
+    const made = await byHand(stack, "data");
+    const before = asTarKeepsIt(await snapshot(stack));
+    const [archive = ""] = await readdir(made);
+    const backup = join(made, archive);
+
+    expect(await told(["verify", ...flags(stack, backup)])).toMatchObject({ result: "verified" });
+    expect(await told(["restore", ...flags(stack, backup), "--dry-run"])).toMatchObject({
+      result: "planned",
+      plan: { stores: [{ name: "data", replaces: stack.dataDir, by: [archive] }] },
+    });
+
+    await writeFile(join(stack.dataDir, "newer-than-the-backup"), "precious");
+    const newer = await snapshot(stack);
+    const failed = await told(["restore", ...flags(stack, backup), "--health-timeout", "1ms"]);
+    expect(failed).toMatchObject({ result: "rolled-back" });
+    expect(diff(newer, await snapshot(stack))).toEqual([]);
+
+    // The page's own case: everything is down, and the data is gone.
+    await stack.compose(["stop", "--timeout", "5"]);
+    await rm(join(stack.dataDir, "security"), { recursive: true });
+    await rm(join(stack.dataDir, "data"), { recursive: true });
+    const restored = await told(["restore", ...flags(stack, backup)]);
+    expect(restored.reason ?? restored.result).toBe("restored");
+    await ready(stack);
+    expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
+    expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
+    expect(await readdir(restored.setAside[0])).toContain("newer-than-the-backup");
+  });
+
+  it("enterprise: each store that was copied by hand comes back by content, and nothing else is touched", async () => {
+    await using stack = await createStack({ tier: "enterprise", name: "hm-enterprise" });
+    const made = await byHand(stack, "data", "dump", "qdrant", "redis");
+    const sql = await byHand(stack, "sql");
+    const before = asTarKeepsIt(await snapshot(stack));
+    const verified = await told(["verify", ...flags(stack, made)]);
+    expect(verified.reason ?? verified.result).toBe("verified");
+    expect(await told(["verify", ...flags(stack, sql)])).toMatchObject({ result: "verified" });
+
+    await wreck(stack);
+    const restored = await told(["restore", ...flags(stack, made)]);
+    expect(restored.reason ?? restored.result).toBe("restored");
+    expect(restored.setAside).toHaveLength(4);
+    await ready(stack);
+    expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
+
+    await psql(stack, 'DROP TABLE "Messages" CASCADE; CREATE TABLE newer (id int)');
+    const newer = await snapshot(stack);
+    const cut = startKeeper(["restore", ...flags(stack, sql)]);
+    // Whichever side of the kill the database is on: all of it comes back.
+    await cut.says(/Restore postgres/);
+    cut.kill("SIGKILL");
+    await cut.ended;
+    const at = stackFlags(stack, join(stack.scratch, "repository"));
+    expect(["recovered", "unchanged"]).toContain((await told(["recover", ...at])).result);
+    await ready(stack);
+    expect(diff(newer, await snapshot(stack))).toEqual([]);
+
+    const again = await told(["restore", ...flags(stack, sql)]);
+    expect(again.reason ?? again.result).toBe("restored");
+    await ready(stack);
+    expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
+  });
+});
+
+async function wreck(stack: LabStack): Promise<void> {
+  await stack.compose(["stop", "--timeout", "5", "sophon-gateway"]);
+  await rm(join(stack.dataDir, "security"), { recursive: true });
+  await writeFile(join(stack.dataDir, "left-by-a-newer-version"), "new");
+  await psql(stack, 'DROP TABLE "Messages" CASCADE; CREATE TABLE newer (id int)');
+  await loseChunks(stack);
+  await redisCli(stack, "FLUSHALL");
+  await redisCli(stack, "SET", "newer", "1");
+}
