@@ -6,7 +6,8 @@ export const restoreInputs = {
     kind: "text",
     default: "latest",
     commands: ["verify", "restore", "upgrade-test"],
-    about: "The backup: an id, a path, or latest.",
+    about:
+      "The backup: an id, a path, or latest; for verify and restore also a file that was made by hand as the Sophon page says, or a directory of such files.",
   },
   level: {
     kind: "choice",

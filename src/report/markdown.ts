@@ -17,6 +17,7 @@ export function summaryMarkdown(result: Result): string {
     components(result.components ?? []),
     listing(result),
     checks(result.checks ?? []),
+    list("Not known", result.unknown ?? []),
     lastLines(result),
     retention(result),
     list("Warnings", result.warnings ?? []),

@@ -16,6 +16,7 @@ export function resultText(result: Result): string {
     backupTable(result),
     planText(result.plan),
     checkLines(result),
+    ...(result.unknown ?? []).map((line) => `not known    ${line}`),
     idLine("recovered first", result.recovered),
     idLine("removed", result.removed),
     ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),

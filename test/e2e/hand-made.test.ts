@@ -2,20 +2,22 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
+import { dockerUser } from "../lab/engine-user.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack, type LabStack } from "../lab/stack.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { asTarKeepsIt, byHand } from "./support/by-hand.ts";
-import { keeper, stackFlags, startKeeper } from "./support/keeper.ts";
+import { type Caller, keeper, stackFlags, startKeeper } from "./support/keeper.ts";
 
-async function told(args: readonly string[]) {
-  const { result, stderr } = await keeper(args);
+async function told(args: readonly string[], as: Caller = "root") {
+  const { result, stderr } = await keeper(args, { as });
   if (process.env.SHOW !== undefined) console.log(stderr);
   return result;
 }
 
-function flags(stack: LabStack, backup: string): string[] {
-  return [...stackFlags(stack, join(stack.scratch, "repository")), "--backup", backup];
+function flags(stack: LabStack, backup: string, as: Caller = "root"): string[] {
+  const repository = join(stack.scratch, as === "root" ? "repository" : "repository-of-user");
+  return [...stackFlags(stack, repository), "--backup", backup];
 }
 
 async function ready(stack: LabStack): Promise<void> {
@@ -40,9 +42,12 @@ async function loseChunks(stack: LabStack): Promise<void> {
   if (!answer.ok) throw new Error(await answer.text());
 }
 
-describe("the backups of the Sophon page", () => {
+// Two restores of a whole stack, one of them undone, on a machine that others load, too.
+describe("the backups of the Sophon page", { timeout: 1_800_000 }, () => {
   it("personal: the data directory, archived while it serves, comes back whole, or the state before does", async () => {
-    await using stack = await createStack({ tier: "personal", name: "hm-personal" });
+    await using stack = await createStack({
+      ...{ tier: "personal", name: "hm-personal", owner: dockerUser },
+    });
     const made = await byHand(stack, "data");
     const before = asTarKeepsIt(await snapshot(stack));
     const [archive = ""] = await readdir(made);
@@ -60,11 +65,14 @@ describe("the backups of the Sophon page", () => {
     expect(failed).toMatchObject({ result: "rolled-back" });
     expect(diff(newer, await snapshot(stack))).toEqual([]);
 
-    // The page's own case: everything is down, and the data is gone.
-    await stack.compose(["stop", "--timeout", "5"]);
+    // The page's own case: everything is down, and the data is gone. For a user of the docker group, too.
+    const user = "docker user";
+    await stack.compose(["down", "--timeout", "5"]);
     await rm(join(stack.dataDir, "security"), { recursive: true });
     await rm(join(stack.dataDir, "data"), { recursive: true });
-    const restored = await told(["restore", ...flags(stack, backup)]);
+    expect(await told(["restore", ...flags(stack, backup)])).toMatchObject({ result: "refused" });
+    await stack.compose(["up", "--no-start"]);
+    const restored = await told(["restore", ...flags(stack, backup, user)], user);
     expect(restored.reason ?? restored.result).toBe("restored");
     await ready(stack);
     expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
@@ -91,14 +99,15 @@ describe("the backups of the Sophon page", () => {
     await psql(stack, 'DROP TABLE "Messages" CASCADE; CREATE TABLE newer (id int)');
     const newer = await snapshot(stack);
     const cut = startKeeper(["restore", ...flags(stack, sql)]);
-    // Whichever side of the kill the database is on: all of it comes back.
     await cut.says(/Restore postgres/);
     cut.kill("SIGKILL");
-    await cut.ended;
-    const at = stackFlags(stack, join(stack.scratch, "repository"));
-    expect(["recovered", "unchanged"]).toContain((await told(["recover", ...at])).result);
-    await ready(stack);
-    expect(diff(newer, await snapshot(stack))).toEqual([]);
+    const { result: finished } = await cut.ended;
+    if (finished === undefined) {
+      const at = stackFlags(stack, join(stack.scratch, "repository"));
+      expect(await told(["recover", ...at])).toMatchObject({ result: "recovered" });
+      await ready(stack);
+      expect(diff(newer, await snapshot(stack))).toEqual([]);
+    }
 
     const again = await told(["restore", ...flags(stack, sql)]);
     expect(again.reason ?? again.result).toBe("restored");

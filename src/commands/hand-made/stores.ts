@@ -8,11 +8,11 @@ import { handMadeRedis } from "../../hand-made/redis-volume.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options.ts";
-import type { ServerKind } from "../../stack/server-kind.ts";
+import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
 import { version } from "../../version.ts";
 import type { Host, Workbench } from "../host.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
-import { dataMount, serverContainer, vaultKeyOf } from "./places.ts";
+import { dataMount, isApplication, serverContainer, vaultKeyOf } from "./places.ts";
 
 /** What the stack that is there now is asked for. */
 export interface StoresRequest {
@@ -57,8 +57,9 @@ export function manifestOf(
   for (const container of containers) {
     const { service, imageReference: image, imageId, state, restartPolicy } = container;
     const replicas = containers.filter((other) => other.service === service).length;
-    // After the `docker compose down` of the page nothing runs, and all but what ends by itself is to run again.
-    const runs = state === "running" || !/^(no|)$/.test(restartPolicy);
+    // After the `docker compose down` of the page nothing runs: what does not end by itself is to run again.
+    const lasts = isApplication(container) || kindOfContainer(container) !== undefined;
+    const runs = state === "running" || lasts || !/^(no|)$/.test(restartPolicy);
     services[service] = {
       ...{ image, imageId, repoDigest: null, replicas },
       state: runs ? "running" : state,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../lab/run.ts";
 import type { Snapshot } from "../../lab/snapshot.ts";
@@ -28,6 +28,7 @@ export async function byHand(stack: LabStack, ...parts: readonly PageCommand[]):
   const place = join(stack.scratch, "by-hand");
   await mkdir(place, { recursive: true });
   const directory = await mkdtemp(`${place}/`);
+  await chmod(directory, 0o755);
   const env = {
     ...process.env,
     ...stack.env,
