@@ -189,18 +189,29 @@ async function judged(
   done: Promise<{ exitCode: number; stderr: string }>,
   lines: LineCollector,
 ): Promise<TarWarnings> {
-  const { exitCode, stderr } = await done;
+  const { exitCode, stderr } = await done.catch((error: unknown) => {
+    throw plainly(error, lines);
+  });
   const { warnings, unknown } = parseTarMessages(lines.all());
   // Exit 0 says that whatever else it mentioned (a time in the future) was harmless.
   if (exitCode === 0 || unknown.length === 0) return warnings;
-  throw new ExecError({
-    command: "tar",
-    exitCode,
-    signal: null,
-    timedOut: false,
-    stderr: unknown.slice(-6).join("\n") || stderr,
-    stdout: "",
-  });
+  throw tarError({ exitCode, signal: null, timedOut: false }, unknown, stderr);
+}
+
+/** Without twenty options, and without what tar always says of a socket: how it ended, and its complaints. */
+function plainly(error: unknown, lines: LineCollector): unknown {
+  const ended = error instanceof ExecError && (error.exitCode !== null || error.signal !== null);
+  if (!ended) return error;
+  return tarError(error, parseTarMessages(lines.all()).unknown, "");
+}
+
+function tarError(
+  { exitCode, signal, timedOut }: Pick<ExecError, "exitCode" | "signal" | "timedOut">,
+  complaints: readonly string[],
+  otherwise: string,
+): ExecError {
+  const stderr = complaints.slice(-6).join("\n") || otherwise;
+  return new ExecError({ command: "tar", exitCode, signal, timedOut, stderr, stdout: "" });
 }
 
 /** Whole lines out of pieces of text. */

@@ -90,10 +90,10 @@ export async function heldDownload(stack: LabStack): Promise<Moment> {
   };
 }
 
-/** The name of the helper container that works for a stack's operation, once there is one that mounts a path. */
+/** The name of the helper container that works for a stack's operation, once there is one that mounts all these paths. */
 export async function helperAtWork(
   stack: Pick<LabStack, "projectName">,
-  mounting: string,
+  ...mounting: readonly string[]
 ): Promise<string> {
   const format = '{{.Names}} {{.Label "sophon-keeper.operation"}} {{.Mounts}}';
   const filter = "label=sophon-keeper.kind=helper";
@@ -103,7 +103,8 @@ export async function helperAtWork(
     const [name] =
       helpers.find(
         ([, operation = "", ...mounts]) =>
-          operation.startsWith(stack.projectName) && mounts.join(" ").includes(mounting),
+          operation.startsWith(stack.projectName) &&
+          mounting.every((path) => mounts.join(" ").includes(path)),
       ) ?? [];
     return name;
   });

@@ -8,6 +8,15 @@ import { BackupFailedError, LockedError } from "../../../src/core/errors.ts";
 
 const note = (line: string) => appendFileSync(process.env.TEST_NOTES ?? "", `${line}\n`);
 
+/** A secret as a program's output may hold it: plain, in a URL, in JSON, as hex, in an encoded header. */
+function leaks(secret: string): string[] {
+  const encoded = ["", "u:", "user:"].map((before) =>
+    Buffer.from(`${before}${secret}`).toString("base64"),
+  );
+  const hex = Buffer.from(secret).toString("hex");
+  return [secret, encodeURIComponent(secret), JSON.stringify({ secret }), hex, ...encoded];
+}
+
 const endings: Readonly<Record<string, Command>> = {
   good: async (options, { reporter }) => {
     await reporter.group("Copying", async () => reporter.info(`of ${options.projectName}`));
@@ -15,9 +24,11 @@ const endings: Readonly<Record<string, Command>> = {
     return { result: "backed-up", seconds: 3, backupId: "demo-1", path: "/b/demo-1", components };
   },
   leaky: async (options, { reporter }) => {
-    const phrase = options.passphrase ?? "";
-    reporter.warning(`opened with ${phrase} and ${encodeURIComponent(phrase)}`);
-    return { result: "backed-up", seconds: 1, warnings: [phrase] };
+    const forms = leaks(options.passphrase ?? "");
+    reporter.warning(`opened with ${forms.join(" and ")}`);
+    for (const form of forms) reporter.info(`tried ${form}`);
+    await reporter.group(`With ${forms.join(", ")}`, async () => reporter.debug(forms.join()));
+    return { result: "backed-up", seconds: 1, warnings: forms };
   },
   failing: async () => {
     throw new BackupFailedError("disk full", { hint: "make room", evidence: "ENOSPC" });
