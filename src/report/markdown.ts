@@ -20,6 +20,7 @@ export function summaryMarkdown(result: Result): string {
     list("Not known", result.unknown ?? []),
     lastLines(result),
     retention(result),
+    delivery(result),
     list("Warnings", result.warnings ?? []),
     result.result === "backed-up" ? howToRestore(result) : "",
   ];
@@ -120,16 +121,30 @@ function retention(result: Result): string {
   return `**Retention**: ${result.kept === undefined ? "" : `${kept.length} kept, `}${gone}`;
 }
 
+function delivery({ artifact }: Result): string {
+  if (artifact === undefined) return "";
+  const { name, bytes, sha256 } = artifact;
+  return `**Off the host**: artifact \`${name}\`, ${formatBytes(bytes)}, SHA-256 \`${sha256}\``;
+}
+
 function howToRestore(result: Result): string {
   const encrypted = (result.components ?? []).length > 0 && result.encrypted !== false;
   const open = encrypted ? "age -d -i KEY data.tar.zst.age | zstd -d" : "zstd -dc data.tar.zst";
-  const command = `cd ${result.path ?? "BACKUP"}\n${open} | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C "$SOPHON_DATA"`;
+  const path = result.path ?? "BACKUP";
+  const identity = encrypted ? " --identity KEY" : "";
   return [
     "<details><summary>How to restore</summary>",
     "",
-    "The command that brings each component back by hand is its `recovery` in `manifest.json`. For the data directory:",
+    "With the tool, which verifies the backup first and keeps what is there now until the restored stack is well:",
     "",
-    fenced(command, "sh"),
+    fenced(`sophon-keeper restore --backup ${path}${identity}`, "sh"),
+    "",
+    "By hand: the command that brings each component back is its `recovery` in `manifest.json`. For the data directory, with the stack stopped and into an empty one:",
+    "",
+    fenced(
+      `cd ${path}\n${open} | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C "$SOPHON_DATA"`,
+      "sh",
+    ),
     "",
     "</details>",
   ].join("\n");

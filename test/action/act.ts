@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -14,6 +14,16 @@ const root = join(import.meta.dirname, "..", "..");
 export interface WorkflowRun {
   readonly code: number | null;
   readonly log: string;
+  /** The action's own steps, in the order of their ends, with what the runner was told by each. */
+  readonly steps: readonly ToldStep[];
+}
+
+/** What one step of the action wrote into the runner's files. */
+export interface ToldStep {
+  readonly mode: string;
+  readonly entry: "main" | "post";
+  readonly summary: string;
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
 /**
@@ -42,7 +52,10 @@ export class ActRunner implements AsyncDisposable {
     }
   }
 
-  /** Runs a workflow; `replace` changes the paths of an example to those of a test. */
+  /**
+   * Runs a workflow; `replace` changes the paths of an example to those of a test. `after` is a shell script that
+   * the machine runs after each step of the action, with the step's environment: what befalls a host at night.
+   */
   async run(
     workflow: string,
     options: {
@@ -51,6 +64,8 @@ export class ActRunner implements AsyncDisposable {
       readonly variables?: Readonly<Record<string, string>>;
       /** What the person who starts the workflow types. */
       readonly inputs?: Readonly<Record<string, string>>;
+      readonly secrets?: Readonly<Record<string, string>>;
+      readonly after?: string;
     } = {},
   ): Promise<WorkflowRun> {
     const repository = await mkdtemp(join(this.#directory, "repository-"));
@@ -63,6 +78,9 @@ export class ActRunner implements AsyncDisposable {
     await using proxy = await startArtifactProxy(port, this.artifacts);
     const variables = Object.entries(options.variables ?? {});
     const typed = Object.entries(options.inputs ?? {});
+    const secrets = options.secrets ?? {};
+    const told = join(repository, "told");
+    const node = await watchedNode(join(repository, "bin"), told, options.after ?? ":");
     const args = [
       options.event ?? "workflow_dispatch",
       `--workflows=${file}`,
@@ -77,19 +95,22 @@ export class ActRunner implements AsyncDisposable {
       "--no-cache-server",
       ...variables.map(([name, value]) => `--var=${name}=${value}`),
       ...typed.map(([name, value]) => `--input=${name}=${value}`),
+      // Their values come from the environment, where no other user of this host can read them.
+      ...Object.keys(secrets).map((name) => `--secret=${name}`),
     ];
     const child = spawn(actPath(), args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         HOME: this.#directory,
         // A step runs the Node that a runner brings along: that of the tests.
-        PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
+        PATH: [node, dirname(process.execPath), process.env.PATH].join(delimiter),
+        ...secrets,
         ACTIONS_RUNTIME_URL: proxy.url,
       },
     });
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-    return { code: await ended, log: stdout + stderr };
+    return { code: await ended, log: stdout + stderr, steps: await toldSteps(told) };
   }
 
   /** What act's artifact server keeps. */
@@ -105,6 +126,51 @@ export class ActRunner implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * A directory with a `node` that runs the real one and keeps what the step told the runner, which act itself shows
+ * nowhere.
+ */
+async function watchedNode(bin: string, told: string, after: string): Promise<string> {
+  await Promise.all([bin, told].map((path) => mkdir(path)));
+  const lines = [
+    "#!/bin/bash",
+    // act asks Node where it is, and goes round this one otherwise.
+    `case "$*" in *process.execPath*) echo "${bin}/node"; exit ;; esac`,
+    `"${process.execPath}" "$@"`,
+    "code=$?",
+    // Those of a program that is no step of the action are not kept.
+    'case "$1" in */dist/main.js | */dist/post.js) ;; *) exit $code ;; esac',
+    `to=$(mktemp -d "${told}/$(date +%s%N)-XXXX")`,
+    'printf "%s" "$INPUT_MODE" > "$to/mode"; basename "$1" .js > "$to/entry"',
+    'cat "$GITHUB_STEP_SUMMARY" > "$to/summary"; cat "$GITHUB_OUTPUT" > "$to/outputs"',
+    after,
+    "exit $code",
+  ];
+  await writeFile(join(bin, "node"), `${lines.join("\n")}\n`, { mode: 0o755 });
+  return bin;
+}
+
+async function toldSteps(told: string): Promise<ToldStep[]> {
+  const steps = (await readdir(told)).toSorted();
+  return await Promise.all(
+    steps.map(async (step) => {
+      const read = (name: string) => readFile(join(told, step, name), "utf8");
+      return {
+        mode: await read("mode"),
+        entry: (await read("entry")).trim() as ToldStep["entry"],
+        summary: await read("summary"),
+        outputs: outputsOf(await read("outputs")),
+      };
+    }),
+  );
+}
+
+/** `name<<DELIMITER`, lines, `DELIMITER`: as a step writes its outputs. */
+function outputsOf(text: string): Record<string, string> {
+  const found = text.matchAll(/^([\w-]+)<<(\S+)\n([\s\S]*?)\n?\2$/gm);
+  return Object.fromEntries([...found].map(([, name, , value]) => [name, value]));
 }
 
 async function freePort(): Promise<number> {

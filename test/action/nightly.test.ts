@@ -1,82 +1,153 @@
-import { execFileSync } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { type AgeKey, ageKey } from "../e2e/support/keeper.ts";
+import { leaksInBytes } from "../e2e/support/leaks.ts";
 import { ensureAct } from "../lab/act.ts";
+import { run } from "../lab/run.ts";
 import { createStack, type LabStack } from "../lab/stack.ts";
-import { ActRunner } from "./act.ts";
+import { ActRunner, type ToldStep, type WorkflowRun } from "./act.ts";
 
 // The workflow of a user, as it is in examples/, on this host as its self-hosted runner.
 
 const examples = join(import.meta.dirname, "..", "..", "examples");
 let stack: LabStack;
 let act: ActRunner;
-let key: { readonly file: string; readonly recipient: string };
+let key: AgeKey;
+let proofKey: string;
 
 beforeAll(async () => {
   await ensureAct();
   [stack, act] = await Promise.all([
-    createStack({ tier: "pro", name: "nightly", writers: true }),
+    createStack({ tier: "personal", name: "nightly", writers: 10 }),
     ActRunner.start(),
   ]);
-  const identity = execFileSync("age-keygen", {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const file = join(stack.scratch, "backup.key");
-  await writeFile(file, identity);
-  key = { file, recipient: /age1\w+/.exec(identity)?.[0] ?? "" };
+  key = await ageKey(stack);
+  const text = await readFile(key.identity, "utf8");
+  proofKey = /AGE-SECRET-KEY-1\w+/.exec(text)?.[0] ?? "";
 });
 afterAll(async () => {
   await act?.[Symbol.asyncDispose]();
   await stack?.[Symbol.asyncDispose]();
 });
 
-async function nightly(recipients: string) {
-  const paths = `project-directory: ${stack.directory}\n          repository: ${stack.scratch}/repository`;
+async function nightly(recipients: string, after?: string): Promise<WorkflowRun> {
+  const paths = `project-directory: ${stack.directory}\n          repository: ${repository()}`;
   return await act.run(await readFile(join(examples, "nightly.yml"), "utf8"), {
     replace: { "project-directory: /srv/sophon": paths },
     variables: { SOPHON_BACKUP_RECIPIENTS: recipients },
+    secrets: { SOPHON_VERIFY_IDENTITY: proofKey },
+    ...(after === undefined ? {} : { after }),
   });
 }
 
-it("makes a backup, puts it into an artifact that the real tools open, and tells no secret", async () => {
-  const run = await nightly(key.recipient);
-  expect(run.log).toContain("Job succeeded");
-  expect(run.code).toBe(0);
-  const [, id = ""] = /\| backed-up (\S+)/.exec(run.log) ?? [];
+it("backs up, uploads, and proves that it restores: green, told in full, and tells no secret", async () => {
+  const night = await nightly(key.recipient);
+  expect(night.log).toContain("Job succeeded");
+  expect(night.code).toBe(0);
+  const [backup, proof] = mainSteps(night);
+  const id = String(backup.outputs["backup-id"]);
   expect(id).toMatch(new RegExp(`^${stack.projectName}-\\d{8}T\\d{6}Z-[0-9a-f]{4}$`));
+  expect(night.log).toContain(`| backed-up ${id}, its test restore verified`);
 
-  const artifact = await act.artifact(`${id}.tar`);
-  const unpacked = join(stack.scratch, "artifact");
-  execFileSync("mkdir", [unpacked]);
-  execFileSync("tar", ["-xf", "-", "-C", unpacked], { input: artifact });
-  const files = execFileSync("ls", ["-A", unpacked], { encoding: "utf8" }).trim().split("\n");
-  expect(files).toContain("manifest.json.age");
-  expect(files.filter((name) => !name.endsWith(".age"))).toEqual([]);
-
-  const open = `age -d -i "$1" data.tar.zst.age | zstd -d | tar -tf -`;
-  const listed = execFileSync("bash", ["-o", "pipefail", "-c", open, "-", key.file], {
-    cwd: unpacked,
-    encoding: "utf8",
-    maxBuffer: 2 ** 26,
-  });
-  expect(listed).toContain("security/vault.key");
-  const manifest = execFileSync("age", ["-d", "-i", key.file, "manifest.json.age"], {
-    cwd: unpacked,
-  });
-  const kept = join(stack.scratch, "repository", "backups", id, "manifest.json");
-  expect(manifest.equals(await readFile(kept))).toBe(true);
-
-  for (const secret of stack.secrets) {
-    expect(run.log.includes(secret)).toBe(false);
-    expect(artifact.includes(secret)).toBe(false);
+  expectBackupTold(backup, id);
+  expectProofTold(proof, id);
+  await expectArtifact(id);
+  for (const text of [
+    night.log,
+    ...night.steps.flatMap(({ summary, outputs }) => [summary, JSON.stringify(outputs)]),
+  ]) {
+    expect(leaksInBytes("told", Buffer.from(text), [...stack.secrets, proofKey])).toEqual([]);
   }
 });
 
-it("refuses to upload without a recipient, before anything is done", async () => {
-  const run = await nightly("");
-  expect(run.code).not.toBe(0);
-  expect(run.log).toContain("upload is artifact, but nothing encrypts the backup");
-  expect(run.log).toMatch(/\| refused/);
+it("is red when the backup is found damaged, and says so first", async () => {
+  const flip = `
+if [ "$INPUT_MODE $(basename "$1")" = "backup main.js" ]; then
+  file=$(ls -d ${repository()}/backups/*/data.tar.zst.age | sort | tail -n 1)
+  printf '\\x00\\xff\\x00\\xff' | dd of="$file" bs=1 seek=3000 conv=notrunc status=none
+fi`;
+  const night = await nightly(key.recipient, flip);
+  expect(night.code).not.toBe(0);
+  expect(night.log).toContain("Job failed");
+  const [backup, proof] = mainSteps(night);
+  expect(backup.outputs.result).toBe("backed-up");
+  expect(proof.outputs).toMatchObject({
+    result: "damaged",
+    "exit-code": "4",
+    "reason-class": "damaged",
+  });
+  expect(proof.summary).toMatch(/^## ❌ Sophon Keeper: damaged\n/);
+  expect(proof.summary).toMatch(/\| ❌ \| checksum \| data \| .*SHA-256 differs/);
+  expect(night.log).toMatch(/::error|\u2757.*damaged/);
+  expect(night.log).toContain("its test restore damaged");
 });
+
+it("refuses to upload without a recipient, before anything is done", async () => {
+  const before = await readdir(join(repository(), "backups"));
+  const night = await nightly("");
+  expect(night.code).not.toBe(0);
+  expect(night.log).toContain("upload is artifact, but nothing encrypts the backup");
+  expect(night.log).toMatch(/\| refused , its test restore was not made/);
+  expect(await readdir(join(repository(), "backups"))).toEqual(before);
+});
+
+function repository(): string {
+  return join(stack.scratch, "repository");
+}
+
+function mainSteps({ steps }: WorkflowRun): [backup: ToldStep, proof: ToldStep] {
+  const main = steps.filter(({ entry }) => entry === "main");
+  expect(main.map(({ mode }) => mode)).toEqual(["backup", "verify"]);
+  return main as [ToldStep, ToldStep];
+}
+
+function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
+  const path = join(repository(), "backups", id);
+  expect(outputs).toMatchObject({
+    ...{ result: "backed-up", "exit-code": "0", "backup-id": id, path },
+    ...{ "artifact-name": `${id}.tar`, reason: "", "reason-class": "" },
+    ...{
+      bytes: expect.stringMatching(/^\d{4,}$/),
+      seconds: expect.stringMatching(/^\d+(\.\d+)?$/),
+    },
+  });
+  expect(outputs["artifact-id"]).toMatch(/^\d+$/);
+  expect(JSON.parse(String(outputs.json))).toMatchObject({
+    result: "backed-up",
+    backupId: id,
+    path,
+  });
+  console.log(summary);
+  const lines = summary.split("\n");
+  expect(lines[0]).toBe("## ✅ Sophon Keeper: backed-up");
+  expect(lines[2]).toMatch(new RegExp(`^\`${id}\` · level checksum · `));
+}
+
+function expectProofTold({ summary, outputs }: ToldStep, id: string): void {
+  console.log(summary);
+  expect(outputs).toMatchObject({ result: "verified", "exit-code": "0", "backup-id": id });
+}
+
+async function expectArtifact(id: string): Promise<void> {
+  const unpacked = join(stack.scratch, "artifact");
+  await run(["mkdir", unpacked]);
+  await run(["tar", "-xf", "-", "-C", unpacked], { input: await act.artifact(`${id}.tar`) });
+  const files = await readdir(unpacked);
+  expect(files).toContain("manifest.json.age");
+  expect(files.filter((name) => !name.endsWith(".age"))).toEqual([]);
+  const open = 'age -d -i "$1" data.tar.zst.age | zstd -d | tar -tf -';
+  const shell = ["bash", "-o", "pipefail", "-c", open, "bash", key.identity];
+  expect(await run(shell, { cwd: unpacked })).toContain("security/vault.key");
+  const manifest = await run([
+    "age",
+    "-d",
+    "-i",
+    key.identity,
+    join(unpacked, "manifest.json.age"),
+  ]);
+  const kept = join(repository(), "backups", id, "manifest.json");
+  expect(manifest).toBe(await readFile(kept, "utf8"));
+  const bytes = await act.artifact(`${id}.tar`);
+  expect(leaksInBytes("artifact", bytes, stack.secrets)).toEqual([]);
+}
