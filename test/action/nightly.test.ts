@@ -43,6 +43,8 @@ async function nightly(recipients: string, after?: string): Promise<WorkflowRun>
 
 it("backs up, uploads, and proves that it restores: green, told in full, and tells no secret", async () => {
   const night = await nightly(key.recipient);
+  if (process.env.SHOW_SUMMARY !== undefined)
+    console.log(night.steps.map(({ summary }) => summary).join("\n"));
   expect(night.log).toContain("Job succeeded");
   expect(night.code).toBe(0);
   const [backup, proof] = mainSteps(night);
@@ -77,7 +79,7 @@ fi`;
     "exit-code": "4",
     "reason-class": "damaged",
   });
-  expect(proof.summary).toMatch(/^## ❌ Sophon Keeper: damaged\n/);
+  expect(proof.summary).toMatch(/^## ❌ Sophon Keeper: damaged\b/);
   expect(proof.summary).toMatch(/\| ❌ \| checksum \| data \| .*SHA-256 differs/);
   expect(night.log).toMatch(/::error|\u2757.*damaged/);
   expect(night.log).toContain("its test restore damaged");
@@ -102,6 +104,7 @@ function mainSteps({ steps }: WorkflowRun): [backup: ToldStep, proof: ToldStep] 
   return main as [ToldStep, ToldStep];
 }
 
+/** Read by a person in the summary of the run: everything that the backup must tell is in it. */
 function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
   const path = join(repository(), "backups", id);
   expect(outputs).toMatchObject({
@@ -118,15 +121,31 @@ function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
     backupId: id,
     path,
   });
-  console.log(summary);
-  const lines = summary.split("\n");
-  expect(lines[0]).toBe("## ✅ Sophon Keeper: backed-up");
-  expect(lines[2]).toMatch(new RegExp(`^\`${id}\` · level checksum · `));
+  const [first, , facts] = summary.split("\n");
+  expect(first).toBe("## ✅ Sophon Keeper: backed-up");
+  expect(facts).toMatch(new RegExp(`^backup ${id} · level checksum · took `));
+  expect(summary).toContain("| component | store | holds | data | stored | time | speed |");
+  const [size, time, speed] = ["[\\d.]+ [KM]?i?B", "[\\d.]+ s", "[\\d.]+ [KM]iB/s"];
+  const row = (name: string, holds: string) =>
+    new RegExp(
+      `^\\| ${name} \\| ${name} \\| ${holds} \\| ${size} \\| ${size} \\| ${time} \\| (${speed})? \\|$`,
+      "m",
+    );
+  expect(summary).toMatch(row("stack", "\\d+ files.*"));
+  expect(summary).toMatch(row("data", "\\d+ files, \\d+ directories, .*"));
+  expect(summary).toMatch(new RegExp(`^\\| \\*\\*total\\*\\* .* \\*\\*${size}\\*\\* `, "m"));
+  expect(summary).toContain("**Retention**: 1 kept, nothing removed");
+  expect(summary).toContain(`**Off the host**: artifact \`${id}.tar\`, `);
+  expect(summary).toContain(`sophon-keeper restore --backup ${path} --identity KEY`);
+  expect(summary).toContain(`cd ${path}\nage -d -i KEY data.tar.zst.age | zstd -d | tar `);
 }
 
 function expectProofTold({ summary, outputs }: ToldStep, id: string): void {
-  console.log(summary);
   expect(outputs).toMatchObject({ result: "verified", "exit-code": "0", "backup-id": id });
+  expect(JSON.parse(String(outputs.json))).toMatchObject({ level: "restore" });
+  expect(summary).toMatch(/^## ✅ Sophon Keeper: verified\n/);
+  expect(summary).toMatch(/\| ✅ \| health \| sophon-gateway \| healthy \|/);
+  expect(summary).toMatch(/\| ✅ \| recovery time \| {2}\| restored and serving after [\d.]+ s \|/);
 }
 
 async function expectArtifact(id: string): Promise<void> {

@@ -2,9 +2,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCommand, run, tryRun } from "./run.ts";
 import { labDirectory } from "./state.ts";
+import { addTrixie, installPackages, osRelease } from "./tools.ts";
 
 /** The version of act that the lab is tried with. */
 export const actVersion = "v0.2.89";
+
+/** Where Debian's package puts Go, which is not on the PATH. */
+const packagedGo = "/usr/lib/go-1.24/bin/go";
 
 /** Where the lab's act is: built from source, so that nothing but a Go module proxy is needed. */
 export function actPath(): string {
@@ -17,7 +21,7 @@ export async function actMissing(): Promise<string | undefined> {
   return found.code === 0 ? undefined : `act is not built (${actPath()}): npm run lab up`;
 }
 
-/** Builds act, which runs the action as a workflow does, unless this version is there. Needs Go. */
+/** Builds act, which runs the action as a workflow does, unless this version is there. Brings Go along if it is missing. */
 export async function ensureAct(): Promise<string> {
   const wanted = actVersion.slice(1);
   const found = await tryRun([actPath(), "--version"]);
@@ -27,16 +31,35 @@ export async function ensureAct(): Promise<string> {
   ) {
     return `act ${wanted}, there`;
   }
-  if (!(await hasCommand("go"))) throw new Error("building act needs Go 1.24 or later on the PATH");
+  const go = await ensureGo();
   const directory = join(labDirectory(), "bin");
   await mkdir(directory, { recursive: true });
-  const env = { ...process.env, GOBIN: directory, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
+  // A Go that is older than act asks for fetches the one that it needs.
+  const toolchain = { GOTOOLCHAIN: "auto", CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
+  const env = { ...process.env, ...toolchain, GOBIN: directory };
   // Nice: compiling it must not slow down what the tests wait for.
-  await run(["nice", "-n", "19", "go", "install", `github.com/nektos/act@${actVersion}`], { env });
+  await run(["nice", "-n", "19", go, "install", `github.com/nektos/act@${actVersion}`], { env });
   return `act ${wanted}, built`;
 }
 
+/** The `go` command: the one on the PATH, or else Debian's or Ubuntu's own. */
+async function ensureGo(): Promise<string> {
+  if (await hasCommand("go")) return "go";
+  const { id, version } = await osRelease();
+  if (id !== "debian") {
+    await installPackages(["golang-go"]);
+    return "go";
+  }
+  // Bookworm's own is too old to fetch a newer one.
+  if (version === "12") await addTrixie();
+  if (!(await hasCommand(packagedGo))) {
+    await installPackages([version === "12" ? "golang-1.24-go/trixie" : "golang-1.24-go"]);
+  }
+  return packagedGo;
+}
+
 async function builtVersion(): Promise<string | undefined> {
-  const result = await tryRun(["go", "version", "-m", actPath()]);
+  const go = (await hasCommand("go")) ? "go" : packagedGo;
+  const result = await tryRun([go, "version", "-m", actPath()]);
   return /^\s*mod\s+github\.com\/nektos\/act\s+(\S+)/m.exec(result.stdout)?.[1];
 }

@@ -28,6 +28,8 @@ const labPackages: Readonly<Record<string, string>> = {
   iptables: "iptables",
   "docker-registry": "docker-registry",
   psql: "postgresql-client",
+  // `docker top` runs it on the host.
+  ps: "procps",
 };
 
 /** The keys of the Debian archive, from the package `debian-archive-keyring`. */
