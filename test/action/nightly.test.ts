@@ -43,8 +43,6 @@ async function nightly(recipients: string, after?: string): Promise<WorkflowRun>
 
 it("backs up, uploads, and proves that it restores: green, told in full, and tells no secret", async () => {
   const night = await nightly(key.recipient);
-  if (process.env.SHOW_SUMMARY !== undefined)
-    console.log(night.steps.map(({ summary }) => summary).join("\n"));
   expect(night.log).toContain("Job succeeded");
   expect(night.code).toBe(0);
   const [backup, proof] = mainSteps(night);
