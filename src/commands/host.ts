@@ -4,6 +4,7 @@ import type { ScratchProject } from "../model/scratch-project.ts";
 import type { ComposeModel, ContainerState, DiscoveredStore, Stack } from "../model/stack.ts";
 import type { Options } from "../options.ts";
 import type { Engine } from "../stack/engine.ts";
+import type { FirstStart } from "../stack/first-start.ts";
 import type { ScratchStack } from "../stack/scratch.ts";
 import type { ServerKind } from "../stack/server-kind.ts";
 import type { SharedUse } from "../stack/shared.ts";
@@ -81,6 +82,8 @@ export interface Host {
     kind: ServerKind,
     model: ComposeModel,
   ): Promise<DiscoveredStore | undefined>;
+  /** Makes a server's first start in another directory than its own; see `stack/first-start.ts`. */
+  startFirst(start: FirstStart, signal: AbortSignal): Promise<boolean>;
   /** Containers outside of the stack that use the places of its stores. */
   sharedUses(stack: Pick<Stack, "project" | "stores">): Promise<readonly SharedUse[]>;
   /** Prepares an isolated copy of a stack; nothing of it exists before its `create`. */

@@ -11,6 +11,7 @@ import type { Options } from "../options.ts";
 import { createContainers } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
+import { startFirst } from "../stack/first-start.ts";
 import { checkHost } from "../stack/host.ts";
 import { inspectImage, repoDigest } from "../stack/images.ts";
 import { acquireLock } from "../stack/lock.ts";
@@ -71,6 +72,7 @@ export function createHost(): Host {
     hasImage: async (imageId) => (await inspectImage(await engine(), imageId)) !== undefined,
     containersOf: async (project) => containersOf(await engine(), project),
     serverOf: async (container, kind, model) => serverOf(await engine(), container, kind, model),
+    startFirst: async (start, signal) => startFirst(await engine(), start, signal),
     sharedUses: async (stack) => findSharedUses(await engine(), stack),
     openScratch: async (project, operationId) => openScratch(await engine(), project, operationId),
     removeDeadScratches: async () => removeDeadScratches(await engine()),

@@ -10,11 +10,11 @@ import { stateOf } from "./support/state.ts";
 
 /**
  * `SOPHON_KEEPER_RESTORE_MATRIX=all` kills at every line of the journal, on a whole enterprise stack too, and at a
- * hundred random moments; without it a personal stack takes every line, an enterprise stack some.
+ * fifty random moments; without it a personal stack takes every line, an enterprise stack some.
  */
 const all = process.env.SOPHON_KEEPER_RESTORE_MATRIX === "all";
-/** Before anything is set aside, half way, with the broker's volume in place, with a database filled. */
-const sample = [1, 4, 8, 10];
+/** Half of it set aside; the broker back in its place; a database being filled. */
+const sample = [4, 8, 11];
 
 /** How the containers stand, which may have been started anew meanwhile. */
 async function statesOf(stack: LabStack) {

@@ -1,7 +1,8 @@
+import { basename } from "node:path";
 import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
-import { treeDiscard, treeReplace } from "../../stores/tree/replace.ts";
+import { placingFor, treeDiscard, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { readJournal } from "../../upgrade/journal.ts";
 import { fillStores } from "../scratch/restore.ts";
@@ -76,9 +77,9 @@ interface SetAside {
 
 async function emptyPlaces(
   { session }: PrepareRequest,
-  { stores, isNew }: Prepared,
+  { stores, containers, isNew }: Prepared,
 ): Promise<SetAside[]> {
-  const { journal, tasks, dependencies, id } = session;
+  const { journal, tasks, dependencies, host, id } = session;
   const done: SetAside[] = [];
   for (const { store, mount } of stores) {
     const target = mount.source;
@@ -91,9 +92,16 @@ async function emptyPlaces(
     };
     journal.append("restore", "set-aside", replacement);
     const params = { target, stamp, keepsCopy: store.isPart === true };
-    const { aside } = await tasks.run(treeReplace, params, place, dependencies.signal);
+    const empty = () => tasks.run(treeReplace, params, place, dependencies.signal);
+    const { aside } = await empty();
     if (!isNew(mount)) dependencies.reporter.info(`${store.name}: what was there is in ${aside}`);
     done.push({ aside, isNew: isNew(mount), replacement });
+    const placing = params.keepsCopy ? undefined : placingFor(target, aside);
+    const [server] = containers.filter(({ service }) => service === store.service);
+    if (store.kind !== "postgres" || placing === undefined || server === undefined) continue;
+    const first = { container: server.id, mountTarget: mount.target, directory: basename(placing) };
+    // A mount point is never empty now; PostgreSQL begins in nothing else.
+    if (await host.startFirst({ ...first, operationId: id }, dependencies.signal)) await empty();
   }
   return done;
 }

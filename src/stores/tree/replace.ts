@@ -94,6 +94,14 @@ export const treeDiscard: NamedTask<TreeReplacement, null> = {
   },
 };
 
+/**
+ * Where content may be made for a target whose old content was set aside inside of it: the next {@link treeReplace} with
+ * the same stamp moves it in, and {@link treePutBack} removes it. Undefined where what was set aside lies beside.
+ */
+export function placingFor(target: string, aside: string): string | undefined {
+  return dirname(aside) === target ? `${aside}.placing` : undefined;
+}
+
 async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
   const inside = await isMountPoint(target);
