@@ -54,11 +54,12 @@ function timeline(result: Result): string {
   const bars = timelineBars(result);
   if (bars.length === 0) return "";
   const cells = bars.map(({ name, fromSeconds, seconds, left, width, isDowntime }) => {
-    const before = Math.round((left / 100) * barLength);
+    const before = Math.min(barLength - 1, Math.round((left / 100) * barLength));
     const length = Math.max(1, Math.min(barLength - before, Math.round((width / 100) * barLength)));
     const blocks = `${"·".repeat(before)}${(isDowntime ? "▓" : "█").repeat(length)}`;
     const title = isDowntime ? "**downtime**" : name;
-    return [title, clockText(fromSeconds), formatSeconds(seconds), blocks];
+    // As code, so that every sign is as wide as the next one.
+    return [title, clockText(fromSeconds), formatSeconds(seconds), `\`${blocks}\``];
   });
   return table(["phase", "at", "took", ""], cells);
 }

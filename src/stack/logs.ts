@@ -28,14 +28,18 @@ export async function readLog(
 /**
  * Whether the log of a container can be read back, and whether it says anything. Drivers that send it away have a copy
  * on the host from Engine 20.10 on, unless that is switched off.
+ *
+ * @param within - only what was logged between these two times, in seconds since 1970
  */
 export async function logKind(
   engine: Pick<Engine, "docker">,
   container: string,
+  within: { readonly since?: number; readonly until?: number } = {},
 ): Promise<"unreadable" | "empty" | "text"> {
   const found = engine.docker.getContainer(container);
+  const options = { stdout: true, stderr: true, follow: false, tail: 1, ...within } as const;
   try {
-    const log = await orMissing(found.logs({ stdout: true, stderr: true, follow: false, tail: 1 }));
+    const log = await orMissing(found.logs(options));
     return log === undefined || (log as unknown as Buffer).length === 0 ? "empty" : "text";
   } catch (error) {
     // 501, and 500 from older engines: "configured logging driver does not support reading".

@@ -6,6 +6,7 @@ import { formatBytes } from "../../core/format.ts";
 import type { ContainerState, DiscoveredStore, Stack } from "../../model/stack.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
+import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { within } from "../../stack/shared.ts";
 import { startOrder } from "../restore-point/writers.ts";
 import { refuseOtherChanges } from "./changes.ts";
@@ -113,8 +114,12 @@ function quietened(
   };
 }
 
+/** What is logged later may be about requests, of which a new container gets none at first. */
+const startSeconds = 60;
+
 /**
- * The upgraded containers that have logged something.
+ * The upgraded containers that should log: those that said something when they were started, and the gateway if it
+ * ever said anything.
  *
  * @throws RefusedError for an upgraded service whose log the engine cannot give back.
  */
@@ -124,9 +129,12 @@ async function whoLogged(
   targets: Readonly<Record<string, Target>>,
 ): Promise<string[]> {
   const logged: string[] = [];
-  for (const { id, name, service, logDriver, state } of containers) {
+  for (const { id, name, service, logDriver, state, startedAt, imageReference } of containers) {
     if (!(service in targets)) continue;
-    const kind = await logKind(engine, id);
+    const since = Math.floor(Date.parse(startedAt) / 1000);
+    const isOwn = isGateway(sophonProfile, service, imageReference);
+    const start = isOwn || Number.isNaN(since) ? {} : { since, until: since + startSeconds };
+    const kind = await logKind(engine, id, start);
     if (kind === "unreadable") throw noLog(service, logDriver);
     if (kind === "text" && state === "running") logged.push(name);
   }
