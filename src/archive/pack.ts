@@ -140,10 +140,15 @@ function roundUp(bytes: number, unit: number): number {
  * @throws as `readArchive` does, and {@link ExecError} when tar fails.
  */
 export async function unpackTar(
-  request: ReadRequest & { readonly into: string; readonly members?: readonly string[] },
+  request: ReadRequest & {
+    readonly into: string;
+    readonly members?: readonly string[];
+    /** False for a look at what only root could give back as it was: all belongs to this user. */
+    readonly owners?: boolean;
+  },
 ): Promise<void> {
   const lines = new LineCollector();
-  const child = spawnStream("tar", unpackArguments(request.into, request.members), {
+  const child = spawnStream("tar", unpackArguments(request.into, request.members, request.owners), {
     addEnv: TAR_ENVIRONMENT,
     pipeInput: true,
     signal: request.signal,

@@ -74,12 +74,16 @@ export function packArguments(request: PackRequest): string[] {
 }
 
 /** The arguments that make GNU tar unpack stdin into a directory, exactly as it was packed. */
-export function unpackArguments(into: string, members: readonly string[] = []): string[] {
+export function unpackArguments(
+  into: string,
+  members: readonly string[] = [],
+  owners = true,
+): string[] {
   return [
     "--extract",
     "--file=-",
     "--same-permissions",
-    "--same-owner",
+    owners ? "--same-owner" : "--no-same-owner",
     ...FIDELITY,
     "--delay-directory-restore",
     "--warning=no-timestamp",

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, RefusedError } from "../core/errors.ts";
 import { manifestFile, parseManifest } from "../model/manifest.ts";
-import type { Result } from "../model/result.ts";
+import type { Check, Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import type { SourceOptions } from "../stores/reader.ts";
 import { readJournal } from "../upgrade/journal.ts";
@@ -11,6 +11,7 @@ import type { Dependencies } from "./command.ts";
 import { handMadeAt } from "./hand-made/examine.ts";
 import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
 import type { Host } from "./host.ts";
+import { plannedInto, restoreInto, targetDirectory } from "./restore/directory.ts";
 import { rollbackFailed, rolledBack } from "./restore/failure.ts";
 import { requireImages } from "./restore/images.ts";
 import { type RestoreSession, restoreJournal } from "./restore/journal.ts";
@@ -19,11 +20,13 @@ import { chosenStores, type PlacedStore } from "./restore/places.ts";
 import { planned } from "./restore/planned.ts";
 import { type StackNow, stackNow } from "./restore/stack.ts";
 import { undoRestore } from "./restore/undo.ts";
-import { openStackSource } from "./scratch/source.ts";
+import { stackOf } from "./scratch/source.ts";
 import { storesOf } from "./scratch/stores.ts";
+import { withUnpacked } from "./sealed-file.ts";
 import { withSession } from "./session.ts";
 import { type FoundBackup, findBackup } from "./verify/find.ts";
-import { failureOf, record, verifyLevelsOf } from "./verify/levels.ts";
+import { failureOf, record, verdictOf, verifyLevelsOf } from "./verify/levels.ts";
+import { checkSealed } from "./verify/sealed.ts";
 
 type RestoreDependencies = Dependencies & { readonly host: Host };
 
@@ -34,20 +37,18 @@ type RestoreDependencies = Dependencies & { readonly host: Host };
  * @throws RefusedError before anything is touched; KeeperError with exit 6 when the state before is back, with exit 7 when
  * it is not; LockedError, CancelledError.
  */
-export async function restore(
-  options: Options,
-  dependencies: RestoreDependencies,
-): Promise<Result> {
-  const { clock, host } = dependencies;
+export async function restore(given: Options, dependencies: RestoreDependencies): Promise<Result> {
+  const { clock } = dependencies;
   const begun = clock.monotonicMs();
-  const seconds = () => (clock.monotonicMs() - begun) / 1000;
-  if (options.target !== "live") {
-    throw new RefusedError(`target is "${options.target}": only live can be restored`, {
-      class: "input",
-    });
-  }
+  const options = await withUnpacked(given, dependencies);
+  const directory = options.target === "live" ? undefined : await targetDirectory(options.target);
   const handMade = await handMadeAt(options.backup);
   if (handMade !== undefined) {
+    if (directory !== undefined) {
+      throw new RefusedError("target: what was made by hand is plain files already", {
+        class: "input",
+      });
+    }
     return await restoreHandMade(handMade, options, dependencies, (request) =>
       runHandMade(request, options, dependencies),
     );
@@ -58,23 +59,61 @@ export async function restore(
     identities: options.identity,
     passphrase: options.passphrase,
   };
-  const about = { backupId: found.id, path: found.directory };
+  const outcome =
+    directory === undefined
+      ? await restoreStack(found, source, options, dependencies)
+      : await restoreElsewhere(directory, found, source, options, dependencies);
+  const seconds = (clock.monotonicMs() - begun) / 1000;
+  // What a person waits for who has nothing but the backup.
+  const recovery = outcome.result === "restored" ? { recoverySeconds: seconds } : {};
+  return { ...outcome, ...recovery, backupId: found.id, path: found.directory, seconds };
+}
+
+/** A result of which the backup and the time are missing. */
+type Outcome = Pick<Result, "result" | "checks"> & { readonly [member: string]: unknown };
+
+/** Into a directory of its own: no stack is touched, and no engine is asked where owners can be given back without. */
+async function restoreElsewhere(
+  directory: string,
+  found: FoundBackup,
+  source: SourceOptions,
+  options: Options,
+  dependencies: RestoreDependencies,
+): Promise<Outcome> {
+  const proof = await prove(found, source, dependencies, "checksum");
+  if (proof.manifest === undefined || proof.verdict !== "verified") return unproven(proof.checks);
+  const { manifest } = proof;
+  const sealed = await checkSealed(source, manifest, dependencies.signal);
+  if (sealed.status !== "pass") return unproven([...proof.checks, sealed]);
+  if (options.dryRun) {
+    return { result: "planned", plan: plannedInto(directory, manifest, options) };
+  }
+  const backup = { manifest, source };
+  const { checks = [], ...told } = await restoreInto(directory, backup, options, dependencies);
+  return { result: "restored", ...told, checks: [...proof.checks, sealed, ...checks] };
+}
+
+async function restoreStack(
+  found: FoundBackup,
+  source: SourceOptions,
+  options: Options,
+  dependencies: RestoreDependencies,
+): Promise<Outcome> {
+  const { host } = dependencies;
   const images = await ownImages(source, options, dependencies);
-  const proof = await prove(found, source, dependencies);
+  const proof = await prove(found, source, dependencies, "contents");
   if (proof.manifest === undefined || proof.verdict !== "verified") {
-    const reason = { class: proof.verdict, message: failureOf(proof.checks) };
     if (images instanceof RefusedError && proof.verdict !== "damaged") throw images;
-    return { result: proof.verdict, seconds: seconds(), checks: proof.checks, ...about, reason };
+    return unproven(proof.checks);
   }
   if (images instanceof RefusedError) throw images;
   const { manifest } = proof;
-  await using files = await openStackSource(manifest, source, dependencies.signal);
+  const files = await stackOf(manifest, source, dependencies.signal);
   const stack = await stackNow(files, options, host);
   const stores = chosenStores(storesOf(manifest), options.only);
   if (options.dryRun) {
     const request = { manifest, source, files, stack, stores };
-    const plan = await planned(request, options, dependencies);
-    return { result: "planned", seconds: seconds(), ...about, plan };
+    return { result: "planned", plan: await planned(request, options, dependencies) };
   }
   const own = { ...withRepository(options, found), projectName: stack.project };
   const now = {
@@ -91,14 +130,16 @@ export async function restore(
   );
   return {
     result: "restored",
-    seconds: seconds(),
-    ...about,
+    ...restored,
     checks: [...proof.checks, ...restored.checks],
-    downtimeSeconds: restored.downtimeSeconds,
-    setAside: restored.setAside,
     recovered,
     warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
   };
+}
+
+function unproven(checks: readonly Check[]): Outcome {
+  const result = verdictOf(checks) === "damaged" ? "damaged" : "unverifiable";
+  return { result, checks, reason: { class: result, message: failureOf(checks) } };
 }
 
 /**
@@ -155,11 +196,16 @@ async function runHandMade(
   );
 }
 
-async function prove(found: FoundBackup, source: SourceOptions, dependencies: RestoreDependencies) {
+async function prove(
+  found: FoundBackup,
+  source: SourceOptions,
+  dependencies: RestoreDependencies,
+  level: "checksum" | "contents",
+) {
   const operationId = `restore-${randomBytes(4).toString("hex")}`;
   const checkRestore = async () => [];
   const proof = await verifyLevelsOf(
-    { found, level: "contents", source, operationId, checkRestore },
+    { found, level, source, operationId, checkRestore },
     dependencies,
   );
   const warning = await record(found, proof, dependencies);

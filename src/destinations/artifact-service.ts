@@ -25,6 +25,14 @@ export function githubArtifacts(environment: RunnerEnvironment): ArtifactService
       const { artifacts } = await client.listArtifacts({ latest: true });
       return artifacts;
     },
+    async download(id, into, expected) {
+      const client = await newClient();
+      const { digestMismatch = false } = await client.downloadArtifact(id, {
+        path: into,
+        ...(expected === undefined ? {} : { expectedHash: expected }),
+      });
+      return { isOther: digestMismatch };
+    },
     async remove(name) {
       const client = await newClient();
       await client.deleteArtifact(name);

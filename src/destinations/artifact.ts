@@ -1,5 +1,6 @@
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
+import { DamagedError, describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
 import { formatBytes } from "../core/format.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type { Delivery, Destination } from "./destination.ts";
@@ -25,6 +26,12 @@ export interface ArtifactService {
     retentionDays: number | undefined,
   ): Promise<{ id?: number; digest?: string }>;
   list(): Promise<readonly ListedArtifact[]>;
+  /** Writes what an artifact holds into a directory, and says whether its digest is another than expected. */
+  download(
+    id: number,
+    into: string,
+    expected: string | undefined,
+  ): Promise<{ readonly isOther: boolean }>;
   remove(name: string): Promise<void>;
 }
 
@@ -34,6 +41,34 @@ export function artifactDestination(service: ArtifactService): Destination {
     refuseUnready() {
       if (service.unusable === undefined) return;
       throw new RefusedError(`upload is artifact: ${service.unusable}`, { class: "no-artifacts" });
+    },
+    async fetch(name, into, { reporter, signal }) {
+      const all = await service.list();
+      const found = all
+        .filter((one) => (name === undefined ? one.name.endsWith(".tar") : one.name === name))
+        .toSorted((a, b) => b.id - a.id)[0];
+      if (found === undefined) {
+        const names = all.map((one) => one.name).join(", ");
+        throw new RefusedError(`this run has no artifact ${name ?? "of a backup"}`, {
+          class: "no-backup",
+          hint: `there is ${names === "" ? "none at all" : names}; of another run, download it in a step before and give the path of the .tar as backup`,
+        });
+      }
+      reporter.info(`artifact ${found.name}: ${formatBytes(found.size)}`);
+      const { isOther } = await service.download(found.id, into, found.digest);
+      signal.throwIfAborted();
+      if (isOther) {
+        throw new DamagedError(
+          `the artifact ${found.name} is not what was uploaded: its digest differs`,
+        );
+      }
+      const [file, ...more] = await readdir(into);
+      if (file === undefined || more.length > 0) {
+        throw new RefusedError(`the artifact ${found.name} is not one file`, {
+          class: "no-backup",
+        });
+      }
+      return join(into, file);
     },
     async deliver({ backupId, directory, name, retentionDays }, { reporter, signal }) {
       const files = await sealedFiles(directory);

@@ -42,4 +42,18 @@ export interface Destination {
     shipment: Shipment,
     context: { readonly reporter: Reporter; readonly signal: AbortSignal },
   ): Promise<Delivery>;
+
+  /**
+   * Brings a delivery back as the one file that was sent.
+   *
+   * @param name - what it is called there; undefined: the newest of this run
+   * @param into - an existing directory
+   * @returns the path of the file.
+   * @throws RefusedError when there is none of that name.
+   */
+  fetch(
+    name: string | undefined,
+    into: string,
+    context: { readonly reporter: Reporter; readonly signal: AbortSignal },
+  ): Promise<string>;
 }

@@ -58,8 +58,9 @@ export const backupInputs = {
   },
   "artifact-name": {
     kind: "text",
-    commands: ["backup"],
-    about: "Name of the artifact, unique in the run. Default: the id of the backup, with .tar.",
+    commands: ["backup", "restore"],
+    about:
+      "Name of the artifact, unique in the run. Default: the id of the backup, with .tar; for a restore, the newest one of the run.",
   },
   "artifact-retention-days": {
     kind: "integer",

@@ -1,4 +1,4 @@
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { NamedTask } from "../core/task.ts";
 
@@ -6,6 +6,18 @@ import type { NamedTask } from "../core/task.ts";
 export const measureTrees: NamedTask<{ readonly paths: readonly string[] }, number[]> = {
   name: "trees.measure",
   run: ({ paths }, { signal }) => Promise.all(paths.map((path) => sizeOf(path, signal))),
+};
+
+/** What may still be written where a path is, and which file system that is. */
+export const freeSpace: NamedTask<
+  { readonly path: string },
+  { readonly freeBytes: number; readonly device: string }
+> = {
+  name: "disk.free",
+  run: async ({ path }) => {
+    const [{ bavail, bsize }, { dev }] = await Promise.all([statfs(path), stat(path)]);
+    return { freeBytes: bavail * bsize, device: String(dev) };
+  },
 };
 
 const statBlockBytes = 512;

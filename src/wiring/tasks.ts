@@ -11,6 +11,7 @@ import { adoptDump } from "../hand-made/redis-volume.ts";
 import { statFiles } from "../stack/files.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
+import { extractComponents } from "../stores/extract.ts";
 import { sqliteMigrations } from "../stores/migrations.ts";
 import {
   backupQdrant,
@@ -27,7 +28,7 @@ import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
-import { measureTrees } from "../stores/tree-size.ts";
+import { freeSpace, measureTrees } from "../stores/tree-size.ts";
 
 /** Every task that a helper container can be asked to run. */
 export const taskRegistry: readonly NamedTask<never, unknown>[] = [
@@ -36,7 +37,9 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   copyFrozen,
   deltaTask,
   estimateCopy,
+  extractComponents,
   forgetSnapshots,
+  freeSpace,
   listSnapshots,
   lookTask,
   measureQdrant,

@@ -11,8 +11,8 @@ import {
   stackUnpack,
   type UnpackedRoot,
 } from "../../stores/stack-files/unpack.ts";
+import type { StackFiles } from "../../stores/stack-files.ts";
 import type { Workbench } from "../host.ts";
-import type { StackSource } from "../scratch/source.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { StackNow } from "./stack.ts";
 
@@ -20,7 +20,7 @@ import type { StackNow } from "./stack.ts";
 export interface FilesRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
-  readonly files: Pick<StackSource, "index" | "model">;
+  readonly files: StackFiles;
   readonly moved: StackMove | undefined;
   readonly tasks: Workbench["tasks"];
   readonly signal: AbortSignal;
@@ -80,6 +80,15 @@ export function standing(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
 }
 
+/** On a bare host the directory around a new one may not be there yet: what is mounted must be. */
+export function standingPlace({ mounts }: TaskPlace): TaskPlace {
+  return {
+    mounts: mounts.map((mount) =>
+      mount.volume === undefined ? { ...mount, path: standing(mount.path) } : mount,
+    ),
+  };
+}
+
 /**
  * Refuses files of which Compose makes another stack than the backup is of, images apart.
  *
@@ -100,14 +109,16 @@ export function refuseOtherStack(
     files === ""
       ? `what Compose makes of the backup's files is not what ran when it was made: ${difference} differs`
       : `${files}: there already, and not as in the backup: ${difference} differs`,
-    {
-      class: "other-files",
-      hint:
-        files === ""
-          ? "a variable came from the shell then: set it in the env file beside the compose file, `docker compose up --no-start`, and restore then"
-          : `move them away to have those of the backup, or keep them: docker compose -p ${project} up --no-start, and restore then`,
-    },
+    { class: "other-files", hint: wayOut(moved, project, files !== "") },
   );
+}
+
+function wayOut(moved: StackMove | undefined, project: string, isThere: boolean): string {
+  const up = `docker compose -p ${project} up --no-start, and restore then`;
+  if (isThere) return `move them away to have those of the backup, or keep them: ${up}`;
+  return moved === undefined
+    ? `a variable came from the shell then: put the files there (target shows them), set it in the env file beside the compose file, ${up}`
+    : `they name paths below ${moved.from}: put them into ${moved.to} (target shows them), change the paths, ${up}`;
 }
 
 function movedModel(model: ComposeModel, moved: StackMove): ComposeModel {

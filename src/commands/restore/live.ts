@@ -1,5 +1,4 @@
 import { basename } from "node:path";
-import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
 import { placingFor, treeDiscard, treeReplace } from "../../stores/tree/replace.ts";
@@ -7,7 +6,8 @@ import { replacementPlace } from "../../stores/tree/restore.ts";
 import { readJournal } from "../../upgrade/journal.ts";
 import { fillStores } from "../scratch/restore.ts";
 import { judgeLogs } from "./checks.ts";
-import { standing } from "./files.ts";
+import { standingPlace } from "./files.ts";
+import { compareHeads } from "./heads.ts";
 import { type JournalledReplacement, restoreJournal, restoreSteps } from "./journal.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
 import { forgetWork, placeOf } from "./undo.ts";
@@ -17,6 +17,7 @@ export interface LiveRestored {
   readonly checks: readonly Check[];
   /** Where the content before is now. */
   readonly setAside: readonly string[];
+  /** From the first container that was stopped (on a bare host, from the first file) until the last one was well. */
   readonly downtimeSeconds: number;
 }
 
@@ -40,8 +41,7 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
   const health = await reporter.group("Start the stack", () => startAll(request, prepared));
   refuseBad(health);
   const downtimeSeconds = (clock.monotonicMs() - begun) / 1000;
-  const logs = await judgeLogs(session, prepared.containers);
-  refuseBad(logs);
+  const checks = [...filled.checks, ...health, ...(await judge(request, prepared))];
   for (const { id, restartPolicy } of prepared.containers) {
     await session.containers.setRestartPolicy(id, restartPolicy);
   }
@@ -50,10 +50,23 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
     ...setAside.filter(({ isNew }) => isNew).map(({ replacement }) => replacement),
   ]);
   return {
-    checks: [...filled.checks, ...health, ...logs],
+    checks,
     setAside: setAside.filter(({ isNew }) => !isNew).map(({ aside }) => aside),
     downtimeSeconds,
   };
+}
+
+/** What level 3 of a verification looks at, too, once the application runs on what was restored. */
+async function judge(
+  { session, files }: PrepareRequest,
+  { stores, containers }: Prepared,
+): Promise<Check[]> {
+  const logs = await judgeLogs(session, containers);
+  refuseBad(logs);
+  const isOwnImage = files !== undefined && !session.options.keepImages;
+  const heads = await compareHeads(session, stores, containers, isOwnImage);
+  refuseBad(heads);
+  return [...logs, ...heads];
 }
 
 /** Removes what was emptied just before it was replaced, and what was kept for the way back. */
@@ -104,15 +117,6 @@ async function emptyPlaces(
     if (await host.startFirst({ ...first, operationId: id }, dependencies.signal)) await empty();
   }
   return done;
-}
-
-/** On a bare host the directory around a new one may not be there yet: what is mounted must be. */
-function standingPlace({ mounts }: TaskPlace): TaskPlace {
-  return {
-    mounts: mounts.map((mount) =>
-      mount.volume === undefined ? { ...mount, path: standing(mount.path) } : mount,
-    ),
-  };
 }
 
 async function fill(

@@ -1,9 +1,9 @@
 import type { Manifest } from "../../model/manifest.ts";
 import type { Options } from "../../options.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
+import type { StackFiles } from "../../stores/stack-files.ts";
 import type { Dependencies } from "../command.ts";
 import type { Host } from "../host.ts";
-import type { StackSource } from "../scratch/source.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
 import { lookAtFiles } from "./files.ts";
 import { findImages } from "./images.ts";
@@ -14,7 +14,7 @@ import { makingsOf, type StackNow } from "./stack.ts";
 export interface PlannedRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
-  readonly files: StackSource;
+  readonly files: StackFiles;
   readonly stack: StackNow;
   readonly stores: readonly BackedUpStore[];
 }

@@ -3,13 +3,14 @@ import type { ContainerState, Mount } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
+import type { StackFiles } from "../../stores/stack-files.ts";
 import { startOrder } from "../restore-point/writers.ts";
-import type { StackSource } from "../scratch/source.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
 import { makeContainers, planMaking, projectOf } from "./containers.ts";
 import { putFiles, refuseOtherStack } from "./files.ts";
 import type { RestoreSession, StoppedContainer } from "./journal.ts";
 import { mountOf, type PlacedStore } from "./places.ts";
+import { requireRoom } from "./space.ts";
 import { makingsOf, type StackNow } from "./stack.ts";
 
 /** What a restore of a stack is given. */
@@ -19,7 +20,7 @@ export interface PrepareRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   /** Undefined where the stack's own files stay as they are, whatever they are. */
-  readonly files: StackSource | undefined;
+  readonly files: StackFiles | undefined;
   readonly stores: readonly BackedUpStore[];
   readonly images: Readonly<Record<string, string>>;
   /** Throws a RefusedError for places that must not be replaced. */
@@ -58,7 +59,9 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const making = { session, stack, manifest, makings, images: request.images };
   const plan = isComplete ? undefined : await planMaking(making);
   const placedNow = stores.filter((store) => isComplete || hasMount(store, stack));
-  await refusePlaces(placed(placedNow, stack, stack.containers));
+  const there = placed(placedNow, stack, stack.containers);
+  await refusePlaces(there);
+  await requireRoom(session, there);
   const before = await reporter.group("Stop the stack", () => stopAll(session));
   const created =
     plan === undefined
@@ -67,7 +70,10 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const containers = created === undefined ? before : await madeContainers(session, stack, before);
   const now = await currentContainers(request);
   const all = placed(stores, stack, now);
-  if (created !== undefined) await refusePlaces(all);
+  if (created !== undefined) {
+    await refusePlaces(all);
+    await requireRoom(session, all);
+  }
   await session.repository.refuseInside(all.map(({ mount }) => mount.source));
   const knownBefore = new Set(before.map(({ service }) => service));
   return {

@@ -6,8 +6,8 @@ import type { ComposeProject } from "../../stack/compose.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import { locateProject } from "../../stack/project.ts";
 import { movedPath, type StackMove } from "../../stores/stack-files/unpack.ts";
+import type { StackFiles } from "../../stores/stack-files.ts";
 import type { Host } from "../host.ts";
-import type { StackSource } from "../scratch/source.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
 import { servicesOf } from "./places.ts";
 
@@ -25,7 +25,7 @@ export interface StackNow extends Stack {
  * @throws RefusedError where the files given do not exist.
  */
 export async function stackNow(
-  { model, index }: Pick<StackSource, "model" | "index">,
+  { model, index }: StackFiles,
   options: Options,
   host: Pick<Host, "engine">,
 ): Promise<StackNow> {

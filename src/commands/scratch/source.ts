@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import { UnverifiableError } from "../../core/errors.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
-import type { Manifest } from "../../model/manifest.ts";
+import type { Component, Manifest } from "../../model/manifest.ts";
 import { openComponent, readRequest, type SourceOptions } from "../../stores/reader.ts";
 import { FILES } from "../../stores/stack-files/pack.ts";
 import { readStackFiles, type StackFiles } from "../../stores/stack-files.ts";
@@ -23,17 +23,13 @@ export async function openStackSource(
   source: SourceOptions,
   signal: AbortSignal,
 ): Promise<StackSource> {
-  const component = manifest.components.find(({ store }) => store === "stack");
-  if (component === undefined) {
-    throw new UnverifiableError("the backup holds no compose model to bring a copy up from");
-  }
+  const component = stackComponent(manifest);
   const directory = await temporaryDirectory("sophon-keeper-stack-");
   try {
-    const stack = await readStackFiles(component, {
-      open: async () => openComponent(source, component, signal),
-    });
+    const stack = await stackOf(manifest, source, signal);
     const { compressed, decrypt, file } = readRequest(source, component);
-    await unpackTar({ file, compressed, decrypt, into: directory.path, signal });
+    const owners = process.geteuid?.() === 0;
+    await unpackTar({ file, compressed, decrypt, into: directory.path, owners, signal });
     const at = (path: string) => join(directory.path, FILES + path);
     return {
       ...stack,
@@ -44,4 +40,25 @@ export async function openStackSource(
     await directory[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The compose model of a backup and the index of its files, without the files themselves.
+ *
+ * @throws UnverifiableError for a backup without them.
+ */
+export async function stackOf(
+  manifest: Manifest,
+  source: SourceOptions,
+  signal: AbortSignal,
+): Promise<StackFiles> {
+  const component = stackComponent(manifest);
+  const open = async () => openComponent(source, component, signal);
+  return await readStackFiles(component, { open });
+}
+
+function stackComponent({ components }: Manifest): Component {
+  const component = components.find(({ store }) => store === "stack");
+  if (component !== undefined) return component;
+  throw new UnverifiableError("the backup holds no compose model to bring a stack up from");
 }

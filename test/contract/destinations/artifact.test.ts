@@ -49,6 +49,17 @@ class ShelfStandIn implements ArtifactService {
     }));
   }
 
+  async download(
+    id: number,
+    into: string,
+    expected: string | undefined,
+  ): Promise<{ isOther: boolean }> {
+    const found = (await this.list()).find((one) => one.id === id);
+    const content = this.shelf.get(found?.name ?? "") ?? Buffer.alloc(0);
+    await writeFile(join(into, found?.name ?? ""), content);
+    return { isOther: expected !== undefined && expected !== `sha256:${sha256(content)}` };
+  }
+
   async remove(name: string): Promise<void> {
     this.shelf.delete(name);
   }
@@ -120,6 +131,36 @@ describe("artifactDestination", () => {
     const service = new ShelfStandIn();
     service.failure = new Error("quota used up");
     await expect(deliver(service)).rejects.toThrow(/could not be uploaded: quota used up/);
+  });
+});
+
+describe("artifactDestination, the way back", () => {
+  const fetch = async (service: ArtifactService, name?: string) => {
+    const into = await mkdtemp(join(directory, "fetched-"));
+    return await artifactDestination(service).fetch(name, into, {
+      reporter: silentReporter,
+      signal,
+    });
+  };
+
+  it("brings the one file back as it was sent", async () => {
+    const service = new ShelfStandIn();
+    await deliver(service);
+    const file = await fetch(service);
+    expect((await readFile(file)).equals(service.shelf.get("stack-1.tar") as Buffer)).toBe(true);
+  });
+
+  it("refuses a name that is not there, and tells those that are", async () => {
+    const service = new ShelfStandIn();
+    await deliver(service);
+    await expect(fetch(service, "nightly.tar")).rejects.toThrow(/no artifact nightly.tar/);
+  });
+
+  it("takes nothing of which the digest differs", async () => {
+    const service = new ShelfStandIn();
+    await deliver(service);
+    service.lie = { digest: `sha256:${"0".repeat(64)}` };
+    await expect(fetch(service)).rejects.toThrow(/not what was uploaded/);
   });
 });
 
