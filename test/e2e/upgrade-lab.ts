@@ -195,7 +195,7 @@ export async function expectAsBefore(
   stack: LabStack,
   before: StackSeen,
   what: string,
-  up: readonly string[] = [],
+  up: readonly string[] = ["--detach"],
 ) {
   expect(await statesOf(stack), what).toEqual(before.states);
   expect(diff(before.content, await snapshot(stack)), what).toEqual([]);
@@ -204,14 +204,18 @@ export async function expectAsBefore(
 }
 
 /**
- * It is healthy, nothing of an operation is left, and a plain `up` finds nothing to do; `up` is what else is given to
- * it, for a stack of which something is stopped.
+ * It is healthy, nothing of an operation is left, and a plain `up` finds nothing to do; `up` is how it is asked, where
+ * something is stopped and has to stay so.
  */
-export async function expectAtRest(stack: LabStack, what: string, up: readonly string[] = []) {
+export async function expectAtRest(
+  stack: LabStack,
+  what: string,
+  up: readonly string[] = ["--detach"],
+) {
   expect((await fetch(`${stack.gatewayUrl}/api/health`)).status, what).toBe(200);
   expect(await leftOf(stack), what).toEqual([]);
   const before = await containersOf(stack);
-  await stack.compose(["up", "--detach", ...up]);
+  await stack.compose(["up", ...up]);
   expect(await containersOf(stack), what).toEqual(before);
 }
 

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
+import { createStack } from "../lab/stack.ts";
+import { badVersions, wrecking } from "../lab/versions.ts";
+import { gatewayState } from "../lab/writers.ts";
+import {
+  expectAsBefore,
+  expectAtRest,
+  look,
+  startKeeper,
+  upgradeArguments,
+} from "./upgrade-lab.ts";
+
+describe("a live upgrade by a user of the docker group", () => {
+  // Every copy is made in a helper container: a busy machine takes minutes.
+  const timeout = 1_200_000;
+  it("goes back from a bad image, and forward to a good one", { timeout }, async () => {
+    await ensureDockerUser();
+    const owned = { tier: "personal", name: "upgrade-user", owner: dockerUser } as const;
+    await using stack = await createStack(owned);
+    const before = await look(stack);
+    const bad = await stack.publish(wrecking(badVersions["crash-loop"]));
+    const back = await startKeeper(upgradeArguments(stack, bad, "--soak", "30s"), "docker user")
+      .done;
+    expect(back.code, back.stderr).toBe(6);
+    await expectAsBefore(stack, before, "rolled back");
+    const good = await stack.publish("1.2.0");
+    const forward = await startKeeper(upgradeArguments(stack, good), "docker user").done;
+    expect(forward.code, forward.stderr).toBe(0);
+    expect((await gatewayState(stack)).version).toBe("1.2.0");
+    await expectAtRest(stack, "passed");
+  });
+});
