@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ephemeralIdentity } from "../src/archive/keys.ts";
+import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
 import { type Candidate, compare, machine } from "./measure.ts";
 
 /**
  * Our archive of a data directory, encrypted and hashed and fsynced, against what a person would
- * type and against restic's and borg's first backup. `node bench/backup.ts [--scale 1]
+ * type and against restic's and borg's first backup. `npm run bench -- backup [--scale 1]
  * [--rounds 5] [--directory /tmp] [--only ours,zstd]`. Needs zstd, restic, borgbackup and time.
  */
 const { values } = parseArgs({
@@ -24,7 +25,7 @@ const REFERENCE = '`tar -I "zstd -3 -T0"`';
 const base = mkdtempSync(join(values.directory, "sk-bench-"));
 const [data, out] = [join(base, "data"), join(base, "out")];
 const { recipient } = await ephemeralIdentity();
-const step = join(import.meta.dirname, "step.ts");
+const step = await bundledStep(join(base, "step"));
 const fresh = (): void => rmSync(out, { recursive: true, force: true });
 const secrets = { RESTIC_PASSWORD: "bench", BORG_PASSPHRASE: "bench", XDG_CACHE_HOME: base };
 const initialised = (command: string, words: string[]) => (): void => {
@@ -38,7 +39,7 @@ const initialised = (command: string, words: string[]) => (): void => {
 const candidates: Record<string, Candidate> = {
   ours: {
     name: "sophon-keeper's archive: encrypted, hashed, fsynced",
-    command: [process.execPath, step, "pack", data, out, recipient],
+    command: [...step, "pack", data, out, recipient],
     prepare: fresh,
   },
   zstd: {

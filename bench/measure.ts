@@ -75,7 +75,8 @@ export function machine(directory: string): string {
   return `${cpus().length} cores (${model?.model}), ${memory} GiB, Linux ${kernel}, ${disk}, Node ${process.version}, load ${load} at the start`;
 }
 
-function median(values: readonly number[]): number {
+/** The middle of some figures. */
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const [low = 0, high = 0] = [

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ephemeralIdentity } from "../src/archive/keys.ts";
+import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
 import { compare, machine } from "./measure.ts";
 
 /**
- * Reading an archive back against the tools: checksum, contents, restore. `node bench/archive.ts
+ * Reading an archive back against the tools: checksum, contents, restore. `npm run bench -- verify
  * [--scale 1] [--rounds 5] [--directory /tmp]`. Needs age, zstd and time.
  */
 const { values } = parseArgs({
@@ -22,11 +23,8 @@ const base = mkdtempSync(join(values.directory, "sk-bench-"));
 const [data, file, key, into] = ["data", "data.tar.zst.age", "key.txt", "into"].map((name) =>
   join(base, name),
 ) as [string, string, string, string];
-const ours = (...words: string[]) => [
-  process.execPath,
-  join(import.meta.dirname, "step.ts"),
-  ...words,
-];
+const step = await bundledStep(join(base, "step"));
+const ours = (...words: string[]) => [...step, ...words];
 const bash = (line: string) => ["bash", "-o", "pipefail", "-c", line];
 const opened = `age -d -i ${key} ${file} | zstd -d`;
 const emptied = (): void => {

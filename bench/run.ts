@@ -1,0 +1,13 @@
+import { join } from "node:path";
+
+/** `npm run bench -- backup | verify | downtime | delta [options]`; each file tells its options. */
+const names = ["backup", "verify", "downtime", "delta"];
+const [name = "", ...options] = process.argv.slice(2);
+if (names.includes(name)) {
+  const file = join(import.meta.dirname, `${name}.ts`);
+  process.argv.splice(1, process.argv.length, file, ...options);
+  await import(file);
+} else {
+  console.error(`npm run bench -- ${names.join(" | ")}`);
+  process.exitCode = 2;
+}
