@@ -1,4 +1,5 @@
 import { type KeyObject, randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
 import { Decrypter, Encrypter } from "age-encryption";
 import { DamagedError, RefusedError, UnverifiableError } from "../core/errors.ts";
 import { ByteReader } from "./bytes.ts";
@@ -84,7 +85,9 @@ async function makeHeader(
       return [];
     },
   });
-  const empty = await encrypter.encrypt(new Uint8Array());
+  // A stream, because the package takes bytes through fetch's Response, which is slow to load.
+  const parts = await encrypter.encrypt(new Blob([]).stream());
+  const empty = await buffer(parts);
   if (fileKey === undefined) throw new Error("the age header was made without a file key");
   return { header: empty.subarray(0, empty.length - EMPTY_PAYLOAD_BYTES), fileKey };
 }
