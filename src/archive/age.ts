@@ -4,6 +4,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { DamagedError, RefusedError, UnverifiableError } from "../core/errors.ts";
 import { ByteReader } from "./bytes.ts";
 import type { Identities, Recipients } from "./keys.ts";
+import type { OpenedHead } from "./opener.ts";
 import { passphraseIdentity, passphraseRecipient } from "./passphrase.ts";
 import { NONCE_BYTES, openPayload, payloadKey, sealPayload } from "./payload.ts";
 
@@ -58,13 +59,20 @@ export function decryptStream(
   return async function* decrypt(source) {
     const reader = new ByteReader(source);
     try {
-      const fileKey = await openHeader(await readHeader(reader), identities);
-      const nonce = await reader.upTo(NONCE_BYTES);
-      yield* openPayload(reader, payloadKey(fileKey, nonce));
+      const { key } = await openHead(reader, identities);
+      yield* openPayload(reader, key);
     } finally {
       await reader.close();
     }
   };
+}
+
+/** Reads what stands before the payload of an age file. Throws as {@link decryptStream} does. */
+export async function openHead(reader: ByteReader, identities: Identities): Promise<OpenedHead> {
+  const header = await readHeader(reader);
+  const fileKey = await openHeader(header, identities);
+  const nonce = await reader.upTo(NONCE_BYTES);
+  return { key: payloadKey(fileKey, nonce), headBytes: header.length + nonce.length };
 }
 
 async function makeHeader(

@@ -8,11 +8,11 @@ import {
 import { DamagedError } from "../core/errors.ts";
 import { asBuffer, type ByteReader } from "./bytes.ts";
 import { makeSealer } from "./sealer.ts";
+import { makeUnsealer } from "./unsealer.ts";
 
 /** Plaintext bytes of every STREAM chunk but the last (age specification, "Payload"). */
 const CHUNK_BYTES = 64 * 1024;
 const TAG_BYTES = 16;
-const CIPHER = "chacha20-poly1305";
 
 /** Bytes of the nonce that stands between an age header and its payload. */
 export const NONCE_BYTES = 16;
@@ -40,40 +40,12 @@ export async function* sealPayload(
  * before the damage have been yielded by then: nothing is good until the end was reached.
  */
 export async function* openPayload(reader: ByteReader, key: KeyObject): AsyncGenerator<Buffer> {
-  const counter = new Counter();
-  for (let first = true, last = false; !last; first = false) {
+  const unseal = makeUnsealer(createDecipheriv, key);
+  for (let last = false; !last; ) {
     const sealed = await reader.upTo(CHUNK_BYTES + TAG_BYTES);
-    if (sealed.length < TAG_BYTES) throw new DamagedError("the encrypted file is cut short");
     last = sealed.length < CHUNK_BYTES + TAG_BYTES || (await reader.atEnd());
-    const plain = openChunk(sealed, key, counter.next(last));
-    if (plain.length === 0 && !first) {
-      throw new DamagedError("the encrypted file ends in an empty chunk");
-    }
+    const plain = unseal(sealed, last);
+    if (typeof plain === "string") throw new DamagedError(plain);
     if (plain.length > 0) yield plain;
-  }
-}
-
-function openChunk(sealed: Buffer, key: KeyObject, nonce: Buffer): Buffer {
-  const end = sealed.length - TAG_BYTES;
-  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  decipher.setAuthTag(sealed.subarray(end));
-  const plain = decipher.update(sealed.subarray(0, end));
-  try {
-    decipher.final();
-  } catch (cause) {
-    throw new DamagedError("the encrypted file is damaged or cut short", { cause });
-  }
-  return plain;
-}
-
-/** 11 bytes of big-endian counter and the flag of the last chunk. */
-class Counter {
-  #count = 0;
-
-  next(last: boolean): Buffer {
-    const nonce = Buffer.alloc(12);
-    nonce.writeUIntBE(this.#count++, 5, 6);
-    nonce[11] = last ? 1 : 0;
-    return nonce;
   }
 }

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
-import { decryptStream } from "./age.ts";
-import { release } from "./bytes.ts";
+import { open, stat } from "node:fs/promises";
+import { decryptStream, openHead } from "./age.ts";
+import { ByteReader, release } from "./bytes.ts";
 import { decompress } from "./frames.ts";
 import { gunzip } from "./gzip.ts";
 import type { Identities } from "./keys.ts";
+import { type FileDigest, openThreaded } from "./opener.ts";
 import type { Observer } from "./sink.ts";
 
 /** What to read, and through what. */
@@ -31,6 +32,8 @@ export interface ReadArchive {
 
 /** Large reads: the thread pool is asked a few thousand times for a gigabyte, not tens of thousands. */
 const READ_BYTES = 512 * 1024;
+/** What is smaller is decrypted before a thread has started. */
+const THREAD_FROM_BYTES = 8 * 1024 * 1024;
 
 /**
  * The plain bytes of an archive, in order. Usable with `Readable.from`.
@@ -43,10 +46,9 @@ const READ_BYTES = 512 * 1024;
  */
 export async function* readArchive(
   request: ReadRequest,
-  rawObserver?: Observer,
+  onDigest?: (digest: FileDigest) => void,
 ): AsyncGenerator<Buffer> {
-  const raw = fileBytes(request, rawObserver);
-  const opened = request.decrypt === undefined ? raw : decryptStream(request.decrypt)(raw);
+  const opened = openedBytes(request, onDigest);
   const plain = plainOf(opened, request);
   const observers = request.observers ?? [];
   let plainBytes = 0;
@@ -69,38 +71,62 @@ function plainOf(
 
 /** Reads an archive to its last byte and keeps none of it. Throws as {@link readArchive} does. */
 export async function verifyArchive(request: ReadRequest): Promise<ReadArchive> {
-  const hash = createHash("sha256");
-  let bytes = 0;
+  let digest: FileDigest | undefined;
   let plainBytes = 0;
-  const raw: Observer = {
-    update(chunk) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    },
-  };
-  for await (const chunk of readArchive(request, raw)) {
+  const chunks = readArchive(request, (found) => {
+    digest = found;
+  });
+  for await (const chunk of chunks) {
     plainBytes += chunk.length;
     release(chunk);
   }
-  return { bytes, sha256: hash.digest("hex"), plainBytes };
+  if (digest === undefined) throw new Error("the archive was read without its digest");
+  return { ...digest, plainBytes };
+}
+
+async function* openedBytes(
+  request: ReadRequest,
+  onDigest?: (digest: FileDigest) => void,
+): AsyncGenerator<Buffer> {
+  const { file, decrypt, signal } = request;
+  if (decrypt === undefined) {
+    yield* fileBytes(request, onDigest);
+  } else if ((await stat(file)).size < THREAD_FROM_BYTES) {
+    yield* decryptStream(decrypt)(fileBytes(request, onDigest));
+  } else {
+    const reader = new ByteReader(fileBytes(request));
+    const head = await openHead(reader, decrypt).finally(() => reader.close());
+    await using handle = await open(file, "r");
+    for await (const piece of openThreaded(handle.fd, head, onDigest)) {
+      signal?.throwIfAborted();
+      yield piece;
+    }
+  }
 }
 
 /**
  * The file's bytes in a ring of buffers, each good until the one after the next is asked for; in
  * buffers of their own where they go straight to the reader.
  */
-async function* fileBytes(request: ReadRequest, observer?: Observer): AsyncGenerator<Buffer> {
-  const reused = request.compressed === true || request.decrypt !== undefined;
+async function* fileBytes(
+  request: ReadRequest,
+  onDigest?: (digest: FileDigest) => void,
+): AsyncGenerator<Buffer> {
+  const reused = request.compressed || request.decrypt !== undefined;
   const buffer = (): Buffer => Buffer.allocUnsafeSlow(READ_BYTES);
   const ring = [buffer(), buffer(), buffer()];
+  const hash = onDigest && createHash("sha256");
+  let bytes = 0;
   await using handle = await open(request.file, "r");
   for (let turn = 0; ; turn++) {
     request.signal?.throwIfAborted();
     const into = (reused ? ring[turn % ring.length] : undefined) ?? buffer();
     const { bytesRead } = await handle.read(into, 0, READ_BYTES, null);
-    if (bytesRead === 0) return;
+    if (bytesRead === 0) break;
     const chunk = into.subarray(0, bytesRead);
-    observer?.update(chunk);
+    hash?.update(chunk);
+    bytes += bytesRead;
     yield chunk;
   }
+  if (hash !== undefined) onDigest?.({ bytes, sha256: hash.digest("hex") });
 }

@@ -1,0 +1,153 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ephemeralIdentity } from "../../src/archive/keys.ts";
+import { packTar, unpackTar } from "../../src/archive/pack.ts";
+import { writeArchive } from "../../src/archive/sink.ts";
+import { temporaryDirectory } from "../../src/core/temp.ts";
+import { describeTree, makeOddTree } from "./archive-tree.ts";
+
+describe("a directory packed and unpacked", () => {
+  it("is the same, entry by entry", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source, into } = places(directory.path);
+    makeOddTree(source);
+    const before = describeTree(source);
+    const { identity, file } = await pack({ directory: source }, directory.path);
+    await unpackTar({ file, compressed: true, decrypt: { identities: [identity] }, into });
+    expect(describeTree(into)).toEqual(before);
+    expect(Object.keys(before).length).toBeGreaterThan(25);
+  });
+
+  it("is the same by hand, with age, zstd and tar", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source, into } = places(directory.path);
+    makeOddTree(source);
+    const { identity, file } = await pack({ directory: source }, directory.path);
+    const key = join(directory.path, "key.txt");
+    writeFileSync(key, `${identity}\n`);
+    const byHand = `age -d -i ${key} ${file} | zstd -d | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C ${into}`;
+    execFileSync("bash", ["-o", "pipefail", "-c", byHand]);
+    expect(describeTree(into)).toEqual(describeTree(source));
+  });
+
+  it("counts what tar lists, and hands out wanted members", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source } = places(directory.path);
+    makeOddTree(source);
+    const wanted = [
+      { name: "small", keepBytes: 1000 },
+      { name: "holes" },
+      { name: "holes-at-ends" },
+    ];
+    const { identity, file, summary } = await pack({ directory: source, wanted }, directory.path);
+    const key = join(directory.path, "key.txt");
+    writeFileSync(key, `${identity}\n`);
+    const listed = execFileSync("bash", [
+      "-c",
+      `age -d -i ${key} ${file} | zstd -d | tar --quoting-style=escape -tv`,
+    ]);
+    const types = listed
+      .toString()
+      .trimEnd()
+      .split("\n")
+      .map((line) => line[0]);
+    const count = (type: string) => types.filter((found) => found === type).length;
+    expect(summary).toMatchObject({
+      files: count("-"),
+      directories: count("d"),
+      symlinks: count("l"),
+      hardlinks: count("h"),
+      specials: count("p") + count("c") + count("b"),
+    });
+    expect(summary.found.get("small")?.content).toEqual(readFileSync(join(source, "small")));
+    for (const name of ["holes", "holes-at-ends"]) {
+      const [sha256] = execFileSync("sha256sum", [join(source, name)])
+        .toString()
+        .split(" ");
+      expect(summary.found.get(name)?.sha256, name).toBe(sha256);
+    }
+  });
+
+  it("holds a replacement at the place of what it replaces, once", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source, into } = places(directory.path);
+    const overlay = join(directory.path, "overlay");
+    for (const path of ["data/deep", "other/data"])
+      mkdirSync(join(source, path), { recursive: true });
+    mkdirSync(join(overlay, "token", "data"), { recursive: true });
+    for (const name of ["sophon.db", "sophon.db-wal", "sophon.db-shm", "kept.txt", "sophonXdb"]) {
+      writeFileSync(join(source, "data", name), "live");
+    }
+    // Same names elsewhere, and a look-alike of the pattern, must not be left out.
+    writeFileSync(join(source, "other/data/sophon.db"), "other");
+    writeFileSync(join(source, "data/deep/sophon.db-wal"), "deep");
+    writeFileSync(join(overlay, "token/data/sophon.db"), "copy");
+    execFileSync("touch", ["-d", "2020-02-02 02:02:02.123456789", join(source, "data")]);
+
+    const names: string[] = [];
+    const request: Request = {
+      directory: source,
+      exclude: ["data/sophon.db", "data/sophon.db-wal", "data/sophon.db-shm"],
+      overlay: { directory: overlay, token: "token", files: ["data/sophon.db"] },
+      listener: ({ name }) => void names.push(name),
+    };
+    const { identity, file } = await pack(request, directory.path);
+    await unpackTar({ file, compressed: true, decrypt: { identities: [identity] }, into });
+
+    const expected = [".", "data", "data/deep", "data/deep/sophon.db-wal", "data/kept.txt"];
+    expected.push(
+      "data/sophon.db",
+      "data/sophonXdb",
+      "other",
+      "other/data",
+      "other/data/sophon.db",
+    );
+    expect(names).toHaveLength(expected.length);
+    expect(new Set(names)).toEqual(new Set(expected));
+    expect(readFileSync(join(into, "data/sophon.db"), "utf8")).toBe("copy");
+    expect(readFileSync(join(into, "other/data/sophon.db"), "utf8")).toBe("other");
+    const times = ["data", "other"].map((name) =>
+      execFileSync("stat", ["-c", "%y %a %u", join(into, name)]).toString(),
+    );
+    const wanted = ["data", "other"].map((name) =>
+      execFileSync("stat", ["-c", "%y %a %u", join(source, name)]).toString(),
+    );
+    expect(times).toEqual(wanted);
+  });
+
+  it("tells of sockets, and of files that cannot be read", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source } = places(directory.path);
+    const server = createServer().listen(join(source, "a: socket\nof two lines"));
+    try {
+      const { warnings } = await pack({ directory: source }, directory.path);
+      console.log(JSON.stringify(warnings), execFileSync("ls",["-la",source]).toString(), process.env.TMPDIR, process.env.TAR_OPTIONS);
+      expect(warnings.skipped).toEqual(["a: socket\nof two lines"]);
+    } finally {
+      server.close();
+    }
+    const missing = pack({ directory: join(directory.path, "nowhere") }, source);
+    await expect(missing).rejects.toThrow(/nowhere.*No such file/);
+  });
+});
+
+function places(directory: string) {
+  const source = join(directory, "source");
+  const into = join(directory, "into");
+  mkdirSync(source);
+  mkdirSync(into);
+  return { source, into };
+}
+
+type Request = Parameters<typeof packTar>[0];
+
+async function pack(request: Request, into: string) {
+  const { identity, recipient } = await ephemeralIdentity();
+  const { source, done } = packTar(request);
+  const file = join(into, "data.tar.zst.age");
+  await writeArchive({ source, done, file, compress: true, encrypt: { recipients: [recipient] } });
+  return { identity, file, ...(await done) };
+}
