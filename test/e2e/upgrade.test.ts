@@ -26,7 +26,7 @@ const byClock: readonly BadVersion[] = ["unhealthy", "migration-lock", "corrupts
 const reasons: Partial<Record<BadVersion, RegExp>> = {
   unhealthy: /^unhealthy$/,
   "healthy-briefly": /^not-lasting$/,
-  "migration-lock": /lock/,
+  "migration-lock": /^(hung|lock-timeout)$/,
 };
 // A full disk needs a disk of its own: see upgrade-disk.test.ts.
 const bad = (Object.keys(badVersions) as BadVersion[]).filter((name) => name !== "fills-disk");
