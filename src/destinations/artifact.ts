@@ -55,7 +55,15 @@ export function artifactDestination(service: ArtifactService): Destination {
         });
       }
       reporter.info(`artifact ${found.name}: ${formatBytes(found.size)}`);
-      const { isOther } = await service.download(found.id, into, found.digest);
+      const { isOther } = await service
+        .download(found.id, into, found.digest)
+        .catch((cause: unknown) => {
+          throw new RefusedError(`the artifact ${found.name} could not be downloaded`, {
+            class: "no-artifacts",
+            evidence: describeError(cause),
+            cause,
+          });
+        });
       signal.throwIfAborted();
       if (isOther) {
         throw new DamagedError(

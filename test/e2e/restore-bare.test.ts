@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
@@ -7,6 +8,7 @@ import { createStack } from "../lab/stack.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { ownGatewayImage, partsOf, plainUp, removeAll } from "./support/bare.ts";
 import { ageKey, keeper, stackFlags } from "./support/keeper.ts";
+import { killedAtLine } from "./support/killed.ts";
 
 /** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */
 const ignore = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
@@ -25,12 +27,25 @@ describe("restore on a bare host", () => {
     expect(await partsOf(stack)).toEqual([]);
     const restore = ["restore", ...at, "--identity", identity];
 
+    const steps = [];
+    for (const line of [2, 4, 5]) {
+      steps.push(await killedAtLine(line, restore, join(stack.scratch, "repository")));
+      const recovered = await keeper(["recover", ...at]);
+      expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
+      expect(await partsOf(stack), `killed at ${steps.at(-1)}`).toEqual([]);
+    }
+    expect(steps).toEqual(["stop", "create", "set-aside"]);
+
     const failed = await keeper([...restore, "--health-timeout", "1ms"]);
     expect(failed.result, failed.stderr).toMatchObject({ result: "rolled-back" });
     expect(await partsOf(stack)).toEqual([]);
     await tryRun(["docker", "rmi", image]);
 
-    const { result, stderr } = await keeper(restore);
+    // Not even a repository: the one file that was uploaded.
+    const file = join(stack.scratch, `${made.result.backupId}.tar`);
+    await run(["sh", "-c", 'cd "$1" && tar -cf "$2" *.age', "sh", made.result.path, file]);
+    await rm(join(stack.scratch, "repository"), { recursive: true });
+    const { result, stderr } = await keeper([...restore, "--backup", file]);
     expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
     expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
     expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
