@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { scratchProject } from "../../model/scratch-project.ts";
@@ -40,10 +40,9 @@ export async function testRestore(
   request: TestRestore,
   dependencies: Dependencies & { readonly host: ScratchHost },
 ): Promise<Check[]> {
-  const { host, reporter, signal } = dependencies;
+  const { host, signal } = dependencies;
   try {
-    const removed = await host.removeDeadScratches();
-    for (const name of removed) reporter.info(`removed ${name}, which a killed run had left`);
+    await removeDead(dependencies);
     const missing = await missingImages(request.manifest, host);
     if (missing.length > 0) return missing;
     await using stack = await openStackSource(request.manifest, request.source, signal);
@@ -52,6 +51,22 @@ export async function testRestore(
     signal.throwIfAborted();
     if (!(error instanceof KeeperError)) throw error;
     return [failedCheck({ name: "scratch project" }, error)];
+  } finally {
+    // What a killed run had asked Compose for may have come only after the first look.
+    await removeDead(dependencies);
+  }
+}
+
+/** Whatever of it cannot be removed now is no reason to judge a backup worse, nor in the way of another copy. */
+async function removeDead({
+  host,
+  reporter,
+}: Pick<Dependencies, "reporter"> & { readonly host: ScratchHost }): Promise<void> {
+  try {
+    const removed = await host.removeDeadScratches();
+    for (const name of removed) reporter.info(`removed ${name}, which a killed run had left`);
+  } catch (error) {
+    reporter.warning(`what a killed run left is not all removed yet: ${describeError(error)}`);
   }
 }
 
