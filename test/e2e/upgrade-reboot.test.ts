@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noOwnEngine, type OwnEngine, startOwnEngine } from "../lab/own-engine.ts";
+import { createStack } from "../lab/stack.ts";
+import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
+import { gatewayState } from "../lab/writers.ts";
+import {
+  atStep,
+  expectAsBefore,
+  expectAtRest,
+  killAt,
+  sharedStack,
+  startRecover,
+  upgrade,
+  upgradeToBad,
+} from "./upgrade-lab.ts";
+
+// The engine goes down and comes up again, as with its machine, and revives what its restart policies tell it to.
+
+/** `SOPHON_KEEPER_UPGRADE_MATRIX=all` does so at more steps. */
+const steps =
+  process.env.SOPHON_KEEPER_UPGRADE_MATRIX === undefined
+    ? ["quiesce/freeze", "gate/watch"]
+    : ["pre-copy/copies", "quiesce/freeze", "apply/up", "gate/watch", "roll-back/put-back"];
+const always = (yaml: string) => yaml.replaceAll("restart: unless-stopped", "restart: always");
+const impossible = await noOwnEngine();
+
+describe.skipIf(impossible !== undefined)(
+  `an upgrade whose engine is restarted${impossible === undefined ? "" : ` (${impossible})`}`,
+  () => {
+    let engine: OwnEngine | undefined;
+    const made = { tier: "personal", name: "upgrade-reboot", edit: always } as const;
+    const shared = sharedStack(() => createStack(made));
+    const bad = wrecking(badVersions["crash-loop"]);
+
+    beforeAll(async () => {
+      engine = await startOwnEngine();
+      // For the lab and for the program alike; a file of tests is a process of its own.
+      process.env.DOCKER_HOST = engine.host;
+    });
+    afterAll(async () => {
+      await shared.remove();
+      delete process.env.DOCKER_HOST;
+      await engine?.[Symbol.asyncDispose]();
+    });
+
+    it.each(steps)("after it was killed at %s comes back", async (step) => {
+      await shared.use(async (stack, before) => {
+        const reference = await stack.publish(bad);
+        await killAt(stack, step, () => upgradeToBad(stack, reference));
+        await engine?.restart();
+        const { code, stderr } = await startRecover(stack).done;
+        expect(code, stderr).toBe(0);
+        await expectAsBefore(stack, before, step);
+      });
+    });
+
+    it("under its hands comes back, at the latest with recover", async () => {
+      await shared.use(async (stack, before) => {
+        const reference = await stack.publish(wrecking(badVersions.unhealthy));
+        const running = await atStep(stack, "gate/watch", () => upgradeToBad(stack, reference));
+        await engine?.restart();
+        const { code, stderr } = await running.done;
+        expect([6, 7], stderr).toContain(code);
+        const recovered = await startRecover(stack).done;
+        expect(recovered.code, recovered.stderr).toBe(0);
+        await expectAsBefore(stack, before, "under its hands");
+      });
+    });
+
+    it("after the decision stays with the new version", async () => {
+      await shared.use(async (stack) => {
+        const reference = await stack.publish(goodVersions["1.2.0"]);
+        await killAt(stack, "committed/committed", () => upgrade(stack, reference));
+        await engine?.restart();
+        const { code, stderr } = await startRecover(stack).done;
+        expect(code, stderr).toBe(0);
+        expect((await gatewayState(stack)).version).toBe("1.2.0");
+        await expectAtRest(stack, "committed");
+        return "new";
+      });
+    });
+  },
+);
