@@ -6,6 +6,7 @@ import type { Reason, Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import type { Dependencies } from "./command.ts";
 import { type ExamineHost, handMadeAt } from "./hand-made/examine.ts";
+import type { HandMadeScratchHost } from "./hand-made/scratch.ts";
 import { verifyHandMade } from "./hand-made/verify.ts";
 import type { Host } from "./host.ts";
 import { type ScratchHost, testRestore } from "./scratch/verify.ts";
@@ -13,7 +14,7 @@ import { type FoundBackup, findBackup, listBackups } from "./verify/find.ts";
 import { failureOf, record, type Verification, verifyLevelsOf } from "./verify/levels.ts";
 
 /** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
-export type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost;
+export type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost & HandMadeScratchHost;
 
 /**
  * Proves a backup at one of three levels, each including the one before.

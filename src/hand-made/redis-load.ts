@@ -1,5 +1,5 @@
+import { open } from "node:fs/promises";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { systemClock } from "../core/clock.ts";
 import { ExecError } from "../core/exec.ts";
 import { waitFor } from "../core/wait.ts";
@@ -29,6 +29,9 @@ export async function loadedCounts(
   { directory, inside, image, redis }: UnpackedRedis,
   { containers, signal }: Pick<ExamineContext, "containers" | "signal">,
 ): Promise<Counts> {
+  // By way of the directory's handle: the path of a socket has room for a hundred bytes.
+  await using home = await open(directory, "r");
+  const socket = `/proc/self/fd/${home.fd}/${SOCKET}`;
   const server = containers.runOnce(image, serverArguments(inside, redis), {
     mounts: [{ source: directory, target: inside, readOnly: false }],
     signal,
@@ -49,13 +52,13 @@ export async function loadedCounts(
   try {
     const look = async () => {
       if (ended !== undefined) throw withWords(ended, said);
-      const answer = await ask(join(directory, SOCKET), "INFO keyspace\r\n").catch(() => "");
+      const answer = await ask(socket, "INFO keyspace\r\n").catch(() => "");
       return answer.startsWith("$") ? parseKeyspace(answer) : undefined;
     };
     const options = { clock: systemClock, timeoutMs: loadTimeoutMs, everyMs: 100, signal };
     const counts = await waitFor(look, options);
     if (counts === undefined) throw new Error("the server did not load it in 10 minutes");
-    await ask(join(directory, SOCKET), "SHUTDOWN NOSAVE\r\n").catch(() => "");
+    await ask(socket, "SHUTDOWN NOSAVE\r\n").catch(() => "");
     return counts;
   } finally {
     if (ended === undefined) server.kill();

@@ -29,7 +29,7 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
   const place: ArchivePlace = { file: file.path, compressed: "gzip", signal };
   const nothing = { file, unknown: unknownOfAll, counts: {} };
   const archive = { name: "tar", component: file.name };
-  let redis: RedisContent;
+  let redis: FoundContent;
   let read: Check;
   try {
     const { members, summary } = await scanArchive(place);
@@ -44,12 +44,10 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
     ...unknownOfAll,
     "the last writes: the volume was archived while the server may have been writing to it",
   ];
-  if (redis.appendOnly === undefined && redis.rdb === undefined) {
-    const detail = "it holds neither an append-only file nor a dump.rdb: there is nothing to load";
-    return {
-      ...nothing,
-      checks: [read, { name: "redis", component: file.name, status: "fail", detail }],
-    };
+  const problem = problemOf(redis);
+  if (problem !== undefined) {
+    const check: Check = { name: "redis", component: file.name, status: "fail", detail: problem };
+    return { ...nothing, checks: [read, check] };
   }
   await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
   const { checks, counts } = await checkFiles(
@@ -59,17 +57,34 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
     join(directory.path, "volume"),
     context,
   );
-  return { file, unknown, counts, redis, checks: [read, ...checks] };
+  const { appendOnly, rdb } = redis;
+  return { file, unknown, counts, redis: { appendOnly, rdb }, checks: [read, ...checks] };
 }
 
-function contentOf(members: readonly Member[]): RedisContent {
+interface FoundContent extends RedisContent {
+  /** A part of an append-only file of many, as version 7 and later have it. */
+  readonly part: string | undefined;
+}
+
+/** Without its manifest a server takes no notice of the parts, starts empty, and says nothing. */
+function problemOf({ appendOnly, rdb, part }: FoundContent): string | undefined {
+  if (appendOnly === undefined && part !== undefined) {
+    return `the manifest of the append-only file is not in it: no server would load ${part}`;
+  }
+  return appendOnly === undefined && rdb === undefined
+    ? "it holds neither an append-only file nor a dump.rdb: there is nothing to load"
+    : undefined;
+}
+
+function contentOf(members: readonly Member[]): FoundContent {
   const names = members.filter(({ type }) => type === "0" || type === "\0").map(({ name }) => name);
   const manifest = names.find((name) => /(^|\/)[^/]+\.aof\.manifest$/.test(name));
   // One file, as versions before 7 have it; the parts of later ones lie in a directory.
   const single = names.find((name) => /^[^/]+\.aof$/.test(name));
   const rdb =
     names.find((name) => name === "dump.rdb") ?? names.find((n) => /^(?!temp-)[^/]+\.rdb$/.test(n));
-  return { appendOnly: manifest ?? single, rdb };
+  const part = names.find((name) => /\/[^/]+\.aof\.\d+\.(base|incr)\./.test(name));
+  return { appendOnly: manifest ?? single, rdb, part };
 }
 
 async function checkFiles(
@@ -160,7 +175,7 @@ function failure(subject: Pick<Check, "name" | "component">, error: unknown, sai
   const words = `${describeError(error)}\n${said}`;
   const cannotRun = error instanceof ExecError && ENGINE_EXIT_CODES.includes(error.exitCode ?? 0);
   const foreign =
-    /can't handle RDB format version|RDB version|Cannot open|unknown module|not load module/i.test(
+    /can't handle RDB format version|RDB version|Permission denied|Read-only|unknown module|not load module/i.test(
       words,
     );
   if (cannotRun || foreign) return { ...subject, status: "unverifiable", detail: words.trim() };

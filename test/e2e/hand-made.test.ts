@@ -53,7 +53,11 @@ describe("the backups of the Sophon page", { timeout: 1_800_000 }, () => {
     const [archive = ""] = await readdir(made);
     const backup = join(made, archive);
 
-    expect(await told(["verify", ...flags(stack, backup)])).toMatchObject({ result: "verified" });
+    const verify = ["verify", ...flags(stack, backup)];
+    expect(await told(verify)).toMatchObject({ result: "verified", level: "contents" });
+    const tried = await told([...verify, "--level", "restore"]);
+    expect(tried.reason ?? tried).toMatchObject({ result: "verified", level: "restore" });
+    expect(tried.checks.map(({ name }: { name: string }) => name)).toContain("recovery time");
     expect(await told(["restore", ...flags(stack, backup), "--dry-run"])).toMatchObject({
       result: "planned",
       plan: { stores: [{ name: "data", replaces: stack.dataDir, by: [archive] }] },

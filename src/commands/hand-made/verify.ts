@@ -5,6 +5,7 @@ import type { Options } from "../../options.ts";
 import type { Dependencies } from "../command.ts";
 import { failureOf, verdictOf } from "../verify/levels.ts";
 import { type ExamineHost, examineSet, summaryOf } from "./examine.ts";
+import { type HandMadeScratchHost, testHandMade } from "./scratch.ts";
 
 /**
  * Judges files that were made by hand as far as they allow. `verified` says that every check passed, and `unknown` what
@@ -15,14 +16,21 @@ import { type ExamineHost, examineSet, summaryOf } from "./examine.ts";
 export async function verifyHandMade(
   set: HandMadeSet,
   options: Options,
-  dependencies: Dependencies & { readonly host: ExamineHost },
+  dependencies: Dependencies & { readonly host: ExamineHost & HandMadeScratchHost },
 ): Promise<Result> {
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   const operationId = `verify-${randomBytes(4).toString("hex")}`;
   const examined = await examineSet(set, options, operationId, dependencies);
-  const { checks, unknown } = summaryOf(set, examined);
+  const read = summaryOf(set, examined);
+  const wanted = options.level === "restore" && verdictOf(read.checks) === "verified";
+  const tried = wanted
+    ? await testHandMade({ set, examined, options, operationId }, dependencies)
+    : undefined;
+  const checks = [...read.checks, ...(tried?.checks ?? [])];
+  const unknown = [...read.unknown, ...(tried?.unknown ?? [])];
   const verdict = verdictOf(checks);
+  const reached = verdict === "verified" && wanted ? "restore" : "contents";
   const hint =
     verdict === "damaged"
       ? "do not rely on it: make another one, or better `sophon-keeper backup`"
@@ -31,7 +39,7 @@ export async function verifyHandMade(
     result: verdict,
     seconds: (clock.monotonicMs() - begun) / 1000,
     path: set.path,
-    ...(verdict === "verified" ? { level: "contents" } : {}),
+    ...(verdictOf(read.checks) === "verified" ? { level: reached } : {}),
     checks,
     components: examined.map(({ file }) => ({
       name: file.name,

@@ -14,7 +14,7 @@ import { bootCopy } from "./boot.ts";
 import { compareHeads } from "./counts.ts";
 import { type FillRequest, type FillTarget, fillStores, headsOf } from "./restore.ts";
 import { openStackSource, type StackSource } from "./source.ts";
-import { originOf, storesOf } from "./stores.ts";
+import { type BackedUpStore, originOf, storesOf } from "./stores.ts";
 
 /** What a test restore needs of the host. */
 export type ScratchHost = Pick<
@@ -27,6 +27,8 @@ export interface TestRestore {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly operationId: string;
+  /** What is restored, where nobody wrote a manifest: no schema heads were recorded then either. */
+  readonly stores?: readonly BackedUpStore[];
   readonly options: Pick<Options, "cloneHealth" | "healthTimeoutMs" | "logAllow" | "logDeny">;
 }
 
@@ -40,12 +42,27 @@ export async function testRestore(
   request: TestRestore,
   dependencies: Dependencies & { readonly host: ScratchHost },
 ): Promise<Check[]> {
+  const { manifest, source } = request;
+  const { signal } = dependencies;
+  return await testRestoreOf(
+    () => openStackSource(manifest, source, signal),
+    request,
+    dependencies,
+  );
+}
+
+/** {@link testRestore} of a stack whose compose model and files are not in the backup itself. */
+export async function testRestoreOf(
+  open: () => Promise<StackSource>,
+  request: TestRestore,
+  dependencies: Dependencies & { readonly host: ScratchHost },
+): Promise<Check[]> {
   const { host, signal } = dependencies;
   try {
     await removeDead(dependencies);
     const missing = await missingImages(request.manifest, host);
     if (missing.length > 0) return missing;
-    await using stack = await openStackSource(request.manifest, request.source, signal);
+    await using stack = await open();
     return await inCopy(stack, request, dependencies);
   } catch (error) {
     signal.throwIfAborted();
@@ -78,7 +95,7 @@ async function inCopy(
   const { manifest, source, operationId, options } = request;
   const { host, clock, reporter } = dependencies;
   const { model } = stack;
-  const stores = storesOf(manifest);
+  const stores = request.stores ?? storesOf(manifest);
   const project = scratchProject({
     model,
     project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
@@ -115,7 +132,8 @@ async function inCopy(
     journal: async () => undefined,
   };
   const { checks: counts, stores: filled } = await fillStores(filling);
-  const heads = (name: string) => headChecks(name, filled, filling);
+  const heads = async (name: string) =>
+    request.stores === undefined ? await headChecks(name, filled, filling) : [];
   const checks = [...counts, ...(counts.every(isGood) ? await heads("schema head") : [])];
   if (!checks.every(isGood) || options.cloneHealth === "off") return checks;
   const booted = await reporter.group("Boot the copy", async () => {

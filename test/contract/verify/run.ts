@@ -22,6 +22,7 @@ export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Pro
     host: {
       project: noEngine,
       readStack: noEngine,
+      serverOf: noEngine,
       workbench: noEngine,
       hasImage: noEngine,
       openScratch: noEngine,
