@@ -73,6 +73,10 @@ export const restoreSteps = {
   "replace-tree": replacement,
   /** A database that is filled in a server which began empty: gone when its volume is. */
   "replace-database": z.looseObject({}),
+  /** Every store is filled and counted; from here on the restored stack may hold somebody's work. */
+  start: z.object({}),
+  /** It passed its checks: the restore is finished from here on, not undone. What is discarded is nobody's. */
+  restored: z.object({ discard: z.array(replacement) }),
 } as const;
 
 /** The journal of `restore`. */

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
+import { describeError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
-import { placingFor, treeDiscard, treeReplace } from "../../stores/tree/replace.ts";
+import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { readJournal } from "../../upgrade/journal.ts";
 import { fillStores } from "../scratch/restore.ts";
@@ -10,7 +11,7 @@ import { standingPlace } from "./files.ts";
 import { compareHeads } from "./heads.ts";
 import { type JournalledReplacement, restoreJournal, restoreSteps } from "./journal.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
-import { forgetWork, placeOf } from "./undo.ts";
+import { finishRestore } from "./undo.ts";
 
 /** What a restore did. */
 export interface LiveRestored {
@@ -38,6 +39,7 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
   );
   const filled = await fill(request, prepared);
   refuseBad(filled.checks);
+  session.journal.append("restore", "start", {});
   const health = await reporter.group("Start the stack", () => startAll(request, prepared));
   refuseBad(health);
   const downtimeSeconds = (clock.monotonicMs() - begun) / 1000;
@@ -45,10 +47,9 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
   for (const { id, restartPolicy } of prepared.containers) {
     await session.containers.setRestartPolicy(id, restartPolicy);
   }
-  await discard(request, [
-    ...filled.replacements,
-    ...setAside.filter(({ isNew }) => isNew).map(({ replacement }) => replacement),
-  ]);
+  const emptied = setAside.filter(({ isNew }) => isNew).map(({ replacement }) => replacement);
+  session.journal.append("restore", "restored", { discard: [...filled.replacements, ...emptied] });
+  await finish(request);
   return {
     checks,
     setAside: setAside.filter(({ isNew }) => !isNew).map(({ aside }) => aside),
@@ -69,17 +70,17 @@ async function judge(
   return [...logs, ...heads];
 }
 
-/** Removes what was emptied just before it was replaced, and what was kept for the way back. */
-async function discard(
-  { session }: PrepareRequest,
-  replacements: readonly JournalledReplacement[],
-): Promise<void> {
-  const { tasks, repository, journal, host, id } = session;
-  for (const { target, stamp, place } of replacements) {
-    await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
-  }
+/** The stack is as it should be; what cannot be removed is told. */
+async function finish({ session }: PrepareRequest): Promise<void> {
+  const { repository, journal, host, id, tasks, dependencies } = session;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
-  await forgetWork(entries, await host.engine(), id);
+  try {
+    await finishRestore(entries, { tasks, engine: await host.engine(), id });
+  } catch (error) {
+    dependencies.reporter.warning(
+      `what the restore no longer needs could not be removed: ${describeError(error)}`,
+    );
+  }
 }
 
 interface SetAside {

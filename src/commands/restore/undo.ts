@@ -13,7 +13,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { releaseImages } from "../../stack/images.ts";
 import { removeNewParts } from "../../stack/parts.ts";
 import { stackRemove } from "../../stores/stack-files/unpack.ts";
-import { treePutBack } from "../../stores/tree/replace.ts";
+import { treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../../upgrade/journal.ts";
 import type { Workbench } from "../host.ts";
 import type { RecoveryContext } from "../recovery.ts";
@@ -48,6 +48,8 @@ export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
   /** The operation that is undone. */
   readonly id: string;
   readonly project: string;
+  /** The run was killed: what the restored stack holds may have been written to since, and is kept. */
+  readonly wasKilled?: boolean;
 };
 
 /**
@@ -69,11 +71,7 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
     const seconds = isReplaced && isStarting ? startingTimeoutSeconds : stopTimeoutSeconds;
     await containers.stop(id, seconds);
   }
-  for (const entry of entries.toReversed()) {
-    if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
-    const { target, stamp, place } = entry.data;
-    await tasks.run(treePutBack, { target, stamp }, placeOf(place));
-  }
+  await putBackTrees(entries, context);
   if (created !== undefined) await removeMade(created, context);
   if (pinned !== undefined) forgetPins(pinned, context);
   if (created !== undefined) await makeAgain(created, pinned, context);
@@ -86,20 +84,51 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
   await forgetWork(entries, engine, context.id);
 }
 
-/** Finishes what a killed restore could not undo itself. */
+async function putBackTrees(entries: readonly Entry[], context: UndoContext): Promise<void> {
+  const mayHoldWork = context.wasKilled === true && dataOf(entries, "start") !== undefined;
+  const targets = new Set<string>();
+  for (const entry of entries.toReversed()) {
+    if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
+    const { target, stamp, place } = entry.data;
+    // Under the newest lies only what was emptied for it.
+    const keepsReplaced = mayHoldWork && !targets.has(target);
+    targets.add(target);
+    const params = { target, stamp, keepsReplaced };
+    const { kept } = await context.tasks.run(treePutBack, params, placeOf(place));
+    if (kept !== null) context.reporter.warning(`what the restored stack held is kept in ${kept}`);
+  }
+}
+
+/** Undoes what a killed restore could not undo itself, or finishes what had passed its checks. */
 export async function recoverRestore(context: RecoveryContext): Promise<void> {
   const { repository, operation, containers, tasks, dependencies, host, project } = context;
   const { clock, reporter } = dependencies;
   const { entries } = readJournal(repository.operations, operation.id, spec);
   const journal = reopenJournal(repository.operations, operation.id, spec, dependencies);
   const engine = await host.engine();
-  const back = { containers, tasks, clock, reporter, engine, id: operation.id, project };
+  const { id } = operation;
+  if (dataOf(entries, "restored") !== undefined) {
+    await finishRestore(entries, { tasks, engine, id });
+    return journal.close("done");
+  }
+  const back = { containers, tasks, clock, reporter, engine, id, project, wasKilled: true };
   await undoRestore(entries, back);
   journal.close("undone");
 }
 
+/** After the checks: removes what was emptied just before it was replaced, and what was kept for the way back. */
+export async function finishRestore(
+  entries: readonly Entry[],
+  { tasks, engine, id }: Pick<UndoContext, "tasks" | "engine" | "id">,
+): Promise<void> {
+  for (const { target, stamp, place } of dataOf(entries, "restored")?.discard ?? []) {
+    await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
+  }
+  await forgetWork(entries, engine, id);
+}
+
 /** Lets go of what a restore kept for its way back. */
-export async function forgetWork(
+async function forgetWork(
   entries: readonly Entry[],
   engine: Engine,
   operationId: string,

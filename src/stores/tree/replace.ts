@@ -73,14 +73,25 @@ export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string 
   },
 };
 
-/** Puts back what {@link treeReplace} set aside; what was put there instead is removed. Does nothing the second time. */
-export const treePutBack: NamedTask<TreeReplacement, null> = {
+/** What is put back, and what becomes of what was put there instead. */
+export interface TreePutBackParams extends TreeReplacement {
+  /** It may hold somebody's work, and is kept beside; else it is removed. */
+  readonly keepsReplaced?: boolean;
+}
+
+/**
+ * Puts back what {@link treeReplace} set aside. Does nothing the second time.
+ *
+ * @returns where what was put there instead is kept; null when it is not, or was nothing.
+ */
+export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string | null }> = {
   name: "tree.put-back",
   run: async (params) => {
     const places = await placesOf(params);
     await (places.inside ? putBackInside : putBackBeside)(params, places);
-    for (const path of [places.unpacking, places.placing, places.failed]) await remove(path);
-    return null;
+    for (const path of [places.unpacking, places.placing]) await remove(path);
+    if (params.keepsReplaced !== true) await remove(places.failed);
+    return { kept: existsSync(places.failed) ? places.failed : null };
   },
 };
 
