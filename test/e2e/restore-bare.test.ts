@@ -1,10 +1,10 @@
-import { rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
-import { createStack } from "../lab/stack.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { ownGatewayImage, partsOf, plainUp, removeAll } from "./support/bare.ts";
 import { ageKey, keeper, stackFlags } from "./support/keeper.ts";
@@ -12,6 +12,27 @@ import { killedAtLine } from "./support/killed.ts";
 
 /** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */
 const ignore = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
+
+/** The backup as plain files, judged by other tools; nothing is ever put into a directory that has anything. */
+async function intoDirectory(stack: LabStack, at: readonly string[]): Promise<void> {
+  const copy = join(stack.scratch, "copy");
+  const { result, stderr } = await keeper(["restore", ...at, "--target", copy]);
+  expect(result, stderr).toMatchObject({ result: "restored", target: copy });
+  const unlike = ["--exclude=agent.sock", "--exclude=pipe", stack.dataDir, join(copy, "data")];
+  expect(await run(["diff", "--recursive", "--no-dereference", ...unlike])).toBe("");
+  const postgres = await stack.containerId("postgres");
+  const input = await readFile(join(copy, "postgres-sophon.dump"));
+  await run(["docker", "exec", "-i", postgres, "pg_restore", "-f", "/dev/null"], { input });
+  const redis = await stack.containerId("redis");
+  await run(["docker", "cp", join(copy, "redis.rdb"), `${redis}:/tmp/copy.rdb`]);
+  await run(["docker", "exec", redis, "redis-check-rdb", "/tmp/copy.rdb"]);
+  expect(await readdir(copy)).toEqual(expect.arrayContaining(["stack", "rabbitmq"]));
+  const again = await keeper(["restore", ...at, "--target", copy]);
+  expect(again.result, again.stderr).toMatchObject({
+    result: "refused",
+    reason: { class: "target-not-empty" },
+  });
+}
 
 describe("restore on a bare host", () => {
   it("personal: with the backup alone; the image is pulled, and a failure leaves nothing", async () => {
@@ -59,6 +80,7 @@ describe("restore on a bare host", () => {
     const made = await keeper(["backup", ...at]);
     expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
     const before = await snapshot(stack);
+    await intoDirectory(stack, at);
     await removeAll(stack);
     const { result, stderr } = await keeper(["restore", ...at]);
     expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
