@@ -28,6 +28,17 @@ export default defineConfig({
           globalSetup: ["test/lab/lab-setup.ts"],
         },
       },
+      // Engines that go down: nothing else may run beside them.
+      {
+        test: {
+          name: "engine",
+          include: ["test/engine/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          globalSetup: ["test/lab/lab-setup.ts"],
+        },
+      },
     ],
   },
 });

@@ -24,7 +24,7 @@ interface FileReport {
 }
 
 const root = join(import.meta.dirname, "..");
-const all = ["unit", "contract", "e2e"];
+const all = ["unit", "contract", "e2e", "engine"];
 const words = process.argv.slice(2);
 const chosen = all.filter((name) => words.includes(name));
 const filters = words.filter((word) => !all.includes(word));

@@ -35,6 +35,11 @@ export async function ownsEngine(): Promise<boolean> {
   return (await livePid(await ownPidFile(), "dockerd")) !== undefined;
 }
 
+/** Whether the engine that runs was started by the lab, and is nobody else's. */
+export async function isOwnEngine(): Promise<boolean> {
+  return (await livePid(await ownPidFile(), "dockerd")) !== undefined;
+}
+
 /** Stops the engine if the lab started it and waits until it is gone; containers stop with it. */
 export async function stopOwnEngine(): Promise<string> {
   const pidFile = await ownPidFile();

@@ -3,13 +3,17 @@ import { once } from "node:events";
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isOwnEngine } from "./engine.ts";
 import { hasCommand, run, tryRun } from "./run.ts";
 import { dashboardImage, pythonImage, qdrantImage } from "./sophon.ts";
 import { until } from "./step.ts";
 
 const waitMs = 240_000;
 
-/** An engine of a test's own, which it may restart: the others share one. Its disposal removes all of it. */
+/**
+ * An engine of a test's own, which it may restart: the others share one. Its disposal removes all of it. While it runs the
+ * shared one's `docker0` is gone, so nothing else may be tested then.
+ */
 export interface OwnEngine extends AsyncDisposable {
   /** What `DOCKER_HOST` is set to. */
   readonly host: string;
@@ -20,7 +24,10 @@ export interface OwnEngine extends AsyncDisposable {
 /** Why this machine cannot have a second engine; undefined where it can. */
 export async function noOwnEngine(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "a second engine needs root";
-  if (!(await hasCommand("dockerd"))) return "there is no dockerd";
+  for (const command of ["dockerd", "ip"]) {
+    if (!(await hasCommand(command))) return `there is no ${command}`;
+  }
+  if (!(await isOwnEngine())) return "it would take docker0 away from the engine that runs here";
   return undefined;
 }
 
@@ -32,6 +39,7 @@ export async function startOwnEngine(): Promise<OwnEngine> {
   const images = await labImages();
   const directory = await mkdtemp(join(tmpdir(), "sk-engine-"));
   const host = `unix://${join(directory, "docker.sock")}`;
+  const address = await addressOfBridge();
   let stop = await start(directory, host);
   const engine: OwnEngine = {
     host,
@@ -41,6 +49,7 @@ export async function startOwnEngine(): Promise<OwnEngine> {
     },
     async [Symbol.asyncDispose]() {
       await stop();
+      await bringBridgeBack(address);
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -52,6 +61,19 @@ export async function startOwnEngine(): Promise<OwnEngine> {
     await engine[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** An engine whose default network is none, or another bridge, deletes `docker0` when it starts. */
+async function addressOfBridge(): Promise<string | undefined> {
+  const { stdout } = await tryRun(["ip", "-4", "-oneline", "address", "show", "dev", "docker0"]);
+  return /inet (\S+)/.exec(stdout)?.[1];
+}
+
+async function bringBridgeBack(address: string | undefined): Promise<void> {
+  if (address === undefined || (await addressOfBridge()) !== undefined) return;
+  await run(["ip", "link", "add", "name", "docker0", "type", "bridge"]);
+  await run(["ip", "address", "add", address, "dev", "docker0"]);
+  await run(["ip", "link", "set", "docker0", "up"]);
 }
 
 /** What {@link ensureSophonImages} would otherwise build anew. */

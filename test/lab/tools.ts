@@ -26,6 +26,7 @@ const toolPackages: Readonly<Record<string, string>> = {
 const labPackages: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   iptables: "iptables",
+  ip: "iproute2",
   "docker-registry": "docker-registry",
   psql: "postgresql-client",
   // `docker top` runs it on the host.

@@ -1,8 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { noOwnEngine, type OwnEngine, startOwnEngine } from "../lab/own-engine.ts";
-import { createStack } from "../lab/stack.ts";
-import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
-import { gatewayState } from "../lab/writers.ts";
 import {
   atStep,
   expectAsBefore,
@@ -12,7 +8,11 @@ import {
   startRecover,
   upgrade,
   upgradeToBad,
-} from "./upgrade-lab.ts";
+} from "../e2e/upgrade-lab.ts";
+import { noOwnEngine, type OwnEngine, startOwnEngine } from "../lab/own-engine.ts";
+import { createStack } from "../lab/stack.ts";
+import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
+import { gatewayState } from "../lab/writers.ts";
 
 // The engine goes down and comes up again, as with its machine, and revives what its restart policies tell it to.
 
