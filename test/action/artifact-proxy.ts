@@ -60,7 +60,8 @@ async function forward(
   const content = await buffer(reply);
   const lists = incoming.url?.endsWith("/ListArtifacts") === true && reply.statusCode === 200;
   const told = lists ? await withFileSizes(content, storage) : content;
-  const headers = { ...reply.headers, "content-length": String(told.length) };
+  const { "transfer-encoding": _, ...kept } = reply.headers;
+  const headers = { ...kept, "content-length": String(told.length) };
   answer.writeHead(reply.statusCode ?? 502, headers).end(told);
 }
 

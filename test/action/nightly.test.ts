@@ -83,6 +83,43 @@ fi`;
   expect(night.log).toContain("its test restore damaged");
 });
 
+it("comes back from the artifact alone", async () => {
+  const newer = join(stack.dataDir, "newer-than-the-backup");
+  const place = `project-directory: ${stack.directory}`;
+  const workflow = `
+on: workflow_dispatch
+jobs:
+  there-and-back:
+    runs-on: self-hosted
+    steps:
+      - uses: sophon-keeper/sophon-keeper@v1
+        with:
+          mode: backup
+          ${place}
+          repository: ${repository()}
+          recipients: ${key.recipient}
+          upload: artifact
+      - run: touch ${newer}
+      - uses: sophon-keeper/sophon-keeper@v1
+        with:
+          mode: restore
+          ${place}
+          repository: ${join(stack.scratch, "another-repository")}
+          backup: artifact
+          identity: \${{ secrets.SOPHON_VERIFY_IDENTITY }}
+          soak: 1s
+`;
+  const secrets = { SOPHON_VERIFY_IDENTITY: proofKey };
+  const there = await act.run(workflow, { secrets, event: "workflow_dispatch" });
+  expect(there.code, there.log).toBe(0);
+  expect(there.steps.map(({ outputs }) => outputs.result).filter(Boolean)).toEqual([
+    "backed-up",
+    "restored",
+  ]);
+  expect(await readdir(stack.dataDir)).not.toContain("newer-than-the-backup");
+  expect(await readdir(stack.dataDir)).toContain("security");
+});
+
 it("refuses to upload without a recipient, before anything is done", async () => {
   const before = await readdir(join(repository(), "backups"));
   const night = await nightly("");
