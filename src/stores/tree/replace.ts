@@ -43,6 +43,8 @@ interface Places {
   readonly inside: boolean;
   /** The content before, all of it. */
   readonly aside: string;
+  /** Inside only: without owner and mode as yet, and empty. */
+  readonly making: string;
   /** Inside only: the content before, on its way out of the target. */
   readonly leaving: string;
   /** Being unpacked; worth nothing until it has another name. */
@@ -89,7 +91,7 @@ export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string |
   run: async (params) => {
     const places = await placesOf(params);
     await (places.inside ? putBackInside : putBackBeside)(params, places);
-    for (const path of [places.unpacking, places.placing]) await remove(path);
+    for (const path of [places.making, places.unpacking, places.placing]) await remove(path);
     if (params.keepsReplaced !== true) await remove(places.failed);
     return { kept: existsSync(places.failed) ? places.failed : null };
   },
@@ -122,6 +124,7 @@ async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   return {
     inside,
     aside: base,
+    making: `${base}.making`,
     leaving: `${base}.leaving`,
     unpacking: `${base}.new`,
     placing: `${base}.placing`,
@@ -166,8 +169,7 @@ async function replaceInside(
   if (!existsSync(places.placing)) {
     if (!existsSync(places.aside)) {
       await unpack(params, places, context);
-      await mkdir(places.leaving, { recursive: true, mode: 0o700 });
-      await setAttributes(places.leaving, await lstat(target));
+      if (!existsSync(places.leaving)) await makeLeaving(target, places);
       await moveEntries(target, places.leaving);
       await rename(places.leaving, places.aside);
     } else if (!existsSync(places.unpacking)) return;
@@ -176,6 +178,14 @@ async function replaceInside(
   }
   await moveAll(places.placing, target);
   await fsyncDirectory(target);
+}
+
+/** What has this name has the target's owner and mode, whenever this is killed. */
+async function makeLeaving(target: string, { making, leaving }: Places): Promise<void> {
+  const stats = await lstat(target);
+  await mkdir(making, { recursive: true, mode: 0o700 });
+  await setAttributes(making, stats);
+  await rename(making, leaving);
 }
 
 async function putBackInside({ target }: TreeReplacement, places: Places): Promise<void> {
@@ -230,18 +240,30 @@ async function moveEntries(from: string, to: string): Promise<void> {
   }
 }
 
-/** Moves a directory's content and attributes. After a kill half way the mtime is that of the second try. */
+/**
+ * Moves a directory's content and attributes. Owner and mode go while their source is still there, so that a second
+ * try after a kill finds them; the mtime, which every move changes, is then that of the second try.
+ */
 async function moveAll(from: string, to: string): Promise<void> {
   const stats = await lstat(from);
   await moveEntries(from, to);
+  await setOwnerAndMode(to, stats);
   await rmdir(from);
-  await setAttributes(to, stats);
+  await setTimes(to, stats);
 }
 
 async function setAttributes(to: string, stats: Stats): Promise<void> {
+  await setOwnerAndMode(to, stats);
+  await setTimes(to, stats);
+}
+
+async function setOwnerAndMode(to: string, stats: Stats): Promise<void> {
   await chown(to, stats.uid, stats.gid);
   await chmod(to, stats.mode & 0o7777);
-  await utimes(to, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+}
+
+async function setTimes(to: string, { atimeMs, mtimeMs }: Stats): Promise<void> {
+  await utimes(to, atimeMs / 1000, mtimeMs / 1000);
 }
 
 async function isMountPoint(path: string): Promise<boolean> {

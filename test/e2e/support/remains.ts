@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { run, tryRun } from "../../lab/run.ts";
 import type { LabStack } from "../../lab/stack.ts";
 
-/** What only a backup starts inside the stores' containers. */
+/** What only a backup starts inside the stores' containers, apart from their health checks. */
 const programs = /pg_dump|\bpsql\b|redis-cli|rabbitmqctl|sophon-keeper/;
 
 /**
@@ -39,11 +39,25 @@ async function containers(stack: LabStack): Promise<string[]> {
 async function leftPrograms(stack: LabStack): Promise<string[]> {
   const filter = `label=com.docker.compose.project=${stack.projectName}`;
   const ids = (await run(["docker", "ps", "--quiet", "--filter", filter])).trim().split("\n");
-  const tops = await Promise.all(ids.map((id) => tryRun(["docker", "top", id, "-eo", "pid,args"])));
-  const lines = tops.flatMap(({ stdout }) => stdout.split("\n"));
-  // A test that holds a table does it with a psql of its own.
-  const ours = lines.filter((line) => programs.test(line) && !line.includes("pg_sleep"));
-  return ours.map((line) => `program ${line}`);
+  const found = await Promise.all(ids.map(programsOf));
+  return found.flat();
+}
+
+async function programsOf(id: string): Promise<string[]> {
+  const top = await tryRun(["docker", "top", id, "-eo", "pid,stat,args"]);
+  const format = "{{with .Config.Healthcheck}}{{json .Test}}{{else}}[]{{end}}";
+  const { stdout } = await tryRun(["docker", "inspect", "--format", format, id]);
+  const [, ...healthCheck] = stdout === "" ? [] : (JSON.parse(stdout) as string[]);
+  const found: string[] = [];
+  for (const line of top.stdout.split("\n")) {
+    const [pid = "", state = "", ...argv] = line.trim().split(/\s+/);
+    const program = argv.join(" ");
+    // What has ended, and was not reaped as yet, is a name in brackets. A test holds a table with a psql of its own.
+    const counts = !/^[ZX]/.test(state) && !/^\[.*\]/.test(program) && !/pg_sleep/.test(program);
+    if (!counts || !programs.test(program) || program === healthCheck.join(" ")) continue;
+    found.push(`program ${pid} ${program}`);
+  }
+  return found;
 }
 
 async function copies(stack: LabStack): Promise<string[]> {
