@@ -33,6 +33,8 @@ export interface Look {
   >;
   /** A mark that changes while the database is at work, where the log says nothing. */
   readonly activity?: string | undefined;
+  /** An upgraded service computes: where the log announced a migration, that is taken for its work. */
+  readonly computes?: boolean | undefined;
   /** A session of an upgraded service waits for a lock in its database. */
   readonly blocked?: boolean | undefined;
 }
@@ -109,8 +111,10 @@ export class Gate {
 
   #note(look: Look): void {
     const { atMs } = look;
+    const isLate = atMs - this.#toldMs > silentExtensions * this.#rules.healthTimeoutMs;
+    const computes = look.computes === true && isAnnounced(look) && mayMigrate(look);
+    if (computes && !isLate) this.#migratedMs = atMs;
     if (look.activity !== this.#activity) {
-      const isLate = atMs - this.#toldMs > silentExtensions * this.#rules.healthTimeoutMs;
       const counts = this.#activity !== undefined && look.activity !== undefined && !isLate;
       if (counts && mayMigrate(look)) this.#migratedMs = atMs;
       this.#activity = look.activity;
@@ -228,11 +232,16 @@ export class Gate {
   }
 }
 
+/** The log says which migration is under way. */
+function isAnnounced({ logs }: Pick<Look, "logs">): boolean {
+  return [...logs.values()].some(({ progress }) => progress.applying !== undefined);
+}
+
 /** A migration is under way by the log, or may be: a server that was started and neither says so nor answers. */
 function mayMigrate({ containers, logs }: Look): boolean {
   const started = [...logs.values()].some(({ progress }) => progress.started);
   if (started) return false;
-  if ([...logs.values()].some(({ progress }) => progress.applying !== undefined)) return true;
+  if (isAnnounced({ logs })) return true;
   return containers.some(
     ({ upgraded, state, answers }) => upgraded && state === "running" && answers === false,
   );

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import type { Containers } from "../../core/containers.ts";
+import type { Clock } from "../../core/clock.ts";
 import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
 import { statFiles } from "../../stack/files.ts";
+import { processorSeconds } from "../../stack/processor.ts";
 import { literal, query, serverOf as session } from "../../stores/postgres/client.ts";
 import { sqliteCompanions } from "../../stores/sqlite.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -15,6 +18,23 @@ export interface DatabaseActivity {
   readonly blocked: boolean;
 }
 
+/** What a start is seen to do apart from its log. */
+export interface StartActivity extends DatabaseActivity {
+  /** An upgraded service that keeps its data in SQLite computes. */
+  readonly computes: boolean;
+}
+
+type Upgraded = Pick<UpgradePlan, "project" | "services">;
+
+/** The processor time of a service at one moment. */
+interface Used {
+  readonly seconds: number;
+  readonly atMs: number;
+}
+
+/** Of one processor. A start that waits for a lock sleeps; one that computes takes all of one that it gets. */
+const busyShare = 0.3;
+
 /** One session of a service in its database. */
 interface Backend {
   readonly pid: number;
@@ -22,13 +42,27 @@ interface Backend {
   readonly waits: boolean;
 }
 
+/** Looks, each time that it is called, at the databases and at who may be migrating them. Never throws. */
+export function startActivity(
+  context: SchemaContext,
+  plan: Upgraded,
+  places: SchemaPlaces,
+  clock: Pick<Clock, "monotonicMs">,
+): () => Promise<StartActivity> {
+  const computes = processorActivity(context.engine, plan, places, clock);
+  return async () => ({
+    ...(await databaseActivity(context, plan, places)),
+    computes: await computes(),
+  });
+}
+
 /**
  * Looks at the databases for work that the log does not tell of. Never throws: a database that cannot be asked is not
  * at work.
  */
-export async function databaseActivity(
+async function databaseActivity(
   context: SchemaContext,
-  plan: Pick<UpgradePlan, "project" | "services">,
+  plan: Upgraded,
   places: SchemaPlaces,
 ): Promise<DatabaseActivity> {
   const marks: string[] = [];
@@ -54,6 +88,34 @@ export async function databaseActivity(
 }
 
 /**
+ * Looks whether upgraded services that keep their data in SQLite compute: a transaction that fits into the page cache
+ * shows in no file until it ends. The first look has nothing to compare with, and says no.
+ */
+function processorActivity(
+  engine: Engine,
+  plan: Upgraded,
+  places: SchemaPlaces,
+  clock: Pick<Clock, "monotonicMs">,
+): () => Promise<boolean> {
+  const last = new Map<string, Used>();
+  const isBusy = async (id: string): Promise<boolean> => {
+    const seconds = await processorSeconds(engine, id).catch(() => undefined);
+    if (seconds === undefined) return false;
+    const [before, atMs] = [last.get(id), clock.monotonicMs()];
+    last.set(id, { seconds, atMs });
+    if (before === undefined) return false;
+    return (seconds - before.seconds) * 1000 >= busyShare * (atMs - before.atMs);
+  };
+  return async () => {
+    if (!places.sqlite.some(({ databases }) => databases.length > 0)) return false;
+    const found = await projectContainers(engine, plan.project.project).catch(() => []);
+    const all = found.map(({ state }) => state);
+    const own = all.filter(({ service, state }) => service in plan.services && state === "running");
+    return (await Promise.all(own.map(({ id }) => isBusy(id)))).includes(true);
+  };
+}
+
+/**
  * The transactions that have been open for a while and belong to an upgraded service, by its containers' addresses.
  * Those of other services, and the short ones of a service that serves, say nothing about a migration.
  *
@@ -62,7 +124,7 @@ export async function databaseActivity(
  */
 async function transactions(
   context: SchemaContext,
-  { project, services }: Pick<UpgradePlan, "project" | "services">,
+  { project, services }: Upgraded,
   place: SchemaPlaces["postgres"][number],
 ): Promise<Backend[]> {
   const all = (await projectContainers(context.engine, project.project)).map(({ state }) => state);

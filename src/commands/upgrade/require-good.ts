@@ -1,6 +1,6 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Reason } from "../../model/result.ts";
-import { databaseActivity } from "./activity.ts";
+import { startActivity } from "./activity.ts";
 import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { schemaNow } from "./schema.ts";
@@ -50,7 +50,7 @@ export async function requireGood(
     ...(schema === undefined
       ? {}
       : {
-          activity: () => databaseActivity(context, watched, schema),
+          activity: startActivity(context, watched, schema, dependencies.clock),
           schema: (announced) => schemaNow(context, plan, announced),
         }),
   });

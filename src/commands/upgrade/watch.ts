@@ -6,7 +6,7 @@ import { progress } from "../../upgrade/log-scan/progress.ts";
 import { type ContainerState, scan } from "../../upgrade/log-scan/scan.ts";
 import type { SchemaVerdict } from "../../upgrade/schema.ts";
 import type { Dependencies } from "../command.ts";
-import type { DatabaseActivity } from "./activity.ts";
+import type { StartActivity } from "./activity.ts";
 import { look } from "./health.ts";
 import type { UpgradePlan } from "./journal.ts";
 
@@ -20,8 +20,8 @@ export interface WatchOptions {
   readonly logs: boolean;
   readonly allow: readonly string[];
   readonly deny: readonly string[];
-  /** Asked while the stack is not healthy yet: whether the databases are at work. */
-  readonly activity?: (() => Promise<DatabaseActivity>) | undefined;
+  /** Asked while the stack is not healthy yet: whether the databases, or who migrates them, are at work. */
+  readonly activity?: (() => Promise<StartActivity>) | undefined;
   /** Asked once everything else is good, with the migrations that the logs announced. */
   readonly schema?: ((announced: readonly string[]) => Promise<SchemaVerdict>) | undefined;
 }
@@ -51,16 +51,16 @@ export async function watch(plan: Watched, options: WatchOptions): Promise<Watch
   const { soakMs } = options;
   const mustLog = mayBeSilent(options) ? undefined : new Set(plan.logged);
   const gate = new Gate({ startedMs, healthTimeoutMs, soakMs, mustLog });
-  const active = sampled(options);
+  const activity = sampled(options);
   const schema = schemaWithin(healthTimeoutMs, options);
   let wasGood = false;
   for (;;) {
     signal.throwIfAborted();
     const seen = await look(options.engine, plan, options.header, { signal });
     const { judged, lastLines } = await readLogs(options.logs ? seen : [], options);
-    const { mark, blocked } = await active(wasGood);
-    const atMs = clock.monotonicMs();
-    const verdict = gate.take({ atMs, containers: seen, logs: judged, activity: mark, blocked });
+    const { mark, ...active } = await activity(wasGood);
+    const looked = { containers: seen, logs: judged, activity: mark, ...active };
+    const verdict = gate.take({ atMs: clock.monotonicMs(), ...looked });
     if (verdict?.passed === false) {
       return { ...verdict, lastLines: ofFailed(seen, judged, lastLines) };
     }
@@ -97,9 +97,10 @@ function mayBeSilent({ allow }: Pick<WatchOptions, "allow">): boolean {
 
 /** Asking a database costs more than a look: not every time, and not once everything is healthy. */
 function sampled({ activity, dependencies: { clock } }: WatchOptions) {
-  let last: DatabaseActivity = { mark: undefined, blocked: false };
+  const none: StartActivity = { mark: undefined, blocked: false, computes: false };
+  let last = none;
   let nextMs = clock.monotonicMs();
-  return async (isGood: boolean): Promise<DatabaseActivity> => {
+  return async (isGood: boolean): Promise<StartActivity> => {
     if (activity === undefined || isGood || clock.monotonicMs() < nextMs) return last;
     last = await activity();
     nextMs = clock.monotonicMs() + activityEveryMs;

@@ -102,6 +102,19 @@ describe("the gate", () => {
     expect(last?.reason?.class).toBe("unhealthy");
   });
 
+  it("takes computing for the work of a migration that the log announced, up to six times as long", () => {
+    const [one, other] = [new Gate(rules), new Gate(rules)];
+    for (let at = 1; at <= 181; at += 5) {
+      expect(one.take({ ...look(at, bad, applying), computes: true }), String(at)).toBeUndefined();
+    }
+    one.take({ ...look(186, bad, applying), computes: true });
+    const late = one.take({ ...look(215, bad, applying), computes: true });
+    expect(late?.reason?.class).toBe("hung");
+    // Without a migration it is a start that does not get ready.
+    const silent = look(30, { ...bad, answers: false }, "starting");
+    expect(other.take({ ...silent, computes: true })?.reason?.class).toBe("hung");
+  });
+
   it("finds a start that waits for a lock in its database, unless another one migrates meanwhile", () => {
     const [one, other] = [new Gate(rules), new Gate(rules)];
     expect(one.take({ ...look(1, bad), blocked: true })).toBeUndefined();

@@ -1,0 +1,19 @@
+import type { Engine } from "./engine.ts";
+import { orMissing } from "./inspect.ts";
+
+const nanosecondsPerSecond = 1e9;
+
+/**
+ * The processor time that all programs of a container have used since it was started, in seconds; undefined when it is
+ * gone or does not run (Engine API, "Get container stats based on resource usage": `cpu_usage.total_usage`, in
+ * nanoseconds; one-shot from API 1.41 on: no second sample is waited for).
+ */
+export async function processorSeconds(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<number | undefined> {
+  const found = engine.docker.getContainer(container);
+  const stats = await orMissing(found.stats({ stream: false, "one-shot": true }));
+  const used = stats?.cpu_stats?.cpu_usage?.total_usage;
+  return used === undefined || used === 0 ? undefined : used / nanosecondsPerSecond;
+}
