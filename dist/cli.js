@@ -1,1 +1,2 @@
+#!/usr/bin/env node
 const[e=0]=process.versions.node.split(`.`).map(Number);if(e<24){let e=`Node ${process.versions.node} is too old: run it with Node 24 or later`,t={result:`refused`,seconds:0,reason:{class:`node`,message:e}};process.argv.includes(`--json`)&&process.stdout.write(`${JSON.stringify(t)}\n`),process.stderr.write(`refused: ${e}\n`),process.exitCode=2}else{let{start:e}=await import(`./start.js`);await e()}export{};

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { thirdPartyLicences } from "./licences.ts";
@@ -39,6 +39,8 @@ export async function bundle(directory: string): Promise<void> {
     minify: true,
     comments: false,
   });
+  // Linked into the path it is a command of its own.
+  await chmod(join(directory, "cli.js"), 0o755);
   const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, "licenses.txt"), await thirdPartyLicences(root, modules));

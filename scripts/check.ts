@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryDirectory } from "../src/core/temp.ts";
 import { bundle } from "./bundle.ts";
@@ -57,6 +57,12 @@ async function checkDocuments(): Promise<string[]> {
   return problems;
 }
 
+/** Whether it is a program, and its bytes. */
+async function file(path: string): Promise<string> {
+  const { mode } = await stat(path);
+  return `${(mode & 0o100) !== 0} ${await readFile(path, "latin1")}`;
+}
+
 async function checkDist(): Promise<string[]> {
   await using fresh = await temporaryDirectory("sophon-keeper-dist-");
   await bundle(fresh.path);
@@ -64,9 +70,9 @@ async function checkDist(): Promise<string[]> {
   const names = new Set([...(await readdir(fresh.path)), ...(await readdir(dist).catch(() => []))]);
   const differing: string[] = [];
   for (const name of names) {
-    const read = (directory: string) => readFile(join(directory, name)).catch(() => undefined);
+    const read = (directory: string) => file(join(directory, name)).catch(() => undefined);
     const [wanted, present] = [await read(fresh.path), await read(dist)];
-    if (wanted === undefined || present === undefined || !wanted.equals(present)) {
+    if (wanted === undefined || wanted !== present) {
       differing.push(`dist/${name} differs from a fresh build: npm run build`);
     }
   }

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** Older ones cannot even read the files that this one only loads when it is new enough. */
 const leastNode = 24;
 

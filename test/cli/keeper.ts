@@ -25,7 +25,7 @@ export async function keeper(
 let built: Promise<string> | undefined;
 
 /** A fresh build, once for each test file. */
-function shipped(): Promise<string> {
+export function shipped(): Promise<string> {
   built ??= build();
   return built;
 }

@@ -1,5 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { keeper } from "./keeper.ts";
+import { temporaryDirectory } from "../../src/core/temp.ts";
+import { keeper, shipped } from "./keeper.ts";
 
 it.each([
   [[], "no command given"],
@@ -23,4 +27,12 @@ it("says the same to a person on standard error, and nothing on standard output"
 
 it("tells its version", async () => {
   expect((await keeper(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+it("is a command of its own once it is linked into the path", async () => {
+  await using bin = await temporaryDirectory("sophon-keeper-bin-");
+  symlinkSync(join(await shipped(), "cli.js"), join(bin.path, "sophon-keeper"));
+  const env = { PATH: `${bin.path}:${dirname(process.execPath)}:/usr/bin:/bin` };
+  const version = execFileSync("sophon-keeper", ["--version"], { env, encoding: "utf8" });
+  expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

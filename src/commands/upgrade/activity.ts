@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { Containers } from "../../core/containers.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Containers } from "../../core/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { statFiles } from "../../stack/files.ts";
