@@ -1,0 +1,98 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { expect, it } from "vitest";
+import { ensureImage } from "../lab/images.ts";
+import { run, tryRun } from "../lab/run.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { until } from "../lab/step.ts";
+import { badVersions, wrecking } from "../lab/versions.ts";
+import { expectAsBefore, killAt, look, repository, upgradeToBad } from "./upgrade-lab.ts";
+
+const root = join(import.meta.dirname, "../..");
+const image = "sophon-keeper-lab/systemd";
+const unit = "sophon-keeper-recover.service";
+const bootMs = 240_000;
+
+/** The unit of the guide, word for word but for the paths and the name of this stack. */
+async function guidesUnit(stack: LabStack): Promise<string> {
+  const guide = await readFile(join(root, "docs/upgrade.md"), "utf8");
+  const text = /```ini\n([\s\S]*?)```/.exec(guide)?.[1] ?? "";
+  const place = `--project-directory ${stack.directory} --repository ${repository(stack)}`;
+  const own = text
+    .replace("--project-directory /srv/sophon", place)
+    .replace("--project-name sophon", `--project-name ${stack.projectName}`);
+  expect(own).toContain(`recover ${place} --project-name ${stack.projectName}`);
+  return own;
+}
+
+/** What of this host the machine that boots has: the engine, the project, the volumes, and the programs. */
+async function mounts(stack: LabStack, unitFile: string): Promise<string[]> {
+  const plugins = "{{range .ClientInfo.Plugins}}{{println .Path}}{{end}}";
+  const found = (await run(["docker", "info", "--format", plugins])).trim().split("\n");
+  const compose = found.find((path) => path.endsWith("/docker-compose")) ?? "";
+  const docker = (await run(["sh", "-c", "command -v docker"])).trim();
+  const engineRoot = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).trim();
+  const [node] = [process.execPath];
+  return [
+    "/var/run/docker.sock:/run/docker.sock",
+    `${engineRoot}:${engineRoot}`,
+    ...[...new Set([stack.directory, dirname(stack.dataDir), stack.scratch])].map(
+      (path) => `${path}:${path}`,
+    ),
+    `${docker}:/usr/local/bin/docker:ro`,
+    `${compose}:/usr/local/lib/docker/cli-plugins/docker-compose:ro`,
+    `${node}:/usr/local/bin/node:ro`,
+    `${join(root, "dist")}:/opt/sophon-keeper/dist:ro`,
+    `${unitFile}:/etc/systemd/system/${unit}:ro`,
+  ];
+}
+
+it("an upgrade that a power cut ended is undone at the next boot, by the unit of the guide", async () => {
+  await ensureImage({ image, base: "bookworm", directory: join(root, "test/lab/images/systemd") });
+  await using stack = await createStack({ tier: "personal", name: "boot" });
+  const before = await look(stack);
+  const reference = await stack.publish(wrecking(badVersions.unhealthy));
+  await killAt(stack, "gate/watch", () => upgradeToBad(stack, reference));
+  await stack.compose(["kill"]);
+
+  const unitFile = join(stack.scratch, "unit", unit);
+  await mkdir(dirname(unitFile));
+  await writeFile(unitFile, await guidesUnit(stack));
+  const machine = `${stack.projectName}-machine`;
+  const argv = ["docker", "create", "--name", machine, "--privileged", "--network", "host"];
+  const volumes = (await mounts(stack, unitFile)).flatMap((mount) => ["--volume", mount]);
+  await run([...argv, "--tmpfs", "/run", "--tmpfs", "/run/lock", ...volumes, image]);
+  const inside = (...words: string[]) => tryRun(["docker", "exec", machine, ...words]);
+  try {
+    await run(["docker", "start", machine]);
+    const isUp = async () =>
+      /running|degraded/.test((await inside("systemctl", "is-system-running")).stdout);
+    await until("it has booted", bootMs, isUp);
+    const verified = await inside("systemd-analyze", "verify", `/etc/systemd/system/${unit}`);
+    expect(verified.stderr).toBe("");
+    const enabled = await inside(
+      "sh",
+      "-euc",
+      `systemctl daemon-reload && systemctl enable ${unit}`,
+    );
+    expect(enabled.code, enabled.stderr).toBe(0);
+    await run(["docker", "kill", machine]);
+    await run(["docker", "start", machine]);
+
+    const properties = "Result,ActiveState,ExecMainExitTimestampMonotonic";
+    const show = ["systemctl", "show", "--property", properties, unit];
+    const journal = async () => (await inside("journalctl", "--no-pager", "--unit", unit)).stdout;
+    // One that never ran is inactive and successful, too.
+    const done = /Monotonic=[1-9]/;
+    const isDone = async () => {
+      const { stdout } = await inside(...show);
+      const isOver = done.test(stdout) && stdout.includes("ActiveState=inactive");
+      return isOver && stdout.includes("Result=success");
+    };
+    await until("the unit is done", bootMs, isDone, journal);
+    expect(await journal()).toMatch(/recovered/);
+  } finally {
+    await run(["docker", "rm", "--force", "--volumes", machine]);
+  }
+  await expectAsBefore(stack, before, "after the boot");
+});
