@@ -18,7 +18,7 @@ import { keepOldImages, pullImages } from "./upgrade/images.ts";
 import { type UpgradePlan, upgradeJournal } from "./upgrade/journal.ts";
 import { preflight } from "./upgrade/preflight.ts";
 import { type Prober, startProber } from "./upgrade/prober.ts";
-import { quiesce } from "./upgrade/quiesce.ts";
+import { checkpoint, quiesce } from "./upgrade/quiesce.ts";
 import { requireGood } from "./upgrade/require-good.ts";
 import {
   committed,
@@ -94,6 +94,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const backup = await backUp(session);
   await reporter.group("Copy for the way back", async () => {
     journal.append("pre-copy", "copies", { copies: plan.copies.map(({ copy }) => copy) });
+    await checkpoint(session);
     await preCopyAll(session, plan);
   });
   undo.commit();

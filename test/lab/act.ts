@@ -1,11 +1,12 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { hasCommand, run, tryRun } from "./run.ts";
 import { labDirectory } from "./state.ts";
 import { addTrixie, installPackages, osRelease } from "./tools.ts";
 
 /** The version of act that the lab is tried with. */
-export const actVersion = "v0.2.89";
+const actVersion = "v0.2.89";
+const actionlintVersion = "v1.7.12";
 
 /** Where Debian's package puts Go, which is not on the PATH. */
 const packagedGo = "/usr/lib/go-1.24/bin/go";
@@ -21,25 +22,35 @@ export async function actMissing(): Promise<string | undefined> {
   return found.code === 0 ? undefined : `act is not built (${actPath()}): npm run lab up`;
 }
 
-/** Builds act, which runs the action as a workflow does, unless this version is there. Brings Go along if it is missing. */
+/** Builds act, which runs the action as a workflow does, unless this version is there. */
 export async function ensureAct(): Promise<string> {
-  const wanted = actVersion.slice(1);
-  const found = await tryRun([actPath(), "--version"]);
-  if (
-    found.code === 0 &&
-    (found.stdout.includes(wanted) || (await builtVersion()) === actVersion)
-  ) {
-    return `act ${wanted}, there`;
-  }
-  const go = await ensureGo();
+  const how = await ensureGoProgram("github.com/nektos/act", actVersion);
+  return `act ${actVersion.slice(1)}, ${how}`;
+}
+
+/** Where actionlint is, which knows what GitHub makes of a workflow; built unless this version is there. */
+export async function ensureActionlint(): Promise<string> {
+  await ensureGoProgram("github.com/rhysd/actionlint", actionlintVersion, "/cmd/actionlint");
+  return join(labDirectory(), "bin", "actionlint");
+}
+
+/** Builds a program from source into the lab's directory. Brings Go along if it is missing. */
+async function ensureGoProgram(
+  module: string,
+  version: string,
+  folder = "",
+): Promise<"there" | "built"> {
   const directory = join(labDirectory(), "bin");
+  const path = join(directory, basename(`${module}${folder}`));
+  if ((await builtVersion(module, path)) === version) return "there";
+  const go = await ensureGo();
   await mkdir(directory, { recursive: true });
-  // A Go that is older than act asks for fetches the one that it needs.
+  // A Go that is older than the program asks for fetches the one that it needs.
   const toolchain = { GOTOOLCHAIN: "auto", CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
   const env = { ...process.env, ...toolchain, GOBIN: directory };
   // Nice: compiling it must not slow down what the tests wait for.
-  await run(["nice", "-n", "19", go, "install", `github.com/nektos/act@${actVersion}`], { env });
-  return `act ${wanted}, built`;
+  await run(["nice", "-n", "19", go, "install", `${module}${folder}@${version}`], { env });
+  return "built";
 }
 
 /** The `go` command: the one on the PATH, or else Debian's or Ubuntu's own. */
@@ -58,8 +69,13 @@ async function ensureGo(): Promise<string> {
   return packagedGo;
 }
 
-async function builtVersion(): Promise<string | undefined> {
+/** The version of the module that a program was built from; undefined where there is no such program, or no Go. */
+async function builtVersion(module: string, path: string): Promise<string | undefined> {
   const go = (await hasCommand("go")) ? "go" : packagedGo;
-  const result = await tryRun([go, "version", "-m", actPath()]);
-  return /^\s*mod\s+github\.com\/nektos\/act\s+(\S+)/m.exec(result.stdout)?.[1];
+  const { code, stdout } = await tryRun([go, "version", "-m", path]).catch(() => ({
+    code: 1,
+    stdout: "",
+  }));
+  const line = stdout.split("\n").find((one) => one.trim().startsWith(`mod\t${module}\t`));
+  return code === 0 ? line?.trim().split("\t")[2] : undefined;
 }

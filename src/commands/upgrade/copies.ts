@@ -39,14 +39,20 @@ export async function preCopyAll(context: CopyContext, plan: UpgradePlan): Promi
   }
 }
 
-/** Makes every copy exact; nothing may write meanwhile. */
+/**
+ * Makes every copy exact; nothing may write meanwhile. All at a time: while they last the stores stand still.
+ *
+ * @throws the first error, once none is under way any more.
+ */
 export async function deltaAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
   const { reporter, signal } = context.dependencies;
-  for (const one of plan.copies) {
+  const deltaOf = async (one: Copy) => {
     const { source, copy, name } = one;
     const done = await context.tasks.run(deltaTask, { source, copy }, placeOf(one), signal);
     reporter.info(`${name}: ${formatBytes(done.copiedBytes)} copied again, ${done.removed} gone`);
-  }
+  };
+  const ended = await Promise.allSettled(plan.copies.map(deltaOf));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
 /** Puts every place back from its copy. Cannot be cancelled: half of it helps nobody. */

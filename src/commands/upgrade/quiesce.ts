@@ -44,9 +44,14 @@ async function freeze({ containers, dependencies }: UpgradeSession, id: string):
 
 /**
  * With nothing left to replay, a PostgreSQL server that is started from the copy is exactly what it was; else its
- * sequences jump ahead (SEQ_LOG_VALS of `src/backend/commands/sequence.c`), and its start takes longer.
+ * sequences jump ahead (SEQ_LOG_VALS of `src/backend/commands/sequence.c`), and its start takes longer. One that was
+ * made while the stack served leaves little for the one that counts.
  */
-async function checkpoint({ stack, containers, dependencies }: UpgradeSession): Promise<void> {
+export async function checkpoint({
+  stack,
+  containers,
+  dependencies,
+}: UpgradeSession): Promise<void> {
   for (const store of stack.stores) {
     if (store.kind !== "postgres") continue;
     const { containerId, user, database, password } = store;
