@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -251,6 +251,25 @@ describe("an upgrade that is killed", () => {
     const now = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
     expect(now, "the stop that was under way ends it some time later").not.toBe(startedAt);
     await expectAsBefore(stack, before, "a stop under way");
+  });
+
+  it("while it tries its edits leaves no text of the project's files", async () => {
+    await shared.use(async (stack, before) => {
+      const reference = await stack.publish(bad);
+      const texts = join(repository(stack), "upgrades");
+      const tried = () => existsSync(texts) && readdirSync(texts).length > 0;
+      const running = await atStep(stack, "opened/opened", () => upgradeToBad(stack, reference));
+      let over = false;
+      void running.done.then(() => {
+        over = true;
+      });
+      await until("an edit is tried, or it is over", waitMs, async () => over || tried());
+      running.child.kill("SIGKILL");
+      await running.done;
+      expect(tried()).toBe(true);
+      await recover(stack, "edits that are tried");
+      await expectAsBefore(stack, before, "edits that are tried");
+    });
   });
 
   it("with the stack down afterwards still comes back", async () => {
