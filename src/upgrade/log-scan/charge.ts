@@ -3,7 +3,7 @@ import type { Charge } from "./finding.ts";
 import { framesOf } from "./frames.ts";
 import { harmlessRule, type LogRecord } from "./record.ts";
 import type { Rule } from "./rules.ts";
-import { saysMigrationFailed, saysMigrationSucceeded } from "./wording.ts";
+import { saysMigrationFailed, saysMigrationGoesOn, saysMigrationSucceeded } from "./wording.ts";
 
 /** How far the start had come when the record was written. */
 export interface Progressed {
@@ -21,7 +21,7 @@ export function charge(record: LogRecord, progress: Progressed): Charge | undefi
     case "command-failed":
       return failedCommand(record, progress);
     case "connection-error":
-      return progress.started ? undefined : CONNECTION;
+      return progress.started || isExpected(record) ? undefined : CONNECTION;
     case "host-failed":
       return HOST_FAILED;
     case "pending-model":
@@ -33,6 +33,11 @@ export function charge(record: LogRecord, progress: Progressed): Charge | undefi
     default:
       return undefined;
   }
+}
+
+/** EF Core logs an error at debug level where its caller expects it, as when it looks for the database. */
+function isExpected(record: LogRecord): boolean {
+  return record.level === "debug" || record.level === "trace";
 }
 
 function failedCommand(record: LogRecord, progress: Progressed): Charge | undefined {
@@ -99,7 +104,7 @@ function inWords(
   }
   if (progress.started) return undefined;
   if (frames.preparation && (database || loud)) return { ...MIGRATING, migration };
-  if (record.level === "fatal") return FATAL;
+  if (record.level === "fatal") return saysMigrationGoesOn(record) ? undefined : FATAL;
   if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
   if (loud && database && (progress.startup || migration !== undefined)) return DATABASE_ERROR;
   // A cut log may hold nothing but the tail of an exception.

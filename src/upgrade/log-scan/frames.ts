@@ -8,7 +8,7 @@ const STARTUP =
   /\bProgram\.(?:<?Main\b|<<?Main>)|\bHosting\.Internal\.Host\.<?StartAsync|HostingAbstractionsHostExtensions\.<?Run|\bWebHost\.<?StartAsync|GenericWebHostService\.<?StartAsync|\bStartup\.Configure|MigrationsEndPoint|Host\.<StartAsync>/;
 const HEALTH = /HealthChecks?\.|DatabaseCreator\.<?CanConnect|DatabaseFacade\.<?CanConnect/;
 const REQUEST =
-  /Microsoft\.AspNetCore\.(?:Server\.Kestrel|Routing\.EndpointMiddleware|Mvc\.|Diagnostics\.|Http\.|Authentication\.|Builder\.Extensions\.MapWhen|SignalR)|\bHangfire\.|\bQuartz\.|\bMassTransit\.|Microsoft\.Extensions\.Hosting\.Internal\.Host\.<?TryExecuteBackgroundService/;
+  /Microsoft\.AspNetCore\.(?:Server\.Kestrel|Routing\.EndpointMiddleware|Mvc\.|Diagnostics\.|Http\.|Authentication\.|Builder\.Extensions\.MapWhen|SignalR)|\bHangfire\.|\bQuartz\.|\bMassTransit\.|\bGrpc\.(?:AspNetCore|Shared)\.Server\.|Microsoft\.Extensions\.Hosting\.Internal\.Host\.<?TryExecuteBackgroundService/;
 
 /** What the frames of an exception tell about when it was thrown. */
 export interface Frames {

@@ -1,6 +1,7 @@
 import type { LogEvent } from "./event.ts";
+import { HARMLESS } from "./harmless.ts";
 import { type Kind, kindOf, migrationName, statementOf } from "./kind.ts";
-import { HARMLESS, RULES, type Rule } from "./rules.ts";
+import { RULES, type Rule } from "./rules.ts";
 import { type StatementKind, statementKind } from "./statement.ts";
 
 /** A record with what it means, read once and used by every later step. */
@@ -42,6 +43,7 @@ export function harmlessRule(event: LogEvent): string | undefined {
   for (const rule of HARMLESS) {
     if (event.level !== "fatal" && rule.category?.test(event.category)) return rule.name;
     if (rule.pattern?.test(text.length > WINDOW ? text.slice(0, WINDOW) : text)) return rule.name;
+    if (rule.exception?.test(event.exception.slice(0, WINDOW))) return rule.name;
   }
   return undefined;
 }

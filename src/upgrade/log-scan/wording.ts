@@ -9,6 +9,7 @@ const DENIED =
   /\b(?:aucune?|keine?|sin|nessun\w*|geen|sem) \w{0,16} ?(?:erreurs?|fehler|error\w*|erro\w*|fout\w*)|\b(?:0|no|zero|without(?: any)?) (?:\w{1,16} )?(?:errors?|fail(?:ed|ures?)?|exceptions?|problems?)\b|\b(?:errors?|fail(?:ed|ures?)?|exceptions?)\s*[:=]\s*(?:0|none|false)\b|\b(?:may|might|could|would) (?:be |have )?(?:fail|left|cause|corrupt|take)\w*|\b(?:if|when|unless|in case|on)\b[^.\n]{0,40}\b(?:fails?|errors?|failure)\b/iu;
 const SUCCESS =
   /\b(?:success(?:ful|fully)?|succeeded|completed|complete|finished|applied|up[- ]to[- ]date|done|erfolgreich|abgeschlossen|r\u00e9ussi\w*|exitosamente|\u0443\u0441\u043f\u0435\u0448\u043d\u043e|\u5b8c\u6210|\u6210\u529f)\b/iu;
+const RUNNING = /^(?:running|starting|applying|executing|performing|updating|migrating)\b/i;
 const RETRY =
   /\bretr(?:y|ies|ied|ying)\b|\battempt\b|\btry(?:ing)? again\b|\bagain (?:in|after)\b|\bwaiting (?:for|on)\b|\bnot (?:yet )?(?:ready|available|reachable|up)\b|\bwiederhol|\berneut|\bnouvelle tentative|\breintent|\u043f\u043e\u0432\u0442\u043e\u0440|\u91cd\u8bd5/iu;
 
@@ -29,6 +30,14 @@ export function saysMigrationSucceeded(message: string): boolean {
     (MIGRATION.test(text) || DATABASE_STARTUP.test(text)) &&
     SUCCESS.test(text) &&
     (!FAILURE.test(text) || DENIED.test(text))
+  );
+}
+
+/** Whether a record without an exception only tells that a migration runs, at whatever level. */
+export function saysMigrationGoesOn(record: { message: string; exception: string }): boolean {
+  const text = plain(record.message);
+  return (
+    record.exception === "" && RUNNING.test(text) && MIGRATION.test(text) && !FAILURE.test(text)
   );
 }
 

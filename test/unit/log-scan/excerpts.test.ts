@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import type { FailureClass } from "../../../src/upgrade/log-scan/causes.ts";
+import { type ContainerState, scan } from "../../../src/upgrade/log-scan/scan.ts";
+
+/**
+ * What people cut out of a log: without its head, without its end, through a viewer. One shape each,
+ * where the matrix holds whole starts in every shape.
+ */
+interface Excerpt {
+  readonly about: string;
+  readonly text: string;
+  readonly fails?: FailureClass;
+  readonly state?: ContainerState;
+}
+
+const harmless: Excerpt[] = [
+  {
+    about: "a migration at the highest level that tells its progress",
+    text: [
+      "[Gateway] [2026-03-02 09:10:01.010 +00:00  6] [Fatal] Sophon.Program Running SplitJobs migration - Updating 12 rows",
+      "[Gateway] [2026-03-02 09:10:01.020 +00:00  6] [Fatal] Sophon.Program Running SplitJobs migration - Updating all channels",
+    ].join("\n"),
+  },
+  {
+    about: "a missing database that EF Core expects, at debug level, without what follows",
+    text: [
+      "dbug: 3/2/2026 09:10:01.010 RelationalEventId.ConnectionError[20004] (Microsoft.EntityFrameworkCore.Database.Connection)",
+      "      An error occurred using the connection to database 'main' on server '/data/gateway.db'.",
+      "dbug: 3/2/2026 09:10:01.020 RelationalEventId.MigrateUsingConnection[20400] (Microsoft.EntityFrameworkCore.Migrations)",
+      "      Migrating using database 'main' on server '/data/gateway.db'.",
+    ].join("\n"),
+  },
+  {
+    about: "a design-time tool that aborts the host to read its services",
+    text: [
+      "[09:10:01 INF] Starting gateway.",
+      "[09:10:02 FTL] Gateway terminated unexpectedly!",
+      "Microsoft.Extensions.Hosting.HostAbortedException: The host was aborted.",
+      "   at Microsoft.Extensions.Hosting.HostFactoryResolver.HostingListener.ThrowHostAborted()",
+      "   at Microsoft.AspNetCore.Builder.WebApplicationBuilder.Build()",
+      "Done.",
+    ].join("\n"),
+  },
+  {
+    about: "the end of an exception out of a gRPC call",
+    text: [
+      "         at Sophon.Gateway.Nodes.NodeService.Add(AddRequest request, ServerCallContext context)",
+      "         at Grpc.Shared.Server.UnaryServerMethodInvoker`3.Invoke(HttpContext httpContext, ServerCallContext serverCallContext, TRequest request)",
+      "        Exception data:",
+      "          Severity: ERROR",
+      "          SqlState: 23505",
+    ].join("\n"),
+  },
+];
+
+const failing: Excerpt[] = [];
+
+describe.each([...failing, ...harmless])("$about", ({ text, fails, state }) => {
+  test(`is ${fails ?? "clean"}`, () => {
+    const { verdict, decisive } = scan(text, state === undefined ? {} : { state });
+    expect(verdict === "failed" ? decisive?.class : verdict).toBe(fails ?? "clean");
+  });
+});
