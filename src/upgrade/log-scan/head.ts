@@ -24,7 +24,13 @@ export function readHead(text: string): Head | undefined {
   const first = text.charCodeAt(0);
   // Indented lines continue a record in every format read here.
   if (first === 32 || first === 9 || Number.isNaN(first)) return undefined;
-  return readConsole(text) ?? readSystemd(text) ?? readPostgres(text) ?? readText(text);
+  return (
+    readConsole(text) ??
+    readSystemd(text) ??
+    readPostgres(text) ??
+    readDebugOutput(text) ??
+    readText(text)
+  );
 }
 
 function readConsole(text: string): Head | undefined {
@@ -98,6 +104,10 @@ function readPostgres(text: string): Head | undefined {
   };
 }
 
+/** .NET's debug output: the category, then the level. */
+const DEBUG_OUTPUT =
+  /^([A-Za-z_]\w*(?:[.+`]\w+)+): ?(Critical|Error|Warning|Information|Debug|Trace): (.*)$/s;
+
 const LEVEL_TOKEN =
   /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|FAIL)(?=[\s\]|):,>}-])/i;
 const TIME = /\d{1,2}:\d{2}:\d{2}/;
@@ -105,6 +115,17 @@ const NLOG_REST = /^\|\s?([\w.`+<>,[\]]{1,200})\|\s?/;
 const CATEGORY =
   /^(?:\[(?:\d+|[\w. #-]{0,24})\]\s*)?\[?([A-Za-z_]\w*(?:[.+`][\w<>`]+)+)\]?(?:\[(-?\d+)\])?\]?\s*[:|>-]?\s+/;
 const SHORT_CATEGORY = /^(?:\[\d+\]\s*)?([A-Z]\w{2,60}): /;
+
+function readDebugOutput(text: string): Head | undefined {
+  const colon = text.indexOf(":");
+  if (colon < 3 || colon > 200) return undefined;
+  const match = DEBUG_OUTPUT.exec(text);
+  const category = match?.[1] ?? "";
+  if (match === null || /(?:Exception|Error|Failure)$/.test(category)) return undefined;
+  const level = levelOf(match[2] ?? "");
+  const message = match[3] ?? "";
+  return { form: "text", level, category, eventId: undefined, message, stamp: undefined };
+}
 
 /** Serilog, NLog, log4net and relatives: a time, a level word and perhaps a category, in any order. */
 function readText(text: string): Head | undefined {

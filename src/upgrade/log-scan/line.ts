@@ -19,6 +19,11 @@ const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202
 const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
 const ENGINE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})) ?/;
 const CRI = /^(?:stdout|stderr) [FP] /;
+/** Container managers export tables of time, stream and text. */
+const STREAM =
+  /^(\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}[.\dZ]{0,12})\s?[|,\t ]\s?std(?:out|err)\s?[|,\t ]\s?/;
+/** rsyslog and `journalctl -o short-iso`, once the time is off. */
+const SYSLOG_REST = /^[\w.-]{1,80} [\w.@/-]{1,80}\[\d{1,10}\]: /;
 const SYSLOG = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} [\w.-]+ ([\w.@/-]+)(?:\[\d+\])?: /;
 
 /**
@@ -44,8 +49,7 @@ export function readLine(raw: string, names: ReadonlySet<string>): Line {
       text = inner.rest;
     }
   } else {
-    const syslog = isCapital(text.charCodeAt(0)) ? SYSLOG.exec(text) : null;
-    if (syslog !== null) text = text.slice(syslog[0].length);
+    text = withoutSyslog(text, outer !== undefined);
   }
   return { service, text: hasBox(text) ? text.replace(BOX, "") : text, stamp };
 }
@@ -137,8 +141,20 @@ function hasBox(text: string): boolean {
   return false;
 }
 
+function withoutSyslog(text: string, timed: boolean): string {
+  const syslog = timed
+    ? SYSLOG_REST.exec(text)
+    : isCapital(text.charCodeAt(0))
+      ? SYSLOG.exec(text)
+      : null;
+  return syslog === null ? text : text.slice(syslog[0].length);
+}
+
 function takeTime(text: string): { stamp: string | undefined; rest: string } | undefined {
-  if (!isDigit(text.charCodeAt(0)) || text.charCodeAt(10) !== 84) return undefined;
+  if (!isDigit(text.charCodeAt(0))) return undefined;
+  const table = text.slice(0, 60).includes("std") ? STREAM.exec(text) : null;
+  if (table !== null) return { stamp: table[1], rest: text.slice(table[0].length) };
+  if (text.charCodeAt(10) !== 84) return undefined;
   const match = ENGINE_TIME.exec(text);
   if (match === null) return undefined;
   const rest = text.slice(match[0].length);

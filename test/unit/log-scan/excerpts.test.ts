@@ -53,7 +53,37 @@ const harmless: Excerpt[] = [
   },
 ];
 
-const failing: Excerpt[] = [];
+const failing: Excerpt[] = [
+  {
+    about: "an export of a container manager, newest line first",
+    fails: "schema-conflict",
+    text: [
+      "2026-03-02 09:10:01 | stdout | at Sophon.Gateway.Program.Main(String[] args) in /src/Program.cs:line 40",
+      "2026-03-02 09:10:01 | stdout | at Microsoft.EntityFrameworkCore.Migrations.Internal.Migrator.Migrate(String targetMigration)",
+      "2026-03-02 09:10:01 | stderr | Unhandled Exception: Microsoft.Data.Sqlite.SqliteException: SQLite Error 1: 'table \"Nodes\" already exists'.",
+    ].join("\n"),
+  },
+  {
+    about: "frames through rsyslog with ISO times",
+    fails: "migration",
+    text: [
+      "2026-03-02T09:10:08.875141+00:00 node-7 gateway[6646]:    at Microsoft.EntityFrameworkCore.Migrations.Internal.Migrator.MigrateAsync(String targetMigration)",
+      "2026-03-02T09:10:09.005291+00:00 node-7 gateway[6646]:    at Sophon.Gateway.Setup.MigrateAsync() in /src/Setup.cs:line 12",
+    ].join("\n"),
+  },
+  {
+    about: "the debug output's category before the level",
+    fails: "database-auth",
+    text: [
+      "info: Sophon.Gateway.Data.GatewayContext[0]",
+      "Migrating database associated with context GatewayContext",
+      "Sophon.Gateway.Data.GatewayContext:Error: An error occurred while migrating the database used on context GatewayContext",
+      "",
+      "Microsoft.Data.SqlClient.SqlException (0x80131904): Login failed for user 'gateway'.",
+      "   at Microsoft.Data.SqlClient.SqlInternalConnectionTds..ctor(DbConnectionPoolIdentity identity)",
+    ].join("\n"),
+  },
+];
 
 describe.each([...failing, ...harmless])("$about", ({ text, fails, state }) => {
   test(`is ${fails ?? "clean"}`, () => {
