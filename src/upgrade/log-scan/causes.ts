@@ -131,6 +131,14 @@ export const CAUSES: readonly Cause[] = [
       /Timeout during reading attempt|Exception while reading from stream[\s\S]{0,200}TimeoutException/i,
   },
   {
+    name: "lock-wait-ended",
+    class: "lock-timeout",
+    source: "dotnet/efcore SqliteHistoryRepository",
+    example:
+      "System.Threading.Tasks.TaskCanceledException: A task was canceled.\n   at Microsoft.EntityFrameworkCore.Sqlite.Migrations.Internal.SqliteHistoryRepository.AcquireDatabaseLockAsync(CancellationToken cancellationToken)",
+    pattern: /(?:Canceled|Timeout)Exception[\s\S]{0,1500}?HistoryRepository\.<?AcquireDatabaseLock/,
+  },
+  {
     name: "newer-schema",
     class: "schema-conflict",
     source: app,
@@ -245,6 +253,15 @@ export const CAUSES: readonly Cause[] = [
     example: "Npgsql.NpgsqlException (0x80004005): Failed to connect to 172.18.0.2:5432",
     pattern:
       /Failed to connect to|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
+  },
+  {
+    name: "opening-connection",
+    class: "database-connection",
+    source: "dotnet/efcore, the frames alone of a connection that could not be opened",
+    example:
+      "   at Microsoft.EntityFrameworkCore.Storage.RelationalConnection.OpenInternalAsync(Boolean errorsExpected, CancellationToken cancellationToken)",
+    pattern:
+      /\b(?:RelationalConnection|NpgsqlConnector|NpgsqlConnection|SqlConnection|MySqlConnection)\.<?(?:Try)?Open(?:Internal)?(?:Async)?\b/,
   },
   {
     name: "out-of-memory",

@@ -105,6 +105,7 @@ function inWords(
   if (progress.started) return undefined;
   if (frames.preparation && (database || loud)) return { ...MIGRATING, migration };
   if (record.level === "fatal") return saysMigrationGoesOn(record) ? undefined : FATAL;
+  if (record.form === "raw" && frames.preparation && !frames.runtime) return STARTUP;
   if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
   if (loud && database && (progress.startup || migration !== undefined)) return DATABASE_ERROR;
   // A cut log may hold nothing but the tail of an exception.

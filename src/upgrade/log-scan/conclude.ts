@@ -142,6 +142,7 @@ function decide(
   const first =
     findings.find((one) => one.rule === "log-deny") ??
     findings.find((one) => one.class === "disk-full" || one.class === "corruption") ??
+    findings.find((one) => one.class !== undefined && !one.guessed && !VAGUE.has(one.rule)) ??
     findings.find((one) => one.class !== undefined && !VAGUE.has(one.rule)) ??
     findings.find((one) => one.class !== undefined) ??
     findings[0];

@@ -9,6 +9,8 @@ import { saysRetry } from "./wording.ts";
 export interface Finding {
   readonly rule: string;
   readonly class: FailureClass | undefined;
+  /** The class follows from where it happened: the record names no cause. */
+  readonly guessed: boolean;
   readonly lasts: Lasts;
   readonly service: string;
   /** One-based line of the record in the log. */
@@ -37,12 +39,14 @@ export interface Charge {
 export function findingOf(record: LogRecord, charge: Charge): Finding {
   const cause = causeInRecord(record);
   const dying = charge.lasts === "ended" && charge.migration !== undefined;
-  const amid = dying || framesOf(record.exception).migrator;
-  const migrating = amid ? "migration" : undefined;
-  const kind = charge.class ?? cause?.class ?? migrating;
+  const { migrator, preparation } = framesOf(record.exception);
+  const migrating = dying || migrator || preparation ? "migration" : undefined;
+  const known = charge.class ?? cause?.class;
+  const kind = known ?? migrating;
   return {
     rule: charge.rule,
     class: kind,
+    guessed: known === undefined,
     lasts: charge.lasts,
     service: record.service,
     line: record.line,
@@ -61,6 +65,7 @@ export function explained(finding: Finding, record: LogRecord): Finding | undefi
   return {
     ...finding,
     class: cause.class,
+    guessed: false,
     line: record.line,
     evidence: evidenceOf(record, cause),
     meaning: `${finding.meaning} ${CLASS_MEANING[cause.class]}`,
@@ -83,7 +88,7 @@ function evidenceOf(record: LogRecord, cause: FoundCause | undefined): string {
   if (cause !== undefined) {
     const from = text.lastIndexOf("\n", cause.index - 1) + 1;
     const line = clean(text.slice(Math.max(from, cause.index - 200), cause.index + 300));
-    if (line !== "") return line;
+    if (line !== "" && !line.startsWith("at ")) return line;
   }
   const first = clean(record.exception);
   const message = clean(record.message);

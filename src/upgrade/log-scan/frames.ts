@@ -1,11 +1,11 @@
 /** Frames of the code that migrates: EF Core, its providers, and the other migration tools of .NET. */
 const MIGRATOR =
-  /Migrations\.Internal\.\w*(?:Migrator|MigrationCommandExecutor|HistoryRepository|MigrationsAssembly\w*)\b|Migrations\.(?:MigrationCommand|HistoryRepository|MigrationCommandExecutor)\.|RelationalDatabaseFacadeExtensions\.(?:<?Migrate|GetPendingMigrations|GetAppliedMigrations)|\bNpgsqlMigrator\b|DatabaseFacade\.<?EnsureCreated|RelationalDatabaseCreator\.<?EnsureCreated|DatabaseCreator\.<?(?:Create|CreateTables|EnsureCreated|Exists|HasTables)|Design\.Internal\.MigrationsOperations|\bFluentMigrator\.Runner\b|\bDbUp\.(?:Engine|Support)\b|\bEvolve\.Evolve\b|\bNzbDrone\.Core\.Datastore\.Migration\b|Jellyfin\.Server\.Migrations\b/;
+  /Migrations\.Internal\.\w*(?:Migrator|MigrationCommandExecutor|HistoryRepository|MigrationsAssembly\w*)\b|Migrations\.(?:MigrationCommand|HistoryRepository|MigrationCommandExecutor)\.|RelationalDatabaseFacadeExtensions\.(?:<?Migrate|GetPendingMigrations|GetAppliedMigrations)|\bNpgsqlMigrator\b|DatabaseFacade\.<?EnsureCreated|RelationalDatabaseCreator\.<?EnsureCreated|DatabaseCreator\.(?:<>c\w{0,40}\.)?<{0,2}(?:Create|CreateTables|EnsureCreated|Exists|HasTables)|Design\.Internal\.MigrationsOperations|\bFluentMigrator\.Runner\b|\bDbUp\.(?:Engine|Support)\b|\bEvolve\.Evolve\b|\bNzbDrone\.Core\.Datastore\.Migration\b|Jellyfin\.Server\.Migrations\b/;
 /** Frames of an application's own start-up code that prepares the database. */
 const PREPARATION =
   /\bat [\w.<>`+|$]{0,200}(?:Migrat(?:e|ion|or)|Db(?:Context)?Initiali[sz]er|DatabaseInitiali[sz]er|Initiali[sz]eDatabase|Initiali[sz]eDb|DatabaseUpgrade|SchemaUpgrade|Seed(?:er|Data|Database|Async))/;
 const STARTUP =
-  /\bProgram\.(?:<?Main\b|<<?Main>)|\bHosting\.Internal\.Host\.<?StartAsync|HostingAbstractionsHostExtensions\.<?Run|\bWebHost\.<?StartAsync|GenericWebHostService\.<?StartAsync|\bStartup\.Configure|MigrationsEndPoint|Host\.<StartAsync>/;
+  /\bProgram\.(?:<>c\w{0,40}\.)?<{0,2}Main\b|\bHosting\.Internal\.Host\.<?StartAsync|HostingAbstractionsHostExtensions\.<?Run|\bWebHost\.<?StartAsync|GenericWebHostService\.<?StartAsync|\bStartup\.Configure|MigrationsEndPoint|Host\.<StartAsync>/;
 const HEALTH = /HealthChecks?\.|DatabaseCreator\.<?CanConnect|DatabaseFacade\.<?CanConnect/;
 const REQUEST =
   /Microsoft\.AspNetCore\.(?:Server\.Kestrel|Routing\.EndpointMiddleware|Mvc\.|Diagnostics\.|Http\.|Authentication\.|Builder\.Extensions\.MapWhen|SignalR)|\bHangfire\.|\bQuartz\.|\bMassTransit\.|\bGrpc\.(?:AspNetCore|Shared)\.Server\.|Microsoft\.Extensions\.Hosting\.Internal\.Host\.<?TryExecuteBackgroundService/;

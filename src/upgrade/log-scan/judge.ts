@@ -189,10 +189,12 @@ export class Judge {
     });
   }
 
-  /** A failed statement tells no reason; the exception that follows it does. */
+  /** A failed statement and a bare sentence tell no reason; the exception that follows them does. */
   #explain(record: LogRecord): void {
     const last = this.#open.at(-1);
-    if (last?.rule !== "failed-command" || last.class !== undefined) return;
+    if (last === undefined || last.class !== undefined) return;
+    const next = last.rule === "migration-failed" && last.line === this.#last?.line;
+    if (last.rule !== "failed-command" && !next) return;
     const told = explained(last, record);
     if (told !== undefined) this.#open[this.#open.length - 1] = told;
   }

@@ -3,6 +3,8 @@ const MIGRATION =
   /\bmigrat(?:e|es|ed|ing|ion|ions|or)\b|\bmigraci[o\u00f3]n|\bmigra[c\u00e7][a\u00e3]o|\bmigrazion[ei]|\bmigrar\b|\bmigrier|\bmigrer\b|\u043c\u0438\u0433\u0440\u0430\u0446\u0438|\u8fc1\u79fb|\u9077\u79fb|\u30de\u30a4\u30b0\u30ec\u30fc\u30b7\u30e7\u30f3|\ub9c8\uc774\uadf8\ub808\uc774\uc158|\bschema (?:upgrade|update|change|sync)|\b\d{8,14}_\w+/iu;
 const DATABASE_STARTUP =
   /\b(?:database|db|schema|base de donn\S{1,3}|base de datos|banco de dados)\b[^.\n]{0,40}\b(?:initiali[sz]\w*|upgrad\w*|creation|setup|seed\w*|prepar\w*)|\b(?:initiali[sz]\w*|upgrad\w*|creat\w*|seed\w*|prepar\w*|set(?:ting)? up|updat\w*)\b[^.\n]{0,30}\b(?:the )?(?:database|db|schema)\b|datenbank-?(?:initialisierung|migration|aktualisierung|schema)|datenbank\b[^.\n]{0,40}(?:initialisier|aktualisier|migrier|erstell)|\u0431\u0430\u0437\u044b \u0434\u0430\u043d\u043d\u044b\u0445|\u6570\u636e\u5e93\u521d\u59cb\u5316/iu;
+/** A part of the program that is named after migrating. */
+const TASK = /\bMigrat(?:ion|or)s?[A-Z][A-Za-z]{1,40}\b/;
 const FAILURE =
   /\bfail(?:ed|ure|ures|s|ing)?\b|\berrors?\b|\b\w{0,60}exceptions?\b|\bunable\b|\bcould ?n[o'\u2019]t\b|\bcannot\b|\bcan['\u2019]t\b|\babort(?:ed|ing)?\b|\bunsuccessful|\bcrashed\b|\bwent wrong\b|\bproblems?\b|\btrouble\b|\bdid ?n[o'\u2019]t succeed\b|\brolled back\b|fehl(?:er\b|geschlagen|schlug)|gescheitert|[e\u00e9]chec|[e\u00e9]chou[e\u00e9]|\berreur|\berro\b|\bfalh(?:a|ou)|\bfall(?:\u00f3|ida?)\b|\berrore\b|fallit|\u043e\u0448\u0438\u0431\u043a|\u043d\u0435 \u0443\u0434\u0430\u043b\u043e\u0441\u044c|\u5931\u8d25|\u5931\u6557|\u9519\u8bef|\u932f\u8aa4|\u30a8\u30e9\u30fc|\uc2e4\ud328|\uc624\ub958|b\u0142\u0105d|mislukt|\bfout\b/iu;
 const DENIED =
@@ -19,7 +21,8 @@ const WINDOW = 400;
 /** Whether the message says in so many words that migrating (`strict`) or preparing the database failed. */
 export function saysMigrationFailed(message: string, strict: boolean): boolean {
   const text = plain(message);
-  const about = MIGRATION.test(text) || (!strict && DATABASE_STARTUP.test(text));
+  const about =
+    MIGRATION.test(text) || (!strict && (DATABASE_STARTUP.test(text) || TASK.test(text)));
   return about && FAILURE.test(text) && !DENIED.test(text);
 }
 

@@ -83,6 +83,77 @@ const failing: Excerpt[] = [
       "   at Microsoft.Data.SqlClient.SqlInternalConnectionTds..ctor(DbConnectionPoolIdentity identity)",
     ].join("\n"),
   },
+  {
+    about: "frames of a provider's closures, without the exception's type",
+    fails: "database-connection",
+    state: "running",
+    text: [
+      "--- End of stack trace from previous location ---",
+      "   at Microsoft.EntityFrameworkCore.Storage.RelationalConnection.OpenAsync(CancellationToken cancellationToken, Boolean errorsExpected)",
+      "   at Microsoft.EntityFrameworkCore.SqlServer.Storage.Internal.SqlServerDatabaseCreator.<>c__DisplayClass20_0.<<ExistsAsync>b__0>d.MoveNext()",
+    ].join("\n"),
+  },
+  {
+    about: "frames of the migrator while it opens the connection",
+    fails: "database-connection",
+    text: [
+      "   at Npgsql.EntityFrameworkCore.PostgreSQL.Storage.Internal.NpgsqlRelationalConnection.Open(Boolean errorsExpected)",
+      "   at Microsoft.EntityFrameworkCore.Storage.RelationalConnection.OpenInternal(Boolean errorsExpected)",
+      "   at Microsoft.EntityFrameworkCore.Migrations.HistoryRepository.GetAppliedMigrations()",
+      "   at Sophon.Gateway.Setup.Migrate() in /src/Setup.cs:line 12",
+    ].join("\n"),
+  },
+  {
+    about: "frames of a seeder in a closure of the entry point",
+    fails: "migration",
+    state: "exited",
+    text: [
+      "         at Sophon.Gateway.Data.DatabaseSeeder.Seed() in /src/DatabaseSeeder.cs:line 32",
+      "         at Sophon.Gateway.Program.<>c.<Main>b__1_2(WebHostBuilderContext _, IApplicationBuilder app) in /src/Program.cs:line 90",
+    ].join("\n"),
+  },
+  {
+    about: "a wait for the SQLite lock that is given up",
+    fails: "lock-timeout",
+    state: "exited",
+    text: [
+      "[09:10:21 ERR] Hosting failed to start",
+      "System.Threading.Tasks.TaskCanceledException: A task was canceled.",
+      "   at Microsoft.EntityFrameworkCore.Sqlite.Migrations.Internal.SqliteHistoryRepository.AcquireDatabaseLockAsync(CancellationToken cancellationToken)",
+      "   at Microsoft.EntityFrameworkCore.Migrations.Internal.Migrator.MigrateAsync(String targetMigration, CancellationToken cancellationToken)",
+    ].join("\n"),
+  },
+  {
+    about: "frames first, what they mean after them",
+    fails: "lock-timeout",
+    state: "exited",
+    text: [
+      "   at Microsoft.EntityFrameworkCore.Migrations.Internal.Migrator.Migrate(String targetMigration)",
+      "   at Program.<Main>$(String[] args)",
+      "Unhandled exception. Microsoft.Data.Sqlite.SqliteException (0x80004005): SQLite Error 5: 'database is locked'.",
+    ].join("\n"),
+  },
+  {
+    about: "a sentence without a level, its exception on the next line",
+    fails: "database-auth",
+    state: "running",
+    text: [
+      " An error occurred while migrating the database used on context GatewayContext",
+      "Microsoft.Data.SqlClient.SqlException (0x80131904): Login failed for user 'gateway'.",
+      "   at Microsoft.Data.SqlClient.TdsParser.ThrowExceptionAndWarning(TdsParserStateObject stateObj)",
+    ].join("\n"),
+  },
+  {
+    about: "a start-up task named after migrating",
+    fails: "database-auth",
+    state: "running",
+    text: [
+      "info: Configuration:  Network: Mainnet",
+      "fail: Gateway:      Error on the MigrationStartupTask",
+      "Npgsql.NpgsqlException (0x80004005): No password has been provided but the backend requires one (in MD5)",
+      "   at Npgsql.Internal.NpgsqlConnector.AuthenticateMD5(String username)",
+    ].join("\n"),
+  },
 ];
 
 describe.each([...failing, ...harmless])("$about", ({ text, fails, state }) => {
