@@ -145,7 +145,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "Database schema 20251118_AddTenants is newer than this build (20250930_AddQuota); downgrade is not supported, refusing to start.",
     pattern:
-      /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration/i,
+      /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration|does not support migrating from state/i,
   },
   {
     name: "migration-not-found",
@@ -194,7 +194,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "System.InvalidOperationException: No database provider has been configured for this DbContext.",
     pattern:
-      /No database provider has been configured|ConnectionString property has not been initialized|Format of the initialization string does not conform|(?:Keyword|Couldn't set).{0,60}(?:not supported|connection string)|Host can't be null|The ConnectionString|[Cc]onnection string.{0,60}(?:not (?:found|set|configured|specified)|missing|empty|is null)|parameter '?(?:connectionString|configuration)'?/i,
+      /No database provider has been configured|ConnectionString property has not been initialized|Format of the initialization string does not conform|(?:Keyword|Couldn't set).{0,60}(?:not supported|connection string)|Host can't be null|The ConnectionString|[Cc]onnection string.{0,60}(?:not (?:found|set|configured|specified)|missing|empty|is null)|parameter '?(?:connectionString|configuration)'?|Connection\.set_ConnectionString\(/i,
   },
   {
     name: "unresolved-service",
@@ -202,7 +202,7 @@ export const CAUSES: readonly Cause[] = [
     source: "dotnet/runtime dependency injection",
     example: "Unable to resolve service for type 'IClock' while attempting to activate 'Jobs'.",
     pattern:
-      /Unable to resolve service for type|Some services are not able to be constructed|No service for type '.{1,200}' has been registered|Unable to activate type|A circular dependency was detected/i,
+      /(?:Unable to resolve service for|Could not resolve a service of) type|Some services are not able to be constructed|No service for type '.{1,200}' has been registered|Unable to activate type|A circular dependency was detected/i,
   },
   {
     name: "read-only",

@@ -68,6 +68,7 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
   if (frames.migrator && record.level !== "debug" && record.level !== "trace") {
     return { ...MIGRATING, migration: progress.applying };
   }
+  if (rule?.where === "any") return byRule(rule, progress);
   if (quiet) return undefined;
   if (rule !== undefined && !(rule.lasts === "started" && progress.started)) {
     return byRule(rule, progress);
@@ -108,11 +109,12 @@ function inWords(
   if (record.form === "raw" && frames.preparation && !frames.runtime) return STARTUP;
   if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
   if (loud && database && (progress.startup || migration !== undefined)) return DATABASE_ERROR;
-  // A cut log may hold nothing but the tail of an exception.
-  if (record.form === "raw" && database && /Exception data:/.test(record.exception)) {
-    return DATABASE_ERROR;
-  }
-  return undefined;
+  // A cut log may hold nothing but an exception, or the tail of one.
+  if (record.form !== "raw") return undefined;
+  if (database && /Exception data:/.test(record.exception)) return DATABASE_ERROR;
+  if (record.message !== "" || cause === undefined || frames.query) return undefined;
+  if (database) return DATABASE_ERROR;
+  return cause.class === "database-connection" || cause.class === "crash" ? undefined : STARTUP;
 }
 
 const BLUNT =

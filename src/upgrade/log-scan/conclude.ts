@@ -3,6 +3,7 @@ import type { FailureClass } from "./causes.ts";
 import { type Charge, type Finding, findingOf } from "./finding.ts";
 import type { Standing } from "./judge.ts";
 import type { LogRecord } from "./record.ts";
+import { saysRetry } from "./wording.ts";
 
 /** How a container was found: its process ran, had ended, ran without ever becoming ready, or came and went. */
 export type ContainerState = "running" | "exited" | "hung" | "restarting";
@@ -81,7 +82,7 @@ function endings({ standing }: JudgedService): Finding[] {
     lasts: "ended",
     meaning: `The container ended with exit code ${exitCode}${EXITS[exitCode] ?? ""}.`,
   };
-  return [{ ...findingOf(last, charge), class: classOfEnd(standing) }];
+  return [lastWords(last, charge, classOfEnd(standing))];
 }
 
 /** A clean end, and what ends a process that was asked to stop (SIGINT, SIGTERM). */
@@ -96,21 +97,32 @@ function byState(service: JudgedService, state: ContainerState | undefined): Fin
   const { standing, before } = service;
   const { last } = standing;
   if (last === undefined) return [];
-  if (state === "hung") return [{ ...findingOf(last, HUNG), class: classOfHang(standing) }];
+  if (state === "hung") return [lastWords(last, HUNG, classOfHang(standing))];
   if (state === "restarting") {
     const cause = before().at(-1);
-    return cause !== undefined ? [cause] : [{ ...findingOf(last, RESTARTING), class: "crash" }];
+    return [cause ?? lastWords(last, RESTARTING, "crash")];
   }
   if (state !== "exited") return [];
   const asked = standing.stopping || standing.exitCode !== undefined;
   if (asked || (standing.finished && !standing.started)) return [];
-  return [{ ...findingOf(last, ENDED), class: classOfEnd(standing) }];
+  return [lastWords(last, ENDED, classOfEnd(standing))];
+}
+
+/** A finding that follows from how it ended; an exception that was the last said may still name the cause. */
+function lastWords(last: LogRecord, charge: Charge, fallback: FailureClass): Finding {
+  const found = findingOf(last, charge);
+  if (last.exception !== "" && !found.guessed) return found;
+  return { ...found, class: fallback, guessed: true };
 }
 
 function classOfHang(standing: Standing): FailureClass {
-  if (standing.retrying !== undefined) return "database-connection";
+  const { retrying, last } = standing;
+  const waits = last !== undefined && saysRetry(last.message) && STORE.test(last.message);
+  if (retrying !== undefined || waits) return "database-connection";
   return standing.started ? "crash" : "lock-timeout";
 }
+
+const STORE = /\b(?:postgres(?:ql)?|mysql|mariadb|\w{0,20}sql\w{0,20}|databases?|db)\b/i;
 
 function classOfEnd(standing: Standing): FailureClass {
   return standing.retrying === undefined ? "crash" : "database-connection";
@@ -147,15 +159,16 @@ function decide(
     findings.find((one) => one.class !== undefined) ??
     findings[0];
   if (first === undefined) return undefined;
-  if (first.class !== undefined && !NEEDS_ROOT.has(first.class) && !GUESSED.has(first.rule))
+  if (first.class !== undefined && !NEEDS_ROOT.has(first.class) && !isSign(first))
     return { ...first, class: first.class };
-  const root = rootInStore(records, GUESSED.has(first.rule) ? undefined : first.class);
+  const root = rootInStore(records, isSign(first) ? undefined : first.class);
   return { ...first, class: root ?? first.class ?? FALLBACK[first.rule] ?? "migration" };
 }
 
 const VAGUE = new Set(["connection-error", "exit-code", "fatal-record"]);
 /** The class follows from how it ended and not from anything that was said. */
 const GUESSED = new Set(["hung", "ended-without-a-word", "exit-code", "restarting"]);
+const isSign = (one: Finding) => one.guessed && GUESSED.has(one.rule);
 const NEEDS_ROOT = new Set<FailureClass>(["database-connection", "crash"]);
 const FALLBACK: Readonly<Record<string, FailureClass>> = {
   "dependency-failed": "crash",

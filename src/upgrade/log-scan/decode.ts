@@ -78,6 +78,10 @@ const RAW_START =
 const EXCEPTION_TAIL =
   /^(?:DETAIL|POSITION|HINT|SEVERITY|ClientConnectionId|Error Number|Severity|SqlState|MessageText|Exception data|File|Line|Routine|Inner exception|---|at [A-Za-z<])/i;
 
+const EXCEPTION_TYPE = /^[A-Za-z_][\w`]*(?:\.[\w+`]+)+Exception\b(?: \([^)\n]{1,60}\))?:/;
+/** A frame that a terminal broke in two: its parenthesis is not closed yet. */
+const WRAPPED_FRAME = /^\s{0,12}at [A-Z][^)\s]{20,400}$/;
+
 class Decoder {
   readonly #emit: (event: LogEvent) => void;
   readonly #open = new Map<string, Draft>();
@@ -174,10 +178,17 @@ function continues(draft: Draft, text: string): boolean {
     return true;
   }
   if (draft.loose) return true;
+  // Until .NET Core 3 the console indented the message of a record and not its exception.
+  if (draft.form === "console" && isLoud(draft.level) && EXCEPTION_TYPE.test(text)) return true;
+  if (WRAPPED_FRAME.test(draft.body.at(-1) ?? "")) return true;
   if (EXCEPTION_TAIL.test(text)) return draft.body.length > 0;
   return (
     draft.form === "raw" && /^Unhandled exception/i.test(draft.body[0] ?? "") && draft.size < 400
   );
+}
+
+function isLoud(level: Level | undefined): boolean {
+  return level === "warn" || level === "error" || level === "fatal";
 }
 
 function append(draft: Draft, text: string): void {

@@ -10,6 +10,9 @@ const HEALTH = /HealthChecks?\.|DatabaseCreator\.<?CanConnect|DatabaseFacade\.<?
 const REQUEST =
   /Microsoft\.AspNetCore\.(?:Server\.Kestrel|Routing\.EndpointMiddleware|Mvc\.|Diagnostics\.|Http\.|Authentication\.|Builder\.Extensions\.MapWhen|SignalR)|\bHangfire\.|\bQuartz\.|\bMassTransit\.|\bGrpc\.(?:AspNetCore|Shared)\.Server\.|Microsoft\.Extensions\.Hosting\.Internal\.Host\.<?TryExecuteBackgroundService/;
 
+const QUERY =
+  /EntityFrameworkCore\.(?:Query\.|ChangeTracking\.|Update\.|DbContext\.<?SaveChanges|EntityFrameworkQueryableExtensions)/;
+
 /** What the frames of an exception tell about when it was thrown. */
 export interface Frames {
   /** In the code that migrates. */
@@ -20,6 +23,8 @@ export interface Frames {
   readonly startup: boolean;
   /** In a request, a job or a health check. */
   readonly runtime: boolean;
+  /** In a query or a save, which happen at any time. */
+  readonly query: boolean;
 }
 
 /** Reads an exception's frames; everything is false for a text without frames. */
@@ -31,7 +36,14 @@ export function framesOf(exception: string): Frames {
     preparation: !health && PREPARATION.test(exception),
     startup: STARTUP.test(exception),
     runtime: health || REQUEST.test(exception),
+    query: QUERY.test(exception),
   };
 }
 
-const NONE: Frames = { migrator: false, preparation: false, startup: false, runtime: false };
+const NONE: Frames = {
+  migrator: false,
+  preparation: false,
+  startup: false,
+  runtime: false,
+  query: false,
+};

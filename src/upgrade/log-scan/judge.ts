@@ -136,6 +136,11 @@ export class Judge {
 
   #otherRecord(record: LogRecord): void {
     if (record.level === "error" || record.level === "fatal" || record.exception !== "") return;
+    const up = SUPERVISED_UP.exec(record.message)?.[1];
+    if (up !== undefined) {
+      this.#drop((one) => isSupervised(one) && one.evidence.includes(`: ${up} `));
+      return;
+    }
     // EF Core logs a missing database like this before it makes it; a real failure throws, and that shows.
     if (record.level === "info") this.#drop((one) => one.rule === "connection-error");
     if (record.form === "postgres") {
@@ -210,6 +215,9 @@ export class Judge {
 
 const SOFT_START =
   /\b(?:worker|server|service|application|app|gateway|bot|api|host|dashboard)\b.{0,40}\b(?:started|ready|up and running|running|is listening|listening on|online)\b/i;
+
+const SUPERVISED_UP = /^success: (\S{1,80}) entered RUNNING state/;
+const isSupervised = (one: Finding) => one.rule === "supervised-program-ended";
 
 /** Whether a later success proves that this one was tried again and got through. */
 function undoneByRetry(finding: Finding, retried: boolean): boolean {

@@ -50,11 +50,11 @@ export function harmlessRule(event: LogEvent): string | undefined {
 
 function ruleFor(event: LogEvent): Rule | undefined {
   const quiet = event.level === "info" || event.level === "debug" || event.level === "trace";
-  if (quiet && event.form !== "postgres") return undefined;
   const texts = [event.message, event.exception].map((text) =>
     text.length > WINDOW ? text.slice(0, WINDOW) : text,
   );
   for (const rule of RULES) {
+    if (quiet && event.form !== "postgres" && rule.where !== "any") continue;
     if (!applies(rule, event)) continue;
     if (texts.some((text) => text !== "" && rule.pattern.test(text))) return rule;
   }
@@ -76,5 +76,7 @@ function applies(rule: Rule, event: LogEvent): boolean {
       return level === undefined || level === "error" || level === "fatal";
     case "fatal":
       return level === "fatal";
+    case "any":
+      return true;
   }
 }

@@ -19,6 +19,8 @@ export type Where =
   | "error"
   /** Records of the highest level. */
   | "fatal"
+  /** Records of any level. */
+  | "any"
   /** PostgreSQL's own records. */
   | "postgres";
 
@@ -84,6 +86,19 @@ export const RULES: readonly Rule[] = [
       /^(?:\S{0,80}: (?:line \d+: +)?(?:\d+ )?)?(?:Segmentation fault|Aborted|Killed)\b(?: +\(core dumped\)| {2,}|$|\s*$)|\(core dumped\)/i,
     example: "Segmentation fault (core dumped)",
     meaning: "The process was ended by a signal.",
+  },
+  {
+    name: "supervised-program-ended",
+    where: "any",
+    // Not "ended": the container and its other programs go on.
+    lasts: "migration",
+    class: "crash",
+    source: "supervisord",
+    pattern:
+      /^exited: \S+ \((?:terminated by SIG(?!TERM|INT)[A-Z0-9]+(?: \(core dumped\))?|exit status [1-9]\d*); not expected\)|^gave up: \S+ entered FATAL state/,
+    example:
+      "2026-01-02 03:04:05,678 INFO exited: admin (terminated by SIGABRT (core dumped); not expected)",
+    meaning: "One of several programs in the container ended by itself and did not come up again.",
   },
   {
     name: "unhandled-exception",
@@ -244,7 +259,7 @@ export const RULES: readonly Rule[] = [
     class: "config",
     source: "redis, RabbitMQ, MySQL",
     pattern:
-      /Can't handle RDB format version|BOOT FAILED|feature flags .{0,60}(?:not supported|required)|Invalid MySQL server (?:up|down)grade|The Auto-upgrade process/i,
+      /Can't handle RDB format version|BOOT FAILED|[Ff]eature flags .{0,60}(?:not supported|required)|Invalid MySQL server (?:up|down)grade|The Auto-upgrade process/,
     example: "BOOT FAILED",
     meaning: "A store refuses to start on the files of another version.",
   },
