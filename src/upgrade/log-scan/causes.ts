@@ -160,7 +160,7 @@ export const CAUSES: readonly Cause[] = [
     source: "PostgreSQL, SQL Server 2714, MySQL 1050, 1060",
     example: "There is already an object named 'Jobs' in the database.",
     pattern:
-      /There is already an object named|Column names in each table must be unique|Duplicate column name|duplicate column name|(?:relation|table|column|type|schema|constraint|index|trigger|view|function|sequence) ["'`\u00bb\u201c].{1,200}["'`\u00ab\u201d] .{0,80}(?:already exists|existiert bereits|existe d\u00e9j\u00e0|ya existe|j\u00e1 existe|esiste gi\u00e0)|Table '[^'\n]{1,120}' already exists|Duplicate key name/i,
+      /There is already an object named|Column names in each table must be unique|Duplicate column name|duplicate column name|(?:relation|table|column|type|schema|constraint|index|trigger|view|function|sequence) ["'`\u00bb\u201c].{1,200}["'`\u00ab\u201d] .{0,80}(?:already exists|existiert bereits|existe d\u00e9j\u00e0|ya existe|j\u00e1 existe|esiste gi\u00e0)|Table '[^'\n]{1,120}' already exists|Duplicate key name|Can't DROP .{1,160}; check that (?:it|column\/key) exists/i,
   },
   {
     name: "object-missing",
@@ -185,7 +185,7 @@ export const CAUSES: readonly Cause[] = [
     source: "PostgreSQL 23xxx, SQLite 19, MySQL 1062",
     example: 'could not create unique index "IX_Accounts_Email"',
     pattern:
-      /could not create unique index|violates (?:unique|not-null|foreign key|check) constraint|(?:UNIQUE|NOT NULL|FOREIGN KEY|CHECK) constraint failed|Duplicate entry '.{1,200}' for key|The CREATE UNIQUE INDEX statement terminated|contains null values|cannot be cast automatically/i,
+      /could not create unique index|violates (?:unique|not-null|foreign key|check) constraint|(?:UNIQUE|NOT NULL|FOREIGN KEY|CHECK) constraint failed|Duplicate entry '.{1,200}' for key|The CREATE UNIQUE INDEX statement terminated|Cannot insert duplicate key row|Violation of (?:UNIQUE|PRIMARY) KEY constraint|conflicted with the (?:FOREIGN KEY|CHECK|REFERENCE|COLUMN)|Cannot insert the value NULL into column|String or binary data would be truncated|a foreign key constraint fails|Data (?:too long|truncated) for column|contains null values|cannot be cast automatically/i,
   },
   {
     name: "no-provider",

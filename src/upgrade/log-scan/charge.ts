@@ -52,9 +52,13 @@ function failedCommand(record: LogRecord, progress: Progressed): Charge | undefi
       return { ...COMMAND, lasts: "started", migration };
     default:
       if (migration !== undefined) return { ...COMMAND, lasts: "migration", migration };
+      // Migrations run statements without parameters; a query or a save may belong to any time.
+      if (!progress.startup && PARAMETERS.test(record.message)) return undefined;
       return progress.started ? undefined : { ...COMMAND, lasts: "started" };
   }
 }
+
+const PARAMETERS = /\[Parameters=\[@/;
 
 /** Judges what an application, the runtime or a store says in its own words. */
 function said(record: LogRecord, progress: Progressed): Charge | undefined {
@@ -91,6 +95,9 @@ function inWords(
   frames: ReturnType<typeof framesOf>,
 ): Charge | undefined {
   if (record.kind !== "other") return undefined;
+  // What EF Core says of a failure has an id or a template; the rest are warnings about the model.
+  const own = record.category.startsWith("Microsoft.EntityFrameworkCore.");
+  if (own && record.exception === "") return undefined;
   const loud = record.level === "error" || record.level === "fatal";
   const cause = record.exception === "" ? undefined : causeOf(record.exception);
   const database = cause !== undefined && DATABASE.test(record.exception);

@@ -75,7 +75,10 @@ function held(standing: Standing, state: ContainerState | undefined): Finding[] 
 
 function endings({ standing }: JudgedService): Finding[] {
   const { exitCode, last } = standing;
-  if (exitCode === undefined || last === undefined || STOPPED.has(exitCode)) return [];
+  if (exitCode === undefined || last === undefined) return [];
+  // A stop that was asked for is none of a failure, unless it cut a migration in two.
+  const cut = exitCode !== 0 && standing.applying !== undefined && !standing.started;
+  if (STOPPED.has(exitCode) && !cut) return [];
   if (standing.open.some((one) => one.lasts === "ended")) return [];
   const charge: Charge = {
     rule: "exit-code",

@@ -60,7 +60,8 @@ export function findingOf(record: LogRecord, charge: Charge): Finding {
 
 /** The finding with the class and the line of an exception that follows it; undefined if that tells none. */
 export function explained(finding: Finding, record: LogRecord): Finding | undefined {
-  const cause = causeOf(record.exception);
+  const said = record.form === "raw" ? `${record.exception}\n${record.message}` : record.exception;
+  const cause = causeOf(said);
   if (cause === undefined) return undefined;
   return {
     ...finding,

@@ -49,7 +49,9 @@ export class Judge {
       this.#open.push(findingOf(record, found));
       if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
     }
-    if (found === undefined && record.exception !== "") this.#explain(record);
+    if (found === undefined && (record.exception !== "" || record.form === "raw")) {
+      this.#explain(record);
+    }
     this.#follow(record);
     if (record.kind !== "exit") this.#last = record;
   }
@@ -197,8 +199,9 @@ export class Judge {
   /** A failed statement and a bare sentence tell no reason; the exception that follows them does. */
   #explain(record: LogRecord): void {
     const last = this.#open.at(-1);
-    if (last === undefined || last.class !== undefined) return;
-    const next = last.rule === "migration-failed" && last.line === this.#last?.line;
+    if (last === undefined || !last.guessed) return;
+    const next =
+      last.line === this.#last?.line && (record.form === "raw" || last.class === undefined);
     if (last.rule !== "failed-command" && !next) return;
     const told = explained(last, record);
     if (told !== undefined) this.#open[this.#open.length - 1] = told;

@@ -65,6 +65,7 @@ const TEMPLATES: readonly (readonly [string, Kind])[] = [
     "runtime-query",
   ],
   ["The migration operation '", "note"],
+  ["An operation of type '[^'\\n]{1,80}' will be attempted while a rebuild of table", "note"],
   ["A transaction was started before applying migrations", "note"],
   ["Model snapshot was not found in assembly", "note"],
   ["Pending model changes were detected for context", "note"],
