@@ -236,7 +236,7 @@ export const CAUSES: readonly Cause[] = [
     source: "dotnet/runtime hostfxr",
     example: "You must install or update .NET to run this application.",
     pattern:
-      /You must install or update \.NET|compatible framework version|Framework: '.{1,80}', version '.{1,40}'|Couldn't find a valid ICU package|libhostfxr\.so|exec format error|error while loading shared libraries/i,
+      /You must install or update \.NET|compatible framework version|The specified framework '[^'\n]{1,80}'.{0,40} was not found|Framework: '.{1,80}', version '.{1,40}'|Couldn't find a valid ICU package|libhostfxr\.so|exec format error|error while loading shared libraries/i,
   },
   {
     name: "incompatible-files",
@@ -252,7 +252,15 @@ export const CAUSES: readonly Cause[] = [
     source: pg,
     example: "Npgsql.NpgsqlException (0x80004005): Failed to connect to 172.18.0.2:5432",
     pattern:
-      /Failed to connect to|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
+      /Failed to connect to|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|MySqlException[^\n]{0,40}: Couldn't connect to server|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
+  },
+  {
+    name: "logging-in",
+    class: "database-auth",
+    source: "npgsql/npgsql, the frames alone of a login that was refused",
+    example:
+      "   at Npgsql.Internal.NpgsqlConnector.AuthenticateSASL(List`1 mechanisms, String username)",
+    pattern: /\bNpgsqlConnector\.<?Authenticate(?:SASL|MD5|ClearText|Cleartext)\b/,
   },
   {
     name: "opening-connection",

@@ -58,7 +58,7 @@ function failedCommand(record: LogRecord, progress: Progressed): Charge | undefi
   }
 }
 
-const PARAMETERS = /\[Parameters=\[@/;
+const PARAMETERS = /\[Parameters=\[["']?@?\w/;
 
 /** Judges what an application, the runtime or a store says in its own words. */
 function said(record: LogRecord, progress: Progressed): Charge | undefined {

@@ -50,7 +50,7 @@ export const RULES: readonly Rule[] = [
     class: "config",
     source: "dotnet/runtime hostfxr",
     pattern:
-      /^(?:You must install or update \.NET|It was not possible to find any compatible framework|Failed to create CoreCLR|The application to execute does not exist|Couldn't find a valid ICU package|A fatal error (?:occurred|was encountered)[.,])/m,
+      /^(?:You must install or update \.NET|It was not possible to find any compatible framework|The specified framework '[^'\n]{1,80}'.{0,40} was not found|Failed to create CoreCLR|The application to execute does not exist|Couldn't find a valid ICU package|A fatal error (?:occurred|was encountered)[.,])/m,
     example: "You must install or update .NET to run this application.",
     meaning: "The image lacks the .NET runtime that the application was built for.",
   },

@@ -72,6 +72,14 @@ const harmless: Excerpt[] = [
       "       ---> Microsoft.Data.SqlClient.SqlException (0x80131904): Cannot insert duplicate key row in object 'dbo.Nodes' with unique index 'IX_Nodes'.",
     ].join("\n"),
   },
+  {
+    about: "a query that fails at some time, its parameters quoted by Serilog",
+    text: [
+      "[09:10:46 ERR] Failed executing DbCommand (\"300,211\"ms) [Parameters=[\"p0='11', p1='12'\"], CommandType='Text', CommandTimeout='300']",
+      "SELECT n.id FROM nodes_of(@p0, @p1) AS n",
+      '[09:10:46 ERR] An exception occurred while iterating over the results of a query for context type "Sophon.GatewayContext".',
+    ].join("\n"),
+  },
 ];
 
 const retried: Excerpt[] = [
@@ -335,6 +343,22 @@ const failing: Excerpt[] = [
       "gateway-1  |       Applying migration '20260101_SplitJobs'.",
       "gateway-1 exited with code 143",
     ].join("\n"),
+  },
+  {
+    about: "a MySQL server that closes the door",
+    fails: "database-connection",
+    text: "Unhandled exception. MySqlConnector.MySqlException (0x80004005): Couldn't connect to server\n ---> MySqlConnector.MySqlEndOfStreamException: An incomplete response was received from the server",
+  },
+  {
+    about: "the words of older hosts for a runtime that is not there",
+    fails: "config",
+    text: "The specified framework 'Microsoft.NETCore.App', version '2.1.4' was not found.\n  - Check application dependencies and target a framework version installed at:",
+  },
+  {
+    about: "frames of a login that was refused",
+    fails: "database-auth",
+    state: "exited",
+    text: "   at Npgsql.Internal.NpgsqlConnector.AuthenticateSASL(List`1 mechanisms, String username)\n   at Npgsql.Internal.NpgsqlConnector.Open(NpgsqlTimeout timeout)",
   },
 ];
 
