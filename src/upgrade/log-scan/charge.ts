@@ -36,7 +36,7 @@ export function charge(record: LogRecord, progress: Progressed): Charge | undefi
 }
 
 /** EF Core logs an error at debug level where its caller expects it, as when it looks for the database. */
-function isExpected(record: LogRecord): boolean {
+export function isExpected(record: LogRecord): boolean {
   return record.level === "debug" || record.level === "trace";
 }
 

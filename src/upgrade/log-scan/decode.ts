@@ -1,6 +1,7 @@
 import type { Form, Level, LogEvent } from "./event.ts";
-import { readHead } from "./head.ts";
+import { readHead, startsRaw } from "./head.ts";
 import { readJson, unwrapEngineJson } from "./json.ts";
+import { learnLead, type Unquote } from "./lead.ts";
 import { type Line, prefixNames, readLine } from "./line.ts";
 
 /** Longest text kept of one record, in characters; the rest decides nothing and may be a whole dump. */
@@ -13,10 +14,12 @@ const SAMPLE_LINES = 5_000;
  * whole; those of one service come in the order of the log.
  */
 export function decode(text: string, emit: (event: LogEvent) => void): void {
-  const names = prefixNames(sample(text));
+  const unquote = learnLead(() => sample(text, (line) => line));
+  const names = prefixNames(sample(text, unquote));
   const decoder = new Decoder(emit);
   let number = 0;
-  for (const raw of lines(text)) {
+  for (const line of lines(text)) {
+    const raw = unquote(line);
     number += 1;
     // A lone carriage return ends a line inside a record; on a screen it would hide what stands before.
     feed(decoder, raw.includes("\r") ? raw.replaceAll("\r", " ").trimEnd() : raw, number, names);
@@ -46,12 +49,12 @@ function* lines(text: string): Generator<string> {
   }
 }
 
-function* sample(text: string): Generator<string> {
+function* sample(text: string, unquote: Unquote): Generator<string> {
   let count = 0;
   for (const line of lines(text)) {
     count += 1;
     if (count > SAMPLE_LINES) return;
-    yield line;
+    yield unquote(line);
   }
 }
 
@@ -71,9 +74,6 @@ interface Draft {
   exception: string;
 }
 
-/** Starts a record of its own wherever it appears: what the runtime, the shell or Compose write. */
-const RAW_START =
-  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+)/;
 /** A line that carries on the text of an exception although it is not indented. */
 const EXCEPTION_TAIL =
   /^(?:DETAIL|POSITION|HINT|SEVERITY|ClientConnectionId|Error Number|Severity|SqlState|MessageText|Exception data|File|Line|Routine|Inner exception|---|at [A-Za-z<])/i;
@@ -128,13 +128,6 @@ class Decoder {
     if (before !== undefined) this.#emit(seal(before));
     this.#open.set(draft.service, draft);
   }
-}
-
-function startsRaw(text: string): boolean {
-  const first = text.charCodeAt(0);
-  // All but Compose's exit lines begin with a capital letter or a small "t".
-  if ((first >= 65 && first <= 90) || first === 116) return RAW_START.test(text);
-  return text.length < 400 && text.includes(" exited with code ") && RAW_START.test(text);
 }
 
 const RAW = {

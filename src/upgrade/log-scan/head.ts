@@ -19,6 +19,17 @@ const POSTGRES =
 /** What may stand before the level word of a default console record: a time, nothing else. */
 const TIMELIKE = /^[\s\d[\]():.,TZ/+-]*(?:[AP]M)?[\s\])-]*$/;
 
+/** Starts a record of its own wherever it appears: what the runtime, the shell or Compose write. */
+const RAW_START =
+  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+)/;
+/** Whether a line that came through no logger begins a record of its own. */
+export function startsRaw(text: string): boolean {
+  const first = text.charCodeAt(0);
+  // All but Compose's exit lines begin with a capital letter or a small "t".
+  if ((first >= 65 && first <= 90) || first === 116) return RAW_START.test(text);
+  return text.length < 400 && text.includes(" exited with code ") && RAW_START.test(text);
+}
+
 /** Reads a record's head from a decoded line; undefined when the line continues a record or is raw. */
 export function readHead(text: string): Head | undefined {
   const first = text.charCodeAt(0);

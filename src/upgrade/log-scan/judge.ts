@@ -1,4 +1,4 @@
-import { charge } from "./charge.ts";
+import { charge, isExpected } from "./charge.ts";
 import { explained, type Finding, findingOf } from "./finding.ts";
 import type { LogRecord } from "./record.ts";
 import { saysMigrationSucceeded, saysRetry } from "./wording.ts";
@@ -99,13 +99,14 @@ export class Judge {
         this.#startup ||= record.statement === "history-probe" || record.statement === "schema";
         return;
       case "connection-error":
-        this.#retrying = record;
+        if (!isExpected(record)) this.#retrying = record;
         return;
       case "retrying":
         this.#retrying = record;
         this.#retried = true;
         return;
       case "started":
+      case "environment":
         this.#up();
         return;
       case "stopping":

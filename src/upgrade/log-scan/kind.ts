@@ -18,6 +18,7 @@ export type Kind =
   | "pending-model"
   | "retrying"
   | "started"
+  | "environment"
   | "stopping"
   | "host-failed"
   | "exit"
@@ -72,6 +73,9 @@ const TEMPLATES: readonly (readonly [string, Kind])[] = [
   ["A \\[Migration\\] attribute is", "note"],
   ["Application started\\b", "started"],
   ["Now listening on:", "started"],
+  // Said once the application is up, but not that it came up: no start is counted by it.
+  ["Hosting environment: ", "environment"],
+  ["Content root path: ", "environment"],
   ["Startup complete\\b", "started"],
   ["Hosting started\\b", "started"],
   ["Application is shutting down\\b", "stopping"],

@@ -22,6 +22,8 @@ const CRI = /^(?:stdout|stderr) [FP] /;
 /** Container managers export tables of time, stream and text. */
 const STREAM =
   /^(\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}[.\dZ]{0,12})\s?[|,\t ]\s?std(?:out|err)\s?[|,\t ]\s?/;
+/** `kubectl logs --prefix`. */
+const POD = /^\[pod\/(\S{1,200})\] ?/;
 /** rsyslog and `journalctl -o short-iso`, once the time is off. */
 const SYSLOG_REST = /^[\w.-]{1,80} [\w.@/-]{1,80}\[\d{1,10}\]: /;
 const SYSLOG = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} [\w.-]+ ([\w.@/-]+)(?:\[\d+\])?: /;
@@ -48,6 +50,12 @@ export function readLine(raw: string, names: ReadonlySet<string>): Line {
       stamp = inner.stamp;
       text = inner.rest;
     }
+  } else if (text.startsWith("[pod/")) {
+    const pod = POD.exec(text);
+    if (pod !== null) {
+      service = pod[1] ?? "";
+      text = text.slice(pod[0].length);
+    }
   } else {
     text = withoutSyslog(text, outer !== undefined);
   }
@@ -68,7 +76,7 @@ export function stripDecoration(raw: string): string {
 }
 
 const LONGEST_PREFIX = 142;
-const PREFIX = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,80})( {0,60})\|(?: |$)/;
+const PREFIX = /^([A-Za-z0-9][A-Za-z0-9_.@-]{0,120})( {0,60})\|(?: |$)/;
 const LEVEL_WORD =
   /^(?:trce|trace|dbug|debug|dbg|info|inf|information|warn|wrn|warning|fail|err|error|crit|critical|ftl|fatal|vrb|verbose|notice)$/i;
 

@@ -80,6 +80,25 @@ const harmless: Excerpt[] = [
       '[09:10:46 ERR] An exception occurred while iterating over the results of a query for context type "Sophon.GatewayContext".',
     ].join("\n"),
   },
+  {
+    about: "the end of a start's own words, then a request",
+    text: [
+      "info: Microsoft.Hosting.Lifetime[0]",
+      "      Hosting environment: Production",
+      "info: Microsoft.Hosting.Lifetime[0]",
+      "      Content root path: /app",
+      "fail: Microsoft.EntityFrameworkCore.Database.Command[20102]",
+      "      Failed executing DbCommand (1ms) [Parameters=[], CommandType='Text', CommandTimeout='30']",
+      '      SELECT n."Id" FROM "Nodes" AS n',
+    ].join("\n"),
+  },
+  {
+    about: "a missing database that EF Core expects, as the last that is said",
+    text: [
+      "dbug: Microsoft.EntityFrameworkCore.Database.Connection[20004]",
+      "      An error occurred using the connection to database 'main' on server '/data/gateway.db'.",
+    ].join("\n"),
+  },
 ];
 
 const retried: Excerpt[] = [
