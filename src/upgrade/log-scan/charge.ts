@@ -81,7 +81,7 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
 }
 
 /** Services that keep data or pass requests on: their own errors are daily noise. */
-const STORE =
+export const STORE =
   /(?:^|[-_.])(?:db|database|postgres(?:ql)?|pgsql|pg|mysql|mariadb|mssql|sqlserver|redis|valkey|rabbit(?:mq)?|qdrant|mongo(?:db)?|minio|traefik|caddy|nginx|prometheus|grafana|loki)(?:[-_.]\d+)?$/i;
 
 function byRule(rule: Rule, progress: Progressed): Charge {

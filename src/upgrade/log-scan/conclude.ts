@@ -1,4 +1,5 @@
 import { causeOf, gravest } from "./cause.ts";
+import { STORE as isStore } from "./charge.ts";
 import type { FailureClass } from "./causes.ts";
 import { type Charge, type Finding, findingOf } from "./finding.ts";
 import type { Standing } from "./judge.ts";
@@ -48,7 +49,12 @@ export function conclude(
 
 /** The service that the given state speaks of: the one that has not come up, the first one else. */
 function subjectOf(services: readonly JudgedService[]): JudgedService | undefined {
-  const apps = services.filter(({ standing }) => standing.last?.form !== "postgres");
+  // Compose's own lines have no name; stores come up in their own words or in none.
+  const named = services.some(({ name }) => name !== "");
+  const apps = services.filter(
+    ({ name, standing }) =>
+      standing.last?.form !== "postgres" && !(named && name === "") && !isStore.test(name),
+  );
   const waiting = apps.find(({ standing }) => !standing.started && migrates(standing));
   return waiting ?? apps.find(({ standing }) => !standing.started) ?? apps[0] ?? services[0];
 }

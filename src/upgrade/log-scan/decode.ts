@@ -1,7 +1,7 @@
 import type { Form, Level, LogEvent } from "./event.ts";
 import { readHead, startsRaw } from "./head.ts";
 import { readJson, unwrapEngineJson } from "./json.ts";
-import { learnLead, type Unquote } from "./lead.ts";
+import { learnLead, respell, type Unquote } from "./lead.ts";
 import { type Line, prefixNames, readLine } from "./line.ts";
 
 /** Longest text kept of one record, in characters; the rest decides nothing and may be a whole dump. */
@@ -19,7 +19,7 @@ export function decode(text: string, emit: (event: LogEvent) => void): void {
   const decoder = new Decoder(emit);
   let number = 0;
   for (const line of lines(text)) {
-    const raw = unquote(line);
+    const raw = respell(unquote(line));
     number += 1;
     // A lone carriage return ends a line inside a record; on a screen it would hide what stands before.
     feed(decoder, raw.includes("\r") ? raw.replaceAll("\r", " ").trimEnd() : raw, number, names);
@@ -54,7 +54,7 @@ function* sample(text: string, unquote: Unquote): Generator<string> {
   for (const line of lines(text)) {
     count += 1;
     if (count > SAMPLE_LINES) return;
-    yield unquote(line);
+    yield respell(unquote(line));
   }
 }
 

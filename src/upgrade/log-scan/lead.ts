@@ -4,7 +4,32 @@ import { readLine, splitPrefix, stripDecoration } from "./line.ts";
 /** Takes off what stands before every line of a log because it was quoted somewhere. */
 export type Unquote = (line: string) => string;
 
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&quot;": '"',
+  "&#34;": '"',
+  "&apos;": "'",
+  "&#39;": "'",
+  "&#x27;": "'",
+  "&lt;": "<",
+  "&gt;": ">",
+  "&amp;": "&",
+};
+const ENTITY = /&(?:quot|apos|lt|gt|amp|#34|#39|#x27);/g;
+
+/** Gives a line back the quotation marks that a web page or an editor wrote in its own way. */
+export function respell(line: string): string {
+  // Inside JSON they are somebody's text, and a bare quotation mark would end it.
+  if (line.includes('{"')) return line;
+  const text = line.includes("&") ? line.replace(ENTITY, (one) => ENTITIES[one] ?? one) : line;
+  return text.replace(/[\u2018\u2019]/g, "'").replace(/[\u201c\u201d]/g, '"');
+}
+
 const QUOTE = /^\s{0,3}> ?/;
+/** A clock that is none of ISO 8601; those are known wherever they stand. */
+const CLOCK =
+  /^\[?(?:\d{4}[-/]\d{2}[-/]\d{2}|\d{1,2}[-/](?:\d{1,2}|[A-Z][a-z]{2})[-/]\d{4})[ ,]{1,2}\d{1,2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: [AP]M)?(?:Z| ?[+-]\d{2}:?\d{2})?\]?[ \t]/;
+/** What no logger writes after its own clock: an indentation, a frame, JSON, the default console's levels. */
+const INNER = /^(?:\s{2,}\S|at [A-Z]\w*\.|\{"|(?:info|warn|fail|crit|dbug|trce): \S)/;
 /** Deeper than this is a table or a picture. */
 const DEEPEST = 40;
 const NO_NAMES: ReadonlySet<string> = new Set();
@@ -15,7 +40,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
  * the indentation is its own.
  */
 export function learnLead(lines: () => Iterable<string>): Unquote {
-  const unmark = isQuoted(lines()) ? (line: string) => line.replace(QUOTE, "") : asIs;
+  const unmark = withoutMark(lines);
   const indent = commonIndent(lines(), unmark);
   if (indent === "") return unmark;
   // A blank line of a quotation has often lost its lead.
@@ -27,16 +52,36 @@ export function learnLead(lines: () => Iterable<string>): Unquote {
   return unmark;
 }
 
-const asIs = (line: string) => line;
+/** A mark that every line carries, where what follows it shows that it is a viewer's and not a logger's. */
+function withoutMark(lines: () => Iterable<string>): Unquote {
+  if (allHave(QUOTE, lines())) return (line) => line.replace(QUOTE, "");
+  for (const mark of [CLOCK, wordsOf(lines())]) {
+    if (mark === undefined || !allHave(mark, lines())) continue;
+    for (const line of lines()) {
+      const rest = line.replace(mark, "");
+      if (INNER.test(rest) || startsRaw(rest)) return (one) => one.replace(mark, "");
+    }
+  }
+  return (line) => line;
+}
 
-function isQuoted(lines: Iterable<string>): boolean {
+function allHave(mark: RegExp, lines: Iterable<string>): boolean {
   let some = false;
   for (const line of lines) {
     if (line.trim() === "") continue;
-    if (!QUOTE.test(line)) return false;
+    if (!mark.test(line)) return false;
     some = true;
   }
   return some;
+}
+
+/** The pod and the container that `stern` names first. */
+function wordsOf(lines: Iterable<string>): RegExp | undefined {
+  for (const line of lines) {
+    const words = /^[a-z0-9][a-z0-9.-]{3,80} [a-z0-9][a-z0-9.-]{1,60} /.exec(line)?.[0];
+    return words === undefined ? undefined : new RegExp(`^${words.replaceAll(".", "\\.")}`);
+  }
+  return undefined;
 }
 
 function commonIndent(lines: Iterable<string>, unmark: Unquote): string {

@@ -99,6 +99,17 @@ const harmless: Excerpt[] = [
       "      An error occurred using the connection to database 'main' on server '/data/gateway.db'.",
     ].join("\n"),
   },
+  {
+    about: "an application that was stopped, after its store in the log",
+    state: "exited",
+    text: [
+      "redis-1    | 1:M 01 Jan 2026 00:00:00.000 * Ready to accept connections",
+      "gateway-1  | info: Microsoft.Hosting.Lifetime[0]",
+      "gateway-1  |       Application started. Press Ctrl+C to shut down.",
+      "gateway-1  | info: Microsoft.Hosting.Lifetime[0]",
+      "gateway-1  |       Application is shutting down...",
+    ].join("\n"),
+  },
 ];
 
 const retried: Excerpt[] = [
@@ -378,6 +389,16 @@ const failing: Excerpt[] = [
     fails: "database-auth",
     state: "exited",
     text: "   at Npgsql.Internal.NpgsqlConnector.AuthenticateSASL(List`1 mechanisms, String username)\n   at Npgsql.Internal.NpgsqlConnector.Open(NpgsqlTimeout timeout)",
+  },
+  {
+    about: "a copy from a web page",
+    fails: "schema-conflict",
+    text: "Unhandled exception. Npgsql.PostgresException (0x80004005): 42P01: relation &quot;nodes&quot; does not exist\n   at Sophon.Program.&lt;Main&gt;$(String[] args)",
+  },
+  {
+    about: "a copy through an editor that knows better quotation marks",
+    fails: "schema-conflict",
+    text: "[09:10:46 ERR] Migration failed\nSystem.InvalidOperationException: The migration \u201820260101_A\u2019 was not found.",
   },
 ];
 

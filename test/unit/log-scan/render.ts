@@ -202,6 +202,11 @@ export const viewers: Readonly<Record<string, (text: string) => string>> = {
   portainer: lines((line) => `today at 4:51:46 PM${line}`),
   swarm: lines((line) => `sophon_gateway.1.w8k2p0q3@node-1    | ${line}`),
   pod: lines((line) => `[pod/gateway-6b8f9c7d5-x2x9q/gateway] ${line}`),
+  stern: lines((line) => `gateway-6b8f9c7d5-x2x9q gateway ${line}`),
+  "foreign-clock": lines((line) => `03/02/2026 9:10:01 AM ${line}`),
+  export: lines((line) => `2026/03/02 09:10:01\tstdout\t${line}`),
+  "compose-up": (text) =>
+    `Starting gateway_1 ... done\nAttaching to gateway_1\n${text.replace(/^/gm, "gateway_1  | ")}`,
   indented: lines((line) => `    ${line}`),
   quoted: lines((line) => `> ${line}`.trimEnd()),
   box: lines((line) => `\u2502 ${line}`),
