@@ -1,4 +1,6 @@
+import { framesOf } from "./frames.ts";
 import type { LogRecord } from "./record.ts";
+import { saysMigrationFailed } from "./wording.ts";
 
 /**
  * Index of the first record of a service's last start. What was logged by earlier starts of the same
@@ -68,10 +70,18 @@ function opensStart(record: LogRecord): boolean {
       return true;
     case "executed":
     case "command-failed":
-      return record.statement === "history-probe" || record.statement === "lock";
+      return ["history-probe", "lock", "schema"].includes(record.statement ?? "");
     default:
-      return isBanner(record);
+      return isBanner(record) || failsToMigrate(record);
   }
+}
+
+/** Nobody migrates on the way out: a failure to do so is the next start's. */
+function failsToMigrate(record: LogRecord): boolean {
+  if (record.kind !== "other" || record.form === "postgres") return false;
+  if (record.level === "info" || record.level === "debug" || record.level === "trace") return false;
+  if (record.exception !== "" && framesOf(record.exception).migrator) return true;
+  return record.level !== undefined && saysMigrationFailed(record.message, false);
 }
 
 const BANNER =

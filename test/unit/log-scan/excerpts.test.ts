@@ -400,6 +400,29 @@ const failing: Excerpt[] = [
     fails: "schema-conflict",
     text: "[09:10:46 ERR] Migration failed\nSystem.InvalidOperationException: The migration \u201820260101_A\u2019 was not found.",
   },
+  {
+    about: "a start after a stop that begins with its failure",
+    fails: "schema-conflict",
+    text: [
+      "[09:10:01 INF] Application started. Press Ctrl+C to shut down.",
+      "[09:20:01 INF] Application is shutting down...",
+      "[09:20:09 ERR] An error occurred while migrating the database",
+      'Npgsql.PostgresException (0x80004005): 42P07: relation "nodes" already exists',
+      "[09:20:09 INF] Application started. Press Ctrl+C to shut down.",
+    ].join("\n"),
+  },
+  {
+    about: "a start after one that was killed, beginning with its failure",
+    fails: "schema-conflict",
+    text: [
+      "[09:10:01 INF] Application started. Press Ctrl+C to shut down.",
+      "[09:20:09 ERR] Failed executing DbCommand (1ms) [Parameters=[], CommandType='Text', CommandTimeout='30']",
+      'CREATE TABLE "Nodes" ("Id" uuid);',
+      "[09:20:09 ERR] Could not update the schema",
+      'Npgsql.PostgresException (0x80004005): 42P07: relation "nodes" already exists',
+      "[09:20:09 INF] Application started. Press Ctrl+C to shut down.",
+    ].join("\n"),
+  },
 ];
 
 describe.each([...failing, ...harmless, ...retried, ...unindented])(
