@@ -100,6 +100,8 @@ function exceptionOf(fields: Fields): string {
     str(fields.Exception) ??
     str(fields.exception) ??
     str(fields["error.stack_trace"]) ??
+    str(fields["error.stack"]) ??
+    str(fields["exception.stacktrace"]) ??
     str(fields.stackTrace);
   if (text !== undefined) return text;
   const detail =
@@ -107,7 +109,12 @@ function exceptionOf(fields: Fields): string {
   if (detail === undefined) return "";
   const type = str(detail.Type) ?? str(detail.type) ?? str(detail.ClassName) ?? "";
   const message = str(detail.Message) ?? str(detail.message) ?? "";
-  const stack = str(detail.StackTrace) ?? str(detail.stack_trace) ?? str(detail.StackTraceString);
+  const stack =
+    str(detail.StackTrace) ??
+    str(detail.stack_trace) ??
+    str(detail.StackTraceString) ??
+    str(detail.stackTrace) ??
+    str(detail.stack);
   if (type === "" && message === "") return stack ?? "";
   return `${type}: ${message}${stack === undefined ? "" : `\n${stack}`}`;
 }

@@ -17,7 +17,8 @@ const BROKEN_ANSI = /(?:\^\[|\\u001b|\\x1b|\\e|\u241b|\ufffd)?\[\d{1,4}(?:;\d{1,
 const KEYPAD = /^\[?\?1h=/;
 const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202f][AP]M)?\s?/i;
 const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
-const ENGINE_TIME = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})) ?/;
+const ENGINE_TIME =
+  /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2}))[ \t]?/;
 const CRI = /^(?:stdout|stderr) [FP] /;
 /** Container managers export tables of time, stream and text. */
 const STREAM =
@@ -167,7 +168,7 @@ function takeTime(text: string): { stamp: string | undefined; rest: string } | u
   if (match === null) return undefined;
   const rest = text.slice(match[0].length);
   // A logger's own ISO time is followed by a level; that one stays, it is part of the record's head.
-  if (/^[[(|<]?(?:[A-Z]{3,11}|[A-Z][a-z]{2,10})[\])|>: ]/.test(rest) && hasLevel(rest)) {
+  if (/^[[(|<]?(?:[A-Z]{3,11}|[A-Z][a-z]{2,10})[\])|>: \t]/.test(rest) && hasLevel(rest)) {
     return undefined;
   }
   return { stamp: match[1], rest: rest.replace(CRI, "") };

@@ -170,6 +170,27 @@ export const loggers: Readonly<Record<string, Format>> = {
       Properties: { ...one.values, EventId: { Id: one.id }, SourceContext: one.category },
     }),
   ),
+  nreco: each(
+    (one) =>
+      `2026-03-02T09:10:01.1234567+00:00\t${names.nlog[one.level]}\t[${one.category}]\t[${one.id}]\t${body(one)}`,
+  ),
+  datadog: each((one) =>
+    JSON.stringify({
+      level: names.net[one.level],
+      message: one.message,
+      "error.stack": one.exception,
+      logger: one.category,
+    }),
+  ),
+  "json-nested": each((one) =>
+    JSON.stringify({
+      level: names.nlog[one.level],
+      message: one.message,
+      ...(one.exception === undefined
+        ? {}
+        : { exception: { type: "X", message: "x", stackTrace: one.exception } }),
+    }),
+  ),
   nlog: each(
     (one, at) =>
       `2026-03-02 ${clock(at)}.1234|${names.nlog[one.level]}|${one.category}|${body(one)}`,
