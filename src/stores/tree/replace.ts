@@ -139,9 +139,11 @@ async function replaceBeside(
   context: TaskContext,
 ): Promise<void> {
   const { target } = params;
-  if (existsSync(places.aside) && existsSync(target)) return;
-  await unpack(params, places, context);
-  if (!existsSync(places.aside)) {
+  const wasAside = existsSync(places.aside);
+  if (wasAside && existsSync(target)) return;
+  // What was cut off between the two renames has been unpacked whole.
+  if (!wasAside || !existsSync(places.unpacking)) await unpack(params, places, context);
+  if (!wasAside) {
     // There is always something to put back, even if it is nothing.
     await mkdir(target, { recursive: true });
     await rename(target, places.aside);
@@ -168,8 +170,10 @@ async function replaceInside(
   const { target } = params;
   if (!existsSync(places.placing)) {
     if (!existsSync(places.aside)) {
-      await unpack(params, places, context);
-      if (!existsSync(places.leaving)) await makeLeaving(target, places);
+      if (!existsSync(places.leaving)) {
+        await unpack(params, places, context);
+        await makeLeaving(target, places);
+      }
       await moveEntries(target, places.leaving);
       await rename(places.leaving, places.aside);
     } else if (!existsSync(places.unpacking)) return;

@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
@@ -307,47 +306,6 @@ describe("the replacement of a tree", () => {
     >;
   }
 
-  it.each([
-    ["beside it", false],
-    ["inside a mount point", true],
-  ])(
-    "can be killed after each change it makes, and run again or undone (%s)",
-    async (_case, mountPoint) => {
-      await using directory = await temporaryDirectory("sk-replace-");
-      using trees = await prepared(directory.path, mountPoint);
-      const { source, target, archive } = trees;
-      const wanted = withoutTimes(describeTree(source));
-      const before = withoutTimes(describeTree(target));
-      const params = { target, archive, stamp: "one" };
-      const replaced = () => {
-        const now = Object.entries(describeTree(target));
-        const kept = now.filter(([path]) => !path.includes(".sophon-keeper-"));
-        return withoutTimes(Object.fromEntries(kept));
-      };
-      for (let change = 1; ; change++) {
-        const killed = await killedAtChange("treeReplace", params, change);
-        await plainTasks.run(treeReplace, params, place);
-        expect(replaced(), `replaced again after change ${change}`).toEqual(wanted);
-        await plainTasks.run(treePutBack, params, place);
-        expect(withoutTimes(describeTree(target))).toEqual(before);
-        if (!killed) break;
-        await killedAtChange("treeReplace", params, change);
-        await plainTasks.run(treePutBack, params, place);
-        expect(withoutTimes(describeTree(target)), `undone after change ${change}`).toEqual(before);
-      }
-      for (let change = 1; ; change++) {
-        await plainTasks.run(treeReplace, params, place);
-        const killed = await killedAtChange("treePutBack", params, change);
-        await plainTasks.run(treePutBack, params, place);
-        expect(withoutTimes(describeTree(target)), `put back again after ${change}`).toEqual(
-          before,
-        );
-        if (!killed) break;
-      }
-      expect(readdirSync(directory.path).filter((name) => name.includes("keeper"))).toEqual([]);
-    },
-  );
-
   function withoutTimes(tree: Record<string, unknown>): Record<string, unknown> {
     return JSON.parse(JSON.stringify(tree, (key, value) => (/time/.test(key) ? undefined : value)));
   }
@@ -366,38 +324,5 @@ describe("the replacement of a tree", () => {
       child.once("exit", () => resolve());
       child.stdout.once("data", () => setTimeout(() => child.kill("SIGKILL"), ms));
     });
-  }
-
-  /**
-   * Runs it in a process of its own that ends by SIGKILL right after its nth change of the file system.
-   *
-   * @returns whether it came to that many.
-   */
-  async function killedAtChange(
-    task: "treeReplace" | "treePutBack",
-    params: object,
-    nth: number,
-  ): Promise<boolean> {
-    const module = join(import.meta.dirname, "../../../src/stores/tree/replace.ts");
-    const script = `
-      import fs from "node:fs/promises";
-      import { syncBuiltinESMExports } from "node:module";
-      let changes = 0;
-      for (const name of ["chmod", "chown", "mkdir", "rename", "rm", "rmdir", "utimes"]) {
-        const real = fs[name];
-        fs[name] = async (...args) => {
-          const result = await real(...args);
-          if (++changes === ${nth}) process.kill(process.pid, "SIGKILL");
-          return result;
-        };
-      }
-      syncBuiltinESMExports();
-      const { ${task} } = await import(${JSON.stringify(module)});
-      await ${task}.run(${JSON.stringify(params)}, { signal: new AbortController().signal });`;
-    const argv = ["--input-type=module", "-e", script];
-    const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "inherit"] });
-    const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
-    if (signal !== "SIGKILL") expect(code).toBe(0);
-    return signal === "SIGKILL";
   }
 });
