@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import {
   mkdir,
   open,
@@ -10,6 +11,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
+import { makeDirectorySync } from "../core/durable.ts";
 import { RefusedError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { fsyncDirectory } from "../core/temp.ts";
@@ -72,7 +74,7 @@ export class Repository {
   async create(): Promise<void> {
     try {
       for (const part of ["backups", "marks", "operations"]) {
-        await mkdir(join(this.path, part), { recursive: true, mode: 0o700 });
+        makeDirectorySync(join(this.path, part), 0o700);
       }
     } catch (cause) {
       throw new RefusedError(
@@ -102,9 +104,15 @@ export class Repository {
     return this.directory(id);
   }
 
-  /** Removes what an unfinished backup left. */
+  /** Removes what an unfinished backup left, or what an unfinished removal did. */
   async discard(id: string): Promise<void> {
-    await rm(this.directory(partialPrefix + id), { recursive: true, force: true });
+    const partial = this.directory(partialPrefix + id);
+    if (!existsSync(partial)) return;
+    // Before the directory, by which the next run finds a removal that was cut off. One in the making has none.
+    for (const marks of [this.#marksPath(id), `${this.#marksPath(id)}.new`]) {
+      await rm(marks, { force: true });
+    }
+    await rm(partial, { recursive: true, force: true });
   }
 
   /** Ids of backups that were begun and not finished. */
@@ -144,7 +152,7 @@ export class Repository {
 
   /** Writes the marks of a backup, atomically and durably. */
   async mark(id: string, marks: Marks): Promise<void> {
-    const path = join(this.path, "marks", `${id}.json`);
+    const path = this.#marksPath(id);
     const handle = await open(`${path}.new`, "w", 0o600);
     try {
       await writeFile(handle, `${JSON.stringify(marks, null, 2)}\n`);
@@ -160,18 +168,23 @@ export class Repository {
   async remove(id: string): Promise<void> {
     // Renamed first: a half-removed directory must not look like a complete backup.
     await rename(this.directory(id), this.directory(partialPrefix + id));
+    // Nor after a power cut.
+    await fsyncDirectory(join(this.path, "backups"));
     await this.discard(id);
-    await rm(join(this.path, "marks", `${id}.json`), { force: true });
   }
 
   /** What was noted of a backup, whatever its manifest is now: `marks` of {@link read} leaves out those of another one. */
   async marksOf(id: string): Promise<Marks | undefined> {
     try {
-      return parseMarks(await readFile(join(this.path, "marks", `${id}.json`), "utf8"));
+      return parseMarks(await readFile(this.#marksPath(id), "utf8"));
     } catch {
       // Unreadable marks are no marks: the backup counts as not verified.
       return undefined;
     }
+  }
+
+  #marksPath(id: string): string {
+    return join(this.path, "marks", `${id}.json`);
   }
 
   async #names(): Promise<string[]> {

@@ -61,6 +61,7 @@ export class LineFile implements Disposable {
     const { journal, ballast } = journalPaths(directory, id);
     removeStrays(directory);
     const temporary = `${journal}.new`;
+    let isOurs = false;
     try {
       // Random, so that a compressing file system cannot make it small.
       writeWhole(ballast, randomFillSync(Buffer.allocUnsafe(ballastBytes)));
@@ -69,14 +70,17 @@ export class LineFile implements Disposable {
       writeWhole(temporary, bytes);
       // Unlike a rename, a link never replaces another operation's journal.
       linkSync(temporary, journal);
+      isOurs = true;
       unlinkSync(temporary);
       fsyncPath(directory);
+      return LineFile.open(directory, id);
     } catch (error) {
+      // The caller is told that nothing began: nothing may say otherwise to the next run.
+      if (isOurs) rmSync(journal, { force: true });
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") rmSync(ballast, { force: true });
       rmSync(temporary, { force: true });
       throw error;
     }
-    return LineFile.open(directory, id);
   }
 
   /** Goes on after the last line, also a torn one. */
@@ -85,7 +89,12 @@ export class LineFile implements Disposable {
     const bytes = readFileSync(journal);
     const end = endOf(bytes);
     const file = openSync(journal, "r+");
-    writeAt(file, Buffer.of(newline), end);
+    try {
+      writeAt(file, Buffer.of(newline), end);
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
     return new LineFile(directory, id, file, end + 1, Math.max(bytes.length, end + 1));
   }
 
@@ -157,11 +166,18 @@ export function journalIds(directory: string): string[] {
   }
 }
 
-/** Gives back the spare space of a journal that nobody will write to any more. */
+/**
+ * Gives back the spare space of a journal that nobody will write to any more; what a sick disk does not take back now
+ * the next operation gives back. The ballast goes last: while it is there the journal is looked at again.
+ */
 export function trim(directory: string, id: string): void {
   const { journal, ballast } = journalPaths(directory, id);
-  truncateSync(journal, endOf(readFileSync(journal)) + 1);
-  rmSync(ballast, { force: true });
+  try {
+    truncateSync(journal, endOf(readFileSync(journal)) + 1);
+    rmSync(ballast, { force: true });
+  } catch {
+    // The operation has ended, well or not, and its journal says so: that is not undone by a file that is too long.
+  }
 }
 
 /** Where the last line ends, torn or not. */

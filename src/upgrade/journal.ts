@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { z } from "zod";
 import type { Clock } from "../core/clock.ts";
+import { makeDirectorySync } from "../core/durable.ts";
 import { UnverifiableError } from "../core/errors.ts";
 import {
   journalIds,
@@ -136,7 +137,7 @@ export function createJournal<Spec extends JournalSpec>(
   spec: Spec,
   options: { readonly clock: Clock; readonly about?: About },
 ): Journal<Spec> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectorySync(directory, 0o700);
   trimFinished(directory);
   const data = { format, about: options.about ?? {} };
   const first = entryOf(0, options.clock, spec.operation, opened, opened, data);

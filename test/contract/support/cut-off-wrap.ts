@@ -99,8 +99,11 @@ function removeStepwise(path: PathLike): void {
   const stats = real.lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (stats.isDirectory()) {
-    for (const name of real.readdirSync(path, { encoding: "buffer" })) {
-      const from = Buffer.isBuffer(path) ? path : Buffer.from(String(path));
+    // In which order a file system names them nobody knows: what is deep goes first here, and files last.
+    const entries = real.readdirSync(path, { encoding: "buffer", withFileTypes: true });
+    entries.sort((a, b) => Number(b.isDirectory()) - Number(a.isDirectory()));
+    const from = Buffer.isBuffer(path) ? path : Buffer.from(String(path));
+    for (const { name } of entries) {
       removeStepwise(Buffer.concat([from, Buffer.from("/"), name]));
     }
   }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -10,27 +11,38 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A tree as one line a path: kind, mode, owner, number of names and content, without times; names that contain one of `without` are left out. */
-export function looksOf(path: string, ...without: string[]): string[] {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return [];
+/** How a tree is looked at. */
+export interface Look {
+  /** Times of change, too. */
+  readonly times?: boolean;
+  /** Names that contain this are left out. */
+  readonly without?: string;
+}
+
+/** A tree as one line a path: kind, mode, owner, number of names and content. Nothing there is no line. */
+export function looksOf(path: string, { times, without }: Look = {}): string[] {
+  if (!existsSync(path)) return [];
   const lines: string[] = [];
-  const visit = (at: string, name: string) => {
-    const one = lstatSync(at);
-    const own = `${(one.mode & 0o177777).toString(8)} ${one.uid}:${one.gid}`;
-    if (one.isDirectory()) {
-      lines.push(`${name}/ ${own}`);
-      for (const child of readdirSync(at).sort()) {
-        if (without.some((part) => child.includes(part))) continue;
-        visit(join(at, child), `${name}/${child}`);
-      }
-    } else if (one.isSymbolicLink()) lines.push(`${name} ${own} -> ${readlinkSync(at)}`);
-    else if (one.isFile()) {
-      lines.push(`${name} ${own} ${one.nlink} ${readFileSync(at).toString("latin1")}`);
-    } else lines.push(`${name} ${own}`);
+  const visit = (at: Buffer, name: string) => {
+    const one = lstatSync(at, { bigint: true });
+    const time = times === true ? ` ${one.mtimeNs}` : "";
+    const own = `${name} ${one.mode.toString(8)} ${one.uid}:${one.gid}${time}`;
+    if (one.isFile()) lines.push(`${own} ${one.nlink} ${contentOf(at)}`);
+    else lines.push(one.isSymbolicLink() ? `${own} -> ${readlinkSync(at)}` : own);
+    if (!one.isDirectory()) return;
+    for (const child of readdirSync(at, { encoding: "latin1" })) {
+      if (without !== undefined && child.includes(without)) continue;
+      visit(Buffer.concat([at, Buffer.from(`/${child}`, "latin1")]), `${name}/${child}`);
+    }
   };
-  visit(path, "");
-  return lines;
+  visit(Buffer.from(path), "");
+  return lines.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function contentOf(path: Buffer): string {
+  const bytes = readFileSync(path);
+  if (bytes.length < 100) return bytes.toString("latin1");
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Every path below a directory whose name contains `part`. */
