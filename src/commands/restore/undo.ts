@@ -170,7 +170,9 @@ async function removeMade(created: JournalledCreation, context: UndoContext): Pr
   await tasks.run(stackRemove, { paths: [], directories }, place);
 }
 
-function forgetPins({ forward }: JournalledPins, { reporter }: UndoContext): void {
+function forgetPins({ forward, backward }: JournalledPins, { reporter }: UndoContext): void {
+  // Of a way back that was cut off while the old containers were made.
+  undoEdits(backward.edits);
   for (const path of undoEdits(forward.edits)) {
     reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
   }

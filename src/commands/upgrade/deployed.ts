@@ -1,6 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { replaceFile } from "../../core/durable.ts";
 import type { ComposeModel, Stack } from "../../model/stack.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { createCompose } from "../../stack/compose.ts";
@@ -50,17 +51,17 @@ export async function recordDeployed(
   const at = dependencies.clock.now().toISOString();
   const measured = downtime === undefined ? {} : { downtimeSeconds: downtime.seconds };
   const lock: DeployedLock = { operation: id, at, ...measured, services };
-  await write(repository, lockName, lock);
+  write(repository, lockName, lock);
   const { composeFiles } = plan.forward;
   const model = await createCompose(engine, { ...plan.project, composeFiles }).config();
-  await write(repository, modelName, withoutSecrets(model, stack.secrets));
+  write(repository, modelName, withoutSecrets(model, stack.secrets));
 }
 
 /** Writes down the model of a stack that runs as its files say. */
 export async function recordModel(session: UpgradeSession): Promise<void> {
   const { host, stack, repository } = session;
   const model = await createCompose(await host.engine(), projectOf(stack)).config();
-  await write(repository, modelName, withoutSecrets(model, stack.secrets));
+  write(repository, modelName, withoutSecrets(model, stack.secrets));
 }
 
 /** The model that was written down last, and that of now, both without secrets; undefined where there is none yet. */
@@ -77,9 +78,10 @@ export async function deployedLock(repository: Repository): Promise<DeployedLock
   return lockShape.safeParse(await read(repository, lockName)).data;
 }
 
-async function write({ path }: Repository, name: string, value: unknown): Promise<void> {
+function write({ path }: Repository, name: string, value: unknown): void {
   const text = `${JSON.stringify(value, null, 2)}\n`;
-  await writeFile(join(path, name), text, { mode: 0o600 });
+  // A text that was cut off would read as none, and the run before as one that never was.
+  replaceFile(join(path, name), text);
 }
 
 async function read({ path }: Repository, name: string): Promise<unknown> {

@@ -1,18 +1,20 @@
 import {
   accessSync,
-  chmodSync,
-  chownSync,
   constants,
   existsSync,
   mkdirSync,
   readFileSync,
-  realpathSync,
-  renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import {
+  fsyncDirectorySync,
+  makeDirectorySync,
+  removeFile,
+  replaceFile,
+  replacementOf,
+} from "../../core/durable.ts";
 import { RefusedError } from "../../core/errors.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import type { Options } from "../../options.ts";
@@ -51,7 +53,7 @@ export async function planPins(
   const { project, model, pin } = context;
   const services = Object.keys(wanted).filter((s) => model.services[s]?.image !== wanted[s]);
   if (services.length === 0) return { edits: [], composeFiles: [...project.composeFiles] };
-  mkdirSync(context.work, { recursive: true, mode: 0o700 });
+  makeDirectorySync(context.work, 0o700);
   if (pin === "file") {
     const files = await editFiles(context, wanted, services);
     return { edits: keep(context, files, name), composeFiles: [...project.composeFiles] };
@@ -64,19 +66,20 @@ export async function planPins(
   return { edits: keep(context, [{ path, text }], name), composeFiles: [...others, path] };
 }
 
-/** Puts the texts of a plan into the files, each at once and with its owner and mode. */
+/** Puts the texts of a plan into the files, each at once, durably, and with its owner and mode. */
 export function applyEdits(edits: readonly Edit[]): void {
-  for (const { path, after } of edits) replaceFile(path, readFileSync(after, "utf8"));
+  for (const { path, after } of edits) putText(path, readFileSync(after, "utf8"));
 }
 
 /**
- * Puts the texts of before back.
+ * Puts the texts of before back, durably, and removes what an edit that was cut off left. Safe to run twice.
  *
  * @returns the files that somebody else changed meanwhile, which are left alone.
  */
 export function undoEdits(edits: readonly Edit[]): string[] {
   const changed: string[] = [];
   for (const { path, existed, before, after } of edits) {
+    rmSync(replacementOf(path), { force: true });
     const now = existsSync(path) ? readFileSync(path, "utf8") : undefined;
     const was = existed ? readFileSync(before, "utf8") : undefined;
     if (now === was) continue;
@@ -84,8 +87,8 @@ export function undoEdits(edits: readonly Edit[]): string[] {
     // A text that was written in place may have been cut off.
     const isOurs = now === undefined || made.startsWith(now) || was?.startsWith(now);
     if (!isOurs) changed.push(path);
-    else if (was === undefined) rmSync(path, { force: true });
-    else replaceFile(path, was);
+    else if (was === undefined) removeFile(path);
+    else putText(path, was);
   }
   return changed;
 }
@@ -175,7 +178,7 @@ function keep(
   files: readonly { readonly path: string; readonly text: string }[],
   name: string,
 ): Edit[] {
-  return files.map(({ path, text }, at) => {
+  const edits = files.map(({ path, text }, at) => {
     const existed = existsSync(path);
     requireWritable(existed ? path : dirname(path), path);
     const before = join(work, `${name}-${at}-before`);
@@ -184,6 +187,9 @@ function keep(
     writeFileSync(after, text, { mode: 0o600, flush: true });
     return { path, existed, before, after };
   });
+  // The journal will name them as what brings the files back.
+  fsyncDirectorySync(work);
+  return edits;
 }
 
 /** Found out now, and not when the stack has been stopped for it. */
@@ -219,22 +225,13 @@ function overridePath({ composeFiles, directory }: ComposeProject): string {
   });
 }
 
-/** At once by a rename; where this user may not give the new file its owner, in place. */
-function replaceFile(path: string, text: string): void {
-  const real = existsSync(path) ? realpathSync(path) : path;
-  const temporary = join(dirname(real), `.${basename(real)}.sophon-keeper`);
+/** At once; where this user may not give the new file its owner, in place. */
+function putText(path: string, text: string): void {
   try {
-    writeFileSync(temporary, text, { mode: 0o600, flush: true });
-    if (existsSync(real)) {
-      const { mode, uid, gid } = statSync(real);
-      chownSync(temporary, uid, gid);
-      chmodSync(temporary, mode & 0o7777);
-    }
-    renameSync(temporary, real);
+    replaceFile(path, text);
   } catch (error) {
-    rmSync(temporary, { force: true });
     const { code } = error as NodeJS.ErrnoException;
-    if (!existsSync(real) || (code !== "EPERM" && code !== "EACCES")) throw error;
-    writeFileSync(real, text, { flush: true });
+    if (!existsSync(path) || (code !== "EPERM" && code !== "EACCES")) throw error;
+    writeFileSync(path, text, { flush: true });
   }
 }

@@ -60,6 +60,8 @@ async function bringBack(context: RollbackContext, plan: UpgradePlan): Promise<v
   const { journal, engine, dependencies } = context;
   await retagOldImages(engine, plan);
   journal.append("roll-back", "old-files", {});
+  // A way back that was cut off had the old images written into the files: that is nobody else's change.
+  undoEdits(plan.backward.edits);
   const changed = undoEdits(plan.forward.edits);
   for (const path of changed) {
     dependencies.reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
