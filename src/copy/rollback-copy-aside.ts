@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   cpArgs,
   explain,
+  flush,
   type ProgramContext,
   runMarked,
   tarAcross,
@@ -41,7 +42,6 @@ export async function setAside(
       elsewhere.add(path);
     }
   }
-  // What lies in a directory that is copied comes with it.
   if (elsewhere.size > 0) await copyAside(context, root, aside, elsewhere);
 }
 
@@ -58,7 +58,7 @@ async function copyAside(
   paths: ReadonlySet<string>,
 ): Promise<void> {
   const topmost = [...paths].filter((path) => !ancestorsOf(path).some((above) => paths.has(above)));
-  const incoming = join(aside, ".incoming");
+  const incoming = join(aside, ".sophon-keeper-incoming");
   rmSync(incoming, { recursive: true, force: true });
   mkdirSync(incoming, { mode: 0o700 });
   const named = topmost.filter(isText);
@@ -74,6 +74,8 @@ async function copyAside(
     throw explain(error, aside);
   }
   for (const path of topmost) renameSync(rawPath(incoming, path), rawPath(aside, path));
+  // On another disk: what is removed here after this is only there.
+  await flush(context, aside);
   rmSync(incoming, { recursive: true, force: true });
 }
 

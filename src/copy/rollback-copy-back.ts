@@ -1,8 +1,8 @@
-import { existsSync, realpathSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, realpathSync, rmSync, statfsSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { setAside } from "./rollback-copy-aside.ts";
 import { sameContent } from "./rollback-copy-content.ts";
-import { needIndex, partsOf, writeIndex } from "./rollback-copy-index.ts";
+import { markAside, needIndex, partsOf, writeIndex } from "./rollback-copy-index.ts";
 import { mirror, removeTree } from "./rollback-copy-mirror.ts";
 import { type PassOptions, type PassResult, resultOf } from "./rollback-copy-pass.ts";
 import { type MirrorPlan, planMirror } from "./rollback-copy-plan.ts";
@@ -77,7 +77,7 @@ export async function putBack(
     const kept = plan.remove.filter((path) => !dropped.includes(path));
     await setAside(context, place.root, options.aside, kept);
     // From here on what differs in the source may be half of what is being put back.
-    writeFileSync(aside, "", { flush: true });
+    markAside(copy);
   }
   await mirror(tree, place.root, plan, context);
   await flush({ copy }, place.root);

@@ -9,6 +9,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { fsyncDirectorySync } from "../core/durable.ts";
 import type { Tree } from "./rollback-copy-walk.ts";
 
 /** Where the parts of a rollback copy lie. */
@@ -75,7 +76,20 @@ export function writeIndex(copy: string, tree: Tree, exact: boolean): void {
     fields.push(path, stamp, settled ? "1" : "0");
   writeDurably(partsOf(copy).index, copy, fields.join("\0"));
   rmSync(partsOf(copy).pending, { force: true });
-  fsyncDirectory(copy);
+  fsyncDirectorySync(copy);
+}
+
+/** From here on nothing says, also after a power cut, what the tree holds. No copy there is fine. */
+export function forgetIndex(copy: string): void {
+  const { index } = partsOf(copy);
+  if (!existsSync(index)) return;
+  rmSync(index);
+  fsyncDirectorySync(copy);
+}
+
+/** Says, durably, that all that had to be set aside was. */
+export function markAside(copy: string): void {
+  writeDurably(partsOf(copy).aside, copy, "");
 }
 
 function writeDurably(path: string, directory: string, text: string): void {
@@ -89,14 +103,5 @@ function writeDurably(path: string, directory: string, text: string): void {
     closeSync(file);
   }
   renameSync(temporary, path);
-  fsyncDirectory(directory);
-}
-
-function fsyncDirectory(path: string): void {
-  const directory = openSync(path, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  fsyncDirectorySync(directory);
 }

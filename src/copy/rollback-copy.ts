@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, statfsSync } from "node:fs";
 import { RefusedError } from "../core/errors.ts";
 import {
   type CopyIndex,
+  forgetIndex,
   needIndex,
   partsOf,
   readIndex,
@@ -110,6 +111,8 @@ export function isExact(copy: string): boolean {
 /** Deletes a rollback copy, whatever state it is in. Nothing there is fine. */
 export async function removeCopy(copy: string): Promise<void> {
   await endOrphans(copy);
+  // First, so that what is left by a removal that is cut off is never taken for a copy.
+  forgetIndex(copy);
   rmSync(copy, { recursive: true, force: true });
 }
 
