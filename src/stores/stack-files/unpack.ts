@@ -3,7 +3,6 @@ import {
   chown,
   lstat,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
   readlink,
@@ -12,11 +11,12 @@ import {
   rmdir,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import type { ReadRequest } from "../../archive/source.ts";
 import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
+import { fsyncDirectory, temporaryDirectory } from "../../core/temp.ts";
 import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
 
 /** What the task is given. */
@@ -48,41 +48,52 @@ export interface UnpackedRoot {
   readonly directories: readonly string[];
 }
 
-/** Puts the files of a stack back to their absolute paths, as a bare host needs them. */
+/**
+ * Puts the files of a stack back to their absolute paths, as a bare host needs them. Each is made beside its place, and
+ * gets its name, by a rename, when all of them are on the disk: whenever this is cut off none is there in part. Run
+ * again it goes on; {@link stackRemove} takes away what it did.
+ */
 export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   name: "stack.unpack",
   run: async ({ archive, differing, dryRun, moved }, { signal }) => {
     // A helper container may come without one.
     await mkdir(tmpdir(), { recursive: true });
-    const stage = await mkdtemp(join(tmpdir(), "sophon-keeper-stack-"));
-    try {
-      await unpackTar({ ...archive, into: stage, signal });
-      const index = JSON.parse(await readFile(join(stage, INDEX_FILE), "utf8")) as StackIndex;
-      const done: UnpackedRoot[] = [];
-      for (const path of index.roots) {
-        const to = moved === undefined ? path : movedPath(path, moved);
-        done.push(await place(join(stage, FILES, path), to, differing, dryRun));
-      }
-      return done;
-    } finally {
-      await rm(stage, { recursive: true, force: true });
+    await using stage = await temporaryDirectory("sophon-keeper-stack-");
+    await unpackTar({ ...archive, into: stage.path, signal });
+    const index = JSON.parse(await readFile(join(stage.path, INDEX_FILE), "utf8")) as StackIndex;
+    const roots: [from: string, root: UnpackedRoot][] = [];
+    for (const path of index.roots) {
+      const from = join(stage.path, FILES, path);
+      const to = moved === undefined ? path : movedPath(path, moved);
+      roots.push([from, await look(from, to, differing)]);
     }
+    if (!dryRun) await place(roots);
+    return roots.map(([, root]) => root);
   },
 };
 
-/** Takes away again what {@link stackUnpack} wrote; a directory only while it is empty. Safe to run twice. */
+/** Takes away again what {@link stackUnpack} wrote, or half wrote; a directory only while it is empty. Safe to run twice. */
 export const stackRemove: NamedTask<
   { readonly paths: readonly string[]; readonly directories: readonly string[] },
   null
 > = {
   name: "stack.remove",
   run: async ({ paths, directories }) => {
-    for (const path of paths) await rm(path, { recursive: true, force: true });
+    for (const path of paths) {
+      for (const one of [path, makingOf(path)]) await rm(one, { recursive: true, force: true });
+    }
     const deepestFirst = directories.toSorted((a, b) => b.length - a.length);
-    for (const path of deepestFirst) await rmdir(path).catch(() => undefined);
+    for (const path of deepestFirst) {
+      for (const one of [makingOf(path), path]) await rmdir(one).catch(() => undefined);
+    }
     return null;
   },
 };
+
+/** Where a file or directory is made, on the file system of its place. */
+function makingOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.sophon-keeper-new`);
+}
 
 /** Where a path is once the project directory is another one. */
 export function movedPath(path: string, { from, to }: StackMove): string {
@@ -90,25 +101,36 @@ export function movedPath(path: string, { from, to }: StackMove): string {
   return path.startsWith(from + sep) ? to + path.slice(from.length) : path;
 }
 
-async function place(
+async function look(
   from: string,
   path: string,
   differing: StackUnpackParams["differing"],
-  dryRun: boolean,
 ): Promise<UnpackedRoot> {
   const exists = (await lstat(path).catch(() => undefined)) !== undefined;
   if (exists && (await isSame(from, path))) return { path, status: "same", directories: [] };
   if (exists && differing === "keep") return { path, status: "kept", directories: [] };
-  const aside = exists ? `${path}.sophon-keeper-${differing.slice("aside:".length)}` : undefined;
   const directories = await missingAbove(path);
-  if (!dryRun) {
-    if (aside !== undefined) await rename(path, aside);
+  if (!exists) return { path, status: "written", directories };
+  const aside = `${path}.sophon-keeper-${differing.slice("aside:".length)}`;
+  return { path, status: "replaced", aside, directories };
+}
+
+async function place(roots: readonly [from: string, root: UnpackedRoot][]): Promise<void> {
+  const wanted = roots.filter(([, { status }]) => status === "written" || status === "replaced");
+  for (const [from, { path, directories }] of wanted) {
+    const making = makingOf(path);
     await makeLike(dirname(from), directories);
-    await run("cp", ["--archive", "--no-target-directory", "--", from, path]);
+    await rm(making, { recursive: true, force: true });
+    await run("cp", ["--archive", "--no-target-directory", "--", from, making]);
   }
-  return aside === undefined
-    ? { path, status: "written", directories }
-    : { path, status: "replaced", aside, directories };
+  const above = [...new Set(wanted.map(([, { path }]) => dirname(path)))];
+  // Their names must not be there, after a power cut, without their content.
+  if (above.length > 0) await run("sync", ["--file-system", "--", ...above]);
+  for (const [, { path, aside }] of wanted) {
+    if (aside !== undefined) await rename(path, aside);
+    await rename(makingOf(path), path);
+  }
+  for (const path of above) await fsyncDirectory(path);
 }
 
 async function missingAbove(path: string): Promise<string[]> {
@@ -120,15 +142,22 @@ async function missingAbove(path: string): Promise<string[]> {
   return missing;
 }
 
-/** Makes directories, outermost first, with the owners and modes of those that the archive has above its file. */
+/**
+ * Makes directories, outermost first, with the owners and modes of those that the archive has above its file: each has
+ * them before it has its name, so that one that is there needs no second look.
+ */
 async function makeLike(innermost: string, directories: readonly string[]): Promise<void> {
   for (const [at, directory] of directories.entries()) {
     let model = innermost;
     for (let up = directories.length - 1; up > at; up -= 1) model = dirname(model);
-    await mkdir(directory, { recursive: true });
+    if ((await lstat(directory).catch(() => undefined)) !== undefined) continue;
+    const making = makingOf(directory);
+    await rm(making, { recursive: true, force: true });
+    await mkdir(making, { mode: 0o700 });
     const { uid, gid, mode } = await lstat(model);
-    await chmod(directory, mode & 0o7777);
-    if (process.geteuid?.() === 0) await chown(directory, uid, gid);
+    if (process.geteuid?.() === 0) await chown(making, uid, gid);
+    await chmod(making, mode & 0o7777);
+    await rename(making, directory);
   }
 }
 

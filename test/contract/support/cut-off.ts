@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Cut } from "./cut-off-wrap.ts";
 
 const root = join(import.meta.dirname, "../../..");
+/** Every process compiles the same modules. */
+const compiled = join(tmpdir(), "sk-cut-off-compiled");
 const mostChanges = 400;
 
 /** A piece of work that another process can do: a task, or a function, of a module of this repository. */
@@ -21,7 +24,7 @@ export interface Work {
 export type Outcome = "killed" | "failed" | "endured" | "whole";
 
 /** A process at work. One that was killed is followed by another at once, which gets ready while the test looks at what is there. */
-class Worker implements Disposable {
+class Worker implements AsyncDisposable {
   #child: ChildProcess | undefined;
 
   /** @returns what became of it. */
@@ -36,15 +39,18 @@ class Worker implements Disposable {
     return answer;
   }
 
-  [Symbol.dispose](): void {
-    this.#child?.kill("SIGKILL");
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
   }
 }
 
 function start({ work }: { readonly work: Work }): ChildProcess {
   const child = spawn(process.execPath, [join(import.meta.dirname, "cut-off-run.ts")], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), "sk-cut-off-compiled") },
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   });
   child.stdin?.on("error", () => undefined);
   child.stdin?.write(`${JSON.stringify({ work })}\n`);
@@ -69,7 +75,7 @@ async function answerOf(child: ChildProcess): Promise<Outcome | { readonly error
 
 /** Does a piece of work in a process of its own, and cuts it off at its nth change of a file system or start or end of a program. */
 export async function cutOff(work: Work, how: Cut, at: number): Promise<Outcome> {
-  using worker = new Worker();
+  await using worker = new Worker();
   return await worker.do(work, how, at);
 }
 
@@ -85,7 +91,7 @@ export async function cutOffEverywhere(
   prepared: () => Promise<Work> | Work,
   check: (outcome: Outcome, at: number) => Promise<void> | void,
 ): Promise<number> {
-  using worker = new Worker();
+  await using worker = new Worker();
   for (let at = 1; at <= mostChanges; at += 1) {
     const outcome = await worker.do(await prepared(), how, at);
     try {
