@@ -9,10 +9,10 @@ import {
   readJournal,
   reopenJournal,
 } from "../../src/upgrade/journal.ts";
-import { backupId, marksOf, writeBackup } from "./support/cut-off-subjects.ts";
-import { cutOffEverywhere } from "./support/cut-off.ts";
-import { memoryDirectory, namesWith } from "./support/looks.ts";
 import { testSpec } from "./journal-spec.ts";
+import { cutOffEverywhere } from "./support/cut-off.ts";
+import { backupId, marksOf, writeBackup } from "./support/cut-off-subjects.ts";
+import { memoryDirectory, namesWith } from "./support/looks.ts";
 
 const module = "test/contract/support/cut-off-subjects.ts";
 const ways = ["kill", "EIO", "ENOSPC"] as const;

@@ -1,6 +1,6 @@
 import { causeOf, gravest } from "./cause.ts";
-import { STORE as isStore } from "./charge.ts";
 import type { FailureClass } from "./causes.ts";
+import { STORE as isStore } from "./charge.ts";
 import { type Charge, type Finding, findingOf } from "./finding.ts";
 import type { Standing } from "./judge.ts";
 import type { LogRecord } from "./record.ts";
