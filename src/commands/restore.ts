@@ -12,14 +12,14 @@ import { handMadeAt } from "./hand-made/examine.ts";
 import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
 import type { Host } from "./host.ts";
 import { plannedInto, restoreInto, targetDirectory } from "./restore/directory.ts";
-import { rollbackFailed, rolledBack } from "./restore/failure.ts";
+import { rolledBack, undoFailed } from "./restore/failure.ts";
 import { requireImages } from "./restore/images.ts";
 import { type RestoreSession, restoreJournal } from "./restore/journal.ts";
 import { type LiveRestored, restoreLive } from "./restore/live.ts";
 import { chosenStores, type PlacedStore } from "./restore/places.ts";
 import { planned } from "./restore/planned.ts";
 import { type StackNow, stackNow } from "./restore/stack.ts";
-import { undoRestore } from "./restore/undo.ts";
+import { leftToDo, undoRestore } from "./restore/undo.ts";
 import { stackOf } from "./scratch/source.ts";
 import { storesOf } from "./scratch/stores.ts";
 import { withUnpacked } from "./sealed-file.ts";
@@ -243,7 +243,7 @@ async function undoing(
   dependencies: RestoreDependencies,
   work: (session: RestoreSession) => Promise<LiveRestored>,
 ) {
-  let undone: (() => unknown) | "well" | undefined;
+  let undone: Error | "well" | undefined;
   const { clock, reporter, host } = dependencies;
   let cause: unknown;
   try {
@@ -258,7 +258,8 @@ async function undoing(
           );
           undone = "well";
         } catch (error) {
-          undone = () => rollbackFailed(cause, error, project, entries);
+          const left = await leftToDo(entries, { tasks, project, reporter });
+          undone = undoFailed({ ...left, cause, error, repository: repository.path });
           throw error;
         }
       });
@@ -270,7 +271,7 @@ async function undoing(
       }
     });
   } catch (error) {
-    if (typeof undone === "function") throw undone();
+    if (undone instanceof Error) throw undone;
     // Refused: all that was done is undone, and nothing of the stack was replaced.
     const isAsBefore = error instanceof CancelledError || error instanceof RefusedError;
     throw undone === undefined || isAsBefore ? error : rolledBack(error);

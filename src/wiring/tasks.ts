@@ -27,7 +27,7 @@ import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
-import { treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
+import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
 import { freeSpace, measureTrees } from "../stores/tree-size.ts";
 
 /** Every task that a helper container can be asked to run. */
@@ -57,6 +57,7 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   stackPack,
   stackRemove,
   stackUnpack,
+  treeAside,
   treeBackup,
   treeDiscard,
   treeMeasure,

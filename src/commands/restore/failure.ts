@@ -1,8 +1,5 @@
-import { basename, dirname, join } from "node:path";
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
-import { keptPrefix } from "../../stores/tree/params.ts";
-import type { JournalEntry } from "../../upgrade/journal.ts";
-import type { restoreJournal } from "./journal.ts";
+import { byHand, type LeftToDo } from "./by-hand.ts";
 
 /** A restore that failed, and whose undo went well. */
 export function rolledBack(cause: unknown): KeeperError {
@@ -14,41 +11,47 @@ export function rolledBack(cause: unknown): KeeperError {
   );
 }
 
-/** A restore that failed, and whose undo did too: every path and the commands that finish it. */
-export function rollbackFailed(
-  cause: unknown,
-  undo: unknown,
-  project: string,
-  entries: readonly JournalEntry<typeof restoreJournal>[],
-): KeeperError {
-  return new KeeperError(
-    exitCodes.needsPerson,
-    "rollback-failed",
-    `the restore failed (${describeError(cause)}), and what was there before could not be put back: ${describeError(undo)}`,
-    {
-      cause,
-      evidence: byHand(project, entries).join("\n"),
-      hint: `nothing was removed: mend what is named and run \`sophon-keeper recover --project-name ${project}\``,
-    },
-  );
+/** All content of before is back in its place, and a container does not run as it did. */
+export class RestartError extends Error {}
+
+/** An undo that failed, and what it leaves to a person. */
+export interface FailedUndo extends LeftToDo {
+  /** Why there was anything to undo; undefined for a run that was cut off. */
+  readonly cause: unknown;
+  readonly error: unknown;
+  /** The directory of the repository that has the journal. */
+  readonly repository: string;
 }
 
-/** What a person types who cannot or will not use `recover`. */
-function byHand(
-  project: string,
-  entries: readonly JournalEntry<typeof restoreJournal>[],
-): string[] {
-  const moves = entries.flatMap((entry) => {
-    if (entry.step !== "set-aside") return [];
-    const { target, stamp } = entry.data;
-    const name = `${keptPrefix}${stamp}`;
-    const aside = join(dirname(target), `${basename(target)}${name}`);
-    return [`  [ ! -e ${aside} ] || { mv ${target} ${target}.restored && mv ${aside} ${target}; }`];
-  });
-  return [
-    "The content of before lies beside its place, or is in its place still. By hand, as root:",
-    `  docker compose -p ${project} stop`,
-    ...moves,
-    `  docker compose -p ${project} start`,
-  ];
+/** A restore whose undo failed: what stands in the way, where everything lies, and the commands that finish it. */
+export function undoFailed(failed: FailedUndo): KeeperError {
+  const { cause, error, project, repository, asides } = failed;
+  const isBack = error instanceof RestartError;
+  const result = isBack ? "restart-failed" : "rollback-failed";
+  const first =
+    cause === undefined
+      ? "the restore was cut off"
+      : `the restore failed (${describeError(cause)})`;
+  const second = isBack
+    ? "what was there before is back in its place, but does not run"
+    : "what was there before could not be put back";
+  const paths = asides.flatMap(({ path }) => (path === undefined ? [] : [path]));
+  const lies =
+    paths.length === 0
+      ? "The content of before is in its place."
+      : `The content of before lies in ${paths.join(", ")}; nothing of it was removed.`;
+  return new KeeperError(
+    exitCodes.needsPerson,
+    result,
+    `${first}, and ${second}: ${describeError(error)}`,
+    {
+      cause: cause ?? error,
+      class: result,
+      evidence: [`${lies} By hand, as root:`, ...byHand(failed)].join("\n"),
+      hint:
+        "nothing was removed: mend what is named and run " +
+        `\`sophon-keeper recover --project-name ${project} --repository ${repository}\`, which puts the restart policies back, too`,
+      facts: { setAside: paths },
+    },
+  );
 }

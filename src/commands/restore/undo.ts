@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
@@ -13,11 +14,13 @@ import type { Engine } from "../../stack/engine.ts";
 import { releaseImages } from "../../stack/images.ts";
 import { removeNewParts } from "../../stack/parts.ts";
 import { stackRemove } from "../../stores/stack-files/unpack.ts";
-import { treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
+import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../../upgrade/journal.ts";
 import type { Workbench } from "../host.ts";
 import type { RecoveryContext } from "../recovery.ts";
 import { applyEdits, undoEdits } from "../upgrade/files.ts";
+import type { LeftToDo, PlaceAside } from "./by-hand.ts";
+import { RestartError, undoFailed } from "./failure.ts";
 import { standing } from "./files.ts";
 import {
   type JournalledCreation,
@@ -80,8 +83,30 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
     const place = { mounts: mounts.map((path) => ({ path, readOnly: false })) };
     await tasks.run(stackRemove, { paths, directories }, place);
   }
-  await startAgain(before, context);
+  try {
+    await startAgain(before, context);
+  } catch (cause) {
+    throw new RestartError(describeError(cause), { cause });
+  }
   await forgetWork(entries, engine, context.id);
+}
+
+/** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
+export async function leftToDo(
+  entries: readonly Entry[],
+  { tasks, project, reporter }: Pick<UndoContext, "tasks" | "project" | "reporter">,
+): Promise<LeftToDo> {
+  const asides: PlaceAside[] = [];
+  for (const entry of entries) {
+    if (entry.step !== "set-aside") continue;
+    const { target, stamp, place } = entry.data;
+    const look = () => tasks.run(treeAside, { target, stamp }, placeOf(place));
+    // Without an engine there may be no helper; what this process sees itself is better than nothing.
+    const { signal } = new AbortController();
+    const found = await look().catch(() => treeAside.run({ target, stamp }, { reporter, signal }));
+    asides.push({ ...found, replacement: entry.data });
+  }
+  return { project, asides, created: dataOf(entries, "create"), pinned: dataOf(entries, "pin") };
 }
 
 async function putBackTrees(entries: readonly Entry[], context: UndoContext): Promise<void> {
@@ -112,7 +137,14 @@ export async function recoverRestore(context: RecoveryContext): Promise<void> {
     return journal.close("done");
   }
   const back = { containers, tasks, clock, reporter, engine, id, project, wasKilled: true };
-  await undoRestore(entries, back);
+  try {
+    await undoRestore(entries, back);
+  } catch (error) {
+    journal[Symbol.dispose]();
+    if (dependencies.signal.aborted) throw error;
+    const left = await leftToDo(entries, back);
+    throw undoFailed({ ...left, cause: undefined, error, repository: repository.path });
+  }
   journal.close("undone");
 }
 

@@ -97,6 +97,24 @@ export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string |
   },
 };
 
+/** Where what {@link treeReplace} set aside lies now. */
+export interface TreeAside {
+  /** Undefined where it is in its place (again). */
+  readonly path: string | undefined;
+  /** It lies inside the target, which is a mount point. */
+  readonly inside: boolean;
+}
+
+/** Finds what {@link treeReplace} set aside, also when a move was cut off half way. Changes nothing. */
+export const treeAside: NamedTask<TreeReplacement, TreeAside> = {
+  name: "tree.aside",
+  run: async (params) => {
+    const { inside, aside, leaving, returning } = await placesOf(params);
+    const path = [aside, leaving, returning].find((one) => existsSync(one));
+    return { path, inside };
+  },
+};
+
 /** Removes what {@link treeReplace} set aside, once nobody will want it back. */
 export const treeDiscard: NamedTask<TreeReplacement, null> = {
   name: "tree.discard",

@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { rollbackFailed } from "../../../src/commands/restore/failure.ts";
+import { byHand } from "../../../src/commands/restore/by-hand.ts";
+import { RestartError, undoFailed } from "../../../src/commands/restore/failure.ts";
 import { refuseOtherStack } from "../../../src/commands/restore/files.ts";
-import type { restoreJournal } from "../../../src/commands/restore/journal.ts";
 import { mountOf } from "../../../src/commands/restore/places.ts";
 import { makingsOf } from "../../../src/commands/restore/stack.ts";
 import type { BackedUpStore } from "../../../src/commands/scratch/stores.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import type { ComposeModel, ContainerState, Mount } from "../../../src/model/stack.ts";
-import type { JournalEntry } from "../../../src/upgrade/journal.ts";
 
 const model: ComposeModel = {
   name: "sophon",
@@ -113,18 +112,48 @@ describe("files that are there already", () => {
   });
 });
 
-it("tells a person every path and the commands when putting back fails", () => {
-  const entry: JournalEntry<typeof restoreJournal> = {
-    seq: 1,
-    time: "2026-01-02T03:04:05Z",
-    operation: "restore",
-    phase: "restore",
-    step: "set-aside",
-    data: { target: "/srv/data", stamp: "before-1", place: { mounts: [] } },
+describe("what a person is told when putting back fails", () => {
+  const replacement = { target: "/srv/data", stamp: "before-1", place: { mounts: [] } };
+  const aside = { replacement, path: "/srv/data.sophon-keeper-before-1", inside: false };
+  const failed = {
+    ...{ project: "sophon", repository: "/srv/backups", cause: new Error("no") },
+    ...{ asides: [aside], created: undefined, pinned: undefined },
   };
-  const error = rollbackFailed(new Error("no"), new Error("EIO"), "sophon", [entry]);
-  expect(error.exitCode).toBe(7);
-  expect(error.evidence).toContain("/srv/data.sophon-keeper-before-1");
-  expect(error.evidence).toContain("docker compose -p sophon start");
-  expect(error.hint).toContain("sophon-keeper recover --project-name sophon");
+
+  it("names every path, the commands, and the repository that recover needs", () => {
+    const told = undoFailed({ ...failed, error: new Error("EIO") });
+    expect(told).toMatchObject({ exitCode: 7, result: "rollback-failed" });
+    expect(told.facts).toEqual({ setAside: ["/srv/data.sophon-keeper-before-1"] });
+    expect(told.evidence).toContain("docker compose -p sophon start");
+    expect(told.hint).toContain("recover --project-name sophon --repository /srv/backups");
+  });
+
+  it("is another word when all content is back", () => {
+    const back = { ...aside, path: undefined };
+    const told = undoFailed({ ...failed, asides: [back], error: new RestartError("port taken") });
+    expect(told).toMatchObject({ exitCode: 7, result: "restart-failed", facts: { setAside: [] } });
+    expect(told.evidence).not.toContain("mv ");
+  });
+
+  it("never starts containers of the backup's images on the content of before", () => {
+    const containers = [{ id: "1", name: "gateway-1", service: "gateway" }];
+    const project = {
+      ...{ project: "sophon", directory: "/srv/a stack", composeFiles: ["/srv/a stack/c.yml"] },
+      ...{ envFiles: [], profiles: [] },
+    };
+    const created = {
+      ...{ project, containers, services: ["gateway"], scale: {} },
+      ...{ volumes: [], networks: [], directories: [] },
+    };
+    const edit = { path: "/srv/a stack/.env", existed: true, before: "/w/1", after: "/w/2" };
+    const pins = { edits: [edit], composeFiles: project.composeFiles };
+    const pinned = { forward: pins, backward: pins, work: "/w" };
+    const lines = byHand({ ...failed, created, pinned });
+    expect(lines).not.toContainEqual(expect.stringContaining(" start"));
+    expect(lines.slice(-3)).toEqual([
+      "  cp /w/2 '/srv/a stack/.env'",
+      "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up -d --pull never gateway",
+      "  cp /w/1 '/srv/a stack/.env'",
+    ]);
+  });
 });
