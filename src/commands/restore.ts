@@ -2,15 +2,17 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, RefusedError } from "../core/errors.ts";
-import { manifestFile, parseManifest } from "../model/manifest.ts";
+import { type Manifest, manifestFile, parseManifest } from "../model/manifest.ts";
 import type { Check, Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
 import type { SourceOptions } from "../stores/reader.ts";
+import type { StackFiles } from "../stores/stack-files.ts";
 import { readJournal } from "../upgrade/journal.ts";
 import type { Dependencies } from "./command.ts";
 import { handMadeAt } from "./hand-made/examine.ts";
 import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
 import type { Host } from "./host.ts";
+import { modelBefore, refuseClashes } from "./restore/clashes.ts";
 import { plannedInto, restoreInto, targetDirectory } from "./restore/directory.ts";
 import { rolledBack, undoFailed } from "./restore/failure.ts";
 import { requireImages } from "./restore/images.ts";
@@ -18,10 +20,10 @@ import { type RestoreSession, restoreJournal } from "./restore/journal.ts";
 import { type LiveRestored, restoreLive } from "./restore/live.ts";
 import { chosenStores, type PlacedStore } from "./restore/places.ts";
 import { planned } from "./restore/planned.ts";
-import { type StackNow, stackNow } from "./restore/stack.ts";
+import { makingsOf, type StackNow, stackNow } from "./restore/stack.ts";
 import { leftToDo, undoRestore } from "./restore/undo.ts";
 import { stackOf } from "./scratch/source.ts";
-import { storesOf } from "./scratch/stores.ts";
+import { type BackedUpStore, storesOf } from "./scratch/stores.ts";
 import { withUnpacked } from "./sealed-file.ts";
 import { withSession } from "./session.ts";
 import { type FoundBackup, findBackup } from "./verify/find.ts";
@@ -111,6 +113,7 @@ async function restoreStack(
   const files = await stackOf(manifest, source, dependencies.signal);
   const stack = await stackNow(files, options, host);
   const stores = chosenStores(storesOf(manifest), options.only);
+  await refuseEarly(files, { manifest, stack, stores }, options, dependencies);
   if (options.dryRun) {
     const request = { manifest, source, files, stack, stores };
     return { result: "planned", plan: await planned(request, options, dependencies) };
@@ -135,6 +138,21 @@ async function restoreStack(
     recovered,
     warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
   };
+}
+
+/** What can be seen before anything is changed; what the stack's files decide is looked at once they are there. */
+async function refuseEarly(
+  files: StackFiles,
+  now: { manifest: Manifest; stack: StackNow; stores: readonly BackedUpStore[] },
+  options: Options,
+  { host }: RestoreDependencies,
+): Promise<void> {
+  const { manifest, stack, stores } = now;
+  const engine = await host.engine();
+  const makings = makingsOf(manifest, stack, stores, options);
+  const model = await modelBefore(engine, stack, files.model);
+  if (model === undefined) return;
+  await refuseClashes({ engine, stack, manifest, makings, model });
 }
 
 function unproven(checks: readonly Check[]): Outcome {

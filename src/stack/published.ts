@@ -1,0 +1,113 @@
+import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
+import type { ComposeService } from "../model/stack.ts";
+import type { Engine } from "./engine.ts";
+import { composeLabels } from "./labels.ts";
+
+/** A port of this host that a container is to have. */
+export interface PublishedPort {
+  /** Empty for every address. */
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: "tcp" | "udp";
+}
+
+/** Who has a port or a name already. */
+export interface Holder {
+  readonly container: string;
+  /** Its Compose project; empty for a container without one. */
+  readonly project: string;
+}
+
+/** The ports that Compose publishes for a service. Those that the engine is to choose are free by nature. */
+export function publishedBy({ ports }: ComposeService): PublishedPort[] {
+  return ((ports ?? []) as readonly Readonly<Record<string, unknown>>[]).flatMap((one) =>
+    toPorts(String(one.host_ip ?? ""), String(one.published ?? ""), String(one.protocol ?? "tcp")),
+  );
+}
+
+/** The ports that a container publishes when it runs. */
+export async function publishedOf(
+  engine: Pick<Engine, "docker">,
+  container: string,
+): Promise<PublishedPort[]> {
+  const { HostConfig } = await engine.docker.getContainer(container).inspect();
+  const bindings = (HostConfig.PortBindings ?? {}) as Record<
+    string,
+    { HostIp?: string; HostPort?: string }[] | null
+  >;
+  return Object.entries(bindings).flatMap(([target, hosts]) =>
+    (hosts ?? []).flatMap(({ HostIp = "", HostPort = "" }) =>
+      toPorts(HostIp, HostPort, target.split("/")[1] ?? "tcp"),
+    ),
+  );
+}
+
+/**
+ * Who has a port: a running container of another project, or a program of this host, which has no name here.
+ *
+ * @returns undefined when it is free, as far as can be seen from here.
+ */
+export async function holderOfPort(
+  engine: Pick<Engine, "docker">,
+  project: string,
+  wanted: PublishedPort,
+): Promise<Holder | "program" | undefined> {
+  for (const { Labels, Names, Id, Ports } of await engine.docker.listContainers()) {
+    if (Labels[composeLabels.project] === project) continue;
+    const clashes = Ports.some(
+      ({ IP = "", PublicPort, Type }) =>
+        PublicPort === wanted.port && Type === wanted.protocol && overlap(IP, wanted.address),
+    );
+    if (clashes) return holderOf(Labels, Names[0]?.slice(1) ?? Id);
+  }
+  return (await isBound(wanted)) ? "program" : undefined;
+}
+
+/** The container of another project that has a name, running or not. */
+export async function holderOfName(
+  engine: Pick<Engine, "docker">,
+  project: string,
+  name: string,
+): Promise<Holder | undefined> {
+  const all = await engine.docker.listContainers({ all: true });
+  const found = all.find(({ Names }) => Names.includes(`/${name}`));
+  if (found === undefined || found.Labels[composeLabels.project] === project) return undefined;
+  return holderOf(found.Labels, name);
+}
+
+function holderOf(labels: Readonly<Partial<Record<string, string>>>, container: string): Holder {
+  return { container, project: labels[composeLabels.project] ?? "" };
+}
+
+function toPorts(address: string, published: string, protocol: string): PublishedPort[] {
+  const port = Number(published);
+  // Of a range the engine takes one that is free.
+  if (!Number.isInteger(port) || port === 0) return [];
+  return protocol === "tcp" || protocol === "udp" ? [{ address, port, protocol }] : [];
+}
+
+/** Whether one socket cannot listen at an address because another does at the other one. */
+function overlap(one: string, other: string): boolean {
+  if (one === other || one === "" || other === "") return true;
+  const isSix = (address: string) => address.includes(":");
+  if (isSix(one) !== isSix(other)) return false;
+  return ["0.0.0.0", "::"].some((any) => one === any || other === any);
+}
+
+/** Whether somebody listens at a port. An address that is not of this machine says nothing. */
+async function isBound({ address, port, protocol }: PublishedPort): Promise<boolean> {
+  const host = address === "" ? "0.0.0.0" : address;
+  return await new Promise((resolve) => {
+    const isTaken = (error: NodeJS.ErrnoException) => resolve(error.code === "EADDRINUSE");
+    if (protocol === "tcp") {
+      const server = createServer().on("error", isTaken);
+      server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(false)));
+    } else {
+      const socket = createSocket(host.includes(":") ? "udp6" : "udp4").on("error", isTaken);
+      socket.bind({ port, address: host, exclusive: true }, () =>
+        socket.close(() => resolve(false)),
+      );
+    }
+  });
+}
