@@ -45,6 +45,9 @@ export function createPostgresStore(
 
     check: checkPostgres,
 
+    requireFit: (store, components, context) =>
+      requireSameMajor(serverOf(store, context), components),
+
     async restore(store, components, context) {
       const server = serverOf(store, context);
       const globals = components.find(({ details }) => details.role === "globals");

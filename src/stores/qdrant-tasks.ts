@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { systemClock } from "../core/clock.ts";
+import { RefusedError } from "../core/errors.ts";
 import type { NamedTask, TaskContext } from "../core/task.ts";
 import { waitFor } from "../core/wait.ts";
 import type { Component, Count } from "../model/manifest.ts";
@@ -125,14 +126,30 @@ export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = 
   },
 };
 
-/** Restores only into the same minor version, and not into an older patch. */
+/** What the server says of itself. */
+export const versionOfQdrant: NamedTask<QdrantParams, string> = {
+  name: "qdrant.version",
+  run: async ({ endpoint }, { signal }) => await new QdrantClient(endpoint, signal).version(),
+};
+
+/**
+ * Restores only into the same minor version, and not into an older patch.
+ *
+ * @throws RefusedError with the way out.
+ */
 export function refuseOtherVersion(from: string, to: string): void {
-  const [fromMajor, fromMinor, fromPatch = 0] = from.split(".").map(Number);
-  const [toMajor, toMinor, toPatch = 0] = to.split(".").map(Number);
+  const [fromMajor, fromMinor, fromPatch = 0] = numbers(from);
+  const [toMajor, toMinor, toPatch = 0] = numbers(to);
   if (fromMajor === toMajor && fromMinor === toMinor && toPatch >= fromPatch) return;
-  throw new Error(
-    `qdrant: a snapshot of ${from} does not restore into ${to}: start Qdrant ${fromMajor}.${fromMinor} (patch ${fromPatch} or newer), restore, and upgrade it then`,
-  );
+  throw new RefusedError(`qdrant: a snapshot of ${from} does not restore into ${to}`, {
+    class: "qdrant-version",
+    hint: `run Qdrant ${fromMajor}.${fromMinor}, patch ${fromPatch} or newer (without keep-images a restore takes the backup's own image), and upgrade it after the restore`,
+  });
+}
+
+/** Of `1.17.1-dev`, too. */
+function numbers(version: string): number[] {
+  return version.split(".").map((part) => Number.parseInt(part, 10));
 }
 
 async function copyCollection(

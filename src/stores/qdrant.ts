@@ -8,7 +8,9 @@ import {
   listSnapshots,
   measureQdrant,
   type QdrantParams,
+  refuseOtherVersion,
   restoreQdrant,
+  versionOfQdrant,
 } from "./qdrant-tasks.ts";
 import { sourceOf } from "./reader.ts";
 import { backupFailed } from "./sink.ts";
@@ -65,6 +67,14 @@ export const qdrantStore: Store<QdrantStore> = {
       ];
     } catch (error) {
       return [{ ...base, status: "fail", detail: describeError(error) }];
+    }
+  },
+
+  async requireFit(store, components, context) {
+    const { tasks, signal } = context;
+    const version = await tasks.run(versionOfQdrant, paramsOf(store), placeOf(store), signal);
+    for (const { details } of components) {
+      if (typeof details.version === "string") refuseOtherVersion(details.version, version);
     }
   },
 

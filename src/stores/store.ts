@@ -80,6 +80,14 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
   check(component: Component, context: CheckContext): Promise<Check[]>;
 
   /**
+   * Refuses components that the server, as it runs now, could not take. Changes nothing; a server that does not answer
+   * is asked again when it is restored.
+   *
+   * @throws RefusedError with the way out.
+   */
+  requireFit?(store: S, components: readonly Component[], context: StoreContext): Promise<void>;
+
+  /**
    * Puts the components back into the (empty or set-aside) store. The store's server, where it has one, is the
    * one of `store.containerId`; nothing of a newer state survives.
    *

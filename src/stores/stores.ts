@@ -25,7 +25,9 @@ export function storeOf<S extends DiscoveredStore>(found: S): Store<S> {
 }
 
 /** The store that reads components of a kind; undefined for what is part of another component, or no store. */
-export function storeOfKind(kind: StoreKind): Pick<Store, "kind" | "check"> | undefined {
-  const all: Readonly<Partial<Record<StoreKind, Pick<Store, "kind" | "check">>>> = stores;
+export function storeOfKind(
+  kind: StoreKind,
+): Pick<Store, "kind" | "check" | "requireFit"> | undefined {
+  const all = stores as unknown as Readonly<Partial<Record<StoreKind, Store>>>;
   return all[kind];
 }

@@ -19,6 +19,7 @@ import {
   listSnapshots,
   measureQdrant,
   restoreQdrant,
+  versionOfQdrant,
 } from "../stores/qdrant-tasks.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
 import { placeRdb } from "../stores/redis-place.ts";
@@ -64,5 +65,6 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   treePutBack,
   treeReplace,
   uploadSnapshots,
+  versionOfQdrant,
   waitHealthyTask,
 ];

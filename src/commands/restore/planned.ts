@@ -6,6 +6,7 @@ import type { Dependencies } from "../command.ts";
 import type { Host } from "../host.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
 import { lookAtFiles } from "./files.ts";
+import { requireFits } from "./fits.ts";
 import { findImages } from "./images.ts";
 import { mountOf } from "./places.ts";
 import { makingsOf, type StackNow } from "./stack.ts";
@@ -27,7 +28,9 @@ export async function planned(
 ): Promise<Readonly<Record<string, unknown>>> {
   const makings = makingsOf(manifest, stack, stores, options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
-  const { tasks } = await host.workbench("dry-run", { ...dependencies, signal });
+  const { tasks, containers } = await host.workbench("dry-run", { ...dependencies, signal });
+  const asked = { stack, stores, makings, host, tasks, containers };
+  await requireFits(asked, { ...dependencies, signal });
   const given = { manifest, source, files, moved: stack.moved, tasks, signal };
   const looked = stack.filesFromBackup && !isComplete ? await lookAtFiles(given) : [];
   const images = await findImages(await host.engine(), manifest.services);

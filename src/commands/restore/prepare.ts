@@ -9,6 +9,7 @@ import type { BackedUpStore } from "../scratch/stores.ts";
 import { refuseClashes } from "./clashes.ts";
 import { makeContainers, planMaking, projectOf } from "./containers.ts";
 import { putFiles, refuseOtherStack } from "./files.ts";
+import { requireFits } from "./fits.ts";
 import type { RestoreSession, StoppedContainer } from "./journal.ts";
 import { mountOf, type PlacedStore } from "./places.ts";
 import { requireRoom } from "./space.ts";
@@ -56,6 +57,9 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const { reporter } = session.dependencies;
   const makings = makingsOf(manifest, stack, stores, session.options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
+  const { host, tasks, containers: programs, dependencies } = session;
+  const asked = { stack, stores, makings, host, tasks, containers: programs };
+  await requireFits(asked, dependencies);
   if (!isComplete) await placeFiles(request);
   const making = { session, stack, manifest, makings, images: request.images };
   const plan = isComplete ? undefined : await planMaking(making);

@@ -1,0 +1,65 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { storeImages } from "../lab/images.ts";
+import { snapshot } from "../lab/snapshot.ts";
+import { standIn } from "../lab/sophon.ts";
+import { createStack, type LabStack } from "../lab/stack.ts";
+import { backedUp, differences, ready, succeed } from "./support/restored.ts";
+import { stateOf } from "./support/state.ts";
+
+async function setImage(stack: LabStack, variable: string, image: string): Promise<void> {
+  const path = join(stack.directory, ".env");
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace(new RegExp(`^${variable}=.*$`, "m"), `${variable}=${image}`));
+}
+
+it("servers that cannot take the backup are told with the way out while everything still runs", async () => {
+  await using stack = await createStack({ tier: "pro", name: "rv" });
+  const on = await backedUp(stack);
+  const before = await snapshot(stack);
+  await succeed(on, "backed-up", "backup");
+  const moveTo = async (version: string) => {
+    await setImage(stack, "QDRANT_IMAGE", await standIn("qdrant", version));
+    await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "180"]);
+  };
+  const refused = async (reason: object, ...more: string[]) => {
+    const states = await stateOf(stack);
+    for (const dryRun of [["--dry-run"], []]) {
+      const result = await succeed(on, "refused", "restore", "--keep-images", ...more, ...dryRun);
+      expect(result.reason).toMatchObject(reason);
+      expect(await stateOf(stack)).toEqual(states);
+    }
+  };
+  const qdrant = (version: string) => ({
+    class: "qdrant-version",
+    message: `qdrant: a snapshot of 1.17.1 does not restore into ${version}`,
+    hint: expect.stringMatching(/1[.]17.* patch 1 or newer.*keep-images/),
+  });
+
+  await moveTo("1.17.0");
+  await refused(qdrant("1.17.0"));
+  await moveTo("1.17.2");
+  await succeed(on, "restored", "restore", "--keep-images");
+  await ready(stack);
+  expect(differences(before, await snapshot(stack))).toEqual([]);
+  await moveTo("1.18.0");
+  await refused(qdrant("1.18.0"));
+  // What is not restored has no say.
+  await succeed(on, "planned", "restore", "--keep-images", "--only", "data", "--dry-run");
+
+  await stack.compose(["down", "--volumes"]);
+  await setImage(stack, "POSTGRES_IMAGE", storeImages.postgres15);
+  await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "180", "postgres"]);
+  await stack.compose(["up", "--no-start"]);
+  await refused({
+    class: "postgres-major",
+    message: expect.stringMatching(/is of PostgreSQL 17.*postgres runs 15/),
+    hint: expect.stringContaining("empty volume"),
+  });
+
+  // The backup's own images: nothing of the others stands in the way.
+  await succeed(on, "restored", "restore");
+  await ready(stack);
+  expect(differences(before, await snapshot(stack))).toEqual([]);
+});
