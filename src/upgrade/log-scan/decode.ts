@@ -2,7 +2,7 @@ import type { Form, Level, LogEvent } from "./event.ts";
 import { readHead, startsRaw } from "./head.ts";
 import { readJson, unwrapEngineJson } from "./json.ts";
 import { learnLead, respell, type Unquote } from "./lead.ts";
-import { type Line, prefixNames, readLine } from "./line.ts";
+import { isNewestFirst, type Line, prefixNames, readLine } from "./line.ts";
 
 /** Longest text kept of one record, in characters; the rest decides nothing and may be a whole dump. */
 const MAX_RECORD = 32_768;
@@ -17,10 +17,13 @@ export function decode(text: string, emit: (event: LogEvent) => void): void {
   const unquote = learnLead(() => sample(text, (line) => line));
   const names = prefixNames(sample(text, unquote));
   const decoder = new Decoder(emit);
-  let number = 0;
-  for (const line of lines(text)) {
+  const turned = isNewestFirst(sample(text, (line) => line))
+    ? [...lines(text)].reverse()
+    : undefined;
+  let number = turned === undefined ? 0 : turned.length + 1;
+  for (const line of turned ?? lines(text)) {
     const raw = respell(unquote(line));
-    number += 1;
+    number += turned === undefined ? 1 : -1;
     // A lone carriage return ends a line inside a record; on a screen it would hide what stands before.
     feed(decoder, raw.includes("\r") ? raw.replaceAll("\r", " ").trimEnd() : raw, number, names);
   }

@@ -125,7 +125,11 @@ export function migrationName(event: LogEvent): string | undefined {
 export function statementOf(event: LogEvent): string {
   const message = event.message.length > 4_000 ? event.message.slice(0, 4_000) : event.message;
   const options = /CommandTimeout=['"]?\d+['"]?\]\s*/.exec(message);
-  if (options !== null) return message.slice(options.index + options[0].length).trim();
+  if (options !== null) {
+    // Serilog quotes the line break and the statement where it renders values as text.
+    const rest = message.slice(options.index + options[0].length);
+    return rest.replace(/^["'\s]*(?:(?:\\r)?\\n["'\s]*)?/, "").trim();
+  }
   const newline = message.indexOf("\n");
   return newline === -1 ? "" : message.slice(newline + 1).trim();
 }

@@ -28,6 +28,8 @@ const QUOTE = /^\s{0,3}> ?/;
 /** A clock that is none of ISO 8601; those are known wherever they stand. */
 const CLOCK =
   /^\[?(?:\d{4}[-/]\d{2}[-/]\d{2}|\d{1,2}[-/](?:\d{1,2}|[A-Z][a-z]{2})[-/]\d{4})[ ,]{1,2}\d{1,2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?: [AP]M)?(?:Z| ?[+-]\d{2}:?\d{2})?\]?[ \t]/;
+/** A viewer of several containers: the name and the engine's clock. */
+const NAMED_CLOCK = /^\[[\w.-]{1,60}\] \d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?Z? /;
 /** What no logger writes after its own clock: an indentation, a frame, JSON, the default console's levels. */
 const INNER = /^(?:\s{2,}\S|at [A-Z]\w*\.|\{"|(?:info|warn|fail|crit|dbug|trce): \S)/;
 /** Deeper than this is a table or a picture. */
@@ -55,7 +57,7 @@ export function learnLead(lines: () => Iterable<string>): Unquote {
 /** A mark that every line carries, where what follows it shows that it is a viewer's and not a logger's. */
 function withoutMark(lines: () => Iterable<string>): Unquote {
   if (allHave(QUOTE, lines())) return (line) => line.replace(QUOTE, "");
-  for (const mark of [CLOCK, wordsOf(lines())]) {
+  for (const mark of [CLOCK, NAMED_CLOCK, wordsOf(lines())]) {
     if (mark === undefined || !allHave(mark, lines())) continue;
     for (const line of lines()) {
       const rest = line.replace(mark, "");
@@ -66,13 +68,16 @@ function withoutMark(lines: () => Iterable<string>): Unquote {
 }
 
 function allHave(mark: RegExp, lines: Iterable<string>): boolean {
-  let some = false;
+  let having = 0;
+  let without = 0;
   for (const line of lines) {
     if (line.trim() === "") continue;
-    if (!mark.test(line)) return false;
-    some = true;
+    if (mark.test(line)) having += 1;
+    // The first line of a copy is often cut.
+    else if (having > 0 || without > 0) return false;
+    else without += 1;
   }
-  return some;
+  return having > 0;
 }
 
 /** The pod and the container that `stern` names first. */

@@ -150,6 +150,20 @@ function hasBox(text: string): boolean {
   return false;
 }
 
+/** Whether it is a container manager's export that tells the last line first. */
+export function isNewestFirst(lines: Iterable<string>): boolean {
+  let before: string | undefined;
+  let falls = false;
+  for (const line of lines) {
+    if (line.trim() === "") continue;
+    const stamp = STREAM.exec(line.slice(0, 80))?.[1];
+    if (stamp === undefined || (before !== undefined && stamp > before)) return false;
+    falls ||= before !== undefined && stamp < before;
+    before = stamp;
+  }
+  return falls;
+}
+
 function withoutSyslog(text: string, timed: boolean): string {
   const syslog = timed
     ? SYSLOG_REST.exec(text)

@@ -191,6 +191,12 @@ export const loggers: Readonly<Record<string, Format>> = {
         : { exception: { type: "X", message: "x", stackTrace: one.exception } }),
     }),
   ),
+  "serilog-quoted": each(
+    (one) =>
+      `[2026-03-02T09:10:01.1234567+00:00][${names.nlog[one.level]}][4][${one.category}] ${body(one)
+        .replace(/\(([\d,]+)ms\) \[Parameters=\[\]/, '("$1"ms) [Parameters=[""]')
+        .replace(/\]\n/, ']"\\n""')}`,
+  ),
   nlog: each(
     (one, at) =>
       `2026-03-02 ${clock(at)}.1234|${names.nlog[one.level]}|${one.category}|${body(one)}`,
@@ -226,6 +232,17 @@ export const viewers: Readonly<Record<string, (text: string) => string>> = {
   stern: lines((line) => `gateway-6b8f9c7d5-x2x9q gateway ${line}`),
   "foreign-clock": lines((line) => `03/02/2026 9:10:01 AM ${line}`),
   export: lines((line) => `2026/03/02 09:10:01\tstdout\t${line}`),
+  "newest-first": (text) =>
+    text
+      .split("\n")
+      .map((line, at) => `2026/03/02 ${clock(at)},stdout,${line}`)
+      .reverse()
+      .join("\n"),
+  "named-clock": lines((line, at) => `[gateway] ${stamp(at)} ${line}`),
+  "cut-clock": (text) =>
+    lines((line, at) => `2026-03-02 ${clock(at)} ${line}`)(
+      `said before the cut\n\n\n${text}`,
+    ).slice(4),
   "compose-up": (text) =>
     `Starting gateway_1 ... done\nAttaching to gateway_1\n${text.replace(/^/gm, "gateway_1  | ")}`,
   indented: lines((line) => `    ${line}`),
