@@ -54,6 +54,9 @@ describe("restore on a bare host", () => {
       const recovered = await keeper(["recover", ...at]);
       expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
       expect(await partsOf(stack), `killed at ${steps.at(-1)}`).toEqual([]);
+      // Copies of the project's files, with their secrets.
+      const texts = join(stack.scratch, "repository", "restores");
+      expect(await readdir(texts).catch(() => []), `killed at ${steps.at(-1)}`).toEqual([]);
     }
     expect(steps).toEqual(["stop", "create", "set-aside"]);
 

@@ -75,7 +75,8 @@ async function finish({ session }: PrepareRequest): Promise<void> {
   const { repository, journal, host, id, tasks, dependencies } = session;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
-    await finishRestore(entries, { tasks, engine: await host.engine(), id });
+    const engine = await host.engine();
+    await finishRestore(entries, { tasks, engine, repository, id });
   } catch (error) {
     dependencies.reporter.warning(
       `what the restore no longer needs could not be removed: ${describeError(error)}`,
