@@ -267,13 +267,12 @@ async function undoing(
   try {
     return await withSession(restoreJournal, options, dependencies, async (session) => {
       const { id, journal, repository, containers, tasks, project } = session;
-      const known = { containers, tasks, repository, id, project };
       session.undo.add("put back what was set aside", async () => {
         const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
         try {
           const engine = await host.engine();
           await reporter.group("Put back what was set aside", () =>
-            undoRestore(entries, { ...known, clock, reporter, engine }),
+            undoRestore(entries, { containers, tasks, clock, reporter, engine, id, project }),
           );
           undone = "well";
         } catch (error) {

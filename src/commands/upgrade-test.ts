@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { describeError, exitCodes, KeeperError, RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
@@ -28,7 +29,7 @@ import {
   unchanged,
 } from "./upgrade/result.ts";
 import { rollBack } from "./upgrade/roll-back.ts";
-import { rollbackContext, type UpgradeSession, workDirectory } from "./upgrade/session.ts";
+import { rollbackContext, type UpgradeSession } from "./upgrade/session.ts";
 import { timelineOf } from "./upgrade/timeline.ts";
 import { requireSupportedJumps } from "./upgrade/versions.ts";
 
@@ -69,7 +70,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { id, stack, options, undo, journal, dependencies, repository } = session;
   const { reporter } = dependencies;
   requireRunning(stack);
-  const work = workDirectory(repository, id);
+  const work = join(repository.path, "upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
   const plan = await reporter.group("Look before anything is done", () => preflight(session));
   if (options.dryRun) {

@@ -12,12 +12,7 @@ import { inspectImage, keepImage } from "../../stack/images.ts";
 import { composeLabels } from "../../stack/labels.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
 import { applyEdits, planPins } from "../upgrade/files.ts";
-import {
-  type JournalledCreation,
-  type JournalledPins,
-  type RestoreSession,
-  workDirectory,
-} from "./journal.ts";
+import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
 import { type Makings, type StackNow, scaleOf, withNeeds } from "./stack.ts";
 
 /** What making containers is given. */
@@ -50,7 +45,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const project = projectOf(stack);
   const model = await createCompose(engine, project).config();
   await refuseUnlike(engine, making, model);
-  const work = workDirectory(repository, id);
+  const work = join(repository.path, "restores", id);
   const context = {
     ...{ engine, project, model, work },
     ...{ pin: options.pin, repository: repository.path },

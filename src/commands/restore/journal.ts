@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { z } from "zod";
 import type { JournalSpec } from "../../upgrade/journal.ts";
 import type { Session } from "../session.ts";
@@ -98,8 +97,3 @@ export type JournalledReplacement = z.infer<typeof replacement>;
 
 /** A restore under way. */
 export type RestoreSession = Session<typeof restoreJournal>;
-
-/** Where a restore keeps the texts of the files that it edits; gone when it ends. */
-export function workDirectory(repository: { readonly path: string }, id: string): string {
-  return join(repository.path, "restores", id);
-}

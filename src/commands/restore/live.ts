@@ -75,8 +75,7 @@ async function finish({ session }: PrepareRequest): Promise<void> {
   const { repository, journal, host, id, tasks, dependencies } = session;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
-    const engine = await host.engine();
-    await finishRestore(entries, { tasks, engine, repository, id });
+    await finishRestore(entries, { tasks, engine: await host.engine(), id });
   } catch (error) {
     dependencies.reporter.warning(
       `what the restore no longer needs could not be removed: ${describeError(error)}`,

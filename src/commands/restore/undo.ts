@@ -7,7 +7,6 @@ import type { Reporter } from "../../core/reporter.ts";
 import type { TaskPlace } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
-import type { Repository } from "../../repository/repository.ts";
 import { createCompose } from "../../stack/compose.ts";
 import { removeContainer } from "../../stack/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
@@ -31,7 +30,6 @@ import {
   type restoreSteps,
   type StoppedContainer,
   restoreJournal as spec,
-  workDirectory,
 } from "./journal.ts";
 
 const stopTimeoutSeconds = 120;
@@ -50,7 +48,6 @@ export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly engine: Engine;
-  readonly repository: Pick<Repository, "path">;
   /** The operation that is undone. */
   readonly id: string;
   readonly project: string;
@@ -65,7 +62,7 @@ export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
  * @throws Error when a container is gone or does not come up as it was before.
  */
 export async function undoRestore(entries: readonly Entry[], context: UndoContext): Promise<void> {
-  const { containers, tasks } = context;
+  const { containers, tasks, engine } = context;
   const before = dataOf(entries, "stop")?.containers ?? [];
   const created = dataOf(entries, "create");
   const pinned = dataOf(entries, "pin");
@@ -91,7 +88,7 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
   } catch (cause) {
     throw new RestartError(describeError(cause), { cause });
   }
-  await forgetWork(entries, context);
+  await forgetWork(entries, engine, context.id);
 }
 
 /** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
@@ -136,11 +133,10 @@ export async function recoverRestore(context: RecoveryContext): Promise<void> {
   const engine = await host.engine();
   const { id } = operation;
   if (dataOf(entries, "restored") !== undefined) {
-    await finishRestore(entries, { tasks, engine, repository, id });
+    await finishRestore(entries, { tasks, engine, id });
     return journal.close("done");
   }
-  const given = { containers, tasks, clock, reporter, engine, repository, id, project };
-  const back = { ...given, wasKilled: true };
+  const back = { containers, tasks, clock, reporter, engine, id, project, wasKilled: true };
   try {
     await undoRestore(entries, back);
   } catch (error) {
@@ -155,21 +151,23 @@ export async function recoverRestore(context: RecoveryContext): Promise<void> {
 /** After the checks: removes what was emptied just before it was replaced, and what was kept for the way back. */
 export async function finishRestore(
   entries: readonly Entry[],
-  { tasks, engine, repository, id }: Pick<UndoContext, "tasks" | "engine" | "repository" | "id">,
+  { tasks, engine, id }: Pick<UndoContext, "tasks" | "engine" | "id">,
 ): Promise<void> {
   for (const { target, stamp, place } of dataOf(entries, "restored")?.discard ?? []) {
     await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
   }
-  await forgetWork(entries, { engine, repository, id });
+  await forgetWork(entries, engine, id);
 }
 
-/** Lets go of what a restore kept for its way back; the texts of edits that were only tried are in no journal. */
+/** Lets go of what a restore kept for its way back. */
 async function forgetWork(
   entries: readonly Entry[],
-  { engine, repository, id }: Pick<UndoContext, "engine" | "repository" | "id">,
+  engine: Engine,
+  operationId: string,
 ): Promise<void> {
-  if (dataOf(entries, "keep") !== undefined) await releaseImages(engine, id);
-  await rm(workDirectory(repository, id), { recursive: true, force: true });
+  if (dataOf(entries, "keep") !== undefined) await releaseImages(engine, operationId);
+  const pinned = dataOf(entries, "pin");
+  if (pinned !== undefined) await rm(pinned.work, { recursive: true, force: true });
 }
 
 function dataOf<Step extends keyof typeof restoreSteps>(

@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { describeError } from "../../core/errors.ts";
 import { endOrphansOf } from "../../core/orphans.ts";
 import { recoveryOf } from "../../model/upgrade-phase.ts";
@@ -11,7 +10,7 @@ import { recordDeployed } from "./deployed.ts";
 import { cleanUp, finish } from "./finish.ts";
 import { type UpgradeEntry, type UpgradePlan, upgradeJournal } from "./journal.ts";
 import { type Doubt, rollBack } from "./roll-back.ts";
-import { type RollbackContext, workDirectory } from "./session.ts";
+import type { RollbackContext } from "./session.ts";
 
 /**
  * Ends an upgrade that was cut off, by the last phase in its journal: cleans up, brings the old version back, or
@@ -24,14 +23,11 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
   const directory = repository.operations;
   const { entries } = readJournal(directory, operation.id, upgradeJournal);
   using journal = reopenJournal(directory, operation.id, upgradeJournal, dependencies);
+  const plan = planOf(entries);
+  // Nothing was changed before the plan was written down.
+  if (plan === undefined) return journal.close("undone");
   // A Compose or a pull that outlived its owner would go on changing what is being put right.
   await endOrphansOf(operation.id);
-  const plan = planOf(entries);
-  if (plan === undefined) {
-    // Nothing was changed before the plan was written down; only what edits would make of the files was tried.
-    await rm(workDirectory(repository, operation.id), { recursive: true, force: true });
-    return journal.close("undone");
-  }
   const engine = engineOf(operation.id, await context.host.engine());
   const header = undefined;
   const back: RollbackContext = {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Repository } from "../../repository/repository.ts";
 import { type Engine, engineOf } from "../../stack/engine.ts";
 import type { Journal } from "../../upgrade/journal.ts";
@@ -19,11 +18,6 @@ export interface RollbackContext extends Workbench {
   readonly dependencies: Dependencies;
   /** Only where it is known: a secret that no journal holds. */
   readonly healthHeader: string | undefined;
-}
-
-/** Where an upgrade keeps the texts of the files that it edits; gone when it ends. */
-export function workDirectory(repository: Pick<Repository, "path">, id: string): string {
-  return join(repository.path, "upgrades", id);
 }
 
 /** The way back of a session. */
