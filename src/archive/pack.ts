@@ -145,11 +145,13 @@ export async function unpackTar(
     readonly members?: readonly string[];
     /** False for a look at what only root could give back as it was: all belongs to this user. */
     readonly owners?: boolean;
+    /** Added to the environment of tar, so that one that outlives its owner can be found. */
+    readonly mark?: Readonly<Record<string, string>>;
   },
 ): Promise<void> {
   const lines = new LineCollector();
   const child = spawnStream("tar", unpackArguments(request.into, request.members, request.owners), {
-    addEnv: TAR_ENVIRONMENT,
+    addEnv: { ...TAR_ENVIRONMENT, ...request.mark },
     pipeInput: true,
     signal: request.signal,
     onStderr: (text) => lines.add(text),

@@ -1,9 +1,9 @@
 import { createWriteStream } from "node:fs";
-import { chown, lchown, mkdir, open, rm, stat, writeFile } from "node:fs/promises";
+import { chown, lchown, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { NamedTask } from "../core/task.ts";
-import { fsyncDirectory } from "../core/temp.ts";
+import { fsyncDirectory, fsyncFile } from "../core/temp.ts";
 import type { Component } from "../model/manifest.ts";
 import { openComponent, type SourceOptions } from "./reader.ts";
 
@@ -38,25 +38,17 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     const rdb = join(target, details.appendOnly === true ? base : text("dbFileName"));
     const plain = openComponent(params.source, params.component, signal);
     await pipeline(plain, createWriteStream(rdb, { mode: 0o600 }));
-    await durable(rdb);
+    await chown(rdb, owner.uid, owner.gid);
+    await fsyncFile(rdb);
     if (details.appendOnly === true) {
       const list = join(target, `${text("appendFileName")}.manifest`);
       await writeFile(list, `file ${base} seq 1 type b\n`, { mode: 0o600 });
-      await durable(list);
       await chown(list, owner.uid, owner.gid);
+      await fsyncFile(list);
     }
-    await chown(rdb, owner.uid, owner.gid);
     await lchown(target, owner.uid, owner.gid);
-    await fsyncDirectory(target);
+    // An append-only directory that is not there after a power cut is an empty database.
+    for (const path of new Set([target, home, params.directory])) await fsyncDirectory(path);
     return null;
   },
 };
-
-async function durable(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}

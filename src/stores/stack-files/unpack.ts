@@ -15,9 +15,13 @@ import { basename, dirname, join, sep } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import type { ReadRequest } from "../../archive/source.ts";
 import { run } from "../../core/exec.ts";
+import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, temporaryDirectory } from "../../core/temp.ts";
 import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
+
+/** Marks a program with the path that it makes: what a killed owner leaves behind would go on writing. */
+const marker = "SOPHON_KEEPER_STACK_FILE";
 
 /** What the task is given. */
 export interface StackUnpackParams {
@@ -80,6 +84,7 @@ export const stackRemove: NamedTask<
   name: "stack.remove",
   run: async ({ paths, directories }) => {
     for (const path of paths) {
+      await endOrphans(marker, path);
       for (const one of [path, makingOf(path)]) await rm(one, { recursive: true, force: true });
     }
     const deepestFirst = directories.toSorted((a, b) => b.length - a.length);
@@ -119,9 +124,11 @@ async function place(roots: readonly [from: string, root: UnpackedRoot][]): Prom
   const wanted = roots.filter(([, { status }]) => status === "written" || status === "replaced");
   for (const [from, { path, directories }] of wanted) {
     const making = makingOf(path);
+    await endOrphans(marker, path);
     await makeLike(dirname(from), directories);
     await rm(making, { recursive: true, force: true });
-    await run("cp", ["--archive", "--no-target-directory", "--", from, making]);
+    const addEnv = { [marker]: path };
+    await run("cp", ["--archive", "--no-target-directory", "--", from, making], { addEnv });
   }
   const above = [...new Set(wanted.map(([, { path }]) => dirname(path)))];
   // Their names must not be there, after a power cut, without their content.

@@ -14,10 +14,14 @@ import {
 import { basename, dirname, join } from "node:path";
 import { unpackTar } from "../../archive/pack.ts";
 import type { ReadRequest } from "../../archive/source.ts";
-import { run } from "../../core/exec.ts";
+import { type ExecOptions, run } from "../../core/exec.ts";
+import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 import { keptPrefix } from "./params.ts";
+
+/** Marks the programs of one replacement: what a killed owner leaves behind would go on writing. */
+const marker = "SOPHON_KEEPER_TREE";
 
 /** A directory whose content is replaced, and the word that tells one replacement from another. */
 export interface TreeReplacement {
@@ -133,12 +137,14 @@ export function placingFor(target: string, aside: string): string | undefined {
   return dirname(aside) === target ? `${aside}.placing` : undefined;
 }
 
+/** Where things are, once nobody is at work there any more. */
 async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
   const inside = await isMountPoint(target);
   const base = inside
     ? join(target, `${keptPrefix}${stamp}`)
     : join(dirname(target), `${basename(target)}${keptPrefix}${stamp}`);
+  await endOrphans(marker, base);
   return {
     inside,
     aside: base,
@@ -229,13 +235,16 @@ async function unpack(
   places: Places,
   { signal }: TaskContext,
 ): Promise<void> {
+  const mark = { [marker]: places.aside };
   await remove(places.unpacking);
   await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
   try {
     if (params.archive !== undefined) {
-      await unpackTar({ ...params.archive, into: places.unpacking, signal });
+      await unpackTar({ ...params.archive, into: places.unpacking, signal, mark });
     } else if (existsSync(params.target)) {
-      if (params.keepsCopy === true) await copyEntries(params.target, places.unpacking, signal);
+      if (params.keepsCopy === true) {
+        await copyEntries(params.target, places.unpacking, { signal, addEnv: mark });
+      }
       await setAttributes(places.unpacking, await lstat(params.target));
     }
     await run("sync", ["--file-system", places.unpacking], { signal });
@@ -246,11 +255,11 @@ async function unpack(
 }
 
 /** Copies all entries but those that replacements keep; shares their blocks where the file system can. */
-async function copyEntries(from: string, to: string, signal: AbortSignal): Promise<void> {
+async function copyEntries(from: string, to: string, options: ExecOptions): Promise<void> {
   const names = (await readdir(from)).filter((name) => !name.startsWith(keptPrefix));
   for (const name of names) {
     const argv = ["--archive", "--reflink=auto", "--no-target-directory", "--"];
-    await run("cp", [...argv, join(from, name), join(to, name)], { signal });
+    await run("cp", [...argv, join(from, name), join(to, name)], options);
   }
 }
 

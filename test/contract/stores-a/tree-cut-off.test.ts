@@ -1,11 +1,18 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Component } from "../../../src/model/manifest.ts";
 import { dataStore } from "../../../src/stores/data.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
-import { cutOffEverywhere } from "../support/cut-off.ts";
+import { cutOff, cutOffEverywhere } from "../support/cut-off.ts";
 import { looksOf, memoryDirectory } from "../support/looks.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
 
@@ -147,4 +154,39 @@ describe("the replacement of a tree, cut off at each change", () => {
       });
     },
   );
+
+  it("a program that outlives its killed owner is ended before anything is put back", async () => {
+    using directory = memoryDirectory();
+    using trees = await prepared(directory.path, false);
+    const { target, before, leftovers } = trees;
+    const [pidFile, fifo, programs] = ["pid", "fifo", "programs"].map((name) =>
+      join(directory.path, name),
+    ) as [string, string, string];
+    execFileSync("mkfifo", [fifo]);
+    mkdirSync(programs);
+    const slow = `#!/bin/sh\necho $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec cat ${fifo}\n`;
+    writeFileSync(join(programs, "cp"), slow, { mode: 0o755 });
+    vi.stubEnv("PATH", `${programs}:${process.env.PATH}`);
+    const params = { target, stamp: "one", keepsCopy: true };
+    // The directory to copy into, and the program.
+    const outcome = await cutOff({ module, name: "treeReplace", args: [params] }, "kill", 2);
+    vi.unstubAllEnvs();
+    expect(outcome).toBe("killed");
+    await expect.poll(() => existsSync(pidFile), { timeout: 60_000 }).toBe(true);
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    onTestFinished(() => void (isRunning(pid) && process.kill(pid, "SIGKILL")));
+    expect(isRunning(pid)).toBe(true);
+    await plainTasks.run(treePutBack, params, place);
+    expect(isRunning(pid)).toBe(false);
+    expect(looksOf(target)).toEqual(before);
+    expect(leftovers()).toEqual([]);
+  });
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
