@@ -69,6 +69,8 @@ export async function recoverUnfinished(
   }
   // A partial directory without a journal: the run was killed before its first line.
   for (const id of await repository.partials()) await repository.discard(id);
+  // Nothing is unfinished now that could need the texts of edited files.
+  await repository.forgetWork();
   return recovered;
 }
 

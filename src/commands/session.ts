@@ -154,6 +154,7 @@ async function closing<Spec extends JournalSpec, T>(
     const value = await work(session);
     undo.commit();
     journal.close("done");
+    await forgetTexts(session);
     return value;
   } catch (error) {
     const failed = await undo.unwind();
@@ -161,9 +162,15 @@ async function closing<Spec extends JournalSpec, T>(
     const isUndone = failed.length === 0 && (await engineAnswers(await session.host.engine()));
     if (isUndone) journal.close("undone");
     else journal[Symbol.dispose]();
+    if (isUndone) await forgetTexts(session);
     const isCancelled = dependencies.signal.aborted && !needsPerson(error);
     throw withUndoFailures(isCancelled ? cancelled(error) : error, failed);
   }
+}
+
+/** The journal has ended, and nobody goes back by them any more; those that stay the next run removes. */
+async function forgetTexts({ repository, id }: Pick<Locked, "repository" | "id">) {
+  await repository.forgetWork(id).catch(() => undefined);
 }
 
 /** That the host is not as before is told also when the run was cancelled. */

@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { describeError, exitCodes, KeeperError, RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
@@ -70,7 +69,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { id, stack, options, undo, journal, dependencies, repository } = session;
   const { reporter } = dependencies;
   requireRunning(stack);
-  const work = join(repository.path, "upgrades", id);
+  const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
   const plan = await reporter.group("Look before anything is done", () => preflight(session));
   if (options.dryRun) {

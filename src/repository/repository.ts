@@ -51,6 +51,18 @@ export class Repository {
     return join(this.path, "operations");
   }
 
+  /** Where an operation keeps the texts of the files that it edits, which may hold secrets; made when there are some. */
+  work(kind: "upgrades" | "restores", operationId: string): string {
+    return join(this.path, kind, operationId);
+  }
+
+  /** Removes those texts of one operation, or of all: for when their journals have ended. */
+  async forgetWork(operationId = "."): Promise<void> {
+    for (const kind of ["upgrades", "restores"] as const) {
+      await rm(this.work(kind, operationId), { recursive: true, force: true });
+    }
+  }
+
   directory(id: string): string {
     return join(this.path, "backups", id);
   }

@@ -45,7 +45,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const project = projectOf(stack);
   const model = await createCompose(engine, project).config();
   await refuseUnlike(engine, making, model);
-  const work = join(repository.path, "restores", id);
+  const work = repository.work("restores", id);
   const context = {
     ...{ engine, project, model, work },
     ...{ pin: options.pin, repository: repository.path },

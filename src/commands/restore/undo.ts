@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
@@ -88,7 +87,7 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
   } catch (cause) {
     throw new RestartError(describeError(cause), { cause });
   }
-  await forgetWork(entries, engine, context.id);
+  await forgetImages(entries, engine, context.id);
 }
 
 /** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
@@ -156,18 +155,19 @@ export async function finishRestore(
   for (const { target, stamp, place } of dataOf(entries, "restored")?.discard ?? []) {
     await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
   }
-  await forgetWork(entries, engine, id);
+  await forgetImages(entries, engine, id);
 }
 
-/** Lets go of what a restore kept for its way back. */
-async function forgetWork(
+/**
+ * Lets go of the images that a restore kept for its way back. The texts of edited files go when its journal has ended:
+ * until then the way back may be gone once more.
+ */
+async function forgetImages(
   entries: readonly Entry[],
   engine: Engine,
   operationId: string,
 ): Promise<void> {
   if (dataOf(entries, "keep") !== undefined) await releaseImages(engine, operationId);
-  const pinned = dataOf(entries, "pin");
-  if (pinned !== undefined) await rm(pinned.work, { recursive: true, force: true });
 }
 
 function dataOf<Step extends keyof typeof restoreSteps>(

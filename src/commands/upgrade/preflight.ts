@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { estimateCopy } from "../../copy/tasks.ts";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
@@ -32,7 +32,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const engine = await host.engine();
   const logged = await whoLogged(engine, stack, targets);
   await refuseOtherChanges(session, targets);
-  const work = join(repository.path, "upgrades", id);
+  const work = repository.work("upgrades", id);
   const project = projectOf(stack);
   const context = { engine, project, pin: options.pin, work, repository: repository.path };
   const to = Object.fromEntries(Object.entries(targets).map(([name, { to }]) => [name, to]));
