@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CancelledError, RefusedError } from "../core/errors.ts";
+import { collecting } from "../core/reporter.ts";
 import { type Manifest, manifestFile, parseManifest } from "../model/manifest.ts";
 import type { Check, Result } from "../model/result.ts";
 import type { Options } from "../options.ts";
@@ -124,7 +125,10 @@ async function restoreStack(
     project: async () => stack.project,
     discover: () => stackNow(files, options, host),
   };
-  const { restored, recovered } = await undoing(own, { ...dependencies, host: now }, (session) =>
+  const warnings: string[] = [];
+  const reporter = collecting(dependencies.reporter, warnings);
+  const doing = { ...dependencies, host: now, reporter };
+  const { restored, recovered } = await undoing(own, doing, (session) =>
     restoreLive({
       ...{ session, manifest, source, files, stores, images },
       stack: session.stack as StackNow,
@@ -136,7 +140,10 @@ async function restoreStack(
     ...restored,
     checks: [...proof.checks, ...restored.checks],
     recovered,
-    warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
+    warnings: [
+      ...warnings,
+      ...restored.setAside.map((path) => `what was there before is kept in ${path}`),
+    ],
   };
 }
 

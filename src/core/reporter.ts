@@ -24,3 +24,18 @@ export const silentReporter: Reporter = {
   progress: () => undefined,
   secret: () => undefined,
 };
+
+/** The same reporter; its warnings are collected, too, for a result that repeats them. */
+export function collecting(reporter: Reporter, warnings: string[]): Reporter {
+  return {
+    group: (title, work) => reporter.group(title, work),
+    info: (message) => reporter.info(message),
+    debug: (message) => reporter.debug(message),
+    warning: (message) => {
+      warnings.push(message);
+      reporter.warning(message);
+    },
+    progress: (message) => reporter.progress(message),
+    secret: (value) => reporter.secret(value),
+  };
+}

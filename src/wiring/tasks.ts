@@ -13,6 +13,7 @@ import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
 import { extractComponents } from "../stores/extract.ts";
 import { sqliteMigrations } from "../stores/migrations.ts";
+import { putSettings } from "../stores/postgres/settings-file.ts";
 import {
   backupQdrant,
   forgetSnapshots,
@@ -49,6 +50,7 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   preCopyBroker,
   preCopyTask,
   putBackTask,
+  putSettings,
   removeBrokerCopy,
   removeCopyTask,
   restoreQdrant,

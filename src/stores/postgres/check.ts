@@ -6,7 +6,7 @@ import { type CheckSubject, countsCheck, failedCheck } from "../check.ts";
 import type { CheckContext, Counts } from "../store.ts";
 import { tableCount } from "./catalog.ts";
 import { CopyCounter, type CopyCounts } from "./copy-counter.ts";
-import { readGlobals } from "./globals.ts";
+import { readGlobals, settingsIn } from "./globals.ts";
 
 /** `docker run` itself failed: the image is gone, or has no such program. */
 export const ENGINE_EXIT_CODES = [125, 126, 127];
@@ -33,11 +33,18 @@ async function checkGlobals(
   context: CheckContext,
   subject: CheckSubject,
 ): Promise<Check> {
-  const { databases } = await readGlobals(await context.open(component));
+  const { databases, files } = await readGlobals(await context.open(component));
   const names = JSON.stringify(databases.map(({ datname }) => datname));
   const same = names === JSON.stringify(component.details.databases);
+  const { settings } = component.details;
+  const [there, recorded] = [settingsIn(files), settings ?? []];
+  if (JSON.stringify(there) !== JSON.stringify(recorded)) {
+    return { ...subject, status: "fail", detail: "the settings are not the recorded ones" };
+  }
+  const set = component.warnings.length > 0 ? "unknown" : there.length;
+  const detail = `complete, with ${databases.length} databases; settings of ALTER SYSTEM: ${settings === undefined ? "not in the backup" : set}`;
   return same
-    ? { ...subject, status: "pass", detail: `complete, with ${databases.length} databases` }
+    ? { ...subject, status: "pass", detail }
     : { ...subject, status: "fail", detail: `the databases ${names} are not the recorded ones` };
 }
 

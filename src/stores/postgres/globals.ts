@@ -9,12 +9,16 @@ import { backupFailed, openCommand, writeComponent } from "../sink.ts";
 import type { BackupContext } from "../store.ts";
 import type { DatabaseFacts, ServerVersion } from "./catalog.ts";
 import { environment, type PostgresServer } from "./client.ts";
+import { readServerFiles, type ServerFiles, serverFiles, warningsOf } from "./settings.ts";
+import { parseSettings } from "./settings-file.ts";
 
 /** What belongs to no database: roles, tablespaces, and how each database was made. */
 export interface Globals {
   /** `pg_dumpall --globals-only`. Holds password hashes. */
   readonly sql: string;
   readonly databases: readonly DatabaseFacts[];
+  /** Of an earlier backup: none. */
+  readonly files: ServerFiles;
 }
 
 const SQL_FILE = "globals.sql";
@@ -23,7 +27,7 @@ const DATABASES_FILE = "databases.json";
 const COMPLETE = "-- PostgreSQL database cluster dump complete";
 const KEEP_BYTES = 64 * 1024 * 1024;
 
-/** Writes the globals as a component: a tar of the SQL and of what `CREATE DATABASE` needs. */
+/** Writes the globals as a component: a tar of the SQL, of what `CREATE DATABASE` needs, and of the server's settings. */
 export async function dumpGlobals(
   server: PostgresServer,
   databases: readonly DatabaseFacts[],
@@ -46,6 +50,10 @@ export async function dumpGlobals(
     await writeFile(join(directory, SQL_FILE), sql, { mode: 0o600 });
     const json = `${JSON.stringify(databases, null, 2)}\n`;
     await writeFile(join(directory, DATABASES_FILE), json, { mode: 0o600 });
+    const files = await readServerFiles(server);
+    for (const [file, text] of Object.entries(files)) {
+      await writeFile(join(directory, file), text, { mode: 0o600 });
+    }
     const tar = packTar({ directory, signal: context.signal });
     return await writeComponent(context.sink, {
       name,
@@ -67,8 +75,10 @@ export async function dumpGlobals(
           mountTarget: server.store.mount.target,
           ...version,
           databases: databases.map(({ datname }) => datname),
+          // Their names: a value may be a secret.
+          settings: [...settingsIn(files)],
         },
-        warnings: [],
+        warnings: warningsOf(server, files),
         recovery: `${openCommand(file)} | tar -xO ./${SQL_FILE} | docker compose exec -T ${server.store.service} psql -X -U ${server.store.user} -d template1`,
       }),
     });
@@ -86,7 +96,10 @@ export async function dumpGlobals(
  * @throws DamagedError when they are not whole, and whatever the stream fails with.
  */
 export async function readGlobals(stream: Readable): Promise<Globals> {
-  const wanted = [SQL_FILE, DATABASES_FILE].map((name) => ({ name, keepBytes: KEEP_BYTES }));
+  const wanted = [SQL_FILE, DATABASES_FILE, ...serverFiles].map((name) => ({
+    name,
+    keepBytes: KEEP_BYTES,
+  }));
   const scanner = new TarScanner({ wanted });
   for await (const chunk of stream) scanner.update(chunk as Buffer);
   scanner.end();
@@ -97,7 +110,15 @@ export async function readGlobals(stream: Readable): Promise<Globals> {
     throw new DamagedError(`the globals lack ${sql === undefined ? SQL_FILE : DATABASES_FILE}`);
   }
   requireComplete(sql);
-  return { sql, databases: JSON.parse(json) as DatabaseFacts[] };
+  const texts = serverFiles.map((name) => [name, found.get(name)?.content?.toString("utf8")]);
+  const files = Object.fromEntries(texts.filter(([, text]) => text !== undefined)) as ServerFiles;
+  return { sql, databases: JSON.parse(json) as DatabaseFacts[], files };
+}
+
+/** The names of what ALTER SYSTEM has set. */
+export function settingsIn(files: ServerFiles): readonly string[] {
+  const { names, leftOut } = parseSettings(files["postgresql.auto.conf"] ?? "");
+  return [...names, ...leftOut];
 }
 
 /**

@@ -22,6 +22,7 @@ import {
 } from "./client.ts";
 import { type Globals, globalsSql, readGlobals } from "./globals.ts";
 import { openSession, type PsqlSession } from "./session.ts";
+import { restoreServerFiles } from "./settings.ts";
 import { createDatabase } from "./statements.ts";
 import { isEmpty, putBackDatabase, stampOf, swapIn, swapOf } from "./swap.ts";
 
@@ -78,13 +79,15 @@ export async function databaseNames(server: PostgresServer): Promise<ReadonlySet
   return new Set(await query<string>(server, "template1", sql));
 }
 
-/** Brings roles and tablespaces back, and returns how the databases were made. */
+/** Brings settings, roles and tablespaces back, and returns how the databases were made. */
 export async function restoreGlobals(
   server: PostgresServer,
   component: Component,
   context: RestoreContext,
 ): Promise<Globals> {
   const globals = await readGlobals(await context.open(component));
+  // Before the databases: an extension may need a library that is loaded with the server.
+  await restoreServerFiles(server, globals.files, component.file, context);
   const [existing] = await query<{ roles: string[]; tablespaces: string[] }>(
     server,
     "template1",

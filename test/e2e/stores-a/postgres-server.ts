@@ -16,9 +16,13 @@ export interface TestServer extends AsyncDisposable {
   psql(database: string, sql: string): string;
   /** Runs a script in the container. */
   shell(script: string): string;
+  /** Waits until it takes connections. */
+  ready(): Promise<void>;
 }
 
 const PASSWORD = 'it\'s a "secret" $word';
+
+const home = "/var/lib/postgresql/data";
 
 /** Starts a server of an image and waits until it takes connections. */
 export async function startServer(image: string): Promise<TestServer> {
@@ -39,9 +43,10 @@ export async function startServer(image: string): Promise<TestServer> {
     "--env",
     variable,
   ]);
+  const volume = ["--volume", home];
   const id = execFileSync(
     "docker",
-    ["run", "--detach", "--network", "none", "--name", name, ...variables, image],
+    ["run", "--detach", "--network", "none", "--name", name, ...volume, ...variables, image],
     { encoding: "utf8", env: environment },
   ).trim();
   await ready(name);
@@ -53,8 +58,8 @@ export async function startServer(image: string): Promise<TestServer> {
       containerId: id,
       mount: {
         type: "volume",
-        source: "/nowhere",
-        target: "/var/lib/postgresql/data",
+        source: docker(["inspect", "--format", "{{(index .Mounts 0).Source}}", name]).trim(),
+        target: home,
         writable: true,
         anonymous: true,
         plain: true,
@@ -82,6 +87,7 @@ export async function startServer(image: string): Promise<TestServer> {
       ];
       return docker([...args, "-d", target], sql).replace(/\n$/, "");
     },
+    ready: () => ready(name),
     shell: (script) => docker(["exec", "-i", name, "bash", "-c", script]),
     async [Symbol.asyncDispose]() {
       docker(["rm", "--force", "--volumes", name]);
