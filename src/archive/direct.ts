@@ -18,21 +18,29 @@ export interface OpenTwice {
  * Writes whole blocks past the page cache, several at a time, and everything else through it. A
  * file system that takes no such write gets all of them the plain way.
  *
- * `put` and `end` reject with the first error of the disk.
+ * `look` is given each block in the file's order, and may take until its promise is settled; its
+ * memory is shared, so that another thread can do that while the disk writes.
+ *
+ * `put` and `end` reject with the first error of the disk, or of `look`.
  *
  * Uses nothing but its arguments and globals: its text also runs in a thread of its own.
  */
-export function makeBlockWriter(write: typeof writeSome, file: OpenTwice): BlockWriter {
+export function makeBlockWriter(
+  write: typeof writeSome,
+  file: OpenTwice,
+  look?: (block: Uint8Array) => Promise<void>,
+): BlockWriter {
   const blockBytes = 2 * 1024 * 1024;
-  const blocks = 3;
-  const allocate = (): ArrayBuffer => {
+  const blocks = 6;
+  const allocate = (): SharedArrayBuffer => {
     try {
+      const pages = (blocks * blockBytes) / 65536;
       // The only memory here that surely begins at the edge of a page, as direct writing needs.
-      const memory = new WebAssembly.Memory({ initial: (blocks * blockBytes) / 65536 });
-      return memory.buffer as ArrayBuffer;
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+      return memory.buffer as unknown as SharedArrayBuffer;
     } catch {
       // It reserves gigabytes of addresses, which a limit may forbid.
-      return new ArrayBuffer(blocks * blockBytes);
+      return new SharedArrayBuffer(blocks * blockBytes);
     }
   };
   const memory = allocate();
@@ -75,7 +83,12 @@ export function makeBlockWriter(write: typeof writeSome, file: OpenTwice): Block
       free.push(whole);
       wake();
     };
-    writeBlock(whole.subarray(0, filled), bytes - filled).then(() => settled(), settled);
+    const part = whole.subarray(0, filled);
+    const both = [writeBlock(part, bytes - filled), look?.(part)];
+    // The block is in use until both are through, whatever becomes of one.
+    void Promise.allSettled(both).then((results) => {
+      settled(results.find((result) => result.status === "rejected")?.reason);
+    });
     block = undefined;
     filled = 0;
   };

@@ -4,8 +4,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { temporaryDirectory } from "../core/temp.ts";
 import { BLOCK_BYTES, type BlockPool } from "./blocks.ts";
 
-/** About what the kernel holds for a socket, and little enough to stay in a core's cache. */
-const READ_BYTES = 256 * 1024;
+/** About what the kernel holds for a socket; far less than a block. */
+const SPARE_BYTES = 256 * 1024;
 
 /**
  * Opens a pair of sockets: one for a program's standard output, and one that reads from it into the
@@ -34,12 +34,12 @@ export async function openIntake(
   return { intake, outlet };
 }
 
-/** Reads a socket into blocks, a little ahead of whoever takes them. */
+/** Reads a socket straight into blocks, a little ahead of whoever takes them. */
 export class Intake {
   readonly #pool: BlockPool;
-  readonly #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  /** What was read and has no place yet. */
-  #rest: Buffer = this.#buffer.subarray(0, 0);
+  /** Where the first read after a pause lands: what it was to land in had to be named before the pause. */
+  readonly #spare = Buffer.allocUnsafeSlow(SPARE_BYTES);
+  /** Undefined while the socket is paused because no block is free. */
   #block: Buffer | undefined;
   #filled = 0;
   readonly #full: Buffer[] = [];
@@ -50,17 +50,18 @@ export class Intake {
 
   constructor(pool: BlockPool) {
     this.#pool = pool;
+    this.#block = pool.take();
     pool.onGiven(() => {
-      if (this.#rest.length > 0 && this.#pour()) this.#socket?.resume();
+      if (this.#block !== undefined || this.#closed) return;
+      this.#block = pool.take();
+      this.#socket?.resume();
     });
   }
 
   connect(path: string): void {
-    const callback = (bytes: number): boolean => {
-      this.#rest = this.#buffer.subarray(0, bytes);
-      return this.#pour();
-    };
-    this.#socket = connect({ path, onread: { buffer: this.#buffer, callback } });
+    const buffer = (): Buffer => this.#block?.subarray(this.#filled) ?? this.#spare;
+    const callback = (bytes: number, into: Uint8Array): boolean => this.#onRead(bytes, into);
+    this.#socket = connect({ path, onread: { buffer, callback } });
     this.#socket.on("error", (error) => {
       this.#error ??= error;
     });
@@ -96,21 +97,20 @@ export class Intake {
     });
   }
 
-  /** Puts the rest into blocks; false when some is left because no block is free. */
-  #pour(): boolean {
-    while (this.#rest.length > 0) {
-      this.#block ??= this.#pool.take();
-      if (this.#block === undefined) return false;
-      const copied = this.#rest.copy(this.#block, this.#filled);
-      this.#rest = this.#rest.subarray(copied);
-      this.#filled += copied;
-      if (this.#filled === BLOCK_BYTES) this.#handOver();
+  /** False when there is no block for what comes next. */
+  #onRead(bytes: number, into: Uint8Array): boolean {
+    if (into.buffer === this.#spare.buffer) this.#block?.set(into.subarray(0, bytes), this.#filled);
+    this.#filled += bytes;
+    if (this.#filled === BLOCK_BYTES) {
+      this.#handOver();
+      this.#block = this.#pool.take();
     }
-    return true;
+    return this.#block !== undefined;
   }
 
   #handOver(): void {
-    if (this.#block !== undefined) this.#full.push(this.#block.subarray(0, this.#filled));
+    if (this.#block === undefined) return;
+    this.#full.push(this.#block.subarray(0, this.#filled));
     this.#block = undefined;
     this.#filled = 0;
     this.#wake();
@@ -118,6 +118,7 @@ export class Intake {
 
   #end(): void {
     this.#closed = true;
-    this.#handOver();
+    if (this.#filled > 0) this.#handOver();
+    this.#wake();
   }
 }

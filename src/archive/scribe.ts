@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { makeBlockWriter, type OpenTwice } from "./direct.ts";
+import { startHasher } from "./hasher.ts";
 import { makeSealer } from "./sealer.ts";
 import type { WrittenBytes } from "./writer.ts";
 
@@ -16,8 +17,9 @@ interface AgeStart {
 }
 
 /**
- * Encrypts, hashes and writes large frames in a thread of its own: half of an archive's work, and
- * the other half feeds the compressor. The frames' memory goes with them.
+ * Encrypts and writes large frames in a thread of its own, and hashes in another what is written:
+ * half of an archive's work, and the other half feeds the compressor. The frames' memory goes with
+ * them.
  *
  * Whole blocks go to the disk past the page cache, where the file system lets them: the copy into
  * the cache costs more than the cipher, a backup does not push the stack's own data out of memory,
@@ -52,11 +54,14 @@ type ThreadData = OpenTwice & Partial<AgeStart>;
 type Reply = { bytes: number; sha256: string } | { error: Error; code?: string } | "written";
 
 function startThread(workerData: ThreadData) {
-  const worker = new Worker(`(${writingProgram})(${makeSealer}, ${makeBlockWriter})`, {
-    eval: true,
-    execArgv: [],
-    workerData,
-  });
+  const worker = new Worker(
+    `(${writingProgram})(${makeSealer}, ${makeBlockWriter}, ${startHasher})`,
+    {
+      eval: true,
+      execArgv: [],
+      workerData,
+    },
+  );
   let pending = 0;
   let outcome: WrittenBytes | Error | undefined;
   let wake = (): void => undefined;
@@ -104,16 +109,20 @@ function startThread(workerData: ThreadData) {
  * The thread's whole program. Its text is what runs, because a bundler would lose a file of its
  * own: it may use nothing but its arguments and globals.
  */
-function writingProgram(sealerOf: typeof makeSealer, writerOf: typeof makeBlockWriter): void {
-  const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
-  const { createCipheriv, createHash } = process.getBuiltinModule("node:crypto");
+function writingProgram(
+  sealerOf: typeof makeSealer,
+  writerOf: typeof makeBlockWriter,
+  hasherOf: typeof startHasher,
+): void {
+  const { parentPort, workerData, Worker } = process.getBuiltinModule("node:worker_threads");
+  const { createCipheriv } = process.getBuiltinModule("node:crypto");
   const { head, key, ...file } = workerData as ThreadData;
   const sealer = key === undefined ? undefined : sealerOf(createCipheriv, key);
-  const writer = writerOf(process.getBuiltinModule("node:fs").write, file);
-  const hash = createHash("sha256");
+  const hasher = hasherOf(Worker);
+  const { write } = process.getBuiltinModule("node:fs");
+  const writer = writerOf(write, file, (block) => hasher.update(block));
   const put = async (pieces: Uint8Array[]): Promise<void> => {
     for (const piece of pieces) {
-      hash.update(piece);
       await writer.put(piece);
       const { buffer, byteLength } = piece;
       // Left to the collector, this memory would keep it busy.
@@ -126,7 +135,7 @@ function writingProgram(sealerOf: typeof makeSealer, writerOf: typeof makeBlockW
     if (frame === "end") {
       await put(sealer?.end() ?? []);
       const bytes = await writer.end();
-      parentPort?.postMessage({ bytes, sha256: hash.digest("hex") });
+      parentPort?.postMessage({ bytes, sha256: await hasher.digest() });
       return;
     }
     const plain = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants, readFileSync, write } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { makeBlockWriter } from "../../src/archive/direct.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
@@ -42,6 +43,30 @@ describe("a file written in blocks", () => {
     for (const piece of pieces(bytes)) await writer.put(piece);
     expect(await writer.end()).toBe(bytes.length);
     expect(readFileSync(file.path).equals(bytes)).toBe(true);
+  });
+
+  it("is looked at block by block in its order, each as it is until the look is over", async () => {
+    await using file = await openTwice();
+    const bytes = randomBytes(20 * BLOCK + 99);
+    const seen: Buffer[] = [];
+    let looks: Promise<void> = Promise.resolve();
+    const look = (block: Uint8Array): Promise<void> => {
+      looks = looks.then(() => setImmediate()).then(() => void seen.push(Buffer.from(block)));
+      return looks;
+    };
+    const writer = makeBlockWriter(write, file, look);
+    for (const piece of pieces(bytes)) await writer.put(piece);
+    expect(await writer.end()).toBe(bytes.length);
+    expect(Buffer.concat(seen).equals(bytes)).toBe(true);
+    expect(readFileSync(file.path).equals(bytes)).toBe(true);
+  });
+
+  it("fails with the error of who looks at it", async () => {
+    await using file = await openTwice();
+    const look = () => Promise.reject(new Error("the hashing thread ended early"));
+    const writer = makeBlockWriter(write, file, look);
+    await writer.put(randomBytes(5));
+    await expect(writer.end()).rejects.toThrow("the hashing thread ended early");
   });
 
   it("fails with the disk's own error", async () => {
