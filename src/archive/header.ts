@@ -5,8 +5,8 @@ export const TAR_BLOCK_BYTES = 512;
 
 /** One header block as it stands (POSIX.1-2017 pax, "ustar Interchange Format"; GNU extensions). */
 export interface TarHeader {
+  /** May be a view of the block. */
   readonly name: Buffer;
-  readonly link: Buffer;
   readonly type: string;
   /** Bytes that follow the header, before padding. */
   readonly size: number;
@@ -18,28 +18,28 @@ export interface TarHeader {
 export type PaxRecords = ReadonlyMap<string, Buffer>;
 
 const SPACE = 0x20;
+const TYPE_GNU_SPARSE = 0x53;
+
+const SLASH = Buffer.from("/");
 
 /**
- * Reads a header block; undefined for a block of zeros, two of which end an archive.
+ * Reads the header block at an offset; undefined for a block of zeros, two of which end an archive.
+ *
+ * Numbers are read where they stand: an archive has a header or two for each of a million files,
+ * and the views that fields would be cut into kept the collector busy.
  *
  * @throws {@link DamagedError} when the block's own checksum does not fit.
  */
-export function parseTarHeader(block: Buffer): TarHeader | undefined {
-  const sum = checksum(block);
-  if (sum === 8 * SPACE && block.every((byte) => byte === 0)) return undefined;
-  if (number(block.subarray(148, 156)) !== sum) {
-    throw new DamagedError("a tar header is damaged");
-  }
-  const posix = block.toString("latin1", 257, 263) === "ustar\0";
-  const prefix = posix ? text(block.subarray(345, 500)) : Buffer.alloc(0);
-  const name = text(block.subarray(0, 100));
-  const type = String.fromCharCode(block[156] ?? 0);
+export function parseTarHeader(chunk: Buffer, at: number): TarHeader | undefined {
+  const sum = checksum(chunk, at);
+  if (sum === 8 * SPACE && isZero(chunk, at)) return undefined;
+  if (number(chunk, at + 148, 8) !== sum) throw new DamagedError("a tar header is damaged");
+  const type = chunk[at + 156] ?? 0;
   return {
-    name: prefix.length > 0 ? Buffer.concat([prefix, Buffer.from("/"), name]) : name,
-    link: text(block.subarray(157, 257)),
-    type: type === "\0" ? "0" : type,
-    size: number(block.subarray(124, 136)),
-    sparseMapFollows: type === "S" && block[482] === 1,
+    name: nameOf(chunk, at),
+    type: type === 0 ? "0" : String.fromCharCode(type),
+    size: number(chunk, at + 124, 12),
+    sparseMapFollows: type === TYPE_GNU_SPARSE && chunk[at + 482] === 1,
   };
 }
 
@@ -62,26 +62,50 @@ export function parsePaxRecords(content: Buffer): PaxRecords {
 }
 
 /** The sum of all bytes, those of the checksum itself counted as spaces. */
-function checksum(block: Buffer): number {
+function checksum(chunk: Buffer, at: number): number {
   let sum = 8 * SPACE;
-  for (let at = 0; at < TAR_BLOCK_BYTES; at++) {
-    if (at < 148 || at >= 156) sum += block[at] ?? 0;
-  }
+  for (let offset = 0; offset < 148; offset++) sum += chunk[at + offset] ?? 0;
+  for (let offset = 156; offset < TAR_BLOCK_BYTES; offset++) sum += chunk[at + offset] ?? 0;
   return sum;
 }
 
-function text(field: Buffer): Buffer {
-  const end = field.indexOf(0);
-  return end < 0 ? field : field.subarray(0, end);
+function isZero(chunk: Buffer, at: number): boolean {
+  return chunk.subarray(at, at + TAR_BLOCK_BYTES).every((byte) => byte === 0);
+}
+
+function nameOf(chunk: Buffer, at: number): Buffer {
+  const name = text(chunk, at, 100);
+  // "ustar" and the NUL by which POSIX's headers differ from GNU's own.
+  const posix =
+    chunk.readUInt32BE(at + 257) === 0x75737461 && chunk.readUInt16BE(at + 261) === 0x7200;
+  if (!posix || chunk[at + 345] === 0) return name;
+  return Buffer.concat([text(chunk, at + 345, 155), SLASH, name]);
+}
+
+/** A field up to its first NUL. */
+function text(chunk: Buffer, at: number, limit: number): Buffer {
+  let end = at;
+  while (end < at + limit && chunk[end] !== 0) end++;
+  return chunk.subarray(at, end);
 }
 
 /** Octal digits, or big-endian binary where the first bit is set (GNU, sizes from 8 GiB). */
-function number(field: Buffer): number {
-  if (((field[0] ?? 0) & 0x80) !== 0) {
-    const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, 0);
+function number(chunk: Buffer, at: number, length: number): number {
+  let value = 0;
+  if (((chunk[at] ?? 0) & 0x80) !== 0) {
+    for (let offset = 1; offset < length; offset++) value = value * 256 + (chunk[at + offset] ?? 0);
     if (Number.isSafeInteger(value)) return value;
+    throw new DamagedError("a tar header is damaged");
   }
-  const digits = text(field).toString("latin1").trim();
-  if (!/^[0-7]*$/.test(digits)) throw new DamagedError("a tar header is damaged");
-  return digits === "" ? 0 : Number.parseInt(digits, 8);
+  let from = at;
+  let end = at;
+  while (end < at + length && chunk[end] !== 0) end++;
+  while (from < end && chunk[from] === SPACE) from++;
+  while (end > from && chunk[end - 1] === SPACE) end--;
+  for (; from < end; from++) {
+    const digit = (chunk[from] ?? 0) - 0x30;
+    if (digit < 0 || digit > 7) throw new DamagedError("a tar header is damaged");
+    value = value * 8 + digit;
+  }
+  return value;
 }

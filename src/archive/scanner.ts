@@ -45,6 +45,7 @@ export interface TarSummary {
 /** Sees each member once, in the archive's order. */
 export type MemberListener = (member: { name: string; type: string; bytes: number }) => void;
 
+const NUL = Buffer.alloc(1);
 /** More than any path or attribute set of a real file system. */
 const EXTENSION_LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -86,10 +87,12 @@ export class TarScanner implements Observer {
   }
 
   update(chunk: Buffer): void {
-    for (let rest = chunk; rest.length > 0; ) {
-      const before = rest.length;
-      rest = this.#body === undefined ? this.#readBlock(rest) : this.#readBody(rest, this.#body);
-      this.#offset += before - rest.length;
+    for (let at = 0; at < chunk.length; ) {
+      const body = this.#body;
+      const passed =
+        body === undefined ? this.#readBlock(chunk, at) : this.#readBody(chunk, at, body);
+      at += passed;
+      this.#offset += passed;
       if (this.#zeroBlocks === 2) this.#endOffset ??= this.#offset;
     }
   }
@@ -108,26 +111,42 @@ export class TarScanner implements Observer {
     };
   }
 
-  #readBlock(rest: Buffer): Buffer {
-    if (this.#blockBytes === 0 && rest.length >= TAR_BLOCK_BYTES) {
-      this.#onBlock(rest.subarray(0, TAR_BLOCK_BYTES));
-      return rest.subarray(TAR_BLOCK_BYTES);
+  /** These two return how many bytes they have passed. */
+  #readBlock(chunk: Buffer, at: number): number {
+    if (this.#blockBytes === 0 && chunk.length - at >= TAR_BLOCK_BYTES) {
+      this.#onBlock(chunk, at);
+      return TAR_BLOCK_BYTES;
     }
-    const copied = rest.copy(this.#block, this.#blockBytes);
+    const copied = chunk.copy(this.#block, this.#blockBytes, at);
     this.#blockBytes += copied;
     if (this.#blockBytes === TAR_BLOCK_BYTES) {
       this.#blockBytes = 0;
-      this.#onBlock(this.#block);
+      this.#onBlock(this.#block, 0);
     }
-    return rest.subarray(copied);
+    return copied;
   }
 
-  #onBlock(block: Buffer): void {
+  #readBody(chunk: Buffer, at: number, body: Body): number {
+    const passed = Math.min(body.left + body.padding, chunk.length - at);
+    const content = Math.min(body.left, passed);
+    if (content > 0) {
+      body.left -= content;
+      if (body.sink !== undefined) {
+        body.sink.update(chunk.subarray(at, at + content));
+        if (body.left === 0) body.sink.end();
+      }
+    }
+    body.padding -= passed - content;
+    if (body.left + body.padding === 0) this.#body = undefined;
+    return passed;
+  }
+
+  #onBlock(chunk: Buffer, at: number): void {
     if (this.#mapFollows) {
-      this.#mapFollows = block[504] === 1;
+      this.#mapFollows = chunk[at + 504] === 1;
       return;
     }
-    const header = parseTarHeader(block);
+    const header = parseTarHeader(chunk, at);
     if (header === undefined) {
       this.#zeroBlocks++;
       return;
@@ -138,21 +157,6 @@ export class TarScanner implements Observer {
     const sink = this.#sinkFor(header, size);
     if (size === 0) sink?.end();
     else this.#body = { left: size, padding: -size & (TAR_BLOCK_BYTES - 1), sink };
-  }
-
-  #readBody(rest: Buffer, body: Body): Buffer {
-    if (body.left > 0) {
-      const content = rest.subarray(0, body.left);
-      body.sink?.update(content);
-      body.left -= content.length;
-      if (body.left === 0) body.sink?.end();
-      if (body.left === 0 && body.padding === 0) this.#body = undefined;
-      return rest.subarray(content.length);
-    }
-    const skipped = Math.min(body.padding, rest.length);
-    body.padding -= skipped;
-    if (body.padding === 0) this.#body = undefined;
-    return rest.subarray(skipped);
   }
 
   #sinkFor(header: TarHeader, size: number): Sink | undefined {
@@ -178,10 +182,11 @@ export class TarScanner implements Observer {
     const raw = pax?.get("GNU.sparse.name") ?? pax?.get("path") ?? this.#longName ?? header.name;
     this.#pax = undefined;
     this.#longName = undefined;
-    const name = relativeName(raw.toString("utf8"));
     const realBytes = numberOf(pax?.get("GNU.sparse.realsize")) ?? size;
-    this.#names.update(raw).update("\0");
+    this.#names.update(raw).update(NUL);
     this.#count(header.type, realBytes);
+    if (this.#wanted.size === 0 && this.#listener === undefined) return undefined;
+    const name = relativeName(raw.toString("utf8"));
     this.#listener?.({ name, type: header.type, bytes: realBytes });
     const wanted = this.#wanted.get(name);
     if (wanted === undefined || !isFile(header.type)) return undefined;
@@ -221,12 +226,13 @@ export class TarScanner implements Observer {
   }
 }
 
+/** A sink that hands all of a small content over at once, as memory that stays as it is. */
 function gathered(size: number, then: (content: Buffer) => void): Sink {
   if (size > EXTENSION_LIMIT_BYTES) throw new DamagedError("a tar header is damaged");
   const parts: Buffer[] = [];
   return {
     update: (content) => void parts.push(Buffer.from(content)),
-    end: () => then(Buffer.concat(parts)),
+    end: () => then(parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)),
   };
 }
 
