@@ -2,19 +2,15 @@
  * Pulls exact amounts out of a stream of chunks, copying only what straddles two of them.
  *
  * A returned slice may be the source's own memory: it is good until the source has been asked for
- * two more chunks, or, with `ownsChunks`, until the next call.
+ * two more chunks.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
-  readonly #ownsChunks: boolean;
   #chunk: Buffer = Buffer.alloc(0);
-  #whole: Uint8Array | undefined;
   #ended: boolean = false;
 
-  /** With `ownsChunks` each chunk's memory is given back when it is read. */
-  constructor(source: AsyncIterable<Uint8Array>, ownsChunks = false) {
+  constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
-    this.#ownsChunks = ownsChunks;
   }
 
   /** True when no byte is left; only knows after asking the source. */
@@ -32,6 +28,12 @@ export class ByteReader {
       have += this.#take(size - have).copy(gathered, have);
     }
     return gathered.subarray(0, have);
+  }
+
+  /** What is there to be read next, without reading it; nothing where the stream ends. */
+  async peek(): Promise<Buffer> {
+    await this.#fill();
+    return this.#chunk;
   }
 
   /** Between 1 and `limit` bytes without copying, or none where the stream ends. */
@@ -53,14 +55,9 @@ export class ByteReader {
 
   async #fill(): Promise<boolean> {
     while (this.#chunk.length === 0 && !this.#ended) {
-      if (this.#ownsChunks && this.#whole !== undefined) release(this.#whole);
-      this.#whole = undefined;
       const next = await this.#source.next();
       if (next.done) this.#ended = true;
-      else {
-        this.#whole = next.value;
-        this.#chunk = asBuffer(next.value);
-      }
+      else this.#chunk = asBuffer(next.value);
     }
     return this.#chunk.length > 0;
   }

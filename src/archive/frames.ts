@@ -1,7 +1,9 @@
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { createZstdDecompress, zstdDecompress } from "node:zlib";
 import { DamagedError } from "../core/errors.ts";
 import { ByteReader, release, soleOwner } from "./bytes.ts";
+import { FrameEnd } from "./frame-end.ts";
 
 /** Frames up to this many plain bytes are decompressed whole and side by side. */
 const WHOLE_FRAME_BYTES = 8 * 1024 * 1024;
@@ -13,6 +15,8 @@ const MAGIC = 0xfd2fb528;
 const SKIPPABLE = 0x184d2a50;
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 const DICTIONARY_ID_BYTES = [0, 1, 2, 4] as const;
+
+const decompressed = promisify(zstdDecompress);
 
 /** The head of one frame (RFC 8878, 3.1.1). */
 interface FrameHead {
@@ -29,18 +33,20 @@ interface FrameHead {
  *
  * @throws {@link DamagedError} for anything but whole frames with the right checksums.
  */
-export async function* decompress(
-  source: AsyncIterable<Uint8Array>,
-  ownsChunks = false,
-): AsyncGenerator<Buffer> {
-  const reader = new ByteReader(source, ownsChunks);
+export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const reader = new ByteReader(source);
+  const rooms: Buffer[] = [];
   const running: Promise<Buffer>[] = [];
   try {
     for (let frames = 0; frames === 0 || !(await reader.atEnd()); frames++) {
       const head = await frameHead(reader);
       if (head === undefined) continue;
       if (head.contentBytes !== undefined && head.contentBytes <= WHOLE_FRAME_BYTES) {
-        running.push(decompressWhole(await gather(frameBytes(reader, head)), head.contentBytes));
+        const { room, bytes } = await gather(frameBytes(reader, head), rooms.pop());
+        const whole = decompressWhole(room.subarray(0, bytes), head.contentBytes);
+        // Its turn to be awaited may come after another one has failed.
+        void whole.catch(() => undefined).then(() => rooms.push(room));
+        running.push(whole);
         if (running.length > LOOKAHEAD_FRAMES) yield await next(running);
       } else {
         while (running.length > 0) yield await next(running);
@@ -93,53 +99,41 @@ function contentSize(field: Buffer): number | undefined {
 /** Every byte of one frame and not one more. */
 async function* frameBytes(reader: ByteReader, head: FrameHead): AsyncGenerator<Buffer> {
   yield head.bytes;
-  for (let last = false; !last; ) {
-    const blockHead = await exactly(reader, 3);
-    yield blockHead;
-    const bits = blockHead.readUIntLE(0, 3);
-    last = (bits & 1) === 1;
-    // A run-length block holds one byte, whatever its size says.
-    let left = ((bits >> 1) & 3) === 1 ? 1 : bits >> 3;
-    while (left > 0) {
-      const part = await reader.some(left);
-      if (part.length === 0) throw cut();
-      left -= part.length;
-      yield part;
-    }
+  for (const end = new FrameEnd(head.checksum); !end.reached; ) {
+    const piece = await reader.peek();
+    if (piece.length === 0) throw cut();
+    yield await reader.some(end.pass(piece));
   }
-  if (head.checksum) yield await exactly(reader, 4);
 }
 
 /** Copies at once: the parts are the reader's memory. */
-async function gather(parts: AsyncIterable<Buffer>): Promise<Buffer> {
-  let frame = Buffer.allocUnsafeSlow(FRAME_ROOM_BYTES);
+async function gather(
+  parts: AsyncIterable<Buffer>,
+  used: Buffer | undefined,
+): Promise<{ readonly room: Buffer; readonly bytes: number }> {
+  // Again and again the same few rooms: new ones would cost their page faults each time.
+  let room = used ?? Buffer.allocUnsafeSlow(FRAME_ROOM_BYTES);
   let bytes = 0;
   for await (const part of parts) {
-    if (bytes + part.length > frame.length) {
+    if (bytes + part.length > room.length) {
       const larger = Buffer.allocUnsafeSlow(2 * (bytes + part.length));
-      frame.copy(larger, 0, 0, bytes);
-      release(frame);
-      frame = larger;
+      room.copy(larger, 0, 0, bytes);
+      release(room);
+      room = larger;
     }
-    bytes += part.copy(frame, bytes);
+    bytes += part.copy(room, bytes);
   }
-  return frame.subarray(0, bytes);
+  return { room, bytes };
 }
 
-function decompressWhole(frame: Buffer, contentBytes: number): Promise<Buffer> {
-  const decompressed = new Promise<Buffer>((resolve, reject) => {
-    // One byte of room more than needed, or Node asks for another piece.
-    const options = { chunkSize: Math.max(contentBytes + 1, 64) };
-    zstdDecompress(frame, options, (error, content) => {
-      release(new Uint8Array(frame.buffer));
-      if (error) reject(damaged(error));
-      else if (content.length === contentBytes) resolve(soleOwner(content));
-      else reject(new DamagedError("a zstd frame is not as long as it says"));
-    });
+async function decompressWhole(frame: Buffer, contentBytes: number): Promise<Buffer> {
+  // One byte of room more than needed, or Node asks for another piece.
+  const options = { chunkSize: Math.max(contentBytes + 1, 64) };
+  const content = await decompressed(frame, options).catch((error: Error) => {
+    throw damaged(error);
   });
-  // Its turn to be awaited may come after another one has failed.
-  decompressed.catch(() => undefined);
-  return decompressed;
+  if (content.length === contentBytes) return soleOwner(content);
+  throw new DamagedError("a zstd frame is not as long as it says");
 }
 
 async function* decompressLong(frame: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -1,7 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { DamagedError } from "../core/errors.ts";
-import { soleOwner } from "./bytes.ts";
 import { makeUnsealer } from "./unsealer.ts";
 
 /** Where the payload of an age file begins, and its key. */
@@ -18,6 +17,8 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
+/** Plain bytes of a piece: whole chunks, and small enough to be in a core's cache when it is looked at. */
+const PIECE_BYTES = 16 * 64 * 1024;
 /** Pieces asked for ahead: the thread goes on while the last ones are looked at. */
 const AHEAD = 4;
 
@@ -25,7 +26,8 @@ const AHEAD = 4;
  * Reads and decrypts the payload of an open age file in a thread of its own, to its flagged end:
  * beside decompressing and looking, one core does not keep up with the `age` tool.
  *
- * Each piece is a buffer of its own. With `onDigest` the file is hashed on the way.
+ * The pieces go round: each is good until the one after the next is asked for. With `onDigest` the
+ * file is hashed on the way.
  *
  * @throws DamagedError as `openPayload` does, and the file system's errors.
  */
@@ -39,6 +41,9 @@ export async function* openThreaded(
     execArgv: [],
     workerData: { fd, ...head, digest: onDigest !== undefined },
   });
+  let last: ArrayBuffer | undefined;
+  // Handed to and fro and not shared: copying out of shared memory is slow where it is not aligned.
+  const give = (piece: ArrayBuffer): void => worker.postMessage(piece, [piece]);
   const replies: Reply[] = [];
   let wake = (): void => undefined;
   const tell = (reply: Reply): void => {
@@ -49,7 +54,9 @@ export async function* openThreaded(
   worker.on("error", (error) => tell({ error }));
   worker.on("exit", () => tell({ error: new Error("the decrypting thread ended early") }));
   try {
-    for (let asked = 0; asked < AHEAD; asked++) worker.postMessage("more");
+    for (let asked = 0; asked < AHEAD; asked++) {
+      give(new ArrayBuffer(PIECE_BYTES));
+    }
     for (;;) {
       const reply = replies.shift();
       if (reply === undefined) {
@@ -57,9 +64,9 @@ export async function* openThreaded(
           wake = resolve;
         });
       } else if ("piece" in reply) {
-        const { buffer, byteOffset, byteLength } = reply.piece;
-        worker.postMessage("more");
-        yield soleOwner(Buffer.from(buffer, byteOffset, byteLength));
+        yield Buffer.from(reply.piece, 0, reply.bytes);
+        if (last !== undefined) give(last);
+        last = reply.piece;
       } else if ("digest" in reply) {
         onDigest?.(reply.digest);
         return;
@@ -71,7 +78,7 @@ export async function* openThreaded(
 }
 
 type Reply =
-  | { piece: { buffer: ArrayBuffer; byteOffset: number; byteLength: number } }
+  | { piece: ArrayBuffer; bytes: number }
   | { digest: FileDigest }
   | { damaged: string }
   | { error: Error; code?: string | undefined };
@@ -94,7 +101,8 @@ function openingProgram(unsealerOf: typeof makeUnsealer): void {
   const chunkBytes = 64 * 1024 + 16;
   const unseal = unsealerOf(createDecipheriv, key);
   const hash = digest ? createHash("sha256") : undefined;
-  const sealed = Buffer.allocUnsafeSlow(17 * chunkBytes);
+  // A few chunks at a time, which are still in the core's cache when they are decrypted.
+  const sealed = Buffer.allocUnsafeSlow(4 * chunkBytes);
   let have = 0;
   let position = 0;
   let ended = false;
@@ -112,9 +120,8 @@ function openingProgram(unsealerOf: typeof makeUnsealer): void {
     }
   };
   let over = false;
-  const next = (): Buffer => {
-    fill();
-    const piece = Buffer.allocUnsafeSlow(Math.max(have, 1));
+  /** Decrypts what has been read into a piece; returns its bytes. */
+  const open = (piece: Buffer): number => {
     let bytes = 0;
     let at = 0;
     while (!over) {
@@ -133,17 +140,17 @@ function openingProgram(unsealerOf: typeof makeUnsealer): void {
     }
     sealed.copyWithin(0, at, have);
     have -= at;
-    return piece.subarray(0, bytes);
+    return bytes;
   };
-  const onMore = (): void => {
-    if (over) return;
-    const piece = next();
-    if (piece.length > 0) {
-      const { buffer, byteOffset, byteLength } = piece;
-      parentPort?.postMessage({ piece: { buffer, byteOffset, byteLength } }, [
-        buffer as ArrayBuffer,
-      ]);
+  const onPiece = (memory: ArrayBuffer): void => {
+    const piece = Buffer.from(memory);
+    let bytes = 0;
+    // As long as there is surely room for all that is read at once.
+    while (!over && bytes + sealed.length <= piece.length) {
+      fill();
+      bytes += open(piece.subarray(bytes));
     }
+    if (bytes > 0) parentPort?.postMessage({ piece: memory, bytes }, [memory]);
     if (!over) return;
     const sha256 = hash?.digest("hex") ?? "";
     parentPort?.postMessage({ digest: { bytes: position, sha256 } });
@@ -163,9 +170,9 @@ function openingProgram(unsealerOf: typeof makeUnsealer): void {
   } catch (error) {
     fail(error);
   }
-  parentPort?.on("message", () => {
+  parentPort?.on("message", (memory: ArrayBuffer) => {
     try {
-      onMore();
+      if (!over) onPiece(memory);
     } catch (error) {
       fail(error);
     }

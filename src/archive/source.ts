@@ -63,10 +63,10 @@ export async function* readArchive(
 
 function plainOf(
   opened: AsyncIterable<Buffer>,
-  { compressed, decrypt }: ReadRequest,
+  { compressed }: ReadRequest,
 ): AsyncIterable<Buffer> {
   if (compressed === "gzip") return gunzip(opened);
-  return compressed ? decompress(opened, decrypt !== undefined) : opened;
+  return compressed ? decompress(opened) : opened;
 }
 
 /** Reads an archive to its last byte and keeps none of it. Throws as {@link readArchive} does. */
@@ -88,7 +88,7 @@ async function* openedBytes(
   request: ReadRequest,
   onDigest?: (digest: FileDigest) => void,
 ): AsyncGenerator<Buffer> {
-  const { file, decrypt, signal } = request;
+  const { file, decrypt, compressed, signal } = request;
   if (decrypt === undefined) {
     yield* fileBytes(request, onDigest);
   } else if ((await stat(file)).size < THREAD_FROM_BYTES) {
@@ -99,7 +99,8 @@ async function* openedBytes(
     await using handle = await open(file, "r");
     for await (const piece of openThreaded(handle.fd, head, onDigest)) {
       signal?.throwIfAborted();
-      yield piece;
+      // All but the frames' reader keep what they are given.
+      yield compressed === true ? piece : Buffer.from(piece);
     }
   }
 }
