@@ -1,6 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { chown, lchown, mkdir, rm, stat, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { NamedTask } from "../core/task.ts";
 import { fsyncDirectory, fsyncFile } from "../core/temp.ts";
@@ -29,11 +29,11 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     const inside = relative(text("mountTarget"), text("directory"));
     const home = join(params.directory, inside);
     const owner = await stat(params.directory);
-    await mkdir(home, { recursive: true });
+    const made = [await mkdir(home, { recursive: true })];
     const target = details.appendOnly === true ? join(home, text("appendDirectory")) : home;
     await rm(join(home, text("appendDirectory")), { recursive: true, force: true });
     await rm(join(home, text("dbFileName")), { force: true });
-    await mkdir(target, { recursive: true });
+    made.push(await mkdir(target, { recursive: true }));
     const base = `${text("appendFileName")}.1.base.rdb`;
     const rdb = join(target, details.appendOnly === true ? base : text("dbFileName"));
     const plain = openComponent(params.source, params.component, signal);
@@ -46,9 +46,16 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
       await chown(list, owner.uid, owner.gid);
       await fsyncFile(list);
     }
-    await lchown(target, owner.uid, owner.gid);
+    const fresh = made.flatMap((first) => (first === undefined ? [] : between(first, target)));
+    for (const path of fresh) await lchown(path, owner.uid, owner.gid);
     // An append-only directory that is not there after a power cut is an empty database.
-    for (const path of new Set([target, home, params.directory])) await fsyncDirectory(path);
+    for (const path of new Set([target, ...fresh, home, params.directory]))
+      await fsyncDirectory(path);
     return null;
   },
 };
+
+/** A directory and those below it down to another one. */
+function between(first: string, last: string): string[] {
+  return last === first ? [last] : [...between(first, dirname(last)), last];
+}

@@ -161,8 +161,9 @@ async function load(
   try {
     await pipeline(await context.open(component), process.stdin);
   } catch (error) {
-    // A pipe that pg_restore closed only says that it has failed; pg_restore itself says why.
-    if (isClosedPipe(error)) await process.done;
+    // A pipe that pg_restore closed says that it has failed, and it says itself why; or that it had all it needs and
+    // ended well before it was told the end: what came is counted afterwards.
+    if (isClosedPipe(error) && (await process.done)) return;
     process.kill(0);
     await process.done.catch(() => undefined);
     throw error;
