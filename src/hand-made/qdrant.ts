@@ -4,7 +4,7 @@ import { systemClock } from "../core/clock.ts";
 import type { NamedTask } from "../core/task.ts";
 import { waitFor } from "../core/wait.ts";
 import { qdrantStore } from "../stores/qdrant.ts";
-import { QdrantClient, type QdrantEndpoint } from "../stores/qdrant-client.ts";
+import { QdrantClient, type QdrantEndpoint, uploadName } from "../stores/qdrant-client.ts";
 import type { Counts, Store } from "../stores/store.ts";
 import type { Examined } from "./examined.ts";
 
@@ -42,7 +42,7 @@ export const uploadSnapshots: NamedTask<
       await client.upload(collection, createReadStream(file), sha256);
       // The server keeps the uploaded file beside its own snapshots.
       for (const left of await client.snapshots(collection)) {
-        if (left.name === `${sha256}.snapshot`) await client.deleteSnapshot(collection, left.name);
+        if (left.name === uploadName(sha256)) await client.deleteSnapshot(collection, left.name);
       }
       await client.setAliases(
         aliases.filter(({ collection_name }) => collection_name === collection),

@@ -111,7 +111,7 @@ export class QdrantClient {
       {
         "content-type": `multipart/form-data; boundary=${multipartBoundary}`,
       },
-      multipart(content, `${checksum}.snapshot`),
+      multipart(content, uploadName(checksum)),
     );
     await text(response);
   }
@@ -164,6 +164,11 @@ export class QdrantClient {
     const said = (await text(response)).slice(0, 500);
     throw new Error(`qdrant: ${method} ${target.split("?")[0]}: HTTP ${status}: ${said}`);
   }
+}
+
+/** The name under which the server keeps what was uploaded. */
+export function uploadName(checksum: string): string {
+  return `${checksum}.snapshot`;
 }
 
 function path(collection: string): string {

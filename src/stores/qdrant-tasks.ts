@@ -5,7 +5,12 @@ import { RefusedError } from "../core/errors.ts";
 import type { NamedTask, TaskContext } from "../core/task.ts";
 import { waitFor } from "../core/wait.ts";
 import type { Component, Count } from "../model/manifest.ts";
-import { type QdrantAlias, QdrantClient, type QdrantEndpoint } from "./qdrant-client.ts";
+import {
+  type QdrantAlias,
+  QdrantClient,
+  type QdrantEndpoint,
+  uploadName,
+} from "./qdrant-client.ts";
 import { openComponent, type SourceOptions } from "./reader.ts";
 import { writeComponent } from "./sink.ts";
 import type { SinkOptions } from "./store.ts";
@@ -66,9 +71,11 @@ export const restoreQdrant: NamedTask<
       if (typeof collection !== "string") continue;
       const content = openComponent(params.source, component, signal);
       await client.upload(collection, content, String(checksum));
-      // The server keeps the uploaded file beside its own snapshots.
+      // The server keeps the uploaded file beside the snapshots that somebody has made on it.
       for (const left of await client.snapshots(collection)) {
-        await client.deleteSnapshot(collection, left.name);
+        if (left.name === uploadName(String(checksum))) {
+          await client.deleteSnapshot(collection, left.name);
+        }
       }
     }
     await client.setAliases(settings.aliases);
