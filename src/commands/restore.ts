@@ -13,6 +13,7 @@ import type { Dependencies } from "./command.ts";
 import { handMadeAt } from "./hand-made/examine.ts";
 import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
 import type { Host } from "./host.ts";
+import { refuseOtherBroker } from "./restore/broker.ts";
 import { modelBefore, refuseClashes } from "./restore/clashes.ts";
 import { plannedInto, restoreInto, targetDirectory } from "./restore/directory.ts";
 import { rolledBack, undoFailed } from "./restore/failure.ts";
@@ -159,6 +160,7 @@ async function refuseEarly(
   const makings = makingsOf(manifest, stack, stores, options);
   const model = await modelBefore(engine, stack, files.model);
   if (model === undefined) return;
+  refuseOtherBroker({ stores, stack, makings, model });
   await refuseClashes({ engine, stack, manifest, makings, model });
 }
 

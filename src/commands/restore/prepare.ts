@@ -6,6 +6,7 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files.ts";
 import { startOrder } from "../restore-point/writers.ts";
 import type { BackedUpStore } from "../scratch/stores.ts";
+import { refuseOtherBroker } from "./broker.ts";
 import { refuseClashes } from "./clashes.ts";
 import { makeContainers, planMaking, projectOf } from "./containers.ts";
 import { putFiles, refuseOtherStack } from "./files.ts";
@@ -65,6 +66,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const plan = isComplete ? undefined : await planMaking(making);
   const engine = await session.host.engine();
   const model = plan?.model ?? stack.model;
+  refuseOtherBroker({ stores, stack, makings, model });
   await refuseClashes({ engine, stack, manifest, makings, model });
   const placedNow = stores.filter((store) => isComplete || hasMount(store, stack));
   const there = placed(placedNow, stack, stack.containers);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { refuseOtherBroker } from "../../../src/commands/restore/broker.ts";
 import { byHand } from "../../../src/commands/restore/by-hand.ts";
 import { RestartError, undoFailed } from "../../../src/commands/restore/failure.ts";
 import { refuseOtherStack } from "../../../src/commands/restore/files.ts";
@@ -155,5 +156,51 @@ describe("what a person is told when putting back fails", () => {
       "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up -d --pull never gateway",
       "  cp /w/1 '/srv/a stack/.env'",
     ]);
+  });
+});
+
+describe("a broker", () => {
+  const broker = (name: string, nodeName = "rabbit@old"): BackedUpStore => {
+    const component = { name, details: { nodeName } } as unknown as Component;
+    return { name: "rabbitmq", kind: "rabbitmq", service: "rabbitmq", components: [component] };
+  };
+  const modelOf = (more: Record<string, string>): ComposeModel => ({
+    ...model,
+    services: { rabbitmq: more },
+  });
+  const running = (hostname: string, environment = {}) => [
+    { ...container("rabbitmq", "", []), hostname, environment },
+  ];
+  const request = {
+    ...{ stores: [broker("rabbitmq")], model: modelOf({ hostname: "old" }) },
+    ...{ stack: { containers: [] }, makings: { create: ["rabbitmq"], replace: [] } },
+  };
+  const stays = { create: [], replace: [] };
+
+  it("takes the data of a node of its own name", () => {
+    expect(() => refuseOtherBroker(request)).not.toThrow();
+    const there = { stack: { containers: running("old") }, makings: stays };
+    expect(() => refuseOtherBroker({ ...request, ...there })).not.toThrow();
+    const named = running("any", { RABBITMQ_NODENAME: "rabbit@old" });
+    const byVariable = { stack: { containers: named }, makings: stays };
+    expect(() => refuseOtherBroker({ ...request, ...byVariable })).not.toThrow();
+  });
+
+  it("is refused under another name, and where a new container would get one", () => {
+    const other = { stack: { containers: running("other") }, makings: stays };
+    expect(() => refuseOtherBroker({ ...request, ...other })).toThrow(
+      "the backup is of node rabbit@old, and this one is rabbit@other",
+    );
+    expect(() => refuseOtherBroker({ ...request, model: modelOf({}) })).toThrow(/name of its own/);
+    const replaced = { ...other, stack: { containers: running("old") } };
+    const anew = { ...replaced, makings: { create: [], replace: ["rabbitmq"] } };
+    expect(() => refuseOtherBroker({ ...request, ...anew, model: modelOf({}) })).toThrow(
+      /name of its own/,
+    );
+  });
+
+  it("is refused where the backup has its definitions only", () => {
+    const stores = [broker("rabbitmq-definitions")];
+    expect(() => refuseOtherBroker({ ...request, stores })).toThrow(/definitions of the broker/);
   });
 });
