@@ -45,14 +45,29 @@ export function refuseOtherBroker({ stores, stack, makings, model }: BrokerReque
 
 /** Undefined where the name is as new as the container. */
 function nodeOfModel({ services }: ComposeModel, service: string): string | undefined {
-  const { environment = {}, hostname } = services[service] ?? {};
-  const name = environment?.RABBITMQ_NODENAME;
-  if (typeof name === "string" && name !== "") return name;
-  return typeof hostname === "string" ? `rabbit@${hostname}` : undefined;
+  const { environment, hostname } = services[service] ?? {};
+  return nodeName(environment ?? {}, typeof hostname === "string" ? hostname : undefined);
 }
 
-function nodeOfContainer({ containers }: BrokerRequest["stack"], service: string): string {
+function nodeOfContainer(
+  { containers }: BrokerRequest["stack"],
+  service: string,
+): string | undefined {
   const found = containers.find((one) => one.service === service);
-  if (found === undefined) return "unknown";
-  return found.environment.RABBITMQ_NODENAME || `rabbit@${found.hostname}`;
+  return found === undefined ? "unknown" : nodeName(found.environment, found.hostname);
+}
+
+/**
+ * The name that a node gives itself, as RabbitMQ's guide "Configuration" has it: `rabbit`, or `RABBITMQ_NODENAME`, at the
+ * host's name, which is cut at its first dot unless long names are asked for.
+ */
+function nodeName(
+  environment: Readonly<Record<string, unknown>>,
+  hostname: string | undefined,
+): string | undefined {
+  const given = environment.RABBITMQ_NODENAME || "rabbit";
+  if (typeof given !== "string" || given.includes("@")) return String(given);
+  if (hostname === undefined) return undefined;
+  const isLong = environment.RABBITMQ_USE_LONGNAME === "true";
+  return `${given}@${isLong ? hostname : hostname.split(".")[0]}`;
 }

@@ -184,6 +184,12 @@ describe("a broker", () => {
     const named = running("any", { RABBITMQ_NODENAME: "rabbit@old" });
     const byVariable = { stack: { containers: named }, makings: stays };
     expect(() => refuseOtherBroker({ ...request, ...byVariable })).not.toThrow();
+    // A node of short names leaves the domain out, and a name without a host gets this one's.
+    const short = { stack: { containers: running("old.example.org") }, makings: stays };
+    expect(() => refuseOtherBroker({ ...request, ...short })).not.toThrow();
+    const half = running("old", { RABBITMQ_NODENAME: "rabbit" });
+    const byHalf = { stack: { containers: half }, makings: stays };
+    expect(() => refuseOtherBroker({ ...request, ...byHalf })).not.toThrow();
   });
 
   it("is refused under another name, and where a new container would get one", () => {
