@@ -1,4 +1,6 @@
+import { quoted } from "../../core/shell.ts";
 import type { TreeAside } from "../../stores/tree/replace.ts";
+import { stopAll } from "../by-hand.ts";
 import type { JournalledCreation, JournalledPins, JournalledReplacement } from "./journal.ts";
 
 /** A place whose content was set aside, and where that lies now. */
@@ -20,7 +22,7 @@ export interface LeftToDo {
  */
 export function byHand({ project, asides, created, pinned }: LeftToDo): string[] {
   return [
-    `  docker compose -p ${project} stop`,
+    `  ${stopAll(project)}`,
     ...asides.flatMap(movesOf),
     ...(created === undefined
       ? [`  docker compose -p ${project} start`]
@@ -77,9 +79,4 @@ function makesAgain(
       existed ? `  cp ${quoted(before)} ${quoted(path)}` : `  rm -f ${quoted(path)}`,
     ),
   ];
-}
-
-/** A word of the shell. */
-function quoted(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
+import { quoted } from "../../core/shell.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
@@ -8,7 +9,9 @@ import { removeContainer } from "../../stack/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import { readLog } from "../../stack/logs.ts";
 import type { GateVerdict } from "../../upgrade/gate.ts";
+import { journalPaths } from "../../upgrade/journal-file.ts";
 import { scaleOf } from "./apply.ts";
+import { afterwards, byHand } from "./by-hand.ts";
 import { putBackAll } from "./copies.ts";
 import { applyEdits, undoEdits } from "./files.ts";
 import { retagOldImages } from "./images.ts";
@@ -51,7 +54,7 @@ export async function rollBack(
       return await check(context, plan);
     });
   } catch (error) {
-    throw needsPerson(context, plan, error);
+    throw needsPerson(context, plan, doubt, error);
   }
 }
 
@@ -203,22 +206,23 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
 }
 
-function needsPerson(context: RollbackContext, plan: UpgradePlan, cause: unknown): KeeperError {
-  const copies = plan.copies.map(
-    ({ name, source, copy }) => `  ${name}: ${copy}/tree -> ${source}`,
-  );
-  const project = [`-p ${plan.project.project}`, `--project-directory ${plan.project.directory}`];
+function needsPerson(
+  context: RollbackContext,
+  plan: UpgradePlan,
+  doubt: Doubt,
+  cause: unknown,
+): KeeperError {
+  const { id, repository } = context;
+  const left = { id, plan, doubt, journal: journalPaths(repository.operations, id).journal };
+  const recover = `sophon-keeper recover --project-name ${quoted(plan.project.project)} --repository ${quoted(repository.path)}`;
   const commands = [
     "The state of before is complete in the rollback copy, which was not touched:",
-    ...copies,
-    "To try again: sophon-keeper recover",
-    "By hand:",
-    `  docker compose ${project.join(" ")} stop`,
-    ...plan.copies.map(
-      ({ source, copy }) => `  rsync -aHAX --numeric-ids --delete ${copy}/tree/ ${source}/`,
-    ),
-    ...Object.values(plan.services).map(({ from, fromId }) => `  docker tag ${fromId} ${from}`),
-    `  docker compose ${project.join(" ")} up -d --pull never`,
+    ...plan.copies.map(({ name, source, copy }) => `- ${name}: ${copy}/tree is that of ${source}`),
+    `To try again: ${recover}`,
+    "By hand, as root:",
+    ...byHand(left),
+    "Once it has proven itself:",
+    ...afterwards(left),
   ];
   return new KeeperError(
     exitCodes.needsPerson,
@@ -227,7 +231,7 @@ function needsPerson(context: RollbackContext, plan: UpgradePlan, cause: unknown
     {
       class: "rollback-failed",
       evidence: commands.join("\n"),
-      hint: `Mend what it names and run \`sophon-keeper recover\` (operation ${context.id}).`,
+      hint: `Mend what it names and run \`${recover}\` (operation ${id}).`,
       cause,
     },
   );
