@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { copyFile, cp, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../../src/core/exec.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
@@ -41,6 +43,12 @@ async function written(name: string, content: string | Buffer): Promise<string> 
   return path;
 }
 
+/** Whether gzip makes the same of both. */
+function opensAs(one: Buffer, other: Buffer): boolean {
+  const { status, stdout } = spawnSync("gzip", ["-dc"], { input: other, maxBuffer: 2 ** 28 });
+  return status === 0 && stdout.equals(gunzipSync(one));
+}
+
 function failures({ checks }: Result): string[] {
   return (checks ?? []).filter(({ status }) => status !== "pass").map(({ name }) => name);
 }
@@ -65,14 +73,21 @@ describe("an archive of the data directory, made with the page's command", () =>
   it("is damaged at any flipped bit and any cut, and when something is added", async () => {
     const random = seeded(7);
     const bytes = await readFile(archive);
+    let harmless = 0;
     for (let round = 0; round < 60; round++) {
       // The first ten bytes tell time and system, which no checksum covers and nobody needs.
       const at = 10 + random(bytes.length - 10);
       const flipped = Buffer.from(bytes);
       flipped[at] = (flipped[at] ?? 0) ^ (1 << random(8));
+      // The length of a code that no symbol uses may be any: the content is the same then, by its checksum too.
+      if (opensAs(bytes, flipped)) {
+        harmless += 1;
+        continue;
+      }
       const result = await runVerify({ backup: await written("sophon-backup-1.tar.gz", flipped) });
       expect(result.result, `bit at ${at}`).toBe("damaged");
     }
+    expect(harmless).toBeLessThan(4);
     for (const left of [0, 1, 9, 10, 2000, bytes.length - 9, bytes.length - 1]) {
       const path = await written("sophon-backup-1.tar.gz", bytes);
       await truncate(path, left);
