@@ -8,6 +8,7 @@ import { asDockerUser } from "../lab/engine-user.ts";
 import { run } from "../lab/run.ts";
 import { type Snapshot, snapshot } from "../lab/snapshot.ts";
 import type { LabStack } from "../lab/stack.ts";
+import { compileCache } from "../lab/state.ts";
 import { until } from "../lab/step.ts";
 import type { Caller } from "./support/keeper.ts";
 import { remainsOf } from "./support/remains.ts";
@@ -22,7 +23,7 @@ export function startKeeper(args: readonly string[], as: Caller = "root") {
   const [command = "", ...rest] = as === "root" ? plain : asDockerUser(plain);
   const { PATH, HOME, DOCKER_HOST } = process.env;
   const child = spawn(command, rest, {
-    env: { PATH, HOME, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
+    env: { PATH, HOME, ...compileCache(), ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));

@@ -18,11 +18,15 @@ export interface GatewayFaults {
   readonly hang?: "migration-lock";
   /** The last migration fails; the process ends, or serves all the same. */
   readonly migrationFails?: "exit" | "continue";
-  /** A migration that takes long. Its steps show in the log, or, when silent, only in the database. */
+  /**
+   * A migration that takes long. Its steps show in the log, or, when silent, only in the database, or, when it
+   * computes, in neither until it ends.
+   */
   readonly slowMigration?: {
     readonly seconds: number;
     readonly steps: number;
     readonly silent?: boolean;
+    readonly computes?: boolean;
   };
   readonly exit?: { readonly code: number; readonly afterSeconds?: number };
   readonly unhealthy?: true | { readonly afterSeconds: number } | { readonly untilSeconds: number };

@@ -32,8 +32,11 @@ interface Used {
   readonly atMs: number;
 }
 
-/** Of one processor. A start that waits for a lock sleeps; one that computes takes all of one that it gets. */
-const busyShare = 0.3;
+/**
+ * Of one processor. A start that waits for a lock sleeps; one that computes takes all that it gets, which on a busy host
+ * is a small part.
+ */
+const busyShare = 0.1;
 
 /** One session of a service in its database. */
 interface Backend {

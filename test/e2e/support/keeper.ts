@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { asDockerUser } from "../../lab/engine-user.ts";
 import { run } from "../../lab/run.ts";
 import type { LabStack } from "../../lab/stack.ts";
+import { compileCache } from "../../lab/state.ts";
 import { until } from "../../lab/step.ts";
 
 const entry = join(import.meta.dirname, "..", "..", "..", "src", "cli.ts");
@@ -48,7 +49,12 @@ export function startKeeper(
   const plain = [process.execPath, ...preload, entry, ...args, "--json"];
   const argv = options.as === "docker user" ? asDockerUser(plain) : plain;
   const child = spawn(argv[0] as string, argv.slice(1), {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME ?? "/root", ...options.env },
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME ?? "/root",
+      ...compileCache(),
+      ...options.env,
+    },
     cwd: options.cwd ?? "/",
     stdio: ["ignore", "pipe", "pipe"],
   });

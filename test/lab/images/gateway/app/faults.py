@@ -3,7 +3,7 @@
 requiresEnv: NAME            exits when the environment lacks NAME
 hang: "migration-lock"       leaves the migration lock taken and waits on it for ever
 migrationFails: "exit" | "continue"   the last migration fails; the process ends, or serves all the same
-slowMigration: {seconds, steps, silent?} a migration that takes long; its progress shows in the log
+slowMigration: {seconds, steps, silent?, computes?} a migration that takes long; its progress shows in the log
 exit: {code, afterSeconds}   the process ends by itself once it has started
 unhealthy: true | {afterSeconds: N} | {untilSeconds: N}
 fillMemory: true             allocates until it is killed
