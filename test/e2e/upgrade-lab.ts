@@ -5,10 +5,10 @@ import { text } from "node:stream/consumers";
 import { expect } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { asDockerUser } from "../lab/engine-user.ts";
+import { program } from "../lab/program.ts";
 import { run } from "../lab/run.ts";
 import { type Snapshot, snapshot } from "../lab/snapshot.ts";
 import type { LabStack } from "../lab/stack.ts";
-import { compileCache } from "../lab/state.ts";
 import { until } from "../lab/step.ts";
 import type { Caller } from "./support/keeper.ts";
 import { remainsOf } from "./support/remains.ts";
@@ -16,14 +16,13 @@ import { remainsOf } from "./support/remains.ts";
 /** Generous: the machine may be busy with other tests. */
 const stepMs = 240_000;
 
-/** The command line from the sources: what a test kills is one process. */
+/** The command line: what a test kills is one process. */
 export function startKeeper(args: readonly string[], as: Caller = "root") {
-  const entry = join(import.meta.dirname, "../../src/cli.ts");
-  const plain = [process.execPath, entry, ...args, "--json"];
+  const plain = [process.execPath, program, ...args, "--json"];
   const [command = "", ...rest] = as === "root" ? plain : asDockerUser(plain);
   const { PATH, HOME, DOCKER_HOST } = process.env;
   const child = spawn(command, rest, {
-    env: { PATH, HOME, ...compileCache(), ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
+    env: { PATH, HOME, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));

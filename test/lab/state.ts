@@ -18,11 +18,6 @@ export function labDirectory(): string {
   return join(tmpdir(), `sophon-keeper-lab-${userInfo().username}`);
 }
 
-/** For the environment of a program that is run from its sources: what Node made of them serves the next run, too. */
-export function compileCache(): { readonly NODE_COMPILE_CACHE: string } {
-  return { NODE_COMPILE_CACHE: join(labDirectory(), "compiled") };
-}
-
 /** A path inside {@link labDirectory}, whose directory exists afterwards. */
 export async function labPath(...parts: readonly string[]): Promise<string> {
   const path = join(labDirectory(), ...parts);

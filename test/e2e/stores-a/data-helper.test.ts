@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
@@ -10,6 +10,7 @@ import { dataStore } from "../../../src/stores/data.ts";
 import { describeTree } from "../../contract/archive-tree.ts";
 import { contextsOf, dataStoreAt } from "../../contract/stores-a/contexts.ts";
 import { makeDatabase, startWriter } from "../../contract/stores-a/sqlite-writer.ts";
+import { program } from "../../lab/program.ts";
 
 it("a data directory is backed up and restored by a helper container, for a user who may not read it", async () => {
   await using directory = await temporaryDirectory("sk-stores-a-");
@@ -20,11 +21,10 @@ it("a data directory is backed up and restored by a helper container, for a user
   for (const path of ["", "data", "data/sophon.db"]) chownSync(join(data, path), 1234, 1234);
   execFileSync("chmod", ["0755", directory.path]);
   const { environment } = await connect();
-  const checkout = resolve(import.meta.dirname, "../../..");
   const tasks = createTaskRunner({
     environment,
     operationId: `sk-stores-a-${process.pid}`,
-    entry: { script: join(checkout, "src/cli.ts"), directories: [checkout] },
+    entry: { script: program, directories: [dirname(program)] },
     reporter: silentReporter,
     // Whoever is not root gets a helper container.
     uid: 4321,

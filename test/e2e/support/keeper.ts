@@ -2,12 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { asDockerUser } from "../../lab/engine-user.ts";
+import { program } from "../../lab/program.ts";
 import { run } from "../../lab/run.ts";
 import type { LabStack } from "../../lab/stack.ts";
-import { compileCache } from "../../lab/state.ts";
 import { until } from "../../lab/step.ts";
 
-const entry = join(import.meta.dirname, "..", "..", "..", "src", "cli.ts");
 /** Generous: the machine may be busy with other tests. */
 const phaseMs = 240_000;
 
@@ -46,13 +45,12 @@ export function startKeeper(
   } = {},
 ): RunningKeeper {
   const preload = options.preload === undefined ? [] : ["--import", options.preload];
-  const plain = [process.execPath, ...preload, entry, ...args, "--json"];
+  const plain = [process.execPath, ...preload, program, ...args, "--json"];
   const argv = options.as === "docker user" ? asDockerUser(plain) : plain;
   const child = spawn(argv[0] as string, argv.slice(1), {
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME ?? "/root",
-      ...compileCache(),
       ...options.env,
     },
     cwd: options.cwd ?? "/",

@@ -1,0 +1,13 @@
+import { dirname, join } from "node:path";
+import { bundle } from "../../scripts/bundle.ts";
+
+/** The command line that end-to-end tests run: bundled like what is released, from the sources of this checkout. */
+export const program: string = join(
+  import.meta.dirname,
+  "../../node_modules/.cache/sophon-keeper/cli.js",
+);
+
+/** Makes {@link program}. It starts three times as fast as the sources, in a helper container even more. */
+export async function buildProgram(): Promise<void> {
+  await bundle(dirname(program));
+}
