@@ -76,6 +76,27 @@ export async function holderOfName(
   return holderOf(found.Labels, name);
 }
 
+/**
+ * The Compose project of a network that is not this project's, empty for one that Compose did not make.
+ *
+ * @returns undefined when there is no such network, or a container of the project is in it already.
+ */
+export async function holderOfNetwork(
+  engine: Pick<Engine, "docker">,
+  project: string,
+  name: string,
+): Promise<string | undefined> {
+  const all = await engine.docker.listNetworks({ filters: { name: [name] } });
+  // The filter also finds names that only contain it.
+  const found = all.find(({ Name }) => Name === name);
+  const holder = found?.Labels?.[composeLabels.project] ?? "";
+  if (found === undefined || holder === project) return undefined;
+  const label = [`${composeLabels.project}=${project}`];
+  const own = await engine.docker.listContainers({ all: true, filters: { label } });
+  const isJoined = own.some(({ NetworkSettings }) => name in NetworkSettings.Networks);
+  return isJoined ? undefined : holder;
+}
+
 function holderOf(labels: Readonly<Partial<Record<string, string>>>, container: string): Holder {
   return { container, project: labels[composeLabels.project] ?? "" };
 }

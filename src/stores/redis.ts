@@ -7,6 +7,7 @@ import type { Component } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { RedisStore } from "../model/stack.ts";
 import { sourceOf } from "./reader.ts";
+import { othersIn } from "./redis-others.ts";
 import { placeRdb } from "./redis-place.ts";
 import { parseKeyspace, parseRdbReport, type RdbReport } from "./redis-report.ts";
 import { writeComponent } from "./sink.ts";
@@ -30,6 +31,7 @@ export const redisStore: Store<RedisStore> = {
       throw new BackupFailedError(`${store.service}: its container has gone`);
     }
     const settings = await readSettings(store, context);
+    const warnings = await warningsOf(store, settings, context);
     const dump = containers.execStream(
       store.containerId,
       cli(store, "--rdb", "-"),
@@ -60,7 +62,7 @@ export const redisStore: Store<RedisStore> = {
             source: `service ${store.service}`,
             counts: countsOf(await report),
             details: settings,
-            warnings: [],
+            warnings,
             recovery: recovery(store),
           }),
         }),
@@ -151,6 +153,22 @@ async function readSettings(
     appendFileName: text("appendfilename", "appendonly.aof"),
     appendDirectory: text("appenddirname", "appendonlydir"),
   };
+}
+
+/** A restore brings the database back and nothing else: what else lies beside it is told. */
+async function warningsOf(
+  store: RedisStore,
+  settings: Component["details"],
+  { containers, signal }: StoreContext,
+): Promise<string[]> {
+  const directory = String(settings.directory);
+  const argv = ["ls", "-1", "-A", directory];
+  const { stdout } = await containers.exec(store.containerId, argv, { signal });
+  const others = othersIn(stdout.split("\n").filter(Boolean), settings);
+  if (others.length === 0) return [];
+  return [
+    `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which holds the database alone: keep a copy (an ACL file is best mounted from the project's directory)`,
+  ];
 }
 
 /** The dump's bytes without the transfer's end mark, each of them also given to the checker. */

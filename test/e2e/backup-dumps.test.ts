@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../lab/run.ts";
@@ -34,6 +35,15 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stack.down();
+});
+
+test("what lies beside the cache's database and is in no backup is told", async () => {
+  await stack.compose(["exec", "-T", "redis", "touch", "/data/users.acl", "/data/temp-1.rdb"]);
+  const { code, stderr } = await backup().ended;
+  await stack.compose(["exec", "-T", "redis", "rm", "/data/users.acl", "/data/temp-1.rdb"]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain("redis: users.acl in /data is not in the backup");
+  await rm(repository, { recursive: true });
 });
 
 describe("no backup is recorded, and the stack is as before, when", () => {

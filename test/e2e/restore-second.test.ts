@@ -21,12 +21,14 @@ async function partsOf(project: string): Promise<string> {
   return (await Promise.all(lists.map((list) => run(["docker", ...list, ...filter])))).join("");
 }
 
-/** The gateway's container has a name of its own, in every project that is made of these files. */
+/** The gateway's container and a network have names of their own, in every project that is made of these files. */
 function named(name: string): (composeFile: string) => string {
-  return (text) => text.replace("  sophon-gateway:\n", `$&    container_name: ${name}\n`);
+  const own = `    container_name: ${name}\n    networks: [default, named]\n`;
+  return (text) =>
+    `${text.replace("  sophon-gateway:\n", `$&${own}`)}\nnetworks:\n  named:\n    name: ${name}-net\n`;
 }
 
-it("a second stack beside the first is refused before anything is made, by the port and the name that are taken", async () => {
+it("a second stack beside the first is refused before anything is made, by the port, the name and the network that are taken", async () => {
   const name = `sk-named-${process.pid}`;
   await using stack = await createStack({ tier: "personal", name: "rt-first", edit: named(name) });
   const on = await backedUp(stack);
@@ -71,6 +73,15 @@ it("a second stack beside the first is refused before anything is made, by the p
     hint: expect.stringContaining("container_name"),
   });
   expect(await readFile(join(directory, ".env"), "utf8")).toBe(edited);
+
+  const file = join(directory, "docker-compose.yml");
+  const composeFile = await readFile(file, "utf8");
+  await writeFile(file, composeFile.replace(/^ *container_name: .*\n/m, ""));
+  await refused({
+    class: "network-taken",
+    message: `network ${name}-net is of project ${stack.projectName}, and project ${other} would join it`,
+    hint: expect.stringContaining("networks of its own"),
+  });
 });
 
 it("a port that a program of the host has meanwhile is told before anything is touched", async () => {

@@ -7,6 +7,7 @@ import type { Engine } from "../../stack/engine.ts";
 import {
   type Holder,
   holderOfName,
+  holderOfNetwork,
   holderOfPort,
   type PublishedPort,
   publishedBy,
@@ -27,9 +28,9 @@ export interface ClashRequest {
 
 /**
  * Refuses containers that could not be made or started beside what is on this host: a port that somebody else has, a
- * name that another project's container has. Changes nothing.
+ * name that another project's container has, a network of another project. Changes nothing.
  *
- * @throws RefusedError naming the port or the name, and who has it.
+ * @throws RefusedError naming the port, the name or the network, and who has it.
  */
 export async function refuseClashes(request: ClashRequest): Promise<void> {
   const { engine, stack, manifest, makings, model } = request;
@@ -45,6 +46,26 @@ export async function refuseClashes(request: ClashRequest): Promise<void> {
     if (typeof name !== "string") continue;
     const holder = await holderOfName(engine, stack.project, name);
     if (holder !== undefined) throw nameTaken(service, name, holder, stack);
+  }
+  if (makings.create.length > 0) await refuseNetworks(request);
+}
+
+/**
+ * Compose only warns of a network that it made for another project, and joins it: there both stacks would answer to
+ * the same names, and each gateway find the other's database.
+ */
+async function refuseNetworks({ engine, stack, model }: ClashRequest): Promise<void> {
+  const { project } = stack;
+  for (const network of Object.values(model.networks ?? {})) {
+    const { name, external } = network ?? {};
+    if (typeof name !== "string" || external === true) continue;
+    const holder = await holderOfNetwork(engine, project, name);
+    if (holder === undefined) continue;
+    const by = holder === "" ? "made by something else than Compose" : `of project ${holder}`;
+    throw new RefusedError(`network ${name} is ${by}, and project ${project} would join it`, {
+      class: "network-taken",
+      hint: otherwise("networks", project),
+    });
   }
 }
 
@@ -106,6 +127,6 @@ function of({ project }: Holder): string {
 }
 
 function otherwise(what: string, project: string): string {
-  const own = what === "ports" ? "ports of its own" : what;
+  const own = what === "no container_name" ? what : `${what} of its own`;
   return `give project ${project} ${own} in its files (restore --target shows them): \`docker compose -p ${project} up --no-start\` there, and restore then`;
 }
