@@ -146,18 +146,20 @@ export class Gate {
       const because = told === undefined ? {} : { evidence: told.evidence };
       const reason = (name: string, message: string): Reason => ({
         class: told?.class ?? name,
-        message: `${seen.service}: ${message}${told === undefined ? "" : `; ${told.meaning}`}`,
+        message: `${seen.service}: ${message}${told === undefined ? "" : `. ${told.meaning}`}`,
         ...because,
       });
       if (seen.state === "gone") return reason("gone", "its container is gone");
+      const killed = seen.exitCode === 137 ? " (killed: out of memory, most likely)" : "";
       if (seen.state === "exited" || seen.state === "dead") {
-        const killed = seen.exitCode === 137 ? " (killed: out of memory, most likely)" : "";
         return reason("exited", `it ended with code ${seen.exitCode}${killed}`);
       }
       const again = first !== undefined && seen.startedAt !== first.startedAt;
       const more = seen.restartCount > (first?.restarts ?? (seen.upgraded ? 0 : seen.restartCount));
       if (seen.state === "restarting" || more || again) {
-        return reason("crash-loop", `it ended and was started again (code ${seen.exitCode})`);
+        // The code of one that runs again is told as 0, whatever it ended with.
+        const code = seen.state === "restarting" ? ` with code ${seen.exitCode}${killed}` : "";
+        return reason("crash-loop", `it ended${code} and was started again`);
       }
     }
     return undefined;

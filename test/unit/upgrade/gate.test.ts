@@ -52,6 +52,15 @@ describe("the gate", () => {
     expect(new Gate(rules).take(look(1, { good: false, ...change }))?.reason?.class).toBe(name);
   });
 
+  it("tells the code of a restart only where the engine still knows it", () => {
+    const messageOf = (change: object) =>
+      new Gate(rules).take(look(1, { good: false, ...change }))?.reason?.message;
+    expect(messageOf({ restartCount: 1, exitCode: 0 })).toMatch(/it ended and was started again$/);
+    expect(messageOf({ state: "restarting", exitCode: 137 })).toMatch(
+      /it ended with code 137 \(killed: .*\) and was started again$/,
+    );
+  });
+
   it("notices a restart between two looks, and forgives old ones of a container that was there before", () => {
     const gate = new Gate(rules);
     const old = { upgraded: false, restartCount: 3 };
