@@ -56,6 +56,11 @@ test("days, weeks and months are those that have backups", () => {
   expect(kept(sparse, { daily: 2 })).toHaveLength(2);
 });
 
+test("a week begins on Monday: Sunday belongs to the one before", () => {
+  const three = ["2026-03-30", "2026-03-29", "2026-03-23"].map((one) => backup(`${one}T12:00:00Z`));
+  expect(kept(three, { weekly: 2 })).toEqual([three[0]?.id, three[1]?.id]);
+});
+
 test("of one day the newest is the daily one", () => {
   const two = [backup("2026-03-30T01:00:00Z"), backup("2026-03-30T23:00:00Z")];
   expect(kept(two, { daily: 1 })).toEqual(["2026-03-30T23:00:00Z"]);
