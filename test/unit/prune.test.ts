@@ -8,7 +8,7 @@ import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { sha256Hex } from "../../src/core/hash.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { formatManifest, type Manifest } from "../../src/model/manifest.ts";
-import { marked } from "../../src/model/marks.ts";
+import { marked, type VerifyLevel } from "../../src/model/marks.ts";
 import { type Options, parseOptions } from "../../src/options.ts";
 import { Repository } from "../../src/repository/repository.ts";
 
@@ -57,6 +57,19 @@ test("with every newer one damaged the oldest stays: the last good one is never 
   expect(await left()).toEqual(ids);
 });
 
+test("with retain-level only what is verified at it counts: the last such one stays", async () => {
+  const [first = "", second = "", third = ""] = await backups(
+    ...["2026-03-01", "2026-03-02", "2026-03-03"],
+  );
+  const rules = { "keep-last": "1", "retain-level": "contents" };
+  await markAt(first, "contents");
+  await retain(rules);
+  expect(await left()).toEqual([first, second, third]);
+  await markAt(second, "contents");
+  await retain(rules);
+  expect(await left()).toEqual([second, third]);
+});
+
 test("a file that is missing or was cut is seen at first sight", async () => {
   const [first, second, third] = await backups("2026-03-01", "2026-03-02", "2026-03-03");
   await truncate(join(repository.directory(String(second)), file), 100);
@@ -85,6 +98,14 @@ test("a night with a clock far ahead evicts nothing, then or later", async () =>
   await retain({ "keep-last": "2" }, { at, fresh: String(today) });
   expect(await left()).toEqual([good[1], today, future]);
 });
+
+async function markAt(id: string, level: VerifyLevel): Promise<void> {
+  const { manifestSha256 = "" } = await repository.read(id);
+  await repository.mark(
+    id,
+    marked(undefined, manifestSha256, level, "2026-03-03T00:00:00Z", "1.0.0"),
+  );
+}
 
 function damaged(id: string): RegExp {
   return new RegExp(`^${id} is damaged and does not count any more: data: checksum: `);
