@@ -1,4 +1,13 @@
-import { mkdir, mkdtemp, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -68,6 +77,14 @@ test("with retain-level only what is verified at it counts: the last such one st
   await markAt(second, "contents");
   await retain(rules);
   expect(await left()).toEqual([second, third]);
+});
+
+test("marks of another manifest do not count", async () => {
+  const ids = await backups("2026-03-01", "2026-03-02", "2026-03-03");
+  const path = join(repository.directory(String(ids[2])), "manifest.json");
+  await writeFile(path, (await readFile(path, "utf8")).replace('"host": "host"', '"host": "lost"'));
+  await retain({ "keep-last": "1" });
+  expect(await left()).toEqual(ids.slice(1));
 });
 
 test("a file that is missing or was cut is seen at first sight", async () => {
