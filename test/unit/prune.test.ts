@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import {
+  chmod,
   mkdir,
   mkdtemp,
   open,
@@ -87,6 +89,17 @@ test("marks of another manifest do not count", async () => {
   expect(await left()).toEqual(ids.slice(1));
 });
 
+test("nothing goes on account of one that this user cannot read, and its marks stay", async () => {
+  const ids = await backups("2026-03-01", "2026-03-02");
+  await chmod(join(repository.directory(String(ids[1])), file), 0);
+  await expect(asNobody(() => retain({ "keep-last": "1" }))).rejects.toMatchObject({
+    exitCode: 5,
+    message: expect.stringContaining("nothing was removed"),
+  });
+  expect(await left()).toEqual(ids);
+  expect(await levels()).toEqual({ [String(ids[0])]: "checksum", [String(ids[1])]: "checksum" });
+});
+
 test("a file that is missing or was cut is seen at first sight", async () => {
   const [first, second, third] = await backups("2026-03-01", "2026-03-02", "2026-03-03");
   await truncate(join(repository.directory(String(second)), file), 100);
@@ -122,6 +135,18 @@ async function markAt(id: string, level: VerifyLevel): Promise<void> {
     id,
     marked(undefined, manifestSha256, level, "2026-03-03T00:00:00Z", "1.0.0"),
   );
+}
+
+/** The repository is that user's; only root can read what it may not read. */
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return await work();
+  execFileSync("chown", ["-R", "65534", repository.path]);
+  process.seteuid?.(65_534);
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
 }
 
 function damaged(id: string): RegExp {
