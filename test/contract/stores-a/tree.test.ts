@@ -127,6 +127,7 @@ describe("the data directory", () => {
   it.each([
     ["is missing", (path: string) => rmSync(path)],
     ["is empty", (path: string) => truncateSync(path)],
+    ["is too short for a key", (path: string) => truncateSync(path, 15)],
     ["is far too long", (path: string) => truncateSync(path, 100_000)],
   ])("is not backed up when vault.key %s", async (_case, spoil) => {
     await using directory = await temporaryDirectory("sk-data-");
