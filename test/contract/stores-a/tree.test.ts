@@ -243,6 +243,26 @@ describe("the data directory", () => {
       { status: "unverifiable" },
     ]);
   });
+
+  it("is called damaged when the key in it is not the recorded one", async () => {
+    await using directory = await temporaryDirectory("sk-data-");
+    const data = join(directory.path, "data");
+    makeData(data);
+    const { backup: first } = contextsOf(directory.path);
+    const [recorded] = (await dataStore.backup(dataStoreAt(data), first)) as [Component];
+    writeFileSync(join(data, "security/vault.key"), Buffer.alloc(KEY.length, "another"));
+    const { backup, restore } = contextsOf(directory.path);
+    const [component] = (await dataStore.backup(dataStoreAt(data), backup)) as [Component];
+    const vaultKeyFingerprint = String(recorded.details.vaultKeyFingerprint);
+    const details = { ...component.details, vaultKeyFingerprint };
+    const checks = await dataStore.check({ ...component, details }, restore);
+    expect(checks.map(({ name, status }) => `${name} ${status}`)).toEqual([
+      "tar pass",
+      "counts pass",
+      "vault.key fail",
+      "sqlite data/sophon.db pass",
+    ]);
+  });
 });
 
 describe("the replacement of a tree", () => {
