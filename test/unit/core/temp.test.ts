@@ -32,3 +32,20 @@ test("what a killed process left is removed by the next one, what a living one h
     await rm(parent, { recursive: true });
   }
 });
+
+test("what lies there of a process that cannot be seen from here stays", async () => {
+  const parent = await mkdtemp(join(tmpdir(), "sophon-keeper-temp-test-"));
+  try {
+    const own = await temporaryDirectory("held-", parent);
+    const [name = ""] = await readdir(parent);
+    // Of another pid namespace: its pid says nothing in this one.
+    const elsewhere = name.replace(/^held-\d+-(\d+)-\d+-/, "held-999999999-$1-1-");
+    mkdirSync(join(parent, elsewhere));
+    const next = await temporaryDirectory("held-", parent);
+    expect(existsSync(join(parent, elsewhere))).toBe(true);
+    for (const one of [own, next]) await one[Symbol.asyncDispose]();
+    expect(await readdir(parent)).toEqual([elsewhere]);
+  } finally {
+    await rm(parent, { recursive: true });
+  }
+});
