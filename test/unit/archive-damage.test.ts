@@ -1,10 +1,12 @@
-import { randomBytes, randomInt } from "node:crypto";
+import { createCipheriv, createSecretKey, randomBytes, randomInt } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { decryptStream, encryptStream } from "../../src/archive/age.ts";
+import { ByteReader } from "../../src/archive/bytes.ts";
 import { decompress } from "../../src/archive/frames.ts";
 import { ephemeralIdentity } from "../../src/archive/keys.ts";
+import { openPayload } from "../../src/archive/payload.ts";
 import { compress } from "../../src/archive/zstd.ts";
 
 const ROUNDS = 300;
@@ -29,6 +31,23 @@ describe("damage at random places is always found", () => {
       const cut = whole.subarray(0, payload + chunks * chunk);
       await expect(open(cut)).rejects.toMatchObject({ result: "damaged" });
     }
+  });
+
+  it("in an age payload that ends in an empty chunk, which age does not open either", async () => {
+    const key = createSecretKey(randomBytes(32));
+    const seal = (counter: number, last: boolean, plain: Buffer) => {
+      const nonce = Buffer.alloc(12);
+      nonce.writeUIntBE(counter, 5, 6);
+      nonce[11] = Number(last);
+      const chunk = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: 16 });
+      return Buffer.concat([chunk.update(plain), chunk.final(), chunk.getAuthTag()]);
+    };
+    const open = (...chunks: Buffer[]) =>
+      buffer(openPayload(new ByteReader(Readable.from(chunks)), key));
+    const full = Buffer.alloc(65_536, "full");
+    expect(await open(seal(0, true, full))).toEqual(full);
+    const ends = open(seal(0, false, full), seal(1, true, Buffer.alloc(0)));
+    await expect(ends).rejects.toMatchObject({ result: "damaged" });
   });
 
   it("in zstd frames: flips, cuts inside a frame, additions", async () => {
