@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ephemeralIdentity } from "../../src/archive/keys.ts";
 import { packTar, unpackTar } from "../../src/archive/pack.ts";
 import { writeArchive } from "../../src/archive/sink.ts";
@@ -133,6 +133,21 @@ describe("a directory packed and unpacked", () => {
     }
     const missing = pack({ directory: join(directory.path, "nowhere") }, source);
     await expect(missing).rejects.toThrow(/nowhere.*No such file/);
+  });
+
+  it("is none when tar complains of what nobody here knows, though it ends as it does for a changed file", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source, into } = places(directory.path);
+    const tar = execFileSync("sh", ["-c", "command -v tar"]).toString().trim();
+    const script = `#!/bin/sh\n${tar} "$@"\necho 'tar: ./x: Something that is new' >&2\nexit 1\n`;
+    writeFileSync(join(into, "tar"), script, { mode: 0o755 });
+    vi.stubEnv("PATH", `${into}:${process.env.PATH}`);
+    try {
+      const packing = pack({ directory: source }, directory.path);
+      await expect(packing).rejects.toThrow(/Something that is new/);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });
 
