@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { ephemeralIdentity } from "../../src/archive/keys.ts";
 import { packTar, unpackTar } from "../../src/archive/pack.ts";
+import { TarScanner } from "../../src/archive/scanner.ts";
 import { writeArchive } from "../../src/archive/sink.ts";
+import { DamagedError } from "../../src/core/errors.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { describeTree, makeOddTree } from "./archive-tree.ts";
 
@@ -133,6 +135,28 @@ describe("a directory packed and unpacked", () => {
     }
     const missing = pack({ directory: join(directory.path, "nowhere") }, source);
     await expect(missing).rejects.toThrow(/nowhere.*No such file/);
+  });
+
+  it("is damaged when any bit of a header is another, also where no compression would see it", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    writeFileSync(join(directory.path, "small"), "small");
+    const tar = ["--create", "--file=-", `--directory=${directory.path}`, "small"];
+    const whole = execFileSync("tar", tar);
+    const scan = (bytes: Buffer) => {
+      const scanner = new TarScanner();
+      scanner.update(bytes);
+      scanner.end();
+    };
+    scan(whole);
+    for (let at = 0; at < 512; at++) {
+      // A blank or a zero after the checksum's own digits says the same.
+      if (at >= 148 && at < 156) continue;
+      for (let bit = 0; bit < 8; bit++) {
+        const flipped = Buffer.from(whole);
+        flipped[at] = (flipped[at] ?? 0) ^ (1 << bit);
+        expect(() => scan(flipped), `bit ${bit} of byte ${at}`).toThrow(DamagedError);
+      }
+    }
   });
 
   it("is none when tar complains of what nobody here knows, though it ends as it does for a changed file", async () => {
