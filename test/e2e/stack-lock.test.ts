@@ -100,6 +100,19 @@ describe("the lock of a stack", () => {
     await last.release();
   });
 
+  test("of an owner in another container is left alone, alive or not, until it is said to be gone", async () => {
+    project = `sk-stack-${randomUUID()}`;
+    const { child } = await holder(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    const unseen = { hint: expect.stringContaining("cannot be seen from here") };
+    await expect(take()).rejects.toMatchObject(unseen);
+    await kill(child);
+    await expect(take()).rejects.toMatchObject(unseen);
+    const lock = await take({ force: true });
+    expect(lock.recoveredFrom).toHaveLength(1);
+    for (const dead of lock.recoveredFrom) await lock.forget(dead);
+    await lock.release();
+  });
+
   test("of a dead owner goes to exactly one of many that want it", async () => {
     project = `sk-stack-${randomUUID()}`;
     await kill((await holder()).child);
