@@ -137,6 +137,19 @@ describe("the gate", () => {
     }
   });
 
+  it("does not pass while the log fails, and believes it after a while, though all is healthy", () => {
+    const failed = [
+      "fail: Microsoft.EntityFrameworkCore.Database.Command[20102]",
+      "      Failed executing DbCommand (3ms) [Parameters=[], CommandType='Text', CommandTimeout='30']",
+      '      ALTER TABLE "Users" ADD "Age" integer;',
+      'Npgsql.PostgresException (0x80004005): 42701: column "Age" of relation "Users" already exists',
+    ].join("\n");
+    const gate = new Gate(rules);
+    expect(gate.take(look(1))).toBeUndefined();
+    expect(gate.take(look(11, {}, failed))).toBeUndefined();
+    expect(gate.take(look(15, {}, failed))?.reason?.class).toBe("schema-conflict");
+  });
+
   it("does not take an empty log for a clean one where the version before did log", () => {
     const must = { ...rules, mustLog: new Set(["app-1"]) };
     const pass = (gate: Gate, log: string) => {
