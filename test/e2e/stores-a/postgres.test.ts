@@ -253,6 +253,13 @@ describe("PostgreSQL that fails", () => {
       { status: "pass" },
       { status: "fail" },
     ]);
+    // Nor does it come in the place of the live one when its rows are not as many as were counted.
+    const withLess = components.map((one) => (one === sophon ? less : one));
+    await expect(postgresStore.restore(server.store, withLess, restore)).rejects.toThrow(
+      /public\.users: recorded 4999, found 5000/,
+    );
+    expect(await restore.undo.unwind()).toEqual([]);
+    expect(await postgresStore.measure(server.store, restore)).toEqual(before);
     const gone = {
       services: { postgres: { imageId: "sophon-keeper/gone:0" } },
     } as unknown as Manifest;
