@@ -60,6 +60,10 @@ const commands: Commands = {
     return { result: "recovered", seconds: 0 };
   },
   list: async () => ({ result: "listed", seconds: 0 }),
+  restore: async ({ passphrase, healthHeader }, { reporter }) => {
+    for (const secret of [passphrase, healthHeader]) reporter.info(`asked with ${secret}`);
+    return { result: "restored", seconds: 0 };
+  },
 };
 
 await (process.argv[2] === "post" ? runPost(commands) : runStep(commands));

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Job } from "./step.ts";
 
@@ -8,6 +10,7 @@ beforeEach(async () => {
 afterEach(() => job[Symbol.asyncDispose]());
 
 const fork = { pull_request: { head: { repo: { full_name: "eve/stack" } } } };
+const secretText = "Authorization: Bearer of-the-gateway";
 const own = { pull_request: { head: { repo: { full_name: "ada/stack" } } } };
 
 it("tells outputs, summary and a log with a group a phase", async () => {
@@ -38,7 +41,7 @@ it("fails with one annotation that says what to do, and tells all outputs", asyn
 
 it.each([
   [{ mode: "bakcup" }, 'mode is "bakcup": did you mean backup?'],
-  [{}, 'mode is "": write one of backup, recover, list'],
+  [{}, 'mode is "": write one of backup, restore, recover, list'],
   [{ mode: "backup", recipient: "x" }, "unknown input recipient: did you mean recipients?"],
   [{ mode: "backup", project: "x" }, "unknown input project: it is called project-name"],
   [{ mode: "backup", upload: "artifact" }, "nothing encrypts the backup"],
@@ -98,6 +101,19 @@ it("masks a secret in every form, in log, outputs and summary", async () => {
   for (const form of [passphrase, encodeURIComponent(passphrase), bytes.toString("hex")]) {
     expect(step.log).toContain(`::add-mask::${form.replaceAll("%", "%25")}`);
   }
+});
+
+it.each([
+  ["a passphrase in a file", { passphrase: "@secret" }],
+  ["a header of the health request", { "health-header": secretText }],
+  ["such a header in a file", { "health-header": "@secret" }],
+])("masks %s", async (_, input) => {
+  await writeFile(join(job.directory, "secret"), `${secretText}\n`);
+  const step = await job.run({ mode: "restore", ...input });
+  expect(step.code).toBe(0);
+  const told = step.log.replaceAll(/^::add-mask::.*$/gm, "");
+  expect(told).toContain("asked with ***");
+  expect(told).not.toContain(secretText);
 });
 
 it("a cancelled step ends with 130, says so, and leaves the rest to its post step", async () => {
