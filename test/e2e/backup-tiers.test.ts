@@ -30,12 +30,15 @@ const tiers: readonly Tier[] = ["personal", "pro", "enterprise"];
 describe.each(tiers)("a %s stack that is written to", (tier) => {
   let stack: LabStack;
   let key: AgeKey;
+  /** The one in the drawer: it opens alone what was made for both. */
+  let recoveryKey: AgeKey;
 
   beforeAll(async () => {
     await ensureDockerUser();
     stack = await createStack({ tier, name: "backup", writers: 10, owner: dockerUser });
     key = await ageKey(stack);
-    await chmod(key.identity, 0o644);
+    recoveryKey = await ageKey(stack, "recovery-key");
+    for (const { identity } of [key, recoveryKey]) await chmod(identity, 0o644);
   });
   afterAll(async () => {
     await stack.down();
@@ -70,7 +73,7 @@ describe.each(tiers)("a %s stack that is written to", (tier) => {
     const [root, user] = [await backup("root"), await backup("docker user")];
     const rooms = { root: join(stack.scratch, "a"), user: join(stack.scratch, "b") };
     const one = await atHand(root.path, key.identity, rooms.root);
-    const other = await atHand(user.path, key.identity, rooms.user);
+    const other = await atHand(user.path, recoveryKey.identity, rooms.user);
     expect(other.components.map(facts)).toEqual(one.components.map(facts));
     expect(await openAll(other)).toEqual(await openAll(one));
     expect(await tree(await unpack(other, "data"))).toBe(await tree(await unpack(one, "data")));
@@ -88,7 +91,8 @@ describe.each(tiers)("a %s stack that is written to", (tier) => {
 
   async function backup(as: Caller) {
     if (as === "docker user") await ownDirectory(repository(as));
-    const flags = [...stackFlags(stack, repository(as)), "--recipients", key.recipient];
+    const recipients = `${key.recipient},${recoveryKey.recipient}`;
+    const flags = [...stackFlags(stack, repository(as)), "--recipients", recipients];
     const ended = await keeper(["backup", ...flags], { as });
     expect(ended.code, ended.stderr).toBe(0);
     const output = Buffer.from(ended.stdout + ended.stderr);

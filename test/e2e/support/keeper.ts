@@ -100,8 +100,8 @@ export interface AgeKey {
 }
 
 /** Makes a key in the stack's scratch directory. */
-export async function ageKey(stack: Pick<LabStack, "scratch">): Promise<AgeKey> {
-  const identity = join(stack.scratch, "key.txt");
+export async function ageKey(stack: Pick<LabStack, "scratch">, name = "key"): Promise<AgeKey> {
+  const identity = join(stack.scratch, `${name}.txt`);
   await run(["age-keygen", "-o", identity]);
   return { identity, recipient: (await run(["age-keygen", "-y", identity])).trim() };
 }
