@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -130,5 +131,18 @@ describe("the copy of a live SQLite database", () => {
       "status=none",
     ]);
     expect(() => inspectCopy(live)).toThrow();
+  });
+
+  it("finds a changed byte that no count shows", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    makeDatabase(live, "delete");
+    const sql = "create table t (a); create index i on t (a); insert into t values ('in both')";
+    execFileSync("sqlite3", [live, sql]);
+    expect(inspectCopy(live).rows.t).toBe(1);
+    const bytes = readFileSync(live);
+    bytes.write("on", bytes.indexOf("in both"));
+    writeFileSync(live, bytes);
+    expect(() => inspectCopy(live)).toThrow(/integrity_check: .*index i/);
   });
 });
