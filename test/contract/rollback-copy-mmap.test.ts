@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +9,7 @@ import { expect, test } from "vitest";
 import { delta, preCopy } from "../../src/copy/rollback-copy.ts";
 import { putBack } from "../../src/copy/rollback-copy-back.ts";
 import { LoopFileSystem, missing } from "./rollback-copy-host.ts";
+import { memoryDirectory } from "./support/looks.ts";
 
 const reason = missing("python3", "mkfs.ext4");
 
@@ -66,5 +67,27 @@ test.skipIf(reason !== undefined)(
       disk[Symbol.dispose]();
       rmSync(base, { recursive: true, force: true });
     }
+  },
+);
+
+test.skipIf(reason !== undefined || !existsSync("/dev/shm"))(
+  `nor is one on a file system where it never moves any time${reason ?? ""}`,
+  async () => {
+    using memory = memoryDirectory();
+    const [source, copy] = [join(memory.path, "source"), join(memory.path, "copy")];
+    mkdirSync(source);
+    const path = join(source, "mapped");
+    const page = (root: string) => readFileSync(join(root, "mapped"), "latin1").slice(4096, 4098);
+    await using writer = await mappedWriter(path);
+    await aged(path);
+    await preCopy(source, copy);
+    const { ctimeMs } = statSync(path);
+    await writer.store("02");
+    expect(statSync(path).ctimeMs).toBe(ctimeMs);
+    await delta(source, copy);
+    expect(page(join(copy, "tree"))).toBe("02");
+    await writer.store("03");
+    await putBack(copy, source);
+    expect(page(source)).toBe("02");
   },
 );
