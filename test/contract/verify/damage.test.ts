@@ -184,6 +184,16 @@ describe("verify", () => {
     expect(young.result).toBe("verified");
     const old = await runVerify({ ...given, "max-age": "36h" }, at("2026-01-05T03:04:05Z"));
     expect(old.result).toBe("stale");
+    // A younger one counts at the level that it was verified at.
+    const younger = "sophon-20260105T030405Z-00dd";
+    const { directory } = await makeBackup(root, { id: younger, recipient: key.recipient });
+    const createdAt = "2026-01-05T03:04:05.000Z";
+    await fitManifest(directory, (manifest) => ({ ...manifest, createdAt }));
+    await runVerify({ repository, backup: younger, level: "checksum" });
+    const now = at("2026-01-05T04:00:00Z");
+    expect((await runVerify({ ...given, "max-age": "36h" }, now)).result).toBe("stale");
+    const checksum = { repository, backup: id, level: "checksum", "max-age": "36h" } as const;
+    expect((await runVerify(checksum, now)).result).toBe("verified");
     const none = { repository: join(root, "nothing"), "max-age": "36h" };
     expect((await runVerify(none)).result).toBe("stale");
   });
