@@ -263,6 +263,19 @@ describe("the data directory", () => {
       "sqlite data/sophon.db pass",
     ]);
   });
+
+  it("is called damaged when the names in it are not the recorded ones", async () => {
+    await using directory = await temporaryDirectory("sk-data-");
+    const data = join(directory.path, "data");
+    makeData(data);
+    const { backup, restore } = contextsOf(directory.path);
+    const [component] = (await dataStore.backup(dataStoreAt(data), backup)) as [Component];
+    const details = { ...component.details, namesSha256: "0".repeat(64) };
+    const checks = await dataStore.check({ ...component, details }, restore);
+    expect(checks.filter(({ status }) => status === "fail").map(({ name }) => name)).toEqual([
+      "tar",
+    ]);
+  });
 });
 
 describe("the replacement of a tree", () => {
