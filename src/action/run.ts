@@ -11,6 +11,7 @@ import { githubArtifacts } from "../destinations/artifact-service.ts";
 import type { Result } from "../model/result.ts";
 import type { CommandName } from "../options/commands.ts";
 import { type RawInputs, readReferences } from "../options/files.ts";
+import { secretTexts } from "../options/secret-texts.ts";
 import { type Options, parseOptions } from "../options.ts";
 import { failureResult } from "../report/failure.ts";
 import { summaryMarkdown } from "../report/markdown.ts";
@@ -96,13 +97,10 @@ export async function readOptions(
 ): Promise<Options> {
   const workingDirectory = process.env.GITHUB_WORKSPACE ?? process.cwd();
   const places = { workingDirectory, home: process.env.HOME };
-  for (const name of ["passphrase", "identity", "health-header"] as const) {
-    if (typed[name] !== undefined && !/^[@~./]/.test(typed[name])) reporter.secret(typed[name]);
-  }
+  const given = secretTexts(typed).filter((text) => !/^[@~./]/.test(text));
+  for (const text of given) reporter.secret(text);
   const raw = await readReferences(typed, places, (path) => readFile(path, "utf8"));
-  for (const name of ["passphrase", "identity", "health-header"] as const) {
-    if (raw[name] !== undefined) reporter.secret(raw[name]);
-  }
+  for (const text of secretTexts(raw)) reporter.secret(text);
   return parseOptions(command, raw, places);
 }
 

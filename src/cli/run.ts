@@ -13,6 +13,7 @@ import type { Result } from "../model/result.ts";
 import type { CommandName } from "../options/commands.ts";
 import { type RawInputs, readReferences } from "../options/files.ts";
 import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
+import { secretTexts } from "../options/secret-texts.ts";
 import type { Places } from "../options/values.ts";
 import { type Options, parseOptions } from "../options.ts";
 import { failureResult } from "../report/failure.ts";
@@ -108,9 +109,7 @@ async function readOptions(
   }
   const typed = withEnvironment(request.raw, request.command, terminal.environment);
   const raw = await readReferences(typed, terminal.places, terminal.readText);
-  for (const name of ["passphrase", "identity", "health-header"] as const) {
-    if (raw[name] !== undefined) reporter.secret(raw[name]);
-  }
+  for (const text of secretTexts(raw)) reporter.secret(text);
   return parseOptions(request.command, raw, terminal.places);
 }
 

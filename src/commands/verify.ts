@@ -3,6 +3,7 @@ import { RefusedError } from "../core/errors.ts";
 import { formatSeconds } from "../core/format.ts";
 import { reaches } from "../model/marks.ts";
 import type { Reason, Result } from "../model/result.ts";
+import { isDatedInFuture } from "../model/retention.ts";
 import type { Options } from "../options.ts";
 import type { Dependencies } from "./command.ts";
 import { type ExamineHost, handMadeAt } from "./hand-made/examine.ts";
@@ -90,15 +91,19 @@ async function staleness(
 ): Promise<Reason | undefined> {
   if (options.maxAgeMs === undefined || manifest === undefined) return undefined;
   const verified = found.repository === undefined ? [] : await listBackups(found.repository);
+  const now = clock.now();
   const times = verified
     .filter(({ marks }) => reaches(marks?.level ?? null, options.level))
-    .map((backup) => Date.parse(backup.manifest?.createdAt ?? manifest.createdAt));
-  const newest = Math.max(...times, Date.parse(manifest.createdAt));
-  const ageMs = clock.now().getTime() - newest;
+    .map((backup) => new Date(backup.manifest?.createdAt ?? manifest.createdAt))
+    .concat(new Date(manifest.createdAt))
+    .filter((time) => !isDatedInFuture(time, now))
+    .map((time) => time.getTime());
+  const ageMs = now.getTime() - Math.max(...times);
   if (ageMs <= options.maxAgeMs) return undefined;
+  const how = times.length === 0 ? "dated in the future" : `${formatSeconds(ageMs / 1000)} old`;
   return {
     class: "stale",
-    message: `the newest backup verified at level ${options.level} is ${formatSeconds(ageMs / 1000)} old; max-age is ${formatSeconds(options.maxAgeMs / 1000)}`,
+    message: `the newest backup verified at level ${options.level} is ${how}; max-age is ${formatSeconds(options.maxAgeMs / 1000)}`,
     hint: "look at why the schedule made no newer one",
   };
 }

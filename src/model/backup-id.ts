@@ -11,3 +11,9 @@ export function backupId(project: string, time: Date, random: string): string {
 export function isBackupId(name: string): boolean {
   return pattern.test(name);
 }
+
+/** When the clock of the host said that a backup was made, by its id. */
+export function timeOfBackup(id: string): Date {
+  const digits = pattern.exec(id)?.groups?.stamp?.replaceAll(/\D/g, "") ?? "";
+  return new Date(digits.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6Z"));
+}

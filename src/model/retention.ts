@@ -26,6 +26,11 @@ export interface RetentionDecision {
 /** A backup dated further in the future than this says more about a clock than about its age. */
 const clockToleranceMs = 24 * 60 * 60 * 1000;
 
+/** Whether a backup has the date of a clock that was wrong: neither the newest, nor young, whatever it says. */
+export function isDatedInFuture(createdAt: Date, now: Date): boolean {
+  return createdAt.getTime() > now.getTime() + clockToleranceMs;
+}
+
 /**
  * Decides what stays. Only good backups count; buckets (days, weeks, months, all UTC) are those in which
  * there are good backups, so a wrong clock today evicts nothing. Never dropped: the newest good backup, whatever is
@@ -44,8 +49,7 @@ export function decideRetention(
   if (limits.every((limit) => limit === undefined)) {
     return sorted.map(({ id }) => ({ id, keep: true, reason: "no retention rule is set" }));
   }
-  const latest = now.getTime() + clockToleranceMs;
-  const dated = sorted.filter(({ createdAt }) => createdAt.getTime() <= latest);
+  const dated = sorted.filter(({ createdAt }) => !isDatedInFuture(createdAt, now));
   const good = dated.filter((backup) => backup.good);
   const reasons = reasonsToKeep(good, policy);
   const newestGood = good[0];
@@ -59,7 +63,7 @@ export function decideRetention(
     if (reason !== undefined) return { id, keep: true, reason };
     if (backup.needed)
       return { id, keep: true, reason: "needed by an operation that is under way" };
-    if (backup.createdAt.getTime() > latest)
+    if (isDatedInFuture(backup.createdAt, now))
       return { id, keep: true, reason: "dated in the future" };
     if (backup.good) return { id, keep: false, reason: "outside every rule" };
     const enough = oldestKept !== undefined && oldestKept.createdAt > backup.createdAt;

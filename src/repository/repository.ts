@@ -137,8 +137,21 @@ export class Repository {
   /** Every complete backup, newest first. An empty repository, or none at all, has no backups. */
   async list(): Promise<StoredBackup[]> {
     const ids = (await this.#names()).filter(isBackupId);
-    const backups = await Promise.all(ids.map((id) => this.read(id)));
-    return backups.toSorted((a, b) => (stamp(a.id) < stamp(b.id) ? 1 : -1));
+    const backups = await Promise.all(ids.map((id) => this.#readUnlessRemoved(id)));
+    return backups
+      .filter((backup) => backup !== undefined)
+      .toSorted((a, b) => (stamp(a.id) < stamp(b.id) ? 1 : -1));
+  }
+
+  /** A list takes no lock: what is removed under it is not there, and neither damaged nor an error. */
+  async #readUnlessRemoved(id: string): Promise<StoredBackup | undefined> {
+    try {
+      const backup = await this.read(id);
+      return existsSync(backup.path) ? backup : undefined;
+    } catch (error) {
+      if (existsSync(this.directory(id))) throw error;
+      return undefined;
+    }
   }
 
   /** Reads what is known of one backup. */

@@ -1,7 +1,8 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { RefusedError, UnverifiableError } from "../../core/errors.ts";
-import { isBackupId } from "../../model/backup-id.ts";
+import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
+import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options.ts";
 import { Repository, type StoredBackup } from "../../repository/repository.ts";
 import type { Dependencies } from "../command.ts";
@@ -20,7 +21,8 @@ export interface FoundBackup {
 export type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
 
 /**
- * Finds the backup that `backup` names: an id, a path, or `latest`.
+ * Finds the backup that `backup` names: an id, a path, or `latest`. One that is dated in the future, by a clock that was
+ * wrong, is the latest only where there is no other.
  *
  * @throws RefusedError (class `no-backup`) when there is none, UnverifiableError when it may not be read.
  */
@@ -31,8 +33,11 @@ export async function findBackup(
   const wanted = options.backup;
   if (wanted.includes("/") || wanted === ".") return await atPath(resolve(wanted));
   const repository = await repositoryOf(options, dependencies);
+  const now = dependencies.clock.now();
+  const latest = (newestFirst: readonly StoredBackup[]) =>
+    newestFirst.find(({ id }) => !isDatedInFuture(timeOfBackup(id), now)) ?? newestFirst[0];
   const all = await listBackups(repository);
-  const found = wanted === "latest" ? all[0] : all.find(({ id }) => id === wanted);
+  const found = wanted === "latest" ? latest(all) : all.find(({ id }) => id === wanted);
   if (found !== undefined) return { id: found.id, directory: found.path, repository };
   const named = wanted === "latest" ? "there is no backup" : `backup: there is no backup ${wanted}`;
   throw new RefusedError(`${named} in ${repository.path}`, {

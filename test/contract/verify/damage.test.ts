@@ -194,6 +194,16 @@ describe("verify", () => {
     expect((await runVerify({ ...given, "max-age": "36h" }, now)).result).toBe("stale");
     const checksum = { repository, backup: id, level: "checksum", "max-age": "36h" } as const;
     expect((await runVerify(checksum, now)).result).toBe("verified");
+    // Nor does one of a night with a wrong clock, which is not the latest either.
+    const wrong = "sophon-20390101T000000Z-00ee";
+    const dated = await makeBackup(root, { id: wrong, recipient: key.recipient });
+    const future = "2039-01-01T00:00:00.000Z";
+    await fitManifest(dated.directory, (manifest) => ({ ...manifest, createdAt: future }));
+    const alone = { repository, backup: wrong, level: "checksum", "max-age": "36h" } as const;
+    const later = at("2026-02-01T00:00:00Z");
+    expect((await runVerify(alone, later)).reason?.message).toContain(" old; max-age is ");
+    const newest = await runVerify({ ...alone, backup: "latest" }, later);
+    expect(newest).toMatchObject({ result: "stale", backupId: younger });
     const none = { repository: join(root, "nothing"), "max-age": "36h" };
     expect((await runVerify(none)).result).toBe("stale");
   });

@@ -61,7 +61,8 @@ const commands: Commands = {
   },
   list: async () => ({ result: "listed", seconds: 0 }),
   restore: async ({ passphrase, healthHeader }, { reporter }) => {
-    for (const secret of [passphrase, healthHeader]) reporter.info(`asked with ${secret}`);
+    const token = healthHeader?.split(" ").at(-1);
+    for (const secret of [passphrase, healthHeader, token]) reporter.info(`asked with ${secret}`);
     return { result: "restored", seconds: 0 };
   },
 };

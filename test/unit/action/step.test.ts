@@ -113,7 +113,7 @@ it.each([
   expect(step.code).toBe(0);
   const told = step.log.replaceAll(/^::add-mask::.*$/gm, "");
   expect(told).toContain("asked with ***");
-  expect(told).not.toContain(secretText);
+  expect(told).not.toContain("of-the-gateway");
 });
 
 it("a cancelled step ends with 130, says so, and leaves the rest to its post step", async () => {

@@ -1,0 +1,11 @@
+import type { RawInputs } from "./files.ts";
+
+/** What of the inputs must never be seen in a log: keys, passphrases, and a header in whole and its value alone. */
+export function secretTexts(inputs: RawInputs): string[] {
+  const { passphrase, identity } = inputs;
+  const header = inputs["health-header"];
+  const value = header?.slice(header.indexOf(":") + 1).trim();
+  // Of `Bearer <token>` the token, as a server's own message may have it.
+  const token = value?.split(/\s+/).at(-1);
+  return [passphrase, identity, header, value, token].filter((text) => text !== undefined);
+}
