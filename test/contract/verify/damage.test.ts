@@ -124,6 +124,24 @@ describe("verify", () => {
     expect(await contents(directory)).toMatchObject({ result: "damaged" });
   });
 
+  it("finds a component that is said to be in the clear where the others are encrypted, sealed or not", async () => {
+    const directory = await elsewhere();
+    await fitManifest(directory, (manifest) => ({
+      ...manifest,
+      components: manifest.components.map((component) =>
+        component.store === "volume" ? { ...component, encryption: "none" as const } : component,
+      ),
+    }));
+    const manifest = parseManifest(await readFile(join(directory, "manifest.json"), "utf8"));
+    await rm(join(directory, "manifest.json.age"));
+    await seal(directory, manifest, key.recipient);
+    const { result, checks } = await contents(directory);
+    expect(result).toBe("damaged");
+    expect(checks).toContainEqual(
+      expect.objectContaining({ name: "sealed manifest", status: "fail" }),
+    );
+  });
+
   it("does not take an unencrypted backup for the encrypted one when a key was given", async () => {
     const { directory } = await makeBackup(root, { id: "sophon-20260103T030405Z-00cc" });
     expect(await contents(directory)).toMatchObject({ result: "unverifiable" });
