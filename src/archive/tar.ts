@@ -82,6 +82,8 @@ export function unpackArguments(
   return [
     "--extract",
     "--file=-",
+    // 256 KiB a read instead of 10, which cost a fifth of the time; the last record may be shorter.
+    "--blocking-factor=512",
     "--same-permissions",
     owners ? "--same-owner" : "--no-same-owner",
     ...FIDELITY,
