@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { ContainerExecOptions } from "../core/containers.ts";
-import { BackupFailedError } from "../core/errors.ts";
+import { BackupFailedError, describeError } from "../core/errors.ts";
 import type { StreamingProcess } from "../core/exec.ts";
 import type { Component } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
@@ -163,8 +163,15 @@ async function warningsOf(
 ): Promise<string[]> {
   const directory = String(settings.directory);
   const argv = ["ls", "-1", "-A", directory];
-  const { stdout } = await containers.exec(store.containerId, argv, { signal });
-  const others = othersIn(stdout.split("\n").filter(Boolean), settings);
+  const looked = await containers.exec(store.containerId, argv, { signal }).catch((error) => {
+    signal.throwIfAborted();
+    return describeError(error);
+  });
+  // The database is what is to be copied: an image without `ls` only leaves this untold.
+  if (typeof looked === "string") {
+    return [`${store.service}: what else lies in ${directory} could not be seen: ${looked}`];
+  }
+  const others = othersIn(looked.stdout.split("\n").filter(Boolean), settings);
   if (others.length === 0) return [];
   return [
     `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which holds the database alone: keep a copy (an ACL file is best mounted from the project's directory)`,
