@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { delta, preCopy } from "../src/copy/rollback-copy.ts";
-import { putBack } from "../src/copy/rollback-copy-back.ts";
+import { delta, preCopy } from "../src/rollback-copy/copy.ts";
+import { putBack } from "../src/rollback-copy/put-back.ts";
 
 /**
  * How long the writers stand still while the rollback copy is made exact: the delta over a tree of

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { release } from "../src/archive/bytes.ts";
-import { parseIdentities, parseRecipients } from "../src/archive/keys.ts";
-import { packTar, unpackTar } from "../src/archive/pack.ts";
-import { TarScanner } from "../src/archive/scanner.ts";
-import { writeArchive } from "../src/archive/sink.ts";
-import { readArchive } from "../src/archive/source.ts";
+import { parseIdentities, parseRecipients } from "../src/archive/age/keys.ts";
+import { release } from "../src/archive/io/byte-reader.ts";
+import { readArchive } from "../src/archive/read-archive.ts";
+import { packTar, unpackTar } from "../src/archive/tar/pack.ts";
+import { TarScanner } from "../src/archive/tar/scanner.ts";
+import { writeArchive } from "../src/archive/write-archive.ts";
 import { fsyncDirectory } from "../src/core/temp.ts";
 
 /**

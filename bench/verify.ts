@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ephemeralIdentity } from "../src/archive/keys.ts";
+import { ephemeralIdentity } from "../src/archive/age/keys.ts";
 import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
 import { compare, machine } from "./measure.ts";

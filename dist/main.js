@@ -1,1 +1,1 @@
-import{n as e}from"./run.js";import{t}from"./wiring.js";await e(t);export{};
+import{n as e}from"./run.js";import{t}from"./commands.js";await e(t);export{};

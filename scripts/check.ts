@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../src/core/temp.ts";
 import { bundle } from "./bundle.ts";
 import { renderDocuments } from "./documents.ts";
+import { layerProblems } from "./layers.ts";
 import { findTraces } from "./traces.ts";
 import { lintWorkflows } from "./workflows.ts";
 
@@ -11,6 +12,7 @@ import { lintWorkflows } from "./workflows.ts";
 const checks: readonly [name: string, problems: () => string[] | Promise<string[]>][] = [
   ["format and lint", () => tool("biome", ["ci", "--colors=off", "--error-on-warnings", "."])],
   ["types", () => tool("tsc", ["--noEmit"])],
+  ["every folder has its layer", () => layerProblems(root)],
   ["docs equal to the tables", checkDocuments],
   ["workflows", () => lintWorkflows(root)],
   ["lock file and machine traces", () => findTraces(root)],

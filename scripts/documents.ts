@@ -4,11 +4,12 @@ import { stringify } from "yaml";
 import { actionInputs, offeredModes } from "../src/action/inputs.ts";
 import { outputs } from "../src/action/outputs.ts";
 import { commandHelp, exitMeanings, placeholderOf } from "../src/cli/help.ts";
-import { offeredCommands } from "../src/commands/command.ts";
 import { exitCodeOf } from "../src/core/errors.ts";
+import { offeredCommands } from "../src/operations/session/command.ts";
 import { commandDescriptions } from "../src/options/commands.ts";
 import type { InputSpec } from "../src/options/spec.ts";
-import { commands } from "../src/wiring.ts";
+import { commands } from "../src/wiring/commands.ts";
+import { layerLint, layerTable } from "./layers.ts";
 
 const root = join(import.meta.dirname, "..");
 const modes = offeredModes(commands);
@@ -17,6 +18,8 @@ const modes = offeredModes(commands);
 export async function renderDocuments(): Promise<Map<string, string>> {
   return new Map([
     ["action.yml", actionYml()],
+    ["biome.layers.json", layerLint()],
+    ["CONTRIBUTING.md", await filled("CONTRIBUTING.md", { layers: layerTable() })],
     [
       "README.md",
       await filled("README.md", {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { actionInputs, offeredModes } from "../src/action/inputs.ts";
 import { outputs } from "../src/action/outputs.ts";
-import { commands } from "../src/wiring.ts";
+import { commands } from "../src/wiring/commands.ts";
 
 interface Step {
   readonly uses?: string;

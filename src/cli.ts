@@ -10,6 +10,6 @@ if (major < leastNode) {
   process.stderr.write(`refused: ${message}\n`);
   process.exitCode = 2;
 } else {
-  const { start } = await import("./start.ts");
+  const { start } = await import("./wiring/command-line.ts");
   await start();
 }

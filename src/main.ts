@@ -1,4 +1,4 @@
 import { runStep } from "./action/run.ts";
-import { commands } from "./wiring.ts";
+import { commands } from "./wiring/commands.ts";
 
 await runStep(commands);

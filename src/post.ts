@@ -1,4 +1,4 @@
 import { runPost } from "./action/post.ts";
-import { commands } from "./wiring.ts";
+import { commands } from "./wiring/commands.ts";
 
 await runPost(commands);

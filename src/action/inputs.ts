@@ -1,5 +1,5 @@
-import { type Commands, offeredCommands } from "../commands/command.ts";
 import { RefusedError } from "../core/errors.ts";
+import { type Commands, offeredCommands } from "../operations/session/command.ts";
 import type { CommandName } from "../options/commands.ts";
 import type { RawInputs } from "../options/files.ts";
 import { type InputName, inputsOf, isInputName } from "../options/inputs.ts";

@@ -1,9 +1,9 @@
 import * as core from "@actions/core";
-import type { Commands } from "../commands/command.ts";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
+import type { Commands } from "../operations/session/command.ts";
 import { readInputs } from "./inputs.ts";
 import { githubReporter } from "./reporter.ts";
 import { readOptions, stepDependencies } from "./run.ts";

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { DamagedError } from "../core/errors.ts";
-import { asBuffer } from "./bytes.ts";
+import { asBuffer } from "./io/byte-reader.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { text } from "node:stream/consumers";
-import type { Commands } from "../commands/command.ts";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import type { ExitCode } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
+import type { Commands } from "../operations/session/command.ts";
 import { failureResult } from "../report/failure.ts";
 import { version } from "../version.ts";
 import { finish, runCli, type Terminal, wantsJson } from "./run.ts";

@@ -1,21 +1,21 @@
-import {
-  type Command,
-  type Commands,
-  type Dependencies,
-  offeredCommands,
-} from "../commands/command.ts";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import type { Result } from "../model/result.ts";
+import {
+  type Command,
+  type Commands,
+  type Dependencies,
+  offeredCommands,
+} from "../operations/session/command.ts";
 import type { CommandName } from "../options/commands.ts";
 import { type RawInputs, readReferences } from "../options/files.ts";
 import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
+import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
 import type { Places } from "../options/values.ts";
-import { type Options, parseOptions } from "../options.ts";
 import { failureResult } from "../report/failure.ts";
 import { writePage } from "../report/page-file.ts";
 import { failureText, resultText } from "../report/text.ts";

@@ -1,17 +1,17 @@
 import type { Component, Count } from "../model/manifest.ts";
 import type { ComponentSummary, Result } from "../model/result.ts";
 import type { Stack } from "../model/stack.ts";
-import { hasKeepRule, type Options } from "../options.ts";
+import { takeRestorePoint } from "../operations/backup/create.ts";
+import { chooseDestination, deliver } from "../operations/backup/delivery.ts";
+import { requireSpace } from "../operations/backup/disk-space.ts";
+import { backupJournal } from "../operations/backup/journal.ts";
+import type { Dependencies } from "../operations/session/command.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { repositoryPath } from "../operations/session/repository-path.ts";
+import { withSession } from "../operations/session/session.ts";
+import { hasKeepRule, type Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
-import type { Dependencies } from "./command.ts";
-import { chooseDestination, deliver } from "./delivery.ts";
-import type { Host } from "./host.ts";
 import { applyRetention } from "./prune.ts";
-import { repositoryPath } from "./repository-path.ts";
-import { backupJournal } from "./restore-point/journal.ts";
-import { requireSpace } from "./restore-point/space.ts";
-import { takeRestorePoint } from "./restore-point/take.ts";
-import { withSession } from "./session.ts";
 
 /**
  * One restore point of the whole stack, taken while it serves, proven readable, then retention and
@@ -19,10 +19,7 @@ import { withSession } from "./session.ts";
  *
  * @throws RefusedError, BackupFailedError, UploadFailedError, LockedError, CancelledError.
  */
-export async function backup(
-  options: Options,
-  dependencies: Dependencies & { readonly host: Host },
-): Promise<Result> {
+export async function backup(options: Options, dependencies: HostDependencies): Promise<Result> {
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;

@@ -1,17 +1,13 @@
 import { describeError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
-import type { Options } from "../options.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { listUnfinished } from "../operations/session/journal.ts";
+import { repositoryPath } from "../operations/session/repository-path.ts";
+import type { Options } from "../options/parse.ts";
 import { Repository, type StoredBackup } from "../repository/repository.ts";
-import { listUnfinished } from "../upgrade/journal.ts";
-import type { Dependencies } from "./command.ts";
-import type { Host } from "./host.ts";
-import { repositoryPath } from "./repository-path.ts";
 
 /** The backups of a repository, newest first. Verifies nothing, and needs the engine only to find the project's name. */
-export async function list(
-  options: Options,
-  dependencies: Dependencies & { readonly host: Host },
-): Promise<Result> {
+export async function list(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   const repository = await openRepository(options, dependencies);
   const backups = (await repository.list()).map(describe);
@@ -27,7 +23,7 @@ export async function list(
 /** The repository that the options name, directly or by the stack's project. */
 export async function openRepository(
   options: Options,
-  dependencies: Dependencies & { readonly host: Host },
+  dependencies: HostDependencies,
 ): Promise<Repository> {
   if (options.repository !== undefined) return new Repository(options.repository);
   const project =

@@ -7,14 +7,14 @@ import {
   type RetentionDecision,
   type RetentionPolicy,
 } from "../model/retention.ts";
-import type { Options } from "../options.ts";
+import type { Dependencies } from "../operations/session/command.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { listUnfinished } from "../operations/session/journal.ts";
+import { type Session, withLock } from "../operations/session/session.ts";
+import type { Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
-import { listUnfinished } from "../upgrade/journal.ts";
-import type { Dependencies } from "./command.ts";
-import type { Host } from "./host.ts";
 import { openRepository } from "./list.ts";
-import { type Session, withLock } from "./session.ts";
 
 /** What retention did. */
 export interface Retained {
@@ -26,10 +26,7 @@ export interface Retained {
 }
 
 /** Removes the backups that no retention rule keeps; with `dry-run` only tells which. */
-export async function prune(
-  options: Options,
-  dependencies: Dependencies & { readonly host: Host },
-): Promise<Result> {
+export async function prune(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
   if (options.dryRun) {

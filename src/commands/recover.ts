@@ -1,14 +1,10 @@
 import type { Result } from "../model/result.ts";
-import type { Options } from "../options.ts";
-import type { Dependencies } from "./command.ts";
-import type { Host } from "./host.ts";
-import { withLock } from "./session.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { withLock } from "../operations/session/session.ts";
+import type { Options } from "../options/parse.ts";
 
 /** Finishes or undoes what an earlier run left unfinished; with nothing to do the result is `unchanged`. */
-export async function recover(
-  options: Options,
-  dependencies: Dependencies & { readonly host: Host },
-): Promise<Result> {
+export async function recover(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   // Taking the lock recovers: there is nothing more to do.
   return await withLock("recover", options, dependencies, async ({ recovered }) => ({

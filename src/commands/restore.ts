@@ -5,34 +5,31 @@ import { CancelledError, RefusedError } from "../core/errors.ts";
 import { collecting } from "../core/reporter.ts";
 import { type Manifest, manifestFile, parseManifest } from "../model/manifest.ts";
 import type { Check, Result } from "../model/result.ts";
-import type { Options } from "../options.ts";
+import { type BackedUpStore, storesOf } from "../operations/fill/backed-up-store.ts";
+import { stackOf } from "../operations/fill/stack-source.ts";
+import { handMadeAt } from "../operations/manual/read-set.ts";
+import { type HandMadeRestore, restoreHandMade } from "../operations/manual/restore.ts";
+import { refuseOtherBroker } from "../operations/restore/broker-name.ts";
+import { makingsOf, type StackNow, stackNow } from "../operations/restore/current-stack.ts";
+import { planned } from "../operations/restore/dry-run.ts";
+import { rolledBack, undoFailed } from "../operations/restore/errors.ts";
+import { modelBefore, refuseClashes } from "../operations/restore/host-conflicts.ts";
+import { requireImages } from "../operations/restore/images.ts";
+import { plannedInto, restoreInto, targetDirectory } from "../operations/restore/into-directory.ts";
+import { type RestoreSession, restoreJournal } from "../operations/restore/journal.ts";
+import { type LiveRestored, restoreLive } from "../operations/restore/restore-stack.ts";
+import { chosenStores, type PlacedStore } from "../operations/restore/store-mounts.ts";
+import { leftToDo, undoRestore } from "../operations/restore/undo.ts";
+import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { readJournal } from "../operations/session/journal.ts";
+import { withSession } from "../operations/session/session.ts";
+import { type FoundBackup, findBackup } from "../operations/verify/find-backup.ts";
+import { failureOf, record, verdictOf, verifyLevelsOf } from "../operations/verify/levels.ts";
+import { checkSealed } from "../operations/verify/sealed-manifest.ts";
+import type { Options } from "../options/parse.ts";
 import type { SourceOptions } from "../stores/reader.ts";
-import type { StackFiles } from "../stores/stack-files.ts";
-import { readJournal } from "../upgrade/journal.ts";
-import type { Dependencies } from "./command.ts";
-import { handMadeAt } from "./hand-made/examine.ts";
-import { type HandMadeRestore, restoreHandMade } from "./hand-made/restore.ts";
-import type { Host } from "./host.ts";
-import { refuseOtherBroker } from "./restore/broker.ts";
-import { modelBefore, refuseClashes } from "./restore/clashes.ts";
-import { plannedInto, restoreInto, targetDirectory } from "./restore/directory.ts";
-import { rolledBack, undoFailed } from "./restore/failure.ts";
-import { requireImages } from "./restore/images.ts";
-import { type RestoreSession, restoreJournal } from "./restore/journal.ts";
-import { type LiveRestored, restoreLive } from "./restore/live.ts";
-import { chosenStores, type PlacedStore } from "./restore/places.ts";
-import { planned } from "./restore/planned.ts";
-import { makingsOf, type StackNow, stackNow } from "./restore/stack.ts";
-import { leftToDo, undoRestore } from "./restore/undo.ts";
-import { stackOf } from "./scratch/source.ts";
-import { type BackedUpStore, storesOf } from "./scratch/stores.ts";
-import { withUnpacked } from "./sealed-file.ts";
-import { withSession } from "./session.ts";
-import { type FoundBackup, findBackup } from "./verify/find.ts";
-import { failureOf, record, verdictOf, verifyLevelsOf } from "./verify/levels.ts";
-import { checkSealed } from "./verify/sealed.ts";
-
-type RestoreDependencies = Dependencies & { readonly host: Host };
+import type { StackFiles } from "../stores/stack-files/stack-files.ts";
 
 /**
  * Puts a stack back from a backup: verified first, then the current content set aside, every store restored, counted
@@ -41,7 +38,7 @@ type RestoreDependencies = Dependencies & { readonly host: Host };
  * @throws RefusedError before anything is touched; KeeperError with exit 6 when the state before is back, with exit 7 when
  * it is not; LockedError, CancelledError.
  */
-export async function restore(given: Options, dependencies: RestoreDependencies): Promise<Result> {
+export async function restore(given: Options, dependencies: HostDependencies): Promise<Result> {
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   const options = await withUnpacked(given, dependencies);
@@ -82,7 +79,7 @@ async function restoreElsewhere(
   found: FoundBackup,
   source: SourceOptions,
   options: Options,
-  dependencies: RestoreDependencies,
+  dependencies: HostDependencies,
 ): Promise<Outcome> {
   const proof = await prove(found, source, dependencies, "checksum");
   if (proof.manifest === undefined || proof.verdict !== "verified") return unproven(proof.checks);
@@ -101,7 +98,7 @@ async function restoreStack(
   found: FoundBackup,
   source: SourceOptions,
   options: Options,
-  dependencies: RestoreDependencies,
+  dependencies: HostDependencies,
 ): Promise<Outcome> {
   const { host } = dependencies;
   const images = await ownImages(source, options, dependencies);
@@ -153,7 +150,7 @@ async function refuseEarly(
   files: StackFiles,
   now: { manifest: Manifest; stack: StackNow; stores: readonly BackedUpStore[] },
   options: Options,
-  { host }: RestoreDependencies,
+  { host }: HostDependencies,
 ): Promise<void> {
   const { manifest, stack, stores } = now;
   const engine = await host.engine();
@@ -176,7 +173,7 @@ function unproven(checks: readonly Check[]): Outcome {
 async function ownImages(
   source: SourceOptions,
   { dryRun, only }: Options,
-  { host, reporter, signal }: RestoreDependencies,
+  { host, reporter, signal }: HostDependencies,
 ): Promise<Readonly<Record<string, string>> | RefusedError> {
   const manifest = await readFile(join(source.directory, manifestFile), "utf8").then(
     parseManifest,
@@ -205,7 +202,7 @@ async function ownImages(
 async function runHandMade(
   { stack, manifest, source, stores }: HandMadeRestore,
   options: Options,
-  dependencies: RestoreDependencies,
+  dependencies: HostDependencies,
 ) {
   const { host } = dependencies;
   const own = { ...options, projectName: stack.project };
@@ -226,7 +223,7 @@ async function runHandMade(
 async function prove(
   found: FoundBackup,
   source: SourceOptions,
-  dependencies: RestoreDependencies,
+  dependencies: HostDependencies,
   level: "checksum" | "contents",
 ) {
   const operationId = `restore-${randomBytes(4).toString("hex")}`;
@@ -244,7 +241,7 @@ async function refuseShared(
   stores: readonly PlacedStore[],
   project: string,
   { allowSharedPaths }: Options,
-  { host }: RestoreDependencies,
+  { host }: HostDependencies,
 ): Promise<void> {
   if (allowSharedPaths) return;
   const places = stores.map(({ store, mount }) => ({
@@ -267,7 +264,7 @@ function withRepository(options: Options, { repository }: FoundBackup): Options 
 /** Runs the restore; a failure is told as what it leaves: the state before, or a stack that needs a person. */
 async function undoing(
   options: Options & { readonly projectName: string },
-  dependencies: RestoreDependencies,
+  dependencies: HostDependencies,
   work: (session: RestoreSession) => Promise<LiveRestored>,
 ) {
   let undone: Error | "well" | undefined;

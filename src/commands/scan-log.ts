@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
+import { type LogVerdict, type ScanOptions, scan } from "../log-scan/scan.ts";
 import type { Check, Reason, Result } from "../model/result.ts";
-import { type LogVerdict, type ScanOptions, scan } from "../upgrade/log-scan/scan.ts";
 
 /**
  * Judges a log by the rules of the upgrade's gate.

@@ -1,24 +1,20 @@
 import { rm } from "node:fs/promises";
 import { describeError, exitCodes, KeeperError, RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
-import type { Options } from "../options.ts";
-import { requireRunning } from "../stack/discovery.ts";
-import type { Downtime } from "../upgrade/downtime.ts";
-import type { GateVerdict } from "../upgrade/gate.ts";
-import type { Dependencies } from "./command.ts";
-import type { Host } from "./host.ts";
-import { withSession } from "./session.ts";
-import { apply, type NewImages } from "./upgrade/apply.ts";
-import { backUp } from "./upgrade/backup.ts";
-import { preCopyAll } from "./upgrade/copies.ts";
-import { recordDeployed, recordModel } from "./upgrade/deployed.ts";
-import { cleanUp, finish } from "./upgrade/finish.ts";
-import { keepOldImages, pullImages } from "./upgrade/images.ts";
-import { type UpgradePlan, upgradeJournal } from "./upgrade/journal.ts";
-import { preflight } from "./upgrade/preflight.ts";
-import { type Prober, startProber } from "./upgrade/prober.ts";
-import { checkpoint, quiesce } from "./upgrade/quiesce.ts";
-import { requireGood } from "./upgrade/require-good.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { withSession } from "../operations/session/session.ts";
+import { apply, type NewImages } from "../operations/upgrade/apply.ts";
+import { recordDeployed, recordModel } from "../operations/upgrade/deployed-record.ts";
+import type { Downtime } from "../operations/upgrade/downtime.ts";
+import { cleanUp, finish } from "../operations/upgrade/finish.ts";
+import type { GateVerdict } from "../operations/upgrade/gate.ts";
+import { keepOldImages, pullImages } from "../operations/upgrade/images.ts";
+import { type UpgradePlan, upgradeJournal } from "../operations/upgrade/journal.ts";
+import { backUp } from "../operations/upgrade/portable-backup.ts";
+import { preflight } from "../operations/upgrade/preflight.ts";
+import { type Prober, startProber } from "../operations/upgrade/prober.ts";
+import { checkpoint, quiesce } from "../operations/upgrade/quiesce.ts";
+import { requireGood } from "../operations/upgrade/require-good.ts";
 import {
   committed,
   failureFacts,
@@ -26,11 +22,14 @@ import {
   rolledBack,
   serviceChanges,
   unchanged,
-} from "./upgrade/result.ts";
-import { rollBack } from "./upgrade/roll-back.ts";
-import { rollbackContext, type UpgradeSession } from "./upgrade/session.ts";
-import { timelineOf } from "./upgrade/timeline.ts";
-import { requireSupportedJumps } from "./upgrade/versions.ts";
+} from "../operations/upgrade/result.ts";
+import { rollBack } from "../operations/upgrade/roll-back.ts";
+import { preCopyAll } from "../operations/upgrade/rollback-copies.ts";
+import { rollbackContext, type UpgradeSession } from "../operations/upgrade/session.ts";
+import { requireSupportedJumps } from "../operations/upgrade/store-versions.ts";
+import { timelineOf } from "../operations/upgrade/timeline.ts";
+import type { Options } from "../options/parse.ts";
+import { requireRunning } from "../stack/discovery.ts";
 
 /** A result of which only the time is missing. */
 type Outcome = Pick<Result, "result" | "warnings"> & {
@@ -47,7 +46,7 @@ type Outcome = Pick<Result, "result" | "warnings"> & {
  */
 export async function upgradeTest(
   options: Options,
-  dependencies: Dependencies & { readonly host: Host },
+  dependencies: HostDependencies,
 ): Promise<Result> {
   if (options.target !== "live") {
     throw new RefusedError("target: this version has no rehearsal yet: leave target out", {

@@ -4,15 +4,20 @@ import { formatSeconds } from "../core/format.ts";
 import { reaches } from "../model/marks.ts";
 import type { Reason, Result } from "../model/result.ts";
 import { isDatedInFuture } from "../model/retention.ts";
-import type { Options } from "../options.ts";
-import type { Dependencies } from "./command.ts";
-import { type ExamineHost, handMadeAt } from "./hand-made/examine.ts";
-import type { HandMadeScratchHost } from "./hand-made/scratch.ts";
-import { verifyHandMade } from "./hand-made/verify.ts";
-import type { Host } from "./host.ts";
-import { type ScratchHost, testRestore } from "./scratch/verify.ts";
-import { type FoundBackup, findBackup, listBackups } from "./verify/find.ts";
-import { failureOf, record, type Verification, verifyLevelsOf } from "./verify/levels.ts";
+import { type ExamineHost, handMadeAt } from "../operations/manual/read-set.ts";
+import type { HandMadeScratchHost } from "../operations/manual/test-restore.ts";
+import { verifyHandMade } from "../operations/manual/verify.ts";
+import type { Dependencies } from "../operations/session/command.ts";
+import type { Host } from "../operations/session/host.ts";
+import { type FoundBackup, findBackup, listBackups } from "../operations/verify/find-backup.ts";
+import {
+  failureOf,
+  record,
+  type Verification,
+  verifyLevelsOf,
+} from "../operations/verify/levels.ts";
+import { type ScratchHost, testRestore } from "../operations/verify/test-restore.ts";
+import type { Options } from "../options/parse.ts";
 
 /** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
 export type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost & HandMadeScratchHost;

@@ -2,11 +2,26 @@ import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import { type TaskRunner, taskMount } from "../core/task.ts";
-import type { ContainerState, DataStore } from "../model/stack.ts";
+import type { ContainerState, DataStore, Mount } from "../model/stack.ts";
 import { lookTask } from "./look.ts";
-import type { Place, PlaceOptions } from "./places.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { within } from "./shared.ts";
+
+/** The inputs that say which places hold data. */
+export interface PlaceOptions {
+  /** The data directory on the host. */
+  readonly dataDir?: string | undefined;
+  /** What is left out: services, volumes, host paths, paths inside the data directory. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Path of the key file inside the data directory; `none` for a stack without one. */
+  readonly vaultKey?: string | undefined;
+}
+
+/** One volume or host path with all services that write into it. */
+export interface Place {
+  readonly mount: Mount;
+  readonly services: readonly string[];
+}
 
 /**
  * Chooses the data directory: the one that `data-dir` names, else the gateway's only writable mount, else the one of

@@ -9,25 +9,9 @@ import type {
   Mount,
   VolumeStore,
 } from "../model/stack.ts";
-import { chooseDataPlace } from "./data-place.ts";
+import { chooseDataPlace, type Place, type PlaceOptions } from "./data-place.ts";
 import { type LookResult, lookTask } from "./look.ts";
 import { within } from "./shared.ts";
-
-/** The inputs that say which places hold data. */
-export interface PlaceOptions {
-  /** The data directory on the host. */
-  readonly dataDir?: string | undefined;
-  /** What is left out: services, volumes, host paths, paths inside the data directory. */
-  readonly exclude?: readonly string[] | undefined;
-  /** Path of the key file inside the data directory; `none` for a stack without one. */
-  readonly vaultKey?: string | undefined;
-}
-
-/** One volume or host path with all services that write into it. */
-export interface Place {
-  readonly mount: Mount;
-  readonly services: readonly string[];
-}
 
 /** Where the stack keeps data, and what was left out. */
 export interface PlacedStores {

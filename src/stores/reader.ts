@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import type { Identities } from "../archive/keys.ts";
-import { type ReadRequest, readArchive } from "../archive/source.ts";
+import type { Identities } from "../archive/age/keys.ts";
+import { type ReadRequest, readArchive } from "../archive/read-archive.ts";
 import type { Component } from "../model/manifest.ts";
 
 /** Where the components of a backup lie, and what opens them. Plain JSON, so that a task can be given it. */

@@ -2,12 +2,12 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { NamedTask } from "../core/task.ts";
 import type { DiscoveredStore } from "../model/stack.ts";
-import { readingPlace } from "./data.ts";
 import { listDatabases, readSchemaHead } from "./postgres/catalog.ts";
 import { serverOf } from "./postgres/client.ts";
 import { openSession } from "./postgres/session.ts";
-import { liveSchemaHead } from "./sqlite.ts";
+import { liveSchemaHead } from "./sqlite/sqlite.ts";
 import type { StoreContext } from "./store.ts";
+import { readingPlace } from "./tree/store.ts";
 
 /** The last applied EF Core migration by database, named as in a manifest: a path in its tree, or a database's name. */
 export type SchemaHeads = Readonly<Record<string, string>>;

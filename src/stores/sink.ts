@@ -1,7 +1,7 @@
 import { chown, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Recipients } from "../archive/keys.ts";
-import { type ByteSource, type Observer, writeArchive } from "../archive/sink.ts";
+import type { Recipients } from "../archive/age/keys.ts";
+import { type ByteSource, type Observer, writeArchive } from "../archive/write-archive.ts";
 import type { Clock } from "../core/clock.ts";
 import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";

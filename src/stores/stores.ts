@@ -1,12 +1,12 @@
 import type { StoreKind } from "../model/manifest.ts";
 import type { DiscoveredStore } from "../model/stack.ts";
-import { dataStore } from "./data.ts";
-import { postgresStore } from "./postgres.ts";
-import { qdrantStore } from "./qdrant.ts";
-import { rabbitmqStore } from "./rabbitmq.ts";
-import { redisStore } from "./redis.ts";
+import { postgresStore } from "./postgres/postgres.ts";
+import { qdrantStore } from "./qdrant/qdrant.ts";
+import { rabbitmqStore } from "./rabbitmq/rabbitmq.ts";
+import { redisStore } from "./redis/redis.ts";
 import type { Store } from "./store.ts";
-import { volumeStore } from "./volume.ts";
+import { dataStore } from "./tree/store.ts";
+import { volumeStore } from "./tree/volume.ts";
 
 const stores: {
   readonly [K in DiscoveredStore["kind"]]: Store<Extract<DiscoveredStore, { kind: K }>>;

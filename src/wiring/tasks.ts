@@ -1,18 +1,17 @@
+import type { NamedTask } from "../core/task.ts";
+import { uploadSnapshots } from "../operations/manual/restore-qdrant.ts";
+import { adoptDump } from "../operations/manual/restore-redis.ts";
 import {
   deltaTask,
   estimateCopy,
   preCopyTask,
   putBackTask,
   removeCopyTask,
-} from "../copy/tasks.ts";
-import type { NamedTask } from "../core/task.ts";
-import { uploadSnapshots } from "../hand-made/qdrant.ts";
-import { adoptDump } from "../hand-made/redis-volume.ts";
+} from "../rollback-copy/tasks.ts";
 import { statFiles } from "../stack/files.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
-import { extractComponents } from "../stores/extract.ts";
-import { sqliteMigrations } from "../stores/migrations.ts";
+import { sqliteMigrations } from "../stores/ef-migrations.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
 import {
   backupQdrant,
@@ -21,16 +20,17 @@ import {
   measureQdrant,
   restoreQdrant,
   versionOfQdrant,
-} from "../stores/qdrant-tasks.ts";
-import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq-tasks.ts";
-import { placeRdb } from "../stores/redis-place.ts";
+} from "../stores/qdrant/tasks.ts";
+import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq/tasks.ts";
+import { placeRdb } from "../stores/redis/place-rdb.ts";
 import { sqliteSchemaHeads } from "../stores/schema-heads.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
+import { extractComponents } from "../stores/tree/extract.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
-import { freeSpace, measureTrees } from "../stores/tree-size.ts";
+import { freeSpace, measureTrees } from "../stores/tree/size.ts";
 
 /** Every task that a helper container can be asked to run. */
 export const taskRegistry: readonly NamedTask<never, unknown>[] = [

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type AgeKey, ageKey } from "../e2e/support/keeper.ts";
 import { leaksInBytes } from "../e2e/support/leaks.ts";
 import { ensureAct } from "../lab/act.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { ActRunner, type ToldStep, type WorkflowRun } from "./act.ts";
 
 // The workflow of a user, as it is in examples/, on this host as its self-hosted runner.

@@ -6,8 +6,8 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { Decrypter, Encrypter } from "age-encryption";
 import { describe, expect, it } from "vitest";
-import { decryptStream, encryptStream } from "../../src/archive/age.ts";
-import { parseIdentities, parseRecipients } from "../../src/archive/keys.ts";
+import { decryptStream, encryptStream } from "../../src/archive/age/age.ts";
+import { parseIdentities, parseRecipients } from "../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const CHUNK = 64 * 1024;

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/keys.ts";
+import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 it("an archive is made and read by a minified bundle, threads included", async () => {

@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { makeBlockWriter } from "../../src/archive/direct.ts";
+import { makeBlockWriter } from "../../src/archive/io/direct-write.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const BLOCK = 2 * 1024 * 1024;

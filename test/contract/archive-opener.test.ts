@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/keys.ts";
-import { readArchive, verifyArchive } from "../../src/archive/source.ts";
+import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { readArchive, verifyArchive } from "../../src/archive/read-archive.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const CHUNK = 64 * 1024;

@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/keys.ts";
-import { packTar } from "../../src/archive/pack.ts";
-import { writeArchive } from "../../src/archive/sink.ts";
-import { readArchive, verifyArchive } from "../../src/archive/source.ts";
+import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { readArchive, verifyArchive } from "../../src/archive/read-archive.ts";
+import { packTar } from "../../src/archive/tar/pack.ts";
+import { writeArchive } from "../../src/archive/write-archive.ts";
 import { spawnStream } from "../../src/core/exec.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 

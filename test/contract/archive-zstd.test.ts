@@ -6,9 +6,9 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { constants, zstdCompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { BLOCK_BYTES } from "../../src/archive/blocks.ts";
-import { decompress } from "../../src/archive/frames.ts";
-import { compress } from "../../src/archive/zstd.ts";
+import { BLOCK_BYTES } from "../../src/archive/io/block-pool.ts";
+import { compress } from "../../src/archive/zstd/compress.ts";
+import { decompress } from "../../src/archive/zstd/decompress.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const SIZES = [0, 1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 5 * BLOCK_BYTES + 99];

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Component } from "../../src/model/manifest.ts";
-import { dataStore } from "../../src/stores/data.ts";
-import { extractComponents } from "../../src/stores/extract.ts";
+import { extractComponents } from "../../src/stores/tree/extract.ts";
+import { dataStore } from "../../src/stores/tree/store.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./stores-a/contexts.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { looksOf, memoryDirectory } from "./support/looks.ts";
@@ -28,7 +28,11 @@ test.each(["kill", "EIO", "ENOSPC"] as const)(
     const place = { mounts: [] };
     await plainTasks.run(extractComponents, params, place);
     const wanted = looksOf(into);
-    const work = { module: "src/stores/extract.ts", name: "extractComponents", args: [params] };
+    const work = {
+      module: "src/stores/tree/extract.ts",
+      name: "extractComponents",
+      args: [params],
+    };
     const empty = () => {
       rmSync(into, { recursive: true, force: true });
       return work;

@@ -9,12 +9,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { applyEdits, undoEdits } from "../../src/commands/upgrade/files.ts";
 import { replaceFile } from "../../src/core/durable.ts";
+import { applyEdits, undoEdits } from "../../src/operations/live-stack/image-pins.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { memoryDirectory } from "./support/looks.ts";
 
-const module = "src/commands/upgrade/files.ts";
+const module = "src/operations/live-stack/image-pins.ts";
 const ways = ["kill", "EIO", "ENOSPC"] as const;
 const texts = {
   "compose.yml": [

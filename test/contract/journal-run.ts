@@ -1,5 +1,5 @@
 import { systemClock } from "../../src/core/clock.ts";
-import { createJournal } from "../../src/upgrade/journal.ts";
+import { createJournal } from "../../src/operations/session/journal.ts";
 import { testSpec } from "./journal-spec.ts";
 
 /** Appends without end and tells every step that may begin, until it is killed. */

@@ -19,7 +19,7 @@ import {
   listUnfinished,
   readJournal,
   reopenJournal,
-} from "../../src/upgrade/journal.ts";
+} from "../../src/operations/session/journal.ts";
 import { testSpec } from "./journal-spec.ts";
 import { LoopFileSystem, missing } from "./rollback-copy-host.ts";
 

@@ -2,13 +2,13 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
-import { Repository } from "../../src/repository/repository.ts";
 import {
   createJournal,
   listUnfinished,
   readJournal,
   reopenJournal,
-} from "../../src/upgrade/journal.ts";
+} from "../../src/operations/session/journal.ts";
+import { Repository } from "../../src/repository/repository.ts";
 import { testSpec } from "./journal-spec.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { backupId, marksOf, writeBackup } from "./support/cut-off-subjects.ts";

@@ -2,15 +2,15 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { delta, isExact, preCopy, removeCopy } from "../../src/copy/rollback-copy.ts";
-import { putBack } from "../../src/copy/rollback-copy-back.ts";
+import { delta, isExact, preCopy, removeCopy } from "../../src/rollback-copy/copy.ts";
+import { putBack } from "../../src/rollback-copy/put-back.ts";
 import { missing } from "./rollback-copy-host.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { looksOf, memoryDirectory } from "./support/looks.ts";
 
 const reason = missing("setfattr");
-const module = "src/copy/rollback-copy.ts";
-const back = "src/copy/rollback-copy-back.ts";
+const module = "src/rollback-copy/copy.ts";
+const back = "src/rollback-copy/put-back.ts";
 
 /** A few paths, one of each kind; the large one is worth writing block by block. */
 const made = `

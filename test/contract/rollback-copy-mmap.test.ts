@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { delta, preCopy } from "../../src/copy/rollback-copy.ts";
-import { putBack } from "../../src/copy/rollback-copy-back.ts";
+import { delta, preCopy } from "../../src/rollback-copy/copy.ts";
+import { putBack } from "../../src/rollback-copy/put-back.ts";
 import { LoopFileSystem, missing } from "./rollback-copy-host.ts";
 import { memoryDirectory } from "./support/looks.ts";
 

@@ -1,5 +1,5 @@
-import { delta, preCopy } from "../../src/copy/rollback-copy.ts";
-import { putBack } from "../../src/copy/rollback-copy-back.ts";
+import { delta, preCopy } from "../../src/rollback-copy/copy.ts";
+import { putBack } from "../../src/rollback-copy/put-back.ts";
 
 /** One operation in a process of its own, so that a test can kill it: `pre-copy|delta|put-back <source> <copy> [aside]`. */
 const [operation, source = "", copy = "", aside] = process.argv.slice(2);

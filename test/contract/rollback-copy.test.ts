@@ -16,16 +16,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compareTrees } from "../../src/rollback-copy/compare.ts";
 import {
   delta,
   estimateBytes,
   isExact,
   preCopy,
   removeCopy,
-} from "../../src/copy/rollback-copy.ts";
-import { putBack } from "../../src/copy/rollback-copy-back.ts";
-import { compareTrees } from "../../src/copy/rollback-copy-compare.ts";
-import { NoSpaceError } from "../../src/copy/rollback-copy-programs.ts";
+} from "../../src/rollback-copy/copy.ts";
+import { NoSpaceError } from "../../src/rollback-copy/programs.ts";
+import { putBack } from "../../src/rollback-copy/put-back.ts";
 import {
   judge,
   LoopFileSystem,

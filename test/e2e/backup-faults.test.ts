@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asDockerUser, dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run, tryRun } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import {
   type AgeKey,
   ageKey,

@@ -2,8 +2,9 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import {
   type AgeKey,

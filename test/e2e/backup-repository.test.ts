@@ -2,8 +2,9 @@ import { globSync } from "node:fs";
 import { open, readdir, readFile, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import {
   type AgeKey,

@@ -3,10 +3,10 @@ import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../src/core/temp.ts";
-import { examineDump } from "../../src/hand-made/dump.ts";
-import type { ExamineContext, Examined } from "../../src/hand-made/examined.ts";
-import { findHandMade } from "../../src/hand-made/file.ts";
-import { examineRedis } from "../../src/hand-made/redis.ts";
+import { findHandMade } from "../../src/operations/manual/find-files.ts";
+import { examineDump } from "../../src/operations/manual/read/dump.ts";
+import type { ExamineContext, Examined } from "../../src/operations/manual/read/read-result.ts";
+import { examineRedis } from "../../src/operations/manual/read/redis.ts";
 import { createContainers } from "../../src/stack/containers.ts";
 import { connect } from "../../src/stack/engine.ts";
 import { storeImages } from "../lab/images.ts";

@@ -2,9 +2,10 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { ageKey, keeper, stackFlags } from "./support/keeper.ts";
 

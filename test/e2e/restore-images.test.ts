@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { dockerUser } from "../lab/engine-user.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { plainUp } from "./support/bare.ts";
 import { keeper, stackFlags } from "./support/keeper.ts";
 

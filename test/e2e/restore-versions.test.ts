@@ -2,9 +2,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { storeImages } from "../lab/images.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { standIn } from "../lab/sophon.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { backedUp, differences, ready, succeed } from "./support/restored.ts";
 import { stateOf } from "./support/state.ts";
 

@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
+import type { LabStack, Tier } from "../lab/lab-stack.ts";
 import { followLedger, type LedgerEntry } from "../lab/ledger.ts";
 import { run } from "../lab/run.ts";
 import { type Snapshot, snapshot } from "../lab/snapshot.ts";
-import { createStack, type LabStack, type Tier } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { gatewayState, startWriters, stopWriters } from "../lab/writers.ts";
 import {

@@ -6,8 +6,9 @@ import { RefusedError } from "../../src/core/errors.ts";
 import type { Stack } from "../../src/model/stack.ts";
 import { requireRunning } from "../../src/stack/discovery.ts";
 import { asDockerUser, ensureDockerUser } from "../lab/engine-user.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { discoverReal } from "./stack-discover.ts";
 
 let lab: LabStack;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { badVersions, wrecking } from "../lab/versions.ts";
 import {
   atStep,

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { startRegistry } from "../lab/registry.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { badVersions, wrecking } from "../lab/versions.ts";
 import { atStep, containersOf, expectAsBefore, look, upgrade } from "./upgrade-lab.ts";
 

@@ -1,9 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
 import { dashboardImage } from "../lab/sophon.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { badVersions, wrecking } from "../lab/versions.ts";
 import { gatewayState } from "../lab/writers.ts";

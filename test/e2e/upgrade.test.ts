@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { gatewayState } from "../lab/writers.ts";
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { LabStack, Tier } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack, type Tier } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { forge } from "./support/forged.ts";
 import { backedUp, succeed } from "./support/restored.ts";
 

@@ -1,9 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LabStack, Tier } from "../lab/lab-stack.ts";
 import { prober } from "../lab/prober.ts";
 import { run } from "../lab/run.ts";
-import { createStack, type LabStack, type Tier } from "../lab/stack.ts";
+import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { startKeeper } from "./support/keeper.ts";
 import { type BackedUpStack, backedUp, succeed } from "./support/restored.ts";

@@ -2,10 +2,11 @@ import { spawn } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { LabStack } from "./lab-stack.ts";
 import { followLedger } from "./ledger.ts";
 import { prober } from "./prober.ts";
 import { run } from "./run.ts";
-import { createStack, type LabStack } from "./stack.ts";
+import { createStack } from "./stack.ts";
 import { labUp } from "./up.ts";
 
 // `npm run demo`: the main job on a demo stack. A real Enterprise stack comes up, is written to, is backed

@@ -1,4 +1,4 @@
-import type { LabStack } from "./stack.ts";
+import type { LabStack } from "./lab-stack.ts";
 
 /** A write that its store has acknowledged. */
 export interface LedgerEntry {

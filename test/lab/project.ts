@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { storeImages } from "./images.ts";
+import type { StackOptions, Tier } from "./lab-stack.ts";
 import type { StackSecrets } from "./secrets.ts";
 import { qdrantImage } from "./sophon.ts";
-import type { StackOptions, Tier } from "./stack.ts";
 
 /** The lines of `.env` that name the stores' images and passwords. */
 export function storeEnv(

@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import type { LabStack } from "./lab-stack.ts";
 import { run } from "./run.ts";
 import { pythonImage } from "./sophon.ts";
-import type { LabStack } from "./stack.ts";
 
 /** How much of what is seeded. */
 export interface SeedSize {

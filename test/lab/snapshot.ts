@@ -1,6 +1,6 @@
+import type { LabStack } from "./lab-stack.ts";
 import { run } from "./run.ts";
 import { connections, labScript } from "./seed.ts";
-import type { LabStack } from "./stack.ts";
 
 /** The content of every store of a stack: section -> key -> value, all texts. */
 export type Snapshot = Readonly<Record<string, Readonly<Record<string, string>>>>;

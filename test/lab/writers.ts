@@ -1,4 +1,4 @@
-import type { LabStack } from "./stack.ts";
+import type { LabStack } from "./lab-stack.ts";
 
 /** Lets the writers of a running gateway begin, whatever its environment said. */
 export async function startWriters(stack: LabStack): Promise<void> {

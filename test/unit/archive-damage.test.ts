@@ -2,12 +2,12 @@ import { createCipheriv, createSecretKey, randomBytes, randomInt } from "node:cr
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
-import { decryptStream, encryptStream } from "../../src/archive/age.ts";
-import { ByteReader } from "../../src/archive/bytes.ts";
-import { decompress } from "../../src/archive/frames.ts";
-import { ephemeralIdentity } from "../../src/archive/keys.ts";
-import { openPayload } from "../../src/archive/payload.ts";
-import { compress } from "../../src/archive/zstd.ts";
+import { decryptStream, encryptStream } from "../../src/archive/age/age.ts";
+import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { openPayload } from "../../src/archive/age/payload.ts";
+import { ByteReader } from "../../src/archive/io/byte-reader.ts";
+import { compress } from "../../src/archive/zstd/compress.ts";
+import { decompress } from "../../src/archive/zstd/decompress.ts";
 
 const ROUNDS = 300;
 

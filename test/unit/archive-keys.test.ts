@@ -4,7 +4,7 @@ import {
   parseIdentities,
   parseRecipients,
   recipientOf,
-} from "../../src/archive/keys.ts";
+} from "../../src/archive/age/keys.ts";
 
 describe("recipients", () => {
   it("are read one a line, comments and repetitions dropped", async () => {

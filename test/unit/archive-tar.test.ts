@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { packArguments, parseTarMessages, unpackArguments } from "../../src/archive/tar.ts";
+import { packArguments, parseTarMessages, unpackArguments } from "../../src/archive/tar/gnu-tar.ts";
 
 describe("tar's arguments", () => {
   it("leave out literal paths from the archive's root only", () => {

@@ -20,7 +20,7 @@ import { sha256Hex } from "../../src/core/hash.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { formatManifest, type Manifest } from "../../src/model/manifest.ts";
 import { marked, type VerifyLevel } from "../../src/model/marks.ts";
-import { type Options, parseOptions } from "../../src/options.ts";
+import { type Options, parseOptions } from "../../src/options/parse.ts";
 import { Repository } from "../../src/repository/repository.ts";
 
 // A repository as backups leave it, on a real disk. What no engine is needed for is done without one.

@@ -4,7 +4,7 @@ import {
   countQueues,
   countsBetween,
   type QueueRow,
-} from "../../src/stores/rabbitmq-counts.ts";
+} from "../../src/stores/rabbitmq/counts.ts";
 
 function queue(name: string, messages: number, more: Partial<QueueRow> = {}): QueueRow {
   const told = { durable: true, exclusive: false, messages, messages_persistent: messages };

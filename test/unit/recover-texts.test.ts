@@ -2,15 +2,20 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { recoverUnfinished } from "../../src/commands/recovery.ts";
-import { restoreJournal } from "../../src/commands/restore/journal.ts";
-import { undoRestore } from "../../src/commands/restore/undo.ts";
-import { upgradeJournal } from "../../src/commands/upgrade/journal.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
+import { restoreJournal } from "../../src/operations/restore/journal.ts";
+import { undoRestore } from "../../src/operations/restore/undo.ts";
+import {
+  createJournal,
+  listUnfinished,
+  readJournal,
+} from "../../src/operations/session/journal.ts";
+import { recoverUnfinished } from "../../src/operations/session/recovery.ts";
+import { upgradeJournal } from "../../src/operations/upgrade/journal.ts";
 import { Repository } from "../../src/repository/repository.ts";
 import type { Engine } from "../../src/stack/engine.ts";
-import { createJournal, listUnfinished, readJournal } from "../../src/upgrade/journal.ts";
+import { recoveries } from "../../src/wiring/recoveries.ts";
 
 // The texts of the project's files are kept before the journal names their place, and may hold secrets.
 
@@ -34,7 +39,7 @@ function given(): Parameters<typeof recoverUnfinished> {
       signal: new AbortController().signal,
     },
   };
-  return [repository, context as unknown as Parameters<typeof recoverUnfinished>[1]];
+  return [repository, recoveries, context as unknown as Parameters<typeof recoverUnfinished>[2]];
 }
 
 test.each([
@@ -67,7 +72,7 @@ test("the recovery of a restore that is killed just before its end is done by th
   journal.append("restore", "pin", { forward: pins, backward: { ...pins, edits: [] }, work });
   journal[Symbol.dispose]();
   const { entries } = readJournal(repository.operations, "one", restoreJournal);
-  const [, context] = given();
+  const [, , context] = given();
   const { clock, reporter } = context.dependencies;
   const engine = {} as unknown as Engine;
   // All of it but the last line of its journal.

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { withUndoFailures } from "../../src/commands/session.ts";
 import { exitCodes, KeeperError, RefusedError } from "../../src/core/errors.ts";
+import { withUndoFailures } from "../../src/operations/session/session.ts";
 
 const failure = new KeeperError(exitCodes.needsPerson, "rollback-failed", "cannot go back", {
   ...{ class: "c", hint: "mend it", evidence: "docker compose stop", facts: { from: {} } },

@@ -1,8 +1,8 @@
 import { chown, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { packTar } from "../../archive/pack.ts";
-import { TarScanner } from "../../archive/scanner.ts";
+import { packTar } from "../../archive/tar/pack.ts";
+import { TarScanner } from "../../archive/tar/scanner.ts";
 import { DamagedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
 import { backupFailed, openCommand, writeComponent } from "../sink.ts";

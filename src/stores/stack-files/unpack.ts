@@ -12,8 +12,8 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, sep } from "node:path";
-import { unpackTar } from "../../archive/pack.ts";
-import type { ReadRequest } from "../../archive/source.ts";
+import type { ReadRequest } from "../../archive/read-archive.ts";
+import { unpackTar } from "../../archive/tar/pack.ts";
 import { run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask } from "../../core/task.ts";

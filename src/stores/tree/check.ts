@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { join } from "node:path";
-import { TarScanner } from "../../archive/scanner.ts";
-import { TAR_ENVIRONMENT } from "../../archive/tar.ts";
+import { TAR_ENVIRONMENT } from "../../archive/tar/gnu-tar.ts";
+import { TarScanner } from "../../archive/tar/scanner.ts";
 import { spawnStream } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { countsCheck, failedCheck } from "../check.ts";
-import { inspectCopy } from "../sqlite.ts";
+import { inspectCopy } from "../sqlite/sqlite.ts";
 import type { CheckContext } from "../store.ts";
 import { databaseCounts } from "./backup.ts";
 import { fingerprintOf } from "./vault.ts";

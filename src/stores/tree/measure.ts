@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { NamedTask } from "../../core/task.ts";
-import { countLive } from "../sqlite.ts";
+import { countLive } from "../sqlite/sqlite.ts";
 import type { Counts } from "../store.ts";
 import { databaseCounts } from "./backup.ts";
 import { leftOut, type TreeOptions } from "./params.ts";

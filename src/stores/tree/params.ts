@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import type { StoreKind } from "../../model/manifest.ts";
-import { sqliteCompanions } from "../sqlite.ts";
+import { sqliteCompanions } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 
 /** A directory tree that is one store, as a task is told of it. Plain JSON. */

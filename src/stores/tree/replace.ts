@@ -12,8 +12,8 @@ import {
   utimes,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { unpackTar } from "../../archive/pack.ts";
-import type { ReadRequest } from "../../archive/source.ts";
+import type { ReadRequest } from "../../archive/read-archive.ts";
+import { unpackTar } from "../../archive/tar/pack.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";

@@ -1,6 +1,6 @@
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import type { FoundMember } from "../../archive/scanner.ts";
+import type { FoundMember } from "../../archive/tar/scanner.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 
 /** An AES-256 key is 32 bytes; encoded, wrapped or with a header it may be more, but it is no photo. */

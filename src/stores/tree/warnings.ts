@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream, lstatSync } from "node:fs";
 import { join } from "node:path";
-import type { FoundMember, TarSummary } from "../../archive/scanner.ts";
-import type { TarWarnings } from "../../archive/tar.ts";
+import type { TarWarnings } from "../../archive/tar/gnu-tar.ts";
+import type { FoundMember, TarSummary } from "../../archive/tar/scanner.ts";
 import type { TreeOptions } from "./params.ts";
 
 const MAX_LINES = 50;

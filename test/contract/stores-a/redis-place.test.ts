@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component } from "../../../src/model/manifest.ts";
-import { placeRdb } from "../../../src/stores/redis-place.ts";
+import { placeRdb } from "../../../src/stores/redis/place-rdb.ts";
 
 it("an RDB below the volume's root: every directory that is made belongs to the server, which must write there", async () => {
   await using directory = await temporaryDirectory("sk-redis-");

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
-import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite.ts";
+import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite/sqlite.ts";
 import { makeDatabase, startWriter } from "./sqlite-writer.ts";
 
 const sqlite3 = (path: string, sql: string) =>

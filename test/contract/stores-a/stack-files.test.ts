@@ -2,16 +2,16 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/keys.ts";
+import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { ComposeModel, Stack } from "../../../src/model/stack.ts";
 import { readRequest } from "../../../src/stores/reader.ts";
-import { stackUnpack } from "../../../src/stores/stack-files/unpack.ts";
 import {
   backupStackFiles,
   checkStackFiles,
   readStackFiles,
-} from "../../../src/stores/stack-files.ts";
+} from "../../../src/stores/stack-files/stack-files.ts";
+import { stackUnpack } from "../../../src/stores/stack-files/unpack.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
 
 const COMPOSE = `

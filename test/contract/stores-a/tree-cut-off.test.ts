@@ -10,8 +10,8 @@ import {
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Component } from "../../../src/model/manifest.ts";
-import { dataStore } from "../../../src/stores/data.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
+import { dataStore } from "../../../src/stores/tree/store.ts";
 import { cutOff, cutOffEverywhere } from "../support/cut-off.ts";
 import { looksOf, memoryDirectory } from "../support/looks.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";

@@ -15,11 +15,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/keys.ts";
+import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component } from "../../../src/model/manifest.ts";
-import { dataStore } from "../../../src/stores/data.ts";
 import { treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
+import { dataStore } from "../../../src/stores/tree/store.ts";
 import { describeTree, makeOddTree } from "../archive-tree.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
 import { makeDatabase, startWriter } from "./sqlite-writer.ts";

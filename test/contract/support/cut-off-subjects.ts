@@ -6,9 +6,9 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { fsyncFile } from "../../../src/core/temp.ts";
 import { formatManifest, type Manifest, manifestFile } from "../../../src/model/manifest.ts";
 import { type Marks, marked } from "../../../src/model/marks.ts";
+import { createJournal, reopenJournal } from "../../../src/operations/session/journal.ts";
 import { Repository } from "../../../src/repository/repository.ts";
 import { writeComponent } from "../../../src/stores/sink.ts";
-import { createJournal, reopenJournal } from "../../../src/upgrade/journal.ts";
 import { testSpec } from "../journal-spec.ts";
 
 /** What tests cut off that is no task: the same steps in the same order as the commands have them. */

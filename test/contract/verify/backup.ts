@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { writeArchive } from "../../../src/archive/sink.ts";
+import { writeArchive } from "../../../src/archive/write-archive.ts";
 import { type Component, formatManifest, type Manifest } from "../../../src/model/manifest.ts";
-import { dataStore } from "../../../src/stores/data.ts";
-import { volumeStore } from "../../../src/stores/volume.ts";
+import { dataStore } from "../../../src/stores/tree/store.ts";
+import { volumeStore } from "../../../src/stores/tree/volume.ts";
 import { bindMount, contextsOf, dataStoreAt } from "../stores-a/contexts.ts";
 
 /** A backup with two encrypted components in a repository of its own, made by the real stores. */

@@ -4,7 +4,7 @@ import { RefusedError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import type { Result } from "../../../src/model/result.ts";
 import type { RawInputs } from "../../../src/options/files.ts";
-import { parseOptions } from "../../../src/options.ts";
+import { parseOptions } from "../../../src/options/parse.ts";
 
 /** Verifies as the command line does, on a host without an engine. */
 export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Promise<Result> {

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
-import { postgresStore } from "../../../src/stores/postgres.ts";
+import { postgresStore } from "../../../src/stores/postgres/postgres.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";
 import { until } from "../../lab/step.ts";

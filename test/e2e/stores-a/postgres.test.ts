@@ -9,11 +9,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/keys.ts";
+import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import { dropSetAside, listSetAside } from "../../../src/stores/postgres/others.ts";
-import { createPostgresStore, postgresStore } from "../../../src/stores/postgres.ts";
+import { createPostgresStore, postgresStore } from "../../../src/stores/postgres/postgres.ts";
 import type { Counts } from "../../../src/stores/store.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run, tryRun } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 
 /** Takes away everything of a stack: containers, volumes, networks, the project directory and the data. */
 export async function removeAll(stack: LabStack): Promise<void> {

@@ -1,9 +1,9 @@
 import { chmod, mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run } from "../../lab/run.ts";
 import type { Snapshot } from "../../lab/snapshot.ts";
 import { pythonImage } from "../../lab/sophon.ts";
-import type { LabStack } from "../../lab/stack.ts";
 
 /** What of the stack is copied with the commands of the Sophon page. */
 export type PageCommand = "data" | "sql" | "dump" | "qdrant" | "redis";

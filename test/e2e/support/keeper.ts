@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { asDockerUser } from "../../lab/engine-user.ts";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { program } from "../../lab/program.ts";
 import { run } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 import { until } from "../../lab/step.ts";
 
 /** Generous: the machine may be busy with other tests. */

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run, tryRun } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 import { until } from "../../lab/step.ts";
 
 const momentMs = 240_000;

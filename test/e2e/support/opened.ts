@@ -2,10 +2,10 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { startContainer } from "../../lab/container.ts";
 import { storeImages } from "../../lab/images.ts";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import type { LedgerEntry } from "../../lab/ledger.ts";
 import { run, tryRun } from "../../lab/run.ts";
 import { pythonImage, qdrantImage } from "../../lab/sophon.ts";
-import type { LabStack } from "../../lab/stack.ts";
 import { until } from "../../lab/step.ts";
 
 const startMs = 180_000;

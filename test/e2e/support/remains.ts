@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run, tryRun } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 
 /** What only a backup starts inside the stores' containers, apart from their health checks. */
 const programs = /pg_dump|\bpsql\b|redis-cli|rabbitmqctl|sophon-keeper/;

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { expect } from "vitest";
 import { diff } from "../../lab/compare.ts";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run } from "../../lab/run.ts";
 import type { Snapshot } from "../../lab/snapshot.ts";
-import type { LabStack } from "../../lab/stack.ts";
 import { type AgeKey, ageKey, keeper, type startKeeper } from "./keeper.ts";
 
 /** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */

@@ -1,5 +1,5 @@
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 
 /** How one container stands: what a backup must leave as it was. */
 export interface ServiceState {

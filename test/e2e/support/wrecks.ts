@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { LabStack } from "../../lab/lab-stack.ts";
 import { run, tryRun } from "../../lab/run.ts";
-import type { LabStack } from "../../lab/stack.ts";
 import type { WreckKind } from "../../lab/versions.ts";
 
 /** What a newer version and a bad day do through the stores' own servers; the stack runs. */

@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { LabStack, Tier } from "../../lab/lab-stack.ts";
 import type { LedgerEntry } from "../../lab/ledger.ts";
 import { run } from "../../lab/run.ts";
 import { pythonImage } from "../../lab/sophon.ts";
-import type { LabStack, Tier } from "../../lab/stack.ts";
 
 const queues = ["lab.writes.quorum", "lab.writes.classic"];
 const written: Readonly<Record<Tier, readonly string[]>> = {

@@ -1,8 +1,8 @@
 import { appendFileSync } from "node:fs";
 import { runPost } from "../../../src/action/post.ts";
 import { runStep } from "../../../src/action/run.ts";
-import type { Command, Commands } from "../../../src/commands/command.ts";
 import { BackupFailedError, LockedError } from "../../../src/core/errors.ts";
+import type { Command, Commands } from "../../../src/operations/session/command.ts";
 
 // The action's entry with commands that only tell what they were asked, for tests of the face itself.
 

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { runCli, type Terminal } from "../../../src/cli/run.ts";
-import type { Command, Commands } from "../../../src/commands/command.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { BackupFailedError, exitCodeOf, KeeperError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { Masker } from "../../../src/core/secrets.ts";
 import type { ResultName } from "../../../src/model/result.ts";
+import type { Command, Commands } from "../../../src/operations/session/command.ts";
 
 interface Run {
   readonly code: number;

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { FailureClass } from "../../../src/upgrade/log-scan/causes.ts";
-import { type ContainerState, scan } from "../../../src/upgrade/log-scan/scan.ts";
+import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import { type ContainerState, scan } from "../../../src/log-scan/scan.ts";
 
 /** One labelled log; the label is the state at the end of the excerpt. */
 interface Example {

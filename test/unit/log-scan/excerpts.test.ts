@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { FailureClass } from "../../../src/upgrade/log-scan/causes.ts";
-import { type ContainerState, scan } from "../../../src/upgrade/log-scan/scan.ts";
+import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import { type ContainerState, scan } from "../../../src/log-scan/scan.ts";
 
 /**
  * What people cut out of a log: without its head, without its end, through a viewer. One shape each,

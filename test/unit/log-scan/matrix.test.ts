@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { scan } from "../../../src/upgrade/log-scan/scan.ts";
+import { scan } from "../../../src/log-scan/scan.ts";
 import { loggers, viewers } from "./render.ts";
 import { type Scenario, scenarios } from "./scenarios.ts";
 

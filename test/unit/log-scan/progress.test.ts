@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { progress } from "../../../src/upgrade/log-scan/progress.ts";
+import { progress } from "../../../src/log-scan/progress.ts";
 import { defaultConsole, withTimestamps } from "./render.ts";
 import {
   applying,

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { causeOf } from "../../../src/upgrade/log-scan/cause.ts";
-import { CAUSES, CLASS_MEANING } from "../../../src/upgrade/log-scan/causes.ts";
-import { HARMLESS } from "../../../src/upgrade/log-scan/harmless.ts";
-import { RULES } from "../../../src/upgrade/log-scan/rules.ts";
-import { scan } from "../../../src/upgrade/log-scan/scan.ts";
+import { CAUSES, CLASS_MEANING } from "../../../src/log-scan/cause-patterns.ts";
+import { RULES } from "../../../src/log-scan/failure-rules.ts";
+import { causeOf } from "../../../src/log-scan/find-cause.ts";
+import { HARMLESS } from "../../../src/log-scan/ignore-rules.ts";
+import { scan } from "../../../src/log-scan/scan.ts";
 import { defaultConsole } from "./render.ts";
 import { up } from "./vocabulary.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { scanLog } from "../../../src/commands/scan-log.ts";
 import { RefusedError } from "../../../src/core/errors.ts";
-import { scan } from "../../../src/upgrade/log-scan/scan.ts";
+import { scan } from "../../../src/log-scan/scan.ts";
 import { defaultConsole } from "./render.ts";
 import { applying, failed, postgres, unhandled, up } from "./vocabulary.ts";
 

@@ -1,5 +1,5 @@
-import type { FailureClass } from "../../../src/upgrade/log-scan/causes.ts";
-import type { ContainerState } from "../../../src/upgrade/log-scan/scan.ts";
+import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import type { ContainerState } from "../../../src/log-scan/scan.ts";
 import type { Said } from "./render.ts";
 import {
   applying,

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RefusedError } from "../../../src/core/errors.ts";
 import type { RawInputs } from "../../../src/options/files.ts";
 import { type InputName, inputSpec, inputs } from "../../../src/options/inputs.ts";
-import { type Options, optionKey, parseOptions } from "../../../src/options.ts";
+import { type Options, optionKey, parseOptions } from "../../../src/options/parse.ts";
 
 const places = { workingDirectory: "/srv", home: "/home/ada" };
 const recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";

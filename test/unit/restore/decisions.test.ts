@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { refuseOtherBroker } from "../../../src/commands/restore/broker.ts";
-import { byHand } from "../../../src/commands/restore/by-hand.ts";
-import { RestartError, undoFailed } from "../../../src/commands/restore/failure.ts";
-import { refuseOtherStack } from "../../../src/commands/restore/files.ts";
-import { mountOf } from "../../../src/commands/restore/places.ts";
-import { makingsOf } from "../../../src/commands/restore/stack.ts";
-import type { BackedUpStore } from "../../../src/commands/scratch/stores.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import type { ComposeModel, ContainerState, Mount } from "../../../src/model/stack.ts";
+import type { BackedUpStore } from "../../../src/operations/fill/backed-up-store.ts";
+import { refuseOtherBroker } from "../../../src/operations/restore/broker-name.ts";
+import { makingsOf } from "../../../src/operations/restore/current-stack.ts";
+import { RestartError, undoFailed } from "../../../src/operations/restore/errors.ts";
+import { byHand } from "../../../src/operations/restore/manual-commands.ts";
+import { refuseOtherStack } from "../../../src/operations/restore/stack-files.ts";
+import { mountOf } from "../../../src/operations/restore/store-mounts.ts";
 
 const model: ComposeModel = {
   name: "sophon",

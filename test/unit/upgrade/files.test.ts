@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { applyEdits, undoEdits } from "../../../src/commands/upgrade/files.ts";
+import { applyEdits, undoEdits } from "../../../src/operations/live-stack/image-pins.ts";
 
 const [old, pinned] = ["TAG=1.1.0\nDATA=/srv\n", "TAG=1.2.0\nDATA=/srv\n"];
 let directory: string;

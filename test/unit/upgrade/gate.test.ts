@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Gate, type Look, type Seen } from "../../../src/upgrade/gate.ts";
-import { progress } from "../../../src/upgrade/log-scan/progress.ts";
-import { scan } from "../../../src/upgrade/log-scan/scan.ts";
+import { progress } from "../../../src/log-scan/progress.ts";
+import { scan } from "../../../src/log-scan/scan.ts";
+import { Gate, type Look, type Seen } from "../../../src/operations/upgrade/gate.ts";
 
 const rules = { startedMs: 0, healthTimeoutMs: 30_000, soakMs: 10_000 };
 

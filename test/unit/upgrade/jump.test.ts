@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Jump, refuseJump } from "../../../src/upgrade/jump.ts";
+import { type Jump, refuseJump } from "../../../src/operations/upgrade/version-rules.ts";
 
 const of = (kind: Jump["kind"], from?: string, to?: string): Jump => {
   return { kind, service: "store", from, to };

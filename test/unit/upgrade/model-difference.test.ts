@@ -3,7 +3,7 @@ import {
   containerDifferences,
   serviceDifferences,
   withoutSecrets,
-} from "../../../src/upgrade/model-difference.ts";
+} from "../../../src/operations/upgrade/model-difference.ts";
 
 const app = { image: "app:1", environment: { LEVEL: "info" }, ports: [{ target: 80 }] };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { downtime } from "../../../src/upgrade/downtime.ts";
-import { imageEdits } from "../../../src/upgrade/pin.ts";
+import { imageEdits } from "../../../src/operations/live-stack/pin-edits.ts";
+import { downtime } from "../../../src/operations/upgrade/downtime.ts";
 
 const compose = (image: string) => ({
   path: "/p/compose.yml",

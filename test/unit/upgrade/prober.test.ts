@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-import { startProber } from "../../../src/commands/upgrade/prober.ts";
+import { startProber } from "../../../src/operations/upgrade/prober.ts";
 
 /** Slow enough that some probes are always under way. */
 const server = `

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { ContainerState, DiscoveredStore, Mount, Stack } from "../../../src/model/stack.ts";
 import {
   chooseTargets,
   refuseShared,
   refuseUnsafe,
-} from "../../../src/commands/upgrade/targets.ts";
-import type { ContainerState, DiscoveredStore, Mount, Stack } from "../../../src/model/stack.ts";
+} from "../../../src/operations/upgrade/targets.ts";
 
 const mount: Mount = {
   ...{ type: "volume", volume: "p_x", source: "/v/x", target: "/x" },

@@ -1,0 +1,154 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * The layers: what each folder of `src/` may import, beside itself and its own subfolders. From bottom to top; a folder
+ * never imports one that stands below it here. `npm run docs` writes the linter's rules from this table, and the check
+ * fails for a folder without a row.
+ */
+const mayImport: Readonly<Record<string, string>> = {
+  model: "",
+  core: "model",
+  options: "core",
+  helper: "core model",
+  repository: "core model",
+  destinations: "core",
+  report: "core model",
+  "log-scan": "core",
+  "rollback-copy": "core",
+  stack: "core model",
+  "archive/age": "core archive/io",
+  "archive/io": "core archive/age",
+  "archive/zstd": "core archive/io",
+  archive: "core",
+  "archive/tar": "core archive archive/io",
+  stores: "core model archive rollback-copy",
+  "operations/session": "core model options stack repository destinations",
+  "operations/live-stack": "core model options stack",
+  "operations/backup":
+    "core model options stack stores archive repository destinations operations/session operations/live-stack",
+  "operations/fill": "core model options stack stores archive operations/session",
+  "operations/verify":
+    "core model options stack stores archive repository log-scan operations/session operations/fill",
+  "operations/manual":
+    "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
+  "operations/restore":
+    "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup",
+  "operations/upgrade":
+    "core model options stack stores repository log-scan rollback-copy operations/session operations/live-stack operations/backup",
+  commands: "core model options stack stores repository log-scan operations",
+  action: "core model options report destinations version operations/session",
+  cli: "core model options report helper version operations/session",
+  wiring: "core model options stack stores rollback-copy helper operations commands cli",
+  entries: "action wiring",
+};
+
+/** Files directly in `src/` that others may import, and the entries, which nobody imports. */
+const single: Readonly<Record<string, readonly string[]>> = {
+  version: ["version"],
+  entries: ["main", "post", "cli"],
+};
+
+const fences: Readonly<Record<string, { readonly message: string; readonly except: string }>> = {
+  dockerode: { message: "Only src/stack talks to the engine.", except: "stack" },
+  "@actions/core": { message: "Only src/action talks to the runner.", except: "action" },
+  "@actions/artifact": {
+    message: "Only src/destinations talks to the artifact service.",
+    except: "destinations",
+  },
+  "node:child_process": { message: "Only src/core/exec.ts starts programs.", except: "" },
+};
+
+/** The table as people read it, for CONTRIBUTING.md. */
+export function layerTable(): string {
+  const rows = Object.entries(mayImport).map(([folder, allowed]) => {
+    const names = allowed.split(" ").filter((name) => name !== "");
+    return `| ${nameOf(folder)} | ${names.length === 0 ? "nothing" : names.map((name) => `\`${name}\``).join(" ")} |`;
+  });
+  return ["| folder | may import |", "| --- | --- |", ...rows].join("\n");
+}
+
+/** Folders of `src/` that have no row, and rows without a folder. */
+export function layerProblems(root: string): string[] {
+  const top = folders(join(root, "src"));
+  const nested = ["operations"].flatMap((name) =>
+    folders(join(root, "src", name)).map((inner) => `${name}/${inner}`),
+  );
+  const present = [...top.filter((name) => name !== "operations"), ...nested];
+  const rows = Object.keys(mayImport).filter((name) => name !== "entries");
+  return [
+    ...present
+      .filter((name) => !rows.includes(name))
+      .map((name) => `src/${name} has no row in scripts/layers.ts: say what it may import`),
+    ...rows
+      .filter(
+        (name) =>
+          !present.includes(name) && !folders(join(root, "src")).includes(name.split("/")[0] ?? ""),
+      )
+      .map((name) => `scripts/layers.ts has a row for src/${name}, which does not exist`),
+  ];
+}
+
+/** `biome.layers.json`: one override a folder, in an order in which the more special comes last. */
+export function layerLint(): string {
+  const overrides = Object.keys(mayImport).map((folder) => ({
+    includes:
+      folder === "entries"
+        ? ["src/*.ts"]
+        : folder === "core"
+          ? ["src/core/**", "!src/core/exec.ts"]
+          : [`src/${folder}/**`],
+    linter: {
+      rules: {
+        style: {
+          noRestrictedImports: {
+            level: "error",
+            options: { paths: fencedOff(folder), patterns: denied(folder) },
+          },
+        },
+      },
+    },
+  }));
+  return `${JSON.stringify({ overrides }, undefined, 2)}\n`;
+}
+
+function fencedOff(folder: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fences)
+      .filter(([, { except }]) => except !== folder)
+      .map(([name, { message }]) => [name, message]),
+  );
+}
+
+function denied(folder: string): { group: string[]; message: string }[] {
+  const allowed = (mayImport[folder] ?? "").split(" ");
+  const isAllowed = (name: string) =>
+    name === folder ||
+    allowed.some((given) => given === name || name.startsWith(`${given}/`)) ||
+    name.startsWith(`${folder}/`);
+  const names = [...Object.keys(mayImport), ...Object.keys(single)];
+  const group = [...new Set(names)]
+    .filter((name) => !isAllowed(name))
+    .flatMap((name) => globs(name, folder));
+  const message = `${nameOf(folder)} may import only: ${allowed.join(", ") || "nothing"} (scripts/layers.ts).`;
+  return group.length === 0 ? [] : [{ group, message }];
+}
+
+/** How an import of a folder looks from another one: the rooms have names of their own. */
+function globs(name: string, from: string): string[] {
+  const files = single[name];
+  if (files !== undefined) return files.map((file) => `**/${file}.ts`);
+  // Seen from inside `archive/`, its own files are `../name.ts` and cannot be told from others.
+  const inner = name.split("/").at(-1) ?? name;
+  return from.startsWith(`${name}/`) ? [] : [`**/${inner}/**`];
+}
+
+function nameOf(folder: string): string {
+  return folder === "entries" ? "`src/*.ts`" : `\`src/${folder}\``;
+}
+
+function folders(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+}

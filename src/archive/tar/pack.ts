@@ -1,0 +1,238 @@
+import type { Writable } from "node:stream";
+import { ExecError, spawnStream } from "../../core/exec.ts";
+import { BlockPool } from "../io/block-pool.ts";
+import { release } from "../io/byte-reader.ts";
+import { type Intake, openIntake } from "../io/socket-reader.ts";
+import { type ReadRequest, readArchive } from "../read-archive.ts";
+import type { ByteSource } from "../write-archive.ts";
+import {
+  type PackRequest,
+  packArguments,
+  parseTarMessages,
+  TAR_ENVIRONMENT,
+  type TarWarnings,
+  unpackArguments,
+} from "./gnu-tar.ts";
+import { TAR_BLOCK_BYTES } from "./header.ts";
+import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
+
+/** GNU tar's own record: 20 blocks. */
+const RECORD_BYTES = 20 * TAR_BLOCK_BYTES;
+
+/** What a finished tar is known to hold. */
+export interface PackedContent {
+  readonly warnings: TarWarnings;
+  readonly summary: TarSummary;
+}
+
+/** A tar being made: `source` and `done` fit `writeArchive`. */
+export interface PackedTar {
+  readonly source: ByteSource;
+  /** Rejects with {@link ExecError} when tar failed. Settles only when `source` is read. */
+  readonly done: Promise<PackedContent>;
+}
+
+/**
+ * Packs a directory with GNU tar, the one reader that keeps xattrs, ACLs, holes and nanoseconds,
+ * and reads the headers of what it makes in passing.
+ *
+ * Exit 1 (a file changed while it was read) is no failure here but a warning with the path: whether
+ * it matters depends on whose file it is.
+ */
+export function packTar(
+  request: PackRequest & {
+    /** Members whose hash or content is wanted. */
+    readonly wanted?: readonly WantedMember[];
+    readonly listener?: MemberListener;
+    readonly signal?: AbortSignal | undefined;
+  },
+): PackedTar {
+  const pool = new BlockPool();
+  const scanner = new TarScanner(request);
+  const started = startTar(request, pool);
+  const scanned = Promise.withResolvers<void>();
+  const done = started.then(async ({ ended }) => {
+    const warnings = await ended;
+    // Tar has ended before its last blocks are looked at.
+    await scanned.promise;
+    return { warnings, summary: scanner.summary() };
+  });
+  for (const promise of [done, scanned.promise]) promise.catch(() => undefined);
+  return { source: scannedSource({ started, scanner, pool, scanned }), done };
+}
+
+/** A tar that writes into blocks. */
+interface StartedTar {
+  readonly intake: Intake;
+  readonly ended: Promise<TarWarnings>;
+}
+
+async function startTar(
+  request: PackRequest & { readonly signal?: AbortSignal | undefined },
+  pool: BlockPool,
+): Promise<StartedTar> {
+  const lines = new LineCollector();
+  const { intake, outlet } = await openIntake(pool);
+  const child = spawnStream("tar", packArguments(request), {
+    addEnv: TAR_ENVIRONMENT,
+    okCodes: [0, 1],
+    signal: request.signal,
+    onStderr: (text) => lines.add(text),
+    stdout: outlet,
+  });
+  // Tar has its own by now; the end is only seen when nobody else holds one.
+  outlet.destroy();
+  const ended = judged(child.done, lines);
+  ended.catch(() => undefined);
+  return { intake, ended };
+}
+
+/**
+ * Tar's output up to its usual padding. Large writes come with padding of their own size, and a
+ * reader that stops at the end of the archive would break the pipe of whoever still writes it.
+ */
+function scannedSource(job: {
+  readonly started: Promise<StartedTar>;
+  readonly scanner: TarScanner;
+  readonly pool: BlockPool;
+  readonly scanned: PromiseWithResolvers<void>;
+}): ByteSource {
+  const { started, scanner, pool, scanned } = job;
+  return {
+    async *[Symbol.asyncIterator]() {
+      const { intake } = await started;
+      let passed = 0;
+      for await (const block of intake.blocks()) {
+        scanner.update(block);
+        const end = scanner.endOffset;
+        const left = end === undefined ? block.length : roundUp(end, RECORD_BYTES) - passed;
+        const part = block.subarray(0, Math.max(left, 0));
+        passed += part.length;
+        if (part.length > 0) yield part;
+        else pool.give(block);
+      }
+      scanned.resolve();
+    },
+    destroy(error) {
+      scanned.reject(error ?? new Error("the archive was not read to its end"));
+      started.then(
+        ({ intake }) => intake.destroy(error),
+        () => undefined,
+      );
+    },
+    pool,
+  };
+}
+
+function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit;
+}
+
+/**
+ * Unpacks an archive into an existing empty directory: owners, modes, times, links, holes, xattrs
+ * and ACLs as they were packed. With `members`, only those (paths without `./`).
+ *
+ * On any failure what has been unpacked is still there and must be thrown away: a damaged archive
+ * is only known for one at its damage.
+ *
+ * The source is read to its last byte, so that a success says that the whole archive is good.
+ *
+ * @throws as `readArchive` does, and {@link ExecError} when tar fails.
+ */
+export async function unpackTar(
+  request: ReadRequest & {
+    readonly into: string;
+    readonly members?: readonly string[];
+    /** False for a look at what only root could give back as it was: all belongs to this user. */
+    readonly owners?: boolean;
+    /** Added to the environment of tar, so that one that outlives its owner can be found. */
+    readonly mark?: Readonly<Record<string, string>>;
+  },
+): Promise<void> {
+  const lines = new LineCollector();
+  const child = spawnStream("tar", unpackArguments(request.into, request.members, request.owners), {
+    addEnv: { ...TAR_ENVIRONMENT, ...request.mark },
+    pipeInput: true,
+    signal: request.signal,
+    onStderr: (text) => lines.add(text),
+  });
+  const done = judged(child.done, lines);
+  done.catch(() => undefined);
+  child.stdout.resume();
+  try {
+    await feed(readArchive(request), child.stdin, done);
+  } catch (error) {
+    child.kill(0);
+    await done.catch(() => undefined);
+    throw error;
+  }
+  await done;
+}
+
+/** Writes all of a source; what tar does not want any more is still read, and so still checked. */
+async function feed(
+  source: AsyncIterable<Buffer>,
+  stdin: Writable,
+  done: Promise<unknown>,
+): Promise<void> {
+  for await (const chunk of source) {
+    if (stdin.destroyed) await done;
+    else if (!stdin.write(chunk, () => release(chunk))) await drained(stdin);
+  }
+  stdin.end();
+}
+
+function drained(stdin: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      stdin.off("drain", settle).off("close", settle);
+      resolve();
+    };
+    stdin.on("drain", settle).on("close", settle);
+  });
+}
+
+async function judged(
+  done: Promise<{ exitCode: number; stderr: string }>,
+  lines: LineCollector,
+): Promise<TarWarnings> {
+  const { exitCode, stderr } = await done.catch((error: unknown) => {
+    throw plainly(error, lines);
+  });
+  const { warnings, unknown } = parseTarMessages(lines.all());
+  // Exit 0 says that whatever else it mentioned (a time in the future) was harmless.
+  if (exitCode === 0 || unknown.length === 0) return warnings;
+  throw tarError({ exitCode, signal: null, timedOut: false }, unknown, stderr);
+}
+
+/** Without twenty options, and without what tar always says of a socket: how it ended, and its complaints. */
+function plainly(error: unknown, lines: LineCollector): unknown {
+  const ended = error instanceof ExecError && (error.exitCode !== null || error.signal !== null);
+  if (!ended) return error;
+  return tarError(error, parseTarMessages(lines.all()).unknown, "");
+}
+
+function tarError(
+  { exitCode, signal, timedOut }: Pick<ExecError, "exitCode" | "signal" | "timedOut">,
+  complaints: readonly string[],
+  otherwise: string,
+): ExecError {
+  const stderr = complaints.slice(-6).join("\n") || otherwise;
+  return new ExecError({ command: "tar", exitCode, signal, timedOut, stderr, stdout: "" });
+}
+
+/** Whole lines out of pieces of text. */
+class LineCollector {
+  readonly #lines: string[] = [];
+  #rest = "";
+
+  add(text: string): void {
+    const parts = (this.#rest + text).split("\n");
+    this.#rest = parts.pop() ?? "";
+    this.#lines.push(...parts);
+  }
+
+  all(): string[] {
+    return this.#rest === "" ? this.#lines : [...this.#lines, this.#rest];
+  }
+}

@@ -1,0 +1,77 @@
+import { Worker } from "node:worker_threads";
+import { constants } from "node:zlib";
+import { THREADS } from "../io/block-pool.ts";
+
+/** How hard to try: the `zstd` tool's own default. */
+const LEVEL = 3;
+
+/**
+ * The worker's whole program, as text because a bundler would lose a file of its own.
+ *
+ * It compresses in one synchronous call: straight from the shared block, where Node's asynchronous
+ * one copies everything into the compressor first and its result out of two pieces.
+ */
+const PROGRAM = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { zstdCompressSync } = require("node:zlib");
+parentPort.on("message", ({ block, bytes }) => {
+  const input = new Uint8Array(block, 0, bytes);
+  const frame = zstdCompressSync(input, {
+    // Room for a block that does not compress, so that the result is one piece.
+    chunkSize: bytes + (bytes >> 8) + 1024,
+    pledgedSrcSize: bytes,
+    params: workerData,
+  });
+  // Small results lie in Node's shared pool, which cannot be handed over.
+  const own = bytes < 65536 ? new Uint8Array(frame) : frame;
+  const { buffer, byteOffset, byteLength } = own;
+  parentPort.postMessage({ buffer, byteOffset, byteLength }, [buffer]);
+});
+`;
+
+/** Threads that turn blocks of shared memory into zstd frames. */
+export class FramePacker implements AsyncDisposable {
+  readonly #lanes: { worker: Worker; waiting: ((frame: Settled) => void)[] }[];
+  #turn = 0;
+
+  constructor() {
+    this.#lanes = Array.from({ length: THREADS }, () => startLane());
+  }
+
+  /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
+  pack(block: Buffer): Promise<Buffer> {
+    const lane = this.#lanes[this.#turn++ % this.#lanes.length];
+    if (lane === undefined) throw new Error("no thread to compress on");
+    const packed = new Promise<Buffer>((resolve, reject) => {
+      lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
+      lane.worker.postMessage({ block: block.buffer, bytes: block.length });
+    });
+    // Abandoned frames of a failed run have nobody who waits for them.
+    packed.catch(() => undefined);
+    return packed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()));
+  }
+}
+
+type Settled = Buffer | Error;
+
+function startLane(): { worker: Worker; waiting: ((frame: Settled) => void)[] } {
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: LEVEL,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  };
+  const worker = new Worker(PROGRAM, { eval: true, workerData: params, execArgv: [] });
+  const waiting: ((frame: Settled) => void)[] = [];
+  worker.on("message", (frame: { buffer: ArrayBuffer; byteOffset: number; byteLength: number }) => {
+    waiting.shift()?.(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+  });
+  const fail = (error: Error): void => {
+    for (const settle of waiting.splice(0)) settle(error);
+  };
+  worker.on("error", fail);
+  worker.on("exit", () => fail(new Error("a compressing thread ended early")));
+  return { worker, waiting };
+}

@@ -1,0 +1,109 @@
+import { CLASS_MEANING, type FailureClass } from "./cause-patterns.ts";
+import type { Lasts } from "./failure-rules.ts";
+import { causeOf, type FoundCause } from "./find-cause.ts";
+import { saysRetry } from "./migration-wording.ts";
+import type { LogRecord } from "./record.ts";
+import { framesOf } from "./stack-frames.ts";
+
+/** Something in the log that means failure unless a later record undoes it. */
+export interface Finding {
+  readonly rule: string;
+  readonly class: FailureClass | undefined;
+  /** The class follows from where it happened: the record names no cause. */
+  readonly guessed: boolean;
+  readonly lasts: Lasts;
+  readonly service: string;
+  /** One-based line of the record in the log. */
+  readonly line: number;
+  /** The decisive line, shortened, without passwords. */
+  readonly evidence: string;
+  readonly meaning: string;
+  /** The migration that was being applied. */
+  readonly migration: string | undefined;
+  /** It goes away by itself when tried again: no connection yet, a lock. */
+  readonly transient: boolean;
+  /** The record itself says that it will be tried again. */
+  readonly retried: boolean;
+}
+
+/** What the judge knows about a record that it found guilty. */
+export interface Charge {
+  readonly rule: string;
+  readonly lasts: Lasts;
+  readonly meaning: string;
+  readonly class?: FailureClass | undefined;
+  readonly migration?: string | undefined;
+}
+
+/** Makes a finding of a record, with the cause that it names and the line that says so. */
+export function findingOf(record: LogRecord, charge: Charge): Finding {
+  const cause = causeInRecord(record);
+  const dying = charge.lasts === "ended" && charge.migration !== undefined;
+  const { migrator, preparation } = framesOf(record.exception);
+  const migrating = dying || migrator || preparation ? "migration" : undefined;
+  const known = charge.class ?? cause?.class;
+  const kind = known ?? migrating;
+  return {
+    rule: charge.rule,
+    class: kind,
+    guessed: known === undefined,
+    lasts: charge.lasts,
+    service: record.service,
+    line: record.line,
+    evidence: evidenceOf(record, cause),
+    meaning: kind === undefined ? charge.meaning : `${charge.meaning} ${CLASS_MEANING[kind]}`,
+    migration: charge.migration,
+    transient: isTransient(kind),
+    retried: saysRetry(record.message),
+  };
+}
+
+/** The finding with the class and the line of an exception that follows it; undefined if that tells none. */
+export function explained(finding: Finding, record: LogRecord): Finding | undefined {
+  const said = record.form === "raw" ? `${record.exception}\n${record.message}` : record.exception;
+  const cause = causeOf(said);
+  if (cause === undefined) return undefined;
+  return {
+    ...finding,
+    class: cause.class,
+    guessed: false,
+    line: record.line,
+    evidence: evidenceOf(record, cause),
+    meaning: `${finding.meaning} ${CLASS_MEANING[cause.class]}`,
+    transient: isTransient(cause.class),
+  };
+}
+
+function isTransient(kind: FailureClass | undefined): boolean {
+  return kind === "database-connection" || kind === "lock-timeout";
+}
+
+function causeInRecord(record: LogRecord): FoundCause | undefined {
+  // A failed statement names no reason, but its data may hold words that look like one.
+  if (record.kind === "command-failed") return causeOf(record.exception);
+  return causeOf(`${record.exception}\n${record.message}`);
+}
+
+function evidenceOf(record: LogRecord, cause: FoundCause | undefined): string {
+  const text = `${record.exception}\n${record.message}`;
+  if (cause !== undefined) {
+    const from = text.lastIndexOf("\n", cause.index - 1) + 1;
+    const line = clean(text.slice(Math.max(from, cause.index - 200), cause.index + 300));
+    if (line !== "" && !line.startsWith("at ")) return line;
+  }
+  const first = clean(record.exception);
+  const message = clean(record.message);
+  if (first === "" || first.startsWith("at ")) return message === "" ? first : message;
+  return first;
+}
+
+const SECRET =
+  /\b(password|pwd|passwd|secret|token|api[-_]?key)(\s*[=:]\s*)("[^"\n]*"|'[^'\n]*'|[^;,\s"']+)/gi;
+const URL_SECRET = /(:\/\/[^:/\s@]{1,80}:)[^@/\s]{1,200}@/g;
+
+/** One line fit for a report: the first that says something, at most 300 characters, no passwords. */
+export function clean(text: string): string {
+  const line = text.split(/[\r\n]/).find((one) => one.trim() !== "") ?? "";
+  const safe = line.trim().replace(SECRET, "$1$2***").replace(URL_SECRET, "$1***@");
+  return safe.length > 300 ? `${safe.slice(0, 299)}\u2026` : safe;
+}

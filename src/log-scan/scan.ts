@@ -1,0 +1,106 @@
+import type { FailureClass } from "./cause-patterns.ts";
+import { decode } from "./decode.ts";
+import type { Finding } from "./finding.ts";
+import { lastStart } from "./last-start.ts";
+import { compilePatterns, matchesAny } from "./pattern.ts";
+import { type LogRecord, toRecord } from "./record.ts";
+import { Judge, type Standing } from "./start-state.ts";
+import { type ContainerState, conclude } from "./verdict.ts";
+
+export type { ContainerState } from "./verdict.ts";
+
+/** What may be told about the log beside its text. */
+export interface ScanOptions {
+  /** The container's state when the log was read; inferred from the log where absent. */
+  readonly state?: ContainerState;
+  /** Regular expressions: records that match one are left out of the judgement. */
+  readonly allow?: readonly string[];
+  /** Regular expressions: a record of the last start that matches one is a failure. */
+  readonly deny?: readonly string[];
+}
+
+/** What a log proves about the last start that it tells of. */
+export interface LogVerdict {
+  /** `unverifiable`: there is nothing in the log to judge. Never to be read as good. */
+  readonly verdict: "clean" | "failed" | "unverifiable";
+  /** The decisive finding, where the verdict is `failed`. */
+  readonly decisive?: Finding & { readonly class: FailureClass };
+  /** Everything that is held against the last start, the decisive finding included. */
+  readonly findings: readonly Finding[];
+  /** The state that was judged with, given or inferred. */
+  readonly state: ContainerState | undefined;
+  /** The services the log tells of; one empty name where it has no prefixes. */
+  readonly services: readonly string[];
+  /** Records read, and those of them that belong to the last start. */
+  readonly records: number;
+  readonly judged: number;
+}
+
+/**
+ * Judges a container's log, or that of a whole Compose project, by what the last start of every
+ * service left in it. Pure: no clock, no I/O. Time and memory grow linearly with the text.
+ *
+ * @throws RefusedError where `allow` or `deny` holds something that is no regular expression.
+ */
+export function scan(text: string, options: ScanOptions = {}): LogVerdict {
+  const allow = compilePatterns("log-allow", options.allow ?? []);
+  const deny = compilePatterns("log-deny", options.deny ?? []);
+  const records: LogRecord[] = [];
+  decode(text, (event) => {
+    if (!matchesAny(allow, event)) records.push(toRecord(event));
+  });
+  const groups = byService(records);
+  const services: {
+    name: string;
+    standing: Standing;
+    before: () => readonly Finding[];
+    denied: LogRecord[];
+  }[] = [];
+  let judged = 0;
+  for (const [name, own] of groups) {
+    const start = lastStart(own);
+    const last = own.slice(start);
+    judged += last.length;
+    const denied = deny.length === 0 ? [] : last.filter((record) => matchesAny(deny, record));
+    services.push({
+      name,
+      standing: judge(last),
+      before: () => judge(own.slice(0, start)).open,
+      denied,
+    });
+  }
+  const outcome = conclude(services, records, options.state);
+  return { ...outcome, services: [...groups.keys()], records: records.length, judged };
+}
+
+function judge(records: readonly LogRecord[]): Standing {
+  const judging = new Judge();
+  for (const record of records) judging.take(record);
+  return judging.standing();
+}
+
+function byService(records: readonly LogRecord[]): Map<string, LogRecord[]> {
+  const names = new Set<string>();
+  for (const record of records) if (record.kind !== "exit") names.add(record.service);
+  const groups = new Map<string, LogRecord[]>();
+  for (const record of records) {
+    const name = record.kind === "exit" ? ownerOf(record.service, names) : record.service;
+    const list = groups.get(name);
+    if (list === undefined) groups.set(name, [record]);
+    else list.push(record);
+  }
+  return groups;
+}
+
+/** Whose exit it is: Compose may write a line's prefix without the project, and its exit with it. */
+function ownerOf(container: string, names: ReadonlySet<string>): string {
+  if (names.has(container)) return container;
+  // Without prefixes, the log is of one container, whatever it is called.
+  if (names.size === 1 && names.has("")) return "";
+  for (const name of names) {
+    if (name === "") continue;
+    if (/[-_]$/.test(container.slice(0, -name.length)) && container.endsWith(name)) return name;
+    if (/[-_]$/.test(name.slice(0, -container.length)) && name.endsWith(container)) return name;
+  }
+  return container;
+}

@@ -1,0 +1,229 @@
+import { explained, type Finding, findingOf } from "./finding.ts";
+import { saysMigrationSucceeded, saysRetry } from "./migration-wording.ts";
+import type { LogRecord } from "./record.ts";
+import { charge, isExpected } from "./suspicion.ts";
+
+/** Where one service's last start stands at the end of the log. */
+export interface Standing {
+  /** Findings that nothing later undid, in the order of the log. */
+  readonly open: readonly Finding[];
+  /** The application reported that it is up. */
+  readonly started: boolean;
+  /** It said that it is shutting down. */
+  readonly stopping: boolean;
+  /** The last that was heard of the migration lock is that it is waited for. */
+  readonly lockWait: LogRecord | undefined;
+  /** The migration that was begun and of which nothing was heard since. */
+  readonly applying: LogRecord | undefined;
+  /** The last record is a transient failure that will be tried again. */
+  readonly retrying: LogRecord | undefined;
+  /** The last thing that happened is a migration's success. */
+  readonly finished: boolean;
+  readonly exitCode: number | undefined;
+  readonly last: LogRecord | undefined;
+}
+
+/** Follows the records of one start and keeps what is still held against it. */
+export class Judge {
+  #open: Finding[] = [];
+  #started = false;
+  #stopping = false;
+  #lockWait: LogRecord | undefined;
+  #applying: LogRecord | undefined;
+  #retrying: LogRecord | undefined;
+  #finished = false;
+  #retried = false;
+  #startup = false;
+  #exitCode: number | undefined;
+  #last: LogRecord | undefined;
+
+  /** Takes the next record of the start. */
+  take(record: LogRecord): void {
+    const found = charge(record, {
+      started: this.#started,
+      startup: this.#startup,
+      applying: this.#applying?.migration,
+    });
+    if (found !== undefined) {
+      this.#explain(record);
+      this.#open.push(findingOf(record, found));
+      if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
+    }
+    if (found === undefined && (record.exception !== "" || record.form === "raw")) {
+      this.#explain(record);
+    }
+    this.#follow(record);
+    if (record.kind !== "exit") this.#last = record;
+  }
+
+  /** What is held against the start now. */
+  standing(): Standing {
+    return {
+      open: this.#open,
+      started: this.#started,
+      stopping: this.#stopping,
+      lockWait: this.#lockWait,
+      applying: this.#applying,
+      retrying: this.#retrying,
+      finished: this.#finished,
+      exitCode: this.#exitCode,
+      last: this.#last,
+    };
+  }
+
+  #follow(record: LogRecord): void {
+    switch (record.kind) {
+      case "applying":
+        this.#startup = true;
+        this.#migrationGoesOn(record.migration);
+        this.#applying = record;
+        this.#finished = false;
+        return;
+      case "reverting":
+        this.#applying = record;
+        return;
+      case "up-to-date":
+        this.#startup = true;
+        this.#migrationGoesOn(undefined);
+        this.#applying = undefined;
+        this.#finished = true;
+        return;
+      case "lock-wait":
+        this.#startup = true;
+        this.#lockWait = record;
+        return;
+      case "executed":
+        this.#executed(record);
+        return;
+      case "command-failed":
+        this.#startup ||= record.statement === "history-probe" || record.statement === "schema";
+        return;
+      case "connection-error":
+        if (!isExpected(record)) this.#retrying = record;
+        return;
+      case "retrying":
+        this.#retrying = record;
+        this.#retried = true;
+        return;
+      case "started":
+      case "environment":
+        this.#up();
+        return;
+      case "stopping":
+        this.#stopping = true;
+        return;
+      case "exit":
+        this.#exitCode = record.exitCode;
+        return;
+      default:
+        this.#otherRecord(record);
+    }
+  }
+
+  #executed(record: LogRecord): void {
+    this.#retrying = undefined;
+    this.#drop((one) => one.rule === "connection-error");
+    if (record.statement === "lock") {
+      this.#startup = true;
+      const released = /DELETE\b/i.test(record.message);
+      this.#lockWait = released ? undefined : (this.#lockWait ?? record);
+      if (released) this.#finished = true;
+      return;
+    }
+    this.#lockWait = undefined;
+    if (record.statement === "history-probe") this.#startup = true;
+    if (record.statement === "history-write") this.#applying = undefined;
+    // The row says what was meant to be; its transaction may still be rolled back.
+    this.#finished = false;
+  }
+
+  #otherRecord(record: LogRecord): void {
+    if (record.level === "error" || record.level === "fatal" || record.exception !== "") return;
+    const up = SUPERVISED_UP.exec(record.message)?.[1];
+    if (up !== undefined) {
+      this.#drop((one) => isSupervised(one) && one.evidence.includes(`: ${up} `));
+      return;
+    }
+    // EF Core logs a missing database like this before it makes it; a real failure throws, and that shows.
+    if (record.level === "info") this.#drop((one) => one.rule === "connection-error");
+    if (record.form === "postgres") {
+      if (/ready to accept connections/.test(record.message)) this.#storeReady();
+      return;
+    }
+    if (
+      /^(?:\S+ )?\* Ready to accept connections|Ready to accept connections|Server startup complete|ready for connections/.test(
+        record.message,
+      )
+    ) {
+      this.#storeReady();
+    }
+    if (saysMigrationSucceeded(record.message)) {
+      this.#startup = true;
+      this.#applying = undefined;
+      this.#lockWait = undefined;
+      this.#finished = true;
+      this.#drop((one) => one.lasts !== "ended" && undoneByRetry(one, this.#retried));
+      return;
+    }
+    if (/\b(?:start(?:ing|ed)?|migrat\w*|initiali\w*)\b/i.test(record.message))
+      this.#startup = true;
+    if (SOFT_START.test(record.message) && !/migrat|starting|backup/i.test(record.message)) {
+      this.#drop((one) => one.lasts === "started");
+    }
+  }
+
+  /** EF Core applies a migration, or finds none to apply: what stood in the way is gone. */
+  #migrationGoesOn(migration: string | undefined): void {
+    this.#lockWait = undefined;
+    this.#retrying = undefined;
+    this.#drop((one) => {
+      if (one.lasts !== "migration") return one.lasts === "started";
+      const again = migration !== undefined && one.migration === migration;
+      return again || undoneByRetry(one, this.#retried);
+    });
+    this.#retried = false;
+  }
+
+  #up(): void {
+    this.#started = true;
+    this.#startup = true;
+    this.#lockWait = undefined;
+    this.#applying = undefined;
+    this.#retrying = undefined;
+    this.#drop((one) => {
+      if (one.lasts !== "migration") return one.lasts === "started";
+      // "Database not ready, attempt 3 of 10" and then the application is up: the fourth got through.
+      return one.transient && one.retried;
+    });
+  }
+
+  /** A failed statement and a bare sentence tell no reason; the exception that follows them does. */
+  #explain(record: LogRecord): void {
+    const last = this.#open.at(-1);
+    if (last === undefined || !last.guessed) return;
+    const next =
+      last.line === this.#last?.line && (record.form === "raw" || last.class === undefined);
+    if (last.rule !== "failed-command" && !next) return;
+    const told = explained(last, record);
+    if (told !== undefined) this.#open[this.#open.length - 1] = told;
+  }
+
+  #drop(undone: (one: Finding) => boolean): void {
+    if (this.#open.length > 0) this.#open = this.#open.filter((one) => !undone(one));
+  }
+
+  #storeReady(): void {
+    this.#drop((one) => one.lasts === "started");
+  }
+}
+
+const SOFT_START =
+  /\b(?:worker|server|service|application|app|gateway|bot|api|host|dashboard)\b.{0,40}\b(?:started|ready|up and running|running|is listening|listening on|online)\b/i;
+
+const SUPERVISED_UP = /^success: (\S{1,80}) entered RUNNING state/;
+const isSupervised = (one: Finding) => one.rule === "supervised-program-ended";
+
+/** Whether a later success proves that this one was tried again and got through. */
+function undoneByRetry(finding: Finding, retried: boolean): boolean {
+  return finding.transient || finding.retried || retried;
+}

@@ -1,0 +1,207 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { ephemeralIdentity } from "../../archive/age/keys.ts";
+import { verifyArchive } from "../../archive/read-archive.ts";
+import { writeArchive } from "../../archive/write-archive.ts";
+import { BackupFailedError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/format.ts";
+import { fsyncFile } from "../../core/temp.ts";
+import {
+  type Component,
+  formatManifest,
+  type Manifest,
+  manifestFile,
+  manifestSchemaVersion,
+  sealedManifestFile,
+} from "../../model/manifest.ts";
+import { marked } from "../../model/marks.ts";
+import type { DiscoveredStore } from "../../model/stack.ts";
+import { checkChecksums } from "../../repository/checksum.ts";
+import { backupFailed, recipientsOf } from "../../stores/sink.ts";
+import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
+import type { BackupContext, SinkOptions } from "../../stores/store.ts";
+import { storeOf } from "../../stores/stores.ts";
+import type { RestorePointSession } from "./journal.ts";
+import { describeServices, schemaHeads, storeVersions } from "./manifest-facts.ts";
+import { withWritersStopped } from "./writers.ts";
+
+/** References before their targets: a row is copied before the file that it names. */
+const order: readonly DiscoveredStore["kind"][] = [
+  "postgres",
+  "qdrant",
+  "data",
+  "volume",
+  "redis",
+  "rabbitmq",
+];
+
+/** A complete backup. */
+export interface RestorePoint {
+  readonly id: string;
+  readonly path: string;
+  readonly manifest: Manifest;
+  /** Seconds that each component took, by name. */
+  readonly bytes: number;
+}
+
+/**
+ * Takes one restore point of the whole stack: every store in its order, then the manifest, everything
+ * fsynced, read back, and renamed to its final name.
+ *
+ * @throws BackupFailedError naming the store and the cause; the undo stack removes what was written.
+ */
+export async function takeRestorePoint(session: RestorePointSession): Promise<RestorePoint> {
+  const { id, repository, journal, undo, options, dependencies } = session;
+  const createdAt = dependencies.clock.now().toISOString();
+  const ephemeral = options.recipients.length === 0 ? undefined : await ephemeralIdentity();
+  journal.append("copy", "begin", { id });
+  undo.add("remove the unfinished backup", () => repository.discard(id));
+  const directory = await repository.begin(id);
+  const sink: SinkOptions = {
+    directory,
+    recipients: ephemeral === undefined ? [] : [...options.recipients, ephemeral.recipient],
+    passphrase: options.passphrase,
+  };
+  try {
+    const components = await copyStores(session, sink);
+    const manifest = await describe(session, components, createdAt);
+    await dependencies.reporter.group("Seal the backup", async () => {
+      await writeManifest(manifest, sink, dependencies.signal);
+      await readBack(directory, manifest, sink, ephemeral?.identity, dependencies.signal);
+    });
+    const path = await repository.finish(id);
+    const bytes = components.reduce((sum, component) => sum + component.bytes, 0);
+    await mark(session, id);
+    return { id, path, manifest, bytes };
+  } catch (cause) {
+    throw dependencies.signal.aborted ? cause : backupFailed("the backup failed", cause);
+  }
+}
+
+async function copyStores(session: RestorePointSession, sink: SinkOptions): Promise<Component[]> {
+  const { stack, options, dependencies } = session;
+  const { reporter, clock, signal } = dependencies;
+  const context: BackupContext = {
+    containers: session.containers,
+    tasks: session.tasks,
+    ...{ reporter, clock, signal, sink, undo: session.undo },
+    rabbitmqMessages: options.rabbitmqMessages,
+    journal: async (step, data) => {
+      session.journal.append("copy", step as "pause", data as { containers: string[] });
+    },
+  };
+  const stores = stack.stores.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  const all: Component[] = [
+    await reporter.group("Copy the compose files", () => backupStackFiles(stack, context)),
+  ];
+  await withWritersStopped(session, async () => {
+    for (const store of stores) {
+      await reporter.group(`Copy ${store.name} (${store.kind})`, async () => {
+        const components = await copyStore(store, context);
+        for (const { name, bytes, plainBytes, warnings } of components) {
+          reporter.info(`${name}: ${formatBytes(plainBytes)} stored as ${formatBytes(bytes)}`);
+          for (const warning of warnings) reporter.info(`${name}: ${warning}`);
+        }
+        all.push(...components);
+      });
+    }
+  });
+  return all;
+}
+
+async function copyStore(store: DiscoveredStore, context: BackupContext): Promise<Component[]> {
+  try {
+    return await storeOf(store).backup(store, context);
+  } catch (cause) {
+    throw context.signal.aborted ? cause : backupFailed(store.name, cause);
+  }
+}
+
+async function describe(
+  session: RestorePointSession,
+  components: readonly Component[],
+  createdAt: string,
+): Promise<Manifest> {
+  const { id, stack, host, options, dependencies } = session;
+  const broker = stack.stores.find((store) => store.kind === "rabbitmq");
+  const fingerprint = components.find(({ store }) => store === "data")?.details.vaultKeyFingerprint;
+  const excluded = stack.excluded.map((path) => `${path} is excluded and not in this backup`);
+  const recipients = options.recipients.length > 0 || options.passphrase !== undefined;
+  return {
+    schemaVersion: manifestSchemaVersion,
+    id,
+    createdAt,
+    finishedAt: dependencies.clock.now().toISOString(),
+    toolVersion: dependencies.version,
+    host: host.name,
+    project: stack.project,
+    tier: stack.tier,
+    consistency: options.consistency,
+    services: await describeServices(stack, host),
+    storeVersions: storeVersions(components),
+    brokerNodeName: broker?.nodeName ?? null,
+    schemaHeads: schemaHeads(components),
+    vaultKeyFingerprint: typeof fingerprint === "string" ? fingerprint : null,
+    components: [...components],
+    warnings: [...excluded, ...(recipients ? [] : ["not encrypted: it must not leave this host"])],
+  };
+}
+
+async function writeManifest(manifest: Manifest, sink: SinkOptions, signal: AbortSignal) {
+  const text = formatManifest(manifest);
+  const encrypt = recipientsOf(sink);
+  if (encrypt !== undefined) {
+    await writeArchive({
+      source: Readable.from([Buffer.from(text)]),
+      file: join(sink.directory, sealedManifestFile),
+      compress: false,
+      encrypt,
+      signal,
+    });
+  }
+  const path = join(sink.directory, manifestFile);
+  await writeFile(path, text, { mode: 0o600, flag: "wx" });
+  await fsyncFile(path);
+}
+
+/** Reads every byte back from the disk, and opens the sealed manifest as the operator will. */
+async function readBack(
+  directory: string,
+  manifest: Manifest,
+  sink: SinkOptions,
+  identity: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { checks } = await checkChecksums(directory, signal);
+  const failed = checks.find(({ status }) => status !== "pass");
+  if (failed !== undefined) {
+    throw new BackupFailedError(
+      `what was written does not read back: ${failed.component ?? failed.name}: ${failed.detail}`,
+      { hint: "look at the disk of the repository" },
+    );
+  }
+  if (recipientsOf(sink) === undefined) return;
+  const { plainBytes } = await verifyArchive({
+    file: join(directory, sealedManifestFile),
+    compressed: false,
+    decrypt: {
+      ...(identity === undefined ? {} : { identities: [identity] }),
+      ...(sink.passphrase === undefined ? {} : { passphrase: sink.passphrase }),
+    },
+    signal,
+  });
+  if (plainBytes !== Buffer.byteLength(formatManifest(manifest))) {
+    throw new BackupFailedError("the sealed manifest does not read back as it was written");
+  }
+}
+
+async function mark({ repository, dependencies }: RestorePointSession, id: string): Promise<void> {
+  const { manifestSha256 } = await repository.read(id);
+  if (manifestSha256 === undefined) throw new Error(`${id} has no readable manifest`);
+  const at = dependencies.clock.now().toISOString();
+  await repository.mark(
+    id,
+    marked(undefined, manifestSha256, "checksum", at, dependencies.version),
+  );
+}

@@ -1,0 +1,47 @@
+import type { Component, ServiceRecord } from "../../model/manifest.ts";
+import type { Stack } from "../../model/stack.ts";
+import type { Host } from "../session/host.ts";
+
+/** What ran for each service when the backup was made. */
+export async function describeServices(
+  stack: Stack,
+  host: Pick<Host, "repoDigest">,
+): Promise<Record<string, ServiceRecord>> {
+  const services: Record<string, ServiceRecord> = {};
+  for (const container of stack.containers) {
+    const before = services[container.service];
+    services[container.service] = {
+      image: container.imageReference,
+      imageId: container.imageId,
+      repoDigest:
+        before?.repoDigest ?? (await host.repoDigest(container.imageId, container.imageReference)),
+      state: container.state,
+      replicas: (before?.replicas ?? 0) + 1,
+    };
+  }
+  return services;
+}
+
+/** The server version of each service, as its components tell it. */
+export function storeVersions(components: readonly Component[]): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const { service, details } of components) {
+    if (service !== undefined && typeof details.version === "string") {
+      versions[service] = details.version;
+    }
+  }
+  return versions;
+}
+
+/** The last applied migration of each database, as its components tell it. */
+export function schemaHeads(components: readonly Component[]): Record<string, string> {
+  const heads: Record<string, string> = {};
+  for (const { details } of components) {
+    const told = details.schemaHeads;
+    if (typeof told !== "object" || told === null || Array.isArray(told)) continue;
+    for (const [database, head] of Object.entries(told)) {
+      if (typeof head === "string") heads[database] = head;
+    }
+  }
+  return heads;
+}

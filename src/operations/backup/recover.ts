@@ -1,0 +1,81 @@
+import { RefusedError } from "../../core/errors.ts";
+import type { QdrantStore, Stack } from "../../model/stack.ts";
+import { forgetQdrantSnapshots } from "../../stores/qdrant/qdrant.ts";
+import { removeBrokerCopy } from "../../stores/rabbitmq/tasks.ts";
+import type { StoreContext } from "../../stores/store.ts";
+import type { RecoveryContext } from "../session/dependencies.ts";
+import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
+import { backupJournal } from "./journal.ts";
+
+/**
+ * Undoes a backup that was cut off: what was paused or stopped runs again, programs that it started
+ * inside containers are ended, its half copy is gone. Undone newest first; can be run again.
+ */
+export async function recoverBackup(context: RecoveryContext): Promise<void> {
+  const { repository, operation, containers, dependencies } = context;
+  const directory = repository.operations;
+  const { entries } = readJournal(directory, operation.id, backupJournal);
+  const journal = reopenJournal(directory, operation.id, backupJournal, dependencies);
+  for (const entry of entries.toReversed()) await undo(entry, context);
+  for (const { id, state } of (await stackIfWhole(context))?.containers ?? []) {
+    if (state === "running") await containers.endLeftovers(id, operation.id);
+  }
+  journal.close("undone");
+}
+
+/** Undoes one step of a backup; can be repeated. */
+export async function undo(
+  entry: JournalEntry<typeof backupJournal>,
+  context: RecoveryContext,
+): Promise<void> {
+  const { containers, repository, tasks, dependencies } = context;
+  switch (entry.step) {
+    case "begin":
+      return await repository.discard(entry.data.id);
+    case "pause":
+      for (const id of entry.data.containers) await containers.unpause(id);
+      return;
+    case "stop":
+      for (const id of entry.data.containers) await startIfThere(context, id);
+      return;
+    case "broker-copy": {
+      const { copy, mount } = entry.data;
+      const parent = copy.slice(0, copy.lastIndexOf("/"));
+      const mounts = [
+        { path: parent, readOnly: false },
+        { path: mount.source, readOnly: false },
+      ];
+      await tasks.run(removeBrokerCopy, { copy }, { mounts });
+      return;
+    }
+    case "qdrant-snapshots": {
+      const { service, known } = entry.data;
+      const stack = await stackIfWhole(context);
+      const store = stack?.stores.find(
+        (candidate): candidate is QdrantStore =>
+          candidate.kind === "qdrant" && candidate.service === service,
+      );
+      const running = stack?.containers.find(({ id }) => id === store?.containerId)?.state;
+      if (store === undefined || running !== "running") return;
+      const { reporter, clock, signal } = dependencies;
+      const storeContext: StoreContext = { containers, tasks, reporter, clock, signal };
+      await forgetQdrantSnapshots(store, known, storeContext);
+    }
+  }
+}
+
+/** In a stack that a person has taken apart meanwhile there is nothing left inside containers. */
+async function stackIfWhole(context: RecoveryContext): Promise<Stack | undefined> {
+  try {
+    return await context.discover();
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    context.dependencies.reporter.info(`what is inside containers is left: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** A container that a person has removed meanwhile is not brought back. */
+async function startIfThere({ containers }: RecoveryContext, id: string): Promise<void> {
+  if ((await containers.inspect(id)) !== undefined) await containers.start(id);
+}

@@ -1,0 +1,194 @@
+import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { UndoStack } from "../../core/undo.ts";
+import { waitFor } from "../../core/wait.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import type { DiscoveredStore, Mount } from "../../model/stack.ts";
+import type { ServerKind } from "../../stack/server-kind.ts";
+import { failedCheck } from "../../stores/check.ts";
+import { openComponent, type SourceOptions } from "../../stores/reader.ts";
+import { readSchemaHeads, type SchemaHeads } from "../../stores/schema-heads.ts";
+import type { Counts, RestoreContext } from "../../stores/store.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Workbench } from "../session/host.ts";
+import { type BackedUpStore, handlerOf, isPlacedAtRest, storeAt } from "./backed-up-store.ts";
+import { compareCounts } from "./compare.ts";
+
+/** Where stores are restored: their places are empty, and none of their servers runs. */
+export interface FillTarget {
+  /** The empty place of a store. @throws UnverifiableError when it cannot be told. */
+  mountOf(store: BackedUpStore): Promise<Mount>;
+  start(services: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The store of a running server. */
+  server(service: string, kind: ServerKind): Promise<DiscoveredStore | undefined>;
+}
+
+/** What filling the stores of a stack is given. */
+export interface FillRequest {
+  readonly target: FillTarget;
+  readonly stores: readonly BackedUpStore[];
+  /** Written before each step that changes the host; a copy that is thrown away needs none. */
+  readonly journal: RestoreContext["journal"];
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly workbench: Workbench;
+  readonly dependencies: Dependencies;
+}
+
+const readyTimeoutMs = 180_000;
+const lateCountMs = 30_000;
+
+/** What filling the stores did. */
+export interface Filled {
+  readonly servers: readonly string[];
+  /** The stores where they are now. */
+  readonly stores: readonly DiscoveredStore[];
+  readonly checks: readonly Check[];
+}
+
+/**
+ * Restores every store of a backup into its empty place, and compares what is in it with what the backup
+ * recorded, before anything that could write is started.
+ *
+ * @returns the servers that run now, and one check or more a store.
+ */
+export async function fillStores(request: FillRequest): Promise<Filled> {
+  const { stores, dependencies, target } = request;
+  const checks: Check[] = [];
+  const found = new Map<BackedUpStore, DiscoveredStore>();
+  for (const store of stores.filter(isPlacedAtRest)) {
+    checks.push(...(await attempt(store, request, () => placeAtRest(store, request, found))));
+  }
+  const servers = stores.filter(({ kind }) => kind !== "data" && kind !== "volume");
+  const services = servers.flatMap(({ service }) => (service === undefined ? [] : [service]));
+  if (checks.length === 0) {
+    await target.start(services, dependencies.signal);
+    for (const store of servers) {
+      checks.push(...(await attempt(store, request, () => fillServer(store, request, found))));
+    }
+  }
+  for (const store of stores) {
+    const at = found.get(store);
+    if (at === undefined || checks.some(({ component }) => component === store.name)) continue;
+    checks.push(...(await attempt(store, request, () => compare(store, at, request))));
+  }
+  return { servers: services, stores: [...found.values()], checks };
+}
+
+/** What a store cannot do with a component is told as a check; what stops the whole operation is thrown. */
+async function attempt(
+  store: BackedUpStore,
+  { dependencies }: FillRequest,
+  work: () => Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
+  try {
+    return await dependencies.reporter.group(`Restore ${store.name} (${store.kind})`, work);
+  } catch (error) {
+    dependencies.signal.throwIfAborted();
+    const subject = { name: "restore", component: store.name };
+    if (error instanceof KeeperError) return [failedCheck(subject, error)];
+    return [{ ...subject, status: "fail", detail: describeError(error) }];
+  }
+}
+
+/** The schema heads of restored stores. */
+export async function headsOf(
+  stores: readonly DiscoveredStore[],
+  request: FillRequest,
+): Promise<SchemaHeads> {
+  return await readSchemaHeads(stores, contextOf(request));
+}
+
+async function placeAtRest(
+  store: BackedUpStore,
+  request: FillRequest,
+  found: Map<BackedUpStore, DiscoveredStore>,
+): Promise<Check[]> {
+  const at = storeAt(store, await request.target.mountOf(store), request.manifest);
+  if (
+    store.kind === "rabbitmq" &&
+    store.components.every(({ name }) => /-definitions$/.test(name))
+  ) {
+    throw new UnverifiableError("the backup holds the definitions of the broker only");
+  }
+  await handlerOf(store, at).restore(at, store.components, contextOf(request));
+  found.set(store, at);
+  return [];
+}
+
+async function fillServer(
+  store: BackedUpStore,
+  request: FillRequest,
+  found: Map<BackedUpStore, DiscoveredStore>,
+): Promise<Check[]> {
+  const at = await readyServer(store, request);
+  found.set(store, at);
+  if (!isPlacedAtRest(store)) {
+    await handlerOf(store, at).restore(at, store.components, contextOf(request));
+  }
+  return [];
+}
+
+async function compare(
+  store: BackedUpStore,
+  at: DiscoveredStore,
+  request: FillRequest,
+): Promise<Check[]> {
+  const { clock, signal } = request.dependencies;
+  let check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
+  const again = async () => {
+    if (check.status === "pass") return true;
+    check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
+    return undefined;
+  };
+  // A broker that has just been started tells nothing of its quorum queues yet.
+  if (store.kind === "rabbitmq") {
+    await waitFor(again, { clock, timeoutMs: lateCountMs, everyMs: 1_000, signal });
+  }
+  return [check];
+}
+
+/** A server answers its own health check before it is ready for us, and some have none: it is asked what it holds. */
+async function readyServer(store: BackedUpStore, request: FillRequest): Promise<DiscoveredStore> {
+  const { target, dependencies, workbench } = request;
+  const { clock, signal } = dependencies;
+  const kind = store.kind as ServerKind;
+  let last: unknown;
+  const look = async () => {
+    try {
+      const at = await target.server(store.service ?? "", kind);
+      if (at === undefined) throw new Error("its container has gone");
+      if (at.kind === "postgres") {
+        // The server that initialises the first database listens on its socket only.
+        const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
+        await workbench.containers.exec(at.containerId, argv, { signal });
+      }
+      const counts: Counts = await handlerOf(store, at).measure(at, contextOf(request));
+      return counts === undefined ? undefined : at;
+    } catch (error) {
+      signal.throwIfAborted();
+      last = error;
+      return undefined;
+    }
+  };
+  const ready = await waitFor(look, { clock, timeoutMs: readyTimeoutMs, everyMs: 500, signal });
+  if (ready !== undefined) return ready;
+  const problem = `${store.service} did not become ready: ${describeError(last)}`;
+  // One that began empty has seen nothing of the backup yet.
+  throw isPlacedAtRest(store) ? new Error(problem) : new UnverifiableError(problem);
+}
+
+function contextOf(request: FillRequest): RestoreContext {
+  const { source, manifest, workbench, dependencies } = request;
+  const { reporter, clock, signal } = dependencies;
+  return {
+    containers: workbench.containers,
+    tasks: workbench.tasks,
+    ...{ reporter, clock, signal, manifest },
+    ...source,
+    open: async (component) => openComponent(source, component, signal),
+    // Whoever fills undoes as a whole: the places were empty.
+    undo: new UndoStack(),
+    journal: request.journal,
+  };
+}

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { unpackTar } from "../../archive/tar/pack.ts";
+import { UnverifiableError } from "../../core/errors.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import type { Component, Manifest } from "../../model/manifest.ts";
+import { openComponent, readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { FILES } from "../../stores/stack-files/pack.ts";
+import { readStackFiles, type StackFiles } from "../../stores/stack-files/stack-files.ts";
+
+/** The compose model of a backup, and the files it was made from. */
+export interface StackSource extends StackFiles, AsyncDisposable {
+  /** Where each path of the stack's host now lies, by its path there. Gone when this is disposed. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * Unpacks the compose model and its files into a directory of their own.
+ *
+ * @throws UnverifiableError for a backup without them.
+ */
+export async function openStackSource(
+  manifest: Manifest,
+  source: SourceOptions,
+  signal: AbortSignal,
+): Promise<StackSource> {
+  const component = stackComponent(manifest);
+  const directory = await temporaryDirectory("sophon-keeper-stack-");
+  try {
+    const stack = await stackOf(manifest, source, signal);
+    const { compressed, decrypt, file } = readRequest(source, component);
+    const owners = process.geteuid?.() === 0;
+    await unpackTar({ file, compressed, decrypt, into: directory.path, owners, signal });
+    const at = (path: string) => join(directory.path, FILES + path);
+    return {
+      ...stack,
+      files: Object.fromEntries(stack.index.roots.map((path) => [path, at(path)])),
+      [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * The compose model of a backup and the index of its files, without the files themselves.
+ *
+ * @throws UnverifiableError for a backup without them.
+ */
+export async function stackOf(
+  manifest: Manifest,
+  source: SourceOptions,
+  signal: AbortSignal,
+): Promise<StackFiles> {
+  const component = stackComponent(manifest);
+  const open = async () => openComponent(source, component, signal);
+  return await readStackFiles(component, { open });
+}
+
+function stackComponent({ components }: Manifest): Component {
+  const component = components.find(({ store }) => store === "stack");
+  if (component !== undefined) return component;
+  throw new UnverifiableError("the backup holds no compose model to bring a stack up from");
+}

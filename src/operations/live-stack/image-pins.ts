@@ -1,0 +1,236 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import {
+  fsyncDirectorySync,
+  makeDirectorySync,
+  removeFile,
+  replaceFile,
+  replacementOf,
+} from "../../core/durable.ts";
+import { RefusedError } from "../../core/errors.ts";
+import type { ComposeModel } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import { type ComposeProject, createCompose } from "../../stack/compose.ts";
+import type { Engine } from "../../stack/engine.ts";
+import type { Pins } from "./journal-shapes.ts";
+import { imageEdits, type ProjectFile } from "./pin-edits.ts";
+
+type Edit = Pins["edits"][number];
+
+/** What {@link planPins} works with. */
+export interface PinContext {
+  readonly engine: Engine;
+  readonly project: ComposeProject;
+  /** What the files say now. */
+  readonly model: ComposeModel;
+  readonly pin: Options["pin"];
+  /** Where the texts before and after are kept. */
+  readonly work: string;
+  /** Where an override file lies that no plain `docker compose up` reads. */
+  readonly repository: string;
+}
+
+/**
+ * How the project's files come to name these images: nothing where they do already. What is planned was
+ * tried with Compose itself on copies of the files: it changes the images and nothing else.
+ *
+ * @throws RefusedError where the files cannot be edited that way.
+ */
+export async function planPins(
+  context: PinContext,
+  wanted: Readonly<Record<string, string>>,
+  name: string,
+): Promise<Pins> {
+  const { project, model, pin } = context;
+  const services = Object.keys(wanted).filter((s) => model.services[s]?.image !== wanted[s]);
+  if (services.length === 0) return { edits: [], composeFiles: [...project.composeFiles] };
+  makeDirectorySync(context.work, 0o700);
+  if (pin === "file") {
+    const files = await editFiles(context, wanted, services);
+    return { edits: keep(context, files, name), composeFiles: [...project.composeFiles] };
+  }
+  const path = pin === "override" ? overridePath(project) : join(context.repository, "images.yml");
+  const text = `# Written by sophon-keeper: the images that run.\n${JSON.stringify({
+    services: Object.fromEntries(services.map((s) => [s, { image: wanted[s] }])),
+  })}\n`;
+  const others = project.composeFiles.filter((file) => file !== path);
+  return { edits: keep(context, [{ path, text }], name), composeFiles: [...others, path] };
+}
+
+/** Puts the texts of a plan into the files, each at once, durably, and with its owner and mode. */
+export function applyEdits(edits: readonly Edit[]): void {
+  for (const { path, after } of edits) putText(path, readFileSync(after, "utf8"));
+}
+
+/**
+ * Puts the texts of before back, durably, and removes what an edit that was cut off left. Safe to run twice.
+ *
+ * @returns the files that somebody else changed meanwhile, which are left alone.
+ */
+export function undoEdits(edits: readonly Edit[]): string[] {
+  const changed: string[] = [];
+  for (const { path, existed, before, after } of edits) {
+    rmSync(replacementOf(path), { force: true });
+    const now = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+    const was = existed ? readFileSync(before, "utf8") : undefined;
+    if (now === was) continue;
+    const made = readFileSync(after, "utf8");
+    // A text that was written in place may have been cut off.
+    const isOurs = now === undefined || made.startsWith(now) || was?.startsWith(now);
+    if (!isOurs) changed.push(path);
+    else if (was === undefined) removeFile(path);
+    else putText(path, was);
+  }
+  return changed;
+}
+
+async function editFiles(
+  context: PinContext,
+  wanted: Readonly<Record<string, string>>,
+  services: readonly string[],
+): Promise<ProjectFile[]> {
+  const original = projectFiles(context.project);
+  let files = original;
+  let expected = context.model;
+  for (const service of services) {
+    const reference = wanted[service] ?? "";
+    expected = withImage(expected, service, reference);
+    const candidates = imageEdits(files, service, reference).map((edited) =>
+      files.some(({ path }) => path === edited.path)
+        ? files.map((file) => (file.path === edited.path ? edited : file))
+        : [...files, edited],
+    );
+    const right = await firstRight(context, candidates, expected);
+    if (right === undefined) {
+      throw new RefusedError(`the image of ${service} cannot be written into the project's files`, {
+        class: "pin",
+        hint: "Give pin: override for an override file, or write the new image into the file and leave images out.",
+      });
+    }
+    files = right;
+  }
+  return files.filter(
+    (file) => original.find(({ path }) => path === file.path)?.text !== file.text,
+  );
+}
+
+function projectFiles(project: ComposeProject): ProjectFile[] {
+  const envFiles =
+    project.envFiles.length > 0 ? project.envFiles : [join(project.directory, ".env")];
+  return [
+    ...project.composeFiles.map((path) => ({ path, kind: "compose" as const })),
+    ...envFiles.map((path) => ({ path, kind: "env" as const })),
+  ].map((file) => ({
+    ...file,
+    text: existsSync(file.path) ? readFileSync(file.path, "utf8") : "",
+  }));
+}
+
+/** The first of several sets of files of which Compose makes what is expected. */
+async function firstRight(
+  context: PinContext,
+  candidates: readonly (readonly ProjectFile[])[],
+  expected: ComposeModel,
+): Promise<ProjectFile[] | undefined> {
+  for (const files of candidates) {
+    const trial = join(context.work, "trial");
+    rmSync(trial, { recursive: true, force: true });
+    mkdirSync(trial, { recursive: true, mode: 0o700 });
+    const written = files.map(({ path, kind, text }, at) => {
+      const to = join(trial, `${at}-${basename(path)}`);
+      writeFileSync(to, text, { mode: 0o600 });
+      return { kind, to };
+    });
+    const of = (kind: string) => written.filter((one) => one.kind === kind).map(({ to }) => to);
+    const project = { ...context.project, composeFiles: of("compose"), envFiles: of("env") };
+    const model = await createCompose(context.engine, project)
+      .config()
+      .catch(() => undefined);
+    rmSync(trial, { recursive: true, force: true });
+    if (model !== undefined && JSON.stringify(model) === JSON.stringify(expected)) {
+      return [...files];
+    }
+  }
+  return undefined;
+}
+
+function withImage(model: ComposeModel, service: string, image: string): ComposeModel {
+  return JSON.parse(
+    JSON.stringify(model, (key, value: unknown) =>
+      value === model.services[service] && key === service
+        ? { ...(value as object), image }
+        : value,
+    ),
+  ) as ComposeModel;
+}
+
+function keep(
+  { work }: PinContext,
+  files: readonly { readonly path: string; readonly text: string }[],
+  name: string,
+): Edit[] {
+  const edits = files.map(({ path, text }, at) => {
+    const existed = existsSync(path);
+    requireWritable(existed ? path : dirname(path), path);
+    const before = join(work, `${name}-${at}-before`);
+    const after = join(work, `${name}-${at}-after`);
+    writeFileSync(before, existed ? readFileSync(path) : "", { mode: 0o600, flush: true });
+    writeFileSync(after, text, { mode: 0o600, flush: true });
+    return { path, existed, before, after };
+  });
+  // The journal will name them as what brings the files back.
+  fsyncDirectorySync(work);
+  return edits;
+}
+
+/** Found out now, and not when the stack has been stopped for it. */
+function requireWritable(place: string, path: string): void {
+  try {
+    accessSync(place, constants.W_OK);
+  } catch (cause) {
+    throw new RefusedError(`${path} is to name the new image, and this user may not write it`, {
+      cause,
+      class: "pin",
+      hint: "Let the user that runs this write it, or give pin: none.",
+    });
+  }
+}
+
+/** The override file that Compose reads by itself beside a compose file of a default name. */
+function overridePath({ composeFiles, directory }: ComposeProject): string {
+  const [main = ""] = composeFiles;
+  const match = /^((?:docker-)?compose)\.(ya?ml)$/.exec(basename(main));
+  if (match === null || dirname(main) !== directory) {
+    throw new RefusedError(`pin: Compose reads no override file beside ${main} by itself`, {
+      class: "pin",
+      hint: "Give pin: file.",
+    });
+  }
+  const path = join(directory, `${match[1]}.override.${match[2]}`);
+  if (!existsSync(path) || readFileSync(path, "utf8").startsWith("# Written by sophon-keeper")) {
+    return path;
+  }
+  throw new RefusedError(`pin: ${path} is there already and not of this tool`, {
+    class: "pin",
+    hint: "Give pin: file, which edits it in place.",
+  });
+}
+
+/** At once; where this user may not give the new file its owner, in place. */
+function putText(path: string, text: string): void {
+  try {
+    replaceFile(path, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!existsSync(path) || (code !== "EPERM" && code !== "EACCES")) throw error;
+    writeFileSync(path, text, { flush: true });
+  }
+}

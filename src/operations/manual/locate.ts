@@ -1,0 +1,76 @@
+import { RefusedError } from "../../core/errors.ts";
+import type { ContainerState, Mount, Stack } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import { chooseDataPlace } from "../../stack/data-place.ts";
+import { isGateway, sophonProfile } from "../../stack/profile.ts";
+import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
+import type { Workbench } from "../session/host.ts";
+
+const inputs = {
+  postgres: { option: "postgresService", input: "postgres-service" },
+  qdrant: { option: "qdrantService", input: "qdrant-service" },
+  redis: { option: "redisService", input: "redis-service" },
+  rabbitmq: { option: "rabbitmqService", input: "rabbitmq-service" },
+} as const;
+
+/**
+ * The container of the stack's server of a kind, running or not.
+ *
+ * @throws RefusedError when there is none, or there are several.
+ */
+export function serverContainer(
+  stack: Pick<Stack, "project" | "containers">,
+  kind: ServerKind,
+  options: Options,
+): ContainerState {
+  const { option, input } = inputs[kind];
+  const named = options[option];
+  const found = stack.containers.filter((container) =>
+    named === undefined ? kindOfContainer(container) === kind : container.service === named,
+  );
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  const seen = found.length === 0 ? "has no" : "has more than one";
+  throw new RefusedError(`project ${stack.project} ${seen} ${kind} server`, {
+    class: found.length === 0 ? "no-place" : "ambiguous-service",
+    hint: `the file is of a stack that has one; name the service with ${input}`,
+  });
+}
+
+/**
+ * The mount of the data directory, by the containers that are there now; what is in it does not matter.
+ *
+ * @throws RefusedError when it is not clear.
+ */
+export async function dataMount(
+  stack: Pick<Stack, "containers">,
+  options: Options,
+  { tasks }: Pick<Workbench, "tasks">,
+): Promise<Mount> {
+  const ofServers = stack.containers.flatMap((container) =>
+    kindOfContainer(container) === undefined ? [] : container.mounts.map(({ source }) => source),
+  );
+  const places = stack.containers.flatMap(({ service, mounts }) =>
+    mounts
+      .filter(({ type, writable }) => writable && (type === "bind" || type === "volume"))
+      .filter(({ source }) => !ofServers.includes(source))
+      .map((mount) => ({ mount, services: [service] })),
+  );
+  const found = await chooseDataPlace(stack.containers, places, options, { tasks });
+  if (found !== undefined) return { ...found.mount, source: found.path };
+  throw new RefusedError("the stack's data directory is not known", {
+    class: "no-data-dir",
+    hint: "name it with data-dir",
+  });
+}
+
+/** The key file that an archive of the data directory must hold; undefined for none. */
+export function vaultKeyOf(options: Options): string | undefined {
+  const path = options.vaultKey ?? sophonProfile.vaultKey;
+  return path === "none" ? undefined : path;
+}
+
+/** Whether a container is of the application itself. */
+export function isApplication({ service, imageReference }: ContainerState): boolean {
+  return isGateway(sophonProfile, service, imageReference);
+}

@@ -1,0 +1,82 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../../core/clock.ts";
+import type { NamedTask } from "../../core/task.ts";
+import { waitFor } from "../../core/wait.ts";
+import { QdrantClient, type QdrantEndpoint, uploadName } from "../../stores/qdrant/client.ts";
+import { qdrantStore } from "../../stores/qdrant/qdrant.ts";
+import type { Counts, Store } from "../../stores/store.ts";
+import type { Examined } from "./read/read-result.ts";
+
+/** A snapshot to be uploaded, and the collection that it becomes. */
+interface Upload {
+  readonly file: string;
+  readonly collection: string;
+  readonly sha256: string;
+}
+
+const greenTimeoutMs = 10 * 60 * 1000;
+
+/** A snapshot does not tell how many points it holds: that its collection is there is all there is to count. */
+export function snapshotCounts({ snapshot }: Examined): Counts {
+  if (snapshot === undefined) return {};
+  return { [`points in ${snapshot.collection}`]: { min: 0, max: Number.MAX_SAFE_INTEGER } };
+}
+
+/**
+ * Replaces collections by their snapshots; the others stay, and so do the aliases: a snapshot holds none, and
+ * deleting a collection would take its own with it.
+ */
+export const uploadSnapshots: NamedTask<
+  { readonly endpoint: QdrantEndpoint; readonly uploads: readonly Upload[] },
+  null
+> = {
+  name: "hand-made.upload-snapshots",
+  run: async ({ endpoint, uploads }, { signal }) => {
+    const client = new QdrantClient(endpoint, signal);
+    const aliases = await client.aliases();
+    for (const { file, collection, sha256 } of uploads) {
+      if ((await client.collections()).includes(collection)) {
+        await client.deleteCollection(collection);
+      }
+      await client.upload(collection, createReadStream(file), sha256);
+      // The server keeps the uploaded file beside its own snapshots.
+      for (const left of await client.snapshots(collection)) {
+        if (left.name === uploadName(sha256)) await client.deleteSnapshot(collection, left.name);
+      }
+      await client.setAliases(
+        aliases.filter(({ collection_name }) => collection_name === collection),
+      );
+      const look = async () =>
+        (await client.collection(collection)).status === "green" ? true : undefined;
+      const options = { clock: systemClock, timeoutMs: greenTimeoutMs, signal };
+      if ((await waitFor(look, options)) === undefined) {
+        throw new Error(`qdrant: ${collection} did not become green in 10 minutes`);
+      }
+    }
+    return null;
+  },
+};
+
+/** Restores snapshots of collections that were copied out by hand. */
+export const handMadeQdrant: Pick<Store, "restore" | "measure"> = {
+  async restore(found, components, context) {
+    if (found.kind !== "qdrant") throw new Error(`${found.name} is no Qdrant server`);
+    const { port, tls, apiKey } = found;
+    const uploads = components.map(({ file, details }) => ({
+      file: join(context.directory, file),
+      collection: String(details.collection),
+      sha256: String(details.checksum),
+    }));
+    await context.tasks.run(
+      uploadSnapshots,
+      { endpoint: { port, tls, apiKey }, uploads },
+      {
+        mounts: [{ path: context.directory, readOnly: true }],
+        networkOf: found.containerId,
+      },
+      context.signal,
+    );
+  },
+  measure: (found, context) => qdrantStore.measure(found as never, context),
+};

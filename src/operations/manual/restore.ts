@@ -1,0 +1,134 @@
+import { randomBytes } from "node:crypto";
+import { realpath } from "node:fs/promises";
+import { RefusedError } from "../../core/errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Result } from "../../model/result.ts";
+import type { Stack } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import type { LiveRestored } from "../restore/restore-stack.ts";
+import { chosenStores } from "../restore/store-mounts.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import { failureOf, verdictOf } from "../verify/levels.ts";
+import type { HandMadeSet } from "./find-files.ts";
+import { examineSet, summaryOf } from "./read-set.ts";
+import { directoryOf, manifestOf, storesOfSet } from "./stores.ts";
+
+/** What is to be restored, as if it were a backup of ours. */
+export interface HandMadeRestore {
+  readonly stack: Stack;
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly stores: readonly BackedUpStore[];
+}
+
+/** Sets the stack's content aside, restores and starts; what fails puts back what was there. */
+export type RunRestore = (
+  request: HandMadeRestore,
+) => Promise<{ readonly restored: LiveRestored; readonly recovered: readonly string[] }>;
+
+/**
+ * Restores files that were made by hand: read whole first, then each store that they hold is replaced, and nothing else
+ * is touched. `run` is the restore that our own backups have, too.
+ *
+ * @throws RefusedError before anything is touched, and what `run` throws.
+ */
+export async function restoreHandMade(
+  set: HandMadeSet,
+  options: Options,
+  dependencies: HostDependencies,
+  run: RunRestore,
+): Promise<Result> {
+  const { clock, host, reporter } = dependencies;
+  const begun = clock.monotonicMs();
+  const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  const operationId = `restore-${randomBytes(4).toString("hex")}`;
+  const stack = await stackNow(options, dependencies);
+  const examined = await examineSet(set, options, operationId, dependencies);
+  const { checks, unknown } = summaryOf(set, examined);
+  const about = { path: set.path, checks, unknown };
+  const verdict = verdictOf(checks);
+  if (verdict !== "verified") {
+    const reason = { class: verdict, message: failureOf(checks) };
+    return { result: verdict, seconds: seconds(), ...about, reason };
+  }
+  const workbench = await host.workbench(operationId, dependencies);
+  const all = await storesOfSet(examined, { stack, options, host, workbench });
+  const stores = chosenStores(all, options.only);
+  await refuseInside(set, stores);
+  await refuseOtherMajor(stores, stack);
+  if (options.dryRun) {
+    const plan = { project: stack.project, backup: set.path, stores: stores.map(planned) };
+    return { result: "planned", seconds: seconds(), ...about, plan };
+  }
+  const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
+  const manifest = manifestOf(set, stores, stack);
+  const { restored, recovered } = await run({ stack, manifest, source, stores });
+  for (const path of restored.setAside) reporter.info(`kept: ${path}`);
+  return {
+    result: "restored",
+    seconds: seconds(),
+    ...about,
+    checks: [...checks, ...restored.checks],
+    downtimeSeconds: restored.downtimeSeconds,
+    setAside: restored.setAside,
+    recovered,
+    warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
+  };
+}
+
+/** The stack as its containers tell: what they hold may be gone or broken. */
+async function stackNow(options: Options, dependencies: HostDependencies): Promise<Stack> {
+  const stack = await dependencies.host.readStack(options, dependencies);
+  if (stack.containers.length > 0) return stack;
+  throw new RefusedError(`project ${stack.project} has no containers on this host`, {
+    class: "no-container",
+    hint: "a file that was made by hand does not tell of the stack: `docker compose up --no-start`, and restore then",
+  });
+}
+
+/** What lies in a place that is set aside would go away with it. */
+async function refuseInside(set: HandMadeSet, stores: readonly BackedUpStore[]): Promise<void> {
+  for (const { path } of set.files) {
+    const real = await realpath(path);
+    const inside = stores.find(({ mount }) => real.startsWith(`${mount?.source}/`));
+    if (inside === undefined) continue;
+    throw new RefusedError(`${path} lies in ${inside.mount?.source}, which is to be replaced`, {
+      class: "inside",
+      hint: "copy it to another directory, and restore from there",
+    });
+  }
+}
+
+/** The server itself is asked when it runs; its image tells before anything is stopped. */
+async function refuseOtherMajor(
+  stores: readonly BackedUpStore[],
+  { containers }: Stack,
+): Promise<void> {
+  for (const { kind, service, components } of stores) {
+    if (kind !== "postgres") continue;
+    const image = containers.find((container) => container.service === service);
+    const runs = Number.parseInt(image?.environment.PG_MAJOR ?? "", 10);
+    const other = components.find(
+      ({ details: { major } }) => major !== undefined && major !== runs,
+    );
+    if (Number.isNaN(runs) || other === undefined) continue;
+    throw new RefusedError(
+      `${other.name} is of PostgreSQL ${other.details.version}, and ${service} runs ${runs}`,
+      {
+        class: "postgres-major",
+        hint: `start ${service} with an image of PostgreSQL ${other.details.major} on an empty volume and restore into that; a move to another major version is an upgrade of its own`,
+      },
+    );
+  }
+}
+
+function planned({ name, kind, mount, components, isPart }: BackedUpStore) {
+  const whole = mount?.volume ?? mount?.source;
+  const part = components.map(({ details }) => details.database ?? details.collection).join(", ");
+  return {
+    ...{ name, kind, replaces: isPart === true ? `${part} in ${whole}` : whole },
+    by: components.map(({ file }) => file),
+  };
+}

@@ -1,0 +1,226 @@
+import { accessSync, constants, existsSync, lstatSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
+import { RefusedError } from "../../core/errors.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { ComposeModel } from "../../model/stack.ts";
+import { createCompose } from "../../stack/compose.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { inspectImage, keepImage } from "../../stack/images.ts";
+import { composeLabels } from "../../stack/labels.ts";
+import { hasVolume, projectParts } from "../../stack/parts.ts";
+import { applyEdits, planPins } from "../live-stack/image-pins.ts";
+import { type Makings, type StackNow, scaleOf, withNeeds } from "./current-stack.ts";
+import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
+
+/** What making containers is given. */
+export interface Making {
+  readonly session: RestoreSession;
+  readonly stack: StackNow;
+  readonly manifest: Manifest;
+  readonly makings: Makings;
+  /** By service, a name by which the engine has the backup's image. */
+  readonly images: Readonly<Record<string, string>>;
+}
+
+/** How the files are to name the images of the backup. */
+export interface MakingPlan {
+  readonly pins: JournalledPins;
+  /** What Compose makes of the files as they are. */
+  readonly model: ComposeModel;
+}
+
+/**
+ * Finds out how the project's files come to name the backup's images, and refuses what could not be undone. Changes
+ * nothing.
+ *
+ * @throws RefusedError.
+ */
+export async function planMaking(making: Making): Promise<MakingPlan> {
+  const { session, stack, makings, images } = making;
+  const { repository, id, options } = session;
+  const engine = await session.host.engine();
+  const project = projectOf(stack);
+  const model = await createCompose(engine, project).config();
+  await refuseUnlike(engine, making, model);
+  const work = repository.work("restores", id);
+  const context = {
+    ...{ engine, project, model, work },
+    ...{ pin: options.pin, repository: repository.path },
+  };
+  const wanted = [...makings.create, ...makings.replace];
+  const to = Object.fromEntries(wanted.map((name) => [name, images[name] ?? ""]));
+  const from = Object.fromEntries(
+    stack.containers
+      .filter(({ service }) => makings.replace.includes(service))
+      .map(({ service, imageReference }) => [service, imageReference]),
+  );
+  const forward = await planPins(context, to, "new");
+  const backward = await planPins(context, from, "old");
+  for (const { path } of forward.edits) requireWritable(path);
+  return { model, pins: { forward, backward, work } };
+}
+
+/** The part of a stack that chooses Compose's files. */
+export function projectOf(stack: StackNow): JournalledCreation["project"] {
+  return {
+    project: stack.project,
+    directory: stack.directory,
+    composeFiles: [...stack.composeFiles],
+    envFiles: [...stack.envFiles],
+    profiles: [...stack.profiles],
+  };
+}
+
+/**
+ * Has Compose make the containers that are missing and those that are of another image, from files that name the
+ * backup's images; starts nothing. What ran is stopped already.
+ *
+ * @throws Error when what was made is not of the backup's images.
+ */
+export async function makeContainers(
+  making: Making,
+  { pins, model }: MakingPlan,
+): Promise<JournalledCreation> {
+  const { session, stack, makings, manifest } = making;
+  const { journal, dependencies } = session;
+  const engine = await session.host.engine();
+  await keepRunningImages(making, engine);
+  journal.append("restore", "pin", pins);
+  applyEdits(pins.forward.edits);
+  const services = [...makings.create, ...makings.replace];
+  const created = await creationOf(stack, model, services, engine);
+  journal.append("restore", "create", created);
+  const project = { ...created.project, composeFiles: pins.forward.composeFiles };
+  const recorded = makings.create.map((name) => [name, manifest.services[name]?.replicas ?? 1]);
+  const scale = { ...created.scale, ...Object.fromEntries(recorded) };
+  const compose = createCompose(engine, project);
+  // With what they depend on, which is as the files say: without it the definition would be another one.
+  await compose.up({ services, noStart: true, scale }, dependencies.signal);
+  await requireOwnImages(engine, making, services);
+  return created;
+}
+
+/** Nobody prunes the images of before while they may be needed again. */
+async function keepRunningImages({ session, stack, makings }: Making, engine: Engine) {
+  const images = new Map(
+    stack.containers
+      .filter(({ service }) => makings.replace.includes(service))
+      .map(({ service, imageId }) => [service, { id: imageId, service }]),
+  );
+  if (images.size === 0) return;
+  session.journal.append("restore", "keep", { images: [...images.values()] });
+  for (const image of images.values()) {
+    await keepImage(engine, image, { id: session.id, project: stack.project });
+  }
+}
+
+async function creationOf(
+  stack: StackNow,
+  model: ComposeModel,
+  services: readonly string[],
+  engine: Engine,
+): Promise<JournalledCreation> {
+  const { volumes, networks } = await projectParts(engine, stack.project);
+  const there = new Set(volumes);
+  for (const volume of Object.values(model.volumes ?? {})) {
+    const name = volume?.name;
+    if (typeof name === "string" && (await hasVolume(engine, name))) there.add(name);
+  }
+  return {
+    project: projectOf(stack),
+    services: [...services],
+    containers: stack.containers.map(({ id, name, service }) => ({ id, name, service })),
+    volumes: [...there],
+    networks: [...networks],
+    directories: missingDirectories(model),
+    scale: scaleOf(stack.containers, withNeeds(model, services)),
+  };
+}
+
+/** What the engine will make for bind mounts, with all that is missing above, outermost first. */
+function missingDirectories({ services }: ComposeModel): string[] {
+  const missing = new Set<string>();
+  for (const { volumes } of Object.values(services)) {
+    for (const { type, source = "" } of volumes ?? []) {
+      if (type !== "bind" || !isAbsolute(source)) continue;
+      for (let at = source; isMissing(at); at = dirname(at)) missing.add(at);
+    }
+  }
+  return [...missing].toSorted((a, b) => a.length - b.length);
+}
+
+async function requireOwnImages(engine: Engine, { manifest, stack }: Making, services: string[]) {
+  const now = (await projectContainers(engine, stack.project)).map(({ state }) => state);
+  for (const service of services) {
+    const own = now.filter((one) => one.service === service);
+    const imageId = manifest.services[service]?.imageId;
+    if (own.length > 0 && own.every((one) => one.imageId === imageId)) continue;
+    throw new Error(`the new container of ${service} is not of the backup's image`);
+  }
+}
+
+/** What may not be looked at counts as there. */
+function isMissing(path: string): boolean {
+  try {
+    lstatSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT";
+  }
+}
+
+/**
+ * What is made anew must have been as the files say, images apart: on the way back the files make it again. The
+ * services below it must be as the files say, too: Compose would change them on the way.
+ */
+async function refuseUnlike(engine: Engine, making: Making, model: ComposeModel): Promise<void> {
+  const { stack, makings } = making;
+  const concerned = withNeeds(model, [...makings.create, ...makings.replace]);
+  const own = stack.containers.filter(({ service }) => concerned.includes(service));
+  if (own.length === 0) return;
+  await using trial = await temporaryDirectory("sophon-keeper-");
+  const override = join(trial.path, "images.yml");
+  const images = own.map(({ service, imageReference }) => [service, { image: imageReference }]);
+  await writeFile(override, JSON.stringify({ services: Object.fromEntries(images) }));
+  const hashes = await createCompose(engine, projectOf(stack)).hashes([override]);
+  for (const { service, labels, imageId, mounts } of own) {
+    const isReplaced = makings.replace.includes(service);
+    const named = isReplaced ? undefined : await inspectImage(engine, imageOf(model, service));
+    const wouldChange = !isReplaced && named?.id !== imageId;
+    if (labels[composeLabels.configHash] !== hashes.get(service) || wouldChange) {
+      throw new RefusedError(`service ${service} does not run as the files say`, {
+        class: "changed-files",
+        hint: `docker compose -p ${stack.project} up --no-start, so that it does, and restore then`,
+      });
+    }
+    const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
+    if (!isReplaced || anonymous === undefined) continue;
+    throw new RefusedError(
+      `service ${service} runs another image than the backup is of, and keeps ${anonymous.target} on a volume without a name`,
+      {
+        class: "anonymous-volume",
+        hint: "a new container would get another one: give it a named volume in the compose file, or give keep-images",
+      },
+    );
+  }
+}
+
+function imageOf({ services }: ComposeModel, service: string): string {
+  return services[service]?.image ?? "";
+}
+
+function requireWritable(path: string): void {
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+    accessSync(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw new RefusedError(`${path} must name the backup's images and cannot be written`, {
+      class: "pin",
+      hint: "run as its owner or as root",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import type { Manifest } from "../../model/manifest.ts";
+import type { Options } from "../../options/parse.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import { makingsOf, type StackNow } from "./current-stack.ts";
+import { findImages } from "./images.ts";
+import { lookAtFiles } from "./stack-files.ts";
+import { requireFits } from "./store-compatibility.ts";
+import { mountOf } from "./store-mounts.ts";
+
+/** What a dry run looks at. */
+export interface PlannedRequest {
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly files: StackFiles;
+  readonly stack: StackNow;
+  readonly stores: readonly BackedUpStore[];
+}
+
+/** What a restore would do: which stores replace what, and which files, images and containers come from the backup. */
+export async function planned(
+  { manifest, source, files, stack, stores }: PlannedRequest,
+  options: Options,
+  { host, signal, ...dependencies }: HostDependencies,
+): Promise<Readonly<Record<string, unknown>>> {
+  const makings = makingsOf(manifest, stack, stores, options);
+  const isComplete = makings.create.length === 0 && makings.replace.length === 0;
+  const { tasks, containers } = await host.workbench("dry-run", { ...dependencies, signal });
+  const asked = { stack, stores, makings, host, tasks, containers };
+  await requireFits(asked, { ...dependencies, signal });
+  const given = { manifest, source, files, moved: stack.moved, tasks, signal };
+  const looked = stack.filesFromBackup && !isComplete ? await lookAtFiles(given) : [];
+  const images = await findImages(await host.engine(), manifest.services);
+  return {
+    project: stack.project,
+    backup: manifest.id,
+    stores: stores.map((store) => plannedStore(store, stack, isComplete)),
+    files: looked.map(({ path, status }) => ({ path, status })),
+    create: makings.create,
+    replace: makings.replace,
+    pull: Object.keys(images).filter((name) => images[name] === undefined),
+  };
+}
+
+function plannedStore(store: BackedUpStore, stack: StackNow, isComplete: boolean) {
+  const about = {
+    name: store.name,
+    kind: store.kind,
+    by: store.components.map(({ file }) => file),
+  };
+  try {
+    const mount = mountOf(store, stack.model, stack.containers);
+    return { ...about, replaces: mount.volume ?? mount.source };
+  } catch (error) {
+    if (isComplete) throw error;
+    return { ...about, replaces: "nothing: it is made with its containers" };
+  }
+}

@@ -1,0 +1,131 @@
+import { mkdir, readdir, statfs } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { RefusedError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/format.ts";
+import type { Component, Manifest } from "../../model/manifest.ts";
+import type { Check, Result } from "../../model/result.ts";
+import type { Options } from "../../options/parse.ts";
+import { readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { type ExtractParams, extractComponents } from "../../stores/tree/extract.ts";
+import { storesOf } from "../fill/backed-up-store.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import { chosenStores } from "./store-mounts.ts";
+
+/** File systems need some room for themselves. */
+const spareBytes = 16 * 2 ** 20;
+
+/**
+ * The directory that `target` names.
+ *
+ * @throws RefusedError for a word that is no path, and for a directory that is not empty.
+ */
+export async function targetDirectory(target: string): Promise<string> {
+  if (!target.includes("/") && !target.startsWith(".")) {
+    throw new RefusedError(`target is "${target}"`, {
+      class: "input",
+      hint: `write live, or the path of a new directory, such as ./${target}`,
+    });
+  }
+  const directory = resolve(target);
+  const names = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return [];
+    throw new RefusedError(`target: ${directory} is no directory that this user may read`, {
+      class: "input",
+      cause,
+    });
+  });
+  if (names.length === 0) return directory;
+  throw new RefusedError(`target: ${directory} is not empty`, {
+    class: "target-not-empty",
+    hint: "nothing is ever overwritten there: give a new directory",
+  });
+}
+
+/**
+ * Puts the components of a backup into a directory of their own as plain files. Touches nothing of any stack, and
+ * reads every byte: damage leaves the directory as it was.
+ */
+export async function restoreInto(
+  directory: string,
+  { manifest, source }: { readonly manifest: Manifest; readonly source: SourceOptions },
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<Pick<Result, "checks"> & { readonly target: string; readonly entries: string[] }> {
+  const { reporter, signal } = dependencies;
+  const components = chosenComponents(manifest, options);
+  const extractions = components.map((component) => {
+    const name = plainName(component);
+    const isTree = name.endsWith(".tar");
+    const archive = readRequest(source, component);
+    return { archive, name: isTree ? name.slice(0, -".tar".length) : name, isTree };
+  });
+  await requireRoom(directory, components);
+  await mkdir(dirname(directory), { recursive: true });
+  await reporter.group(`Restore into ${directory}`, () =>
+    extract({ into: directory, extractions }, source, dependencies),
+  );
+  signal.throwIfAborted();
+  const checks = components.map(({ name, counts }): Check => {
+    const detail = Object.keys(counts).length === 0 ? "read whole" : "read whole, as recorded";
+    return { name: "restored", component: name, status: "pass", detail };
+  });
+  return { target: directory, entries: extractions.map(({ name }) => name), checks };
+}
+
+/** What a dry run says of it. */
+export function plannedInto(directory: string, manifest: Manifest, options: Options) {
+  const entries = chosenComponents(manifest, options).map((component) => ({
+    component: component.name,
+    to: plainName(component).replace(/\.tar$/, "/"),
+    bytes: component.plainBytes,
+  }));
+  return { target: directory, backup: manifest.id, entries };
+}
+
+function chosenComponents(manifest: Manifest, { only }: Options): readonly Component[] {
+  if (only.length === 0) return manifest.components;
+  return chosenStores(storesOf(manifest), only).flatMap(({ components }) => components);
+}
+
+/** The file's name without what is taken off: encryption and compression. */
+function plainName({ file, encryption, compression }: Component): string {
+  const open = encryption === "age" ? file.replace(/\.age$/, "") : file;
+  return compression === "none" ? open : open.replace(/\.(zst|gz)$/, "");
+}
+
+/** Owners are only given back as root; as anyone else in a helper container, which needs an engine. */
+async function extract(
+  params: ExtractParams,
+  source: SourceOptions,
+  dependencies: HostDependencies,
+): Promise<void> {
+  const { host, reporter, signal } = dependencies;
+  if (process.geteuid?.() === 0) {
+    await extractComponents.run(params, { reporter, signal });
+    return;
+  }
+  const { tasks } = await host.workbench("restore", dependencies);
+  const mounts = [
+    { path: dirname(params.into), readOnly: false },
+    { path: source.directory, readOnly: true },
+  ];
+  await tasks.run(extractComponents, params, { mounts }, signal);
+}
+
+async function requireRoom(directory: string, components: readonly Component[]): Promise<void> {
+  const needed = components.reduce((sum, { plainBytes }) => sum + plainBytes, spareBytes);
+  const { bavail, bsize } = await statfs(await standing(directory));
+  if (bavail * bsize >= needed) return;
+  throw new RefusedError(
+    `target: ${directory} needs about ${formatBytes(needed)}, and ${formatBytes(bavail * bsize)} are free`,
+    { class: "no-space", hint: "free some space, or give a directory on another disk" },
+  );
+}
+
+async function standing(path: string): Promise<string> {
+  const there = await statfs(path).then(
+    () => true,
+    () => false,
+  );
+  return there || dirname(path) === path ? path : await standing(dirname(path));
+}

@@ -1,0 +1,171 @@
+import type { Manifest } from "../../model/manifest.ts";
+import type { ContainerState, Mount } from "../../model/stack.ts";
+import { createCompose } from "../../stack/compose.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
+import { startOrder } from "../backup/writers.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import { refuseOtherBroker } from "./broker-name.ts";
+import { makeContainers, planMaking, projectOf } from "./containers.ts";
+import { makingsOf, type StackNow } from "./current-stack.ts";
+import { requireRoom } from "./disk-space.ts";
+import { refuseClashes } from "./host-conflicts.ts";
+import type { RestoreSession, StoppedContainer } from "./journal.ts";
+import { putFiles, refuseOtherStack } from "./stack-files.ts";
+import { requireFits } from "./store-compatibility.ts";
+import { mountOf, type PlacedStore } from "./store-mounts.ts";
+
+/** What a restore of a stack is given. */
+export interface PrepareRequest {
+  readonly session: RestoreSession;
+  readonly stack: StackNow;
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  /** Undefined where the stack's own files stay as they are, whatever they are. */
+  readonly files: StackFiles | undefined;
+  readonly stores: readonly BackedUpStore[];
+  readonly images: Readonly<Record<string, string>>;
+  /** Throws a RefusedError for places that must not be replaced. */
+  readonly refusePlaces: (stores: readonly PlacedStore[]) => Promise<void>;
+}
+
+/** A stack that is ready to be filled: its containers are there, of the right images, and none of them runs. */
+export interface Prepared {
+  /** Dependencies first. */
+  readonly containers: readonly PreparedContainer[];
+  readonly stores: readonly PlacedStore[];
+  /** Whether a place was not there before, so that nothing of it is worth keeping. */
+  readonly isNew: (mount: Mount) => boolean;
+}
+
+/** A container to be started again, or for the first time. */
+export interface PreparedContainer extends StoppedContainer {
+  /** It was made just now, and nothing of its service was there before. */
+  readonly isNew: boolean;
+}
+
+const stopTimeoutSeconds = 120;
+
+/**
+ * Puts back the files of the stack where there are none, stops what runs, and has Compose make the containers that are
+ * missing or of another image. Each step is journalled before it is done.
+ *
+ * @throws RefusedError, with the stack still running, for what could not be undone.
+ */
+export async function prepare(request: PrepareRequest): Promise<Prepared> {
+  const { session, stack, manifest, stores, refusePlaces } = request;
+  const { reporter } = session.dependencies;
+  const makings = makingsOf(manifest, stack, stores, session.options);
+  const isComplete = makings.create.length === 0 && makings.replace.length === 0;
+  const { host, tasks, containers: programs, dependencies } = session;
+  const asked = { stack, stores, makings, host, tasks, containers: programs };
+  await requireFits(asked, dependencies);
+  if (!isComplete) await placeFiles(request);
+  const making = { session, stack, manifest, makings, images: request.images };
+  const plan = isComplete ? undefined : await planMaking(making);
+  const engine = await session.host.engine();
+  const model = plan?.model ?? stack.model;
+  refuseOtherBroker({ stores, stack, makings, model });
+  await refuseClashes({ engine, stack, manifest, makings, model });
+  const placedNow = stores.filter((store) => isComplete || hasMount(store, stack));
+  const there = placed(placedNow, stack, stack.containers);
+  await refusePlaces(there);
+  await requireRoom(session, there);
+  const before = await reporter.group("Stop the stack", () => stopAll(session));
+  const created =
+    plan === undefined
+      ? undefined
+      : await reporter.group("Make the containers", () => makeContainers(making, plan));
+  const containers = created === undefined ? before : await madeContainers(session, stack, before);
+  const now = await currentContainers(request);
+  const all = placed(stores, stack, now);
+  if (created !== undefined) {
+    await refusePlaces(all);
+    await requireRoom(session, all);
+  }
+  await session.repository.refuseInside(all.map(({ mount }) => mount.source));
+  const knownBefore = new Set(before.map(({ service }) => service));
+  return {
+    containers: containers.map((one) => ({ ...one, isNew: !knownBefore.has(one.service) })),
+    stores: all,
+    isNew: ({ volume, source }) =>
+      created !== undefined &&
+      (volume === undefined
+        ? created.directories.includes(source)
+        : !created.volumes.includes(volume)),
+  };
+}
+
+/** On a bare host the files of the stack come from the backup; those that are there must make the same stack. */
+async function placeFiles(request: PrepareRequest): Promise<void> {
+  const { session, stack, manifest, source, files } = request;
+  if (!stack.filesFromBackup || files === undefined) return;
+  const { reporter, signal } = session.dependencies;
+  await reporter.group("Put the files of the stack back", async () => {
+    const { moved } = stack;
+    const given = { manifest, source, files, moved, tasks: session.tasks, signal };
+    const differing = await putFiles(given, session);
+    const engine = await session.host.engine();
+    const now = await createCompose(engine, projectOf(stack)).config();
+    refuseOtherStack(now, files.model, stack, differing);
+    for (const path of differing) {
+      reporter.warning(`${path} is not as in the backup, and was left as it is`);
+    }
+  });
+}
+
+function hasMount(store: BackedUpStore, stack: StackNow): boolean {
+  try {
+    mountOf(store, stack.model, stack.containers);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function placed(
+  stores: readonly BackedUpStore[],
+  { model }: StackNow,
+  containers: readonly ContainerState[],
+): PlacedStore[] {
+  return stores.map((store) => ({ store, mount: mountOf(store, model, containers) }));
+}
+
+async function currentContainers({ session, stack }: PrepareRequest): Promise<ContainerState[]> {
+  const engine = await session.host.engine();
+  return (await projectContainers(engine, stack.project)).map(({ state }) => state);
+}
+
+async function stopAll(session: RestoreSession): Promise<StoppedContainer[]> {
+  const { stack, journal, containers } = session;
+  const all = startOrder(stack, stack.containers).map(described);
+  journal.append("restore", "stop", { containers: all });
+  // An engine that is restarted now must not revive what is being replaced.
+  for (const { id } of all) await containers.setRestartPolicy(id, "no");
+  for (const { id } of all) await containers.unpause(id);
+  for (const { id } of all.toReversed()) await containers.stop(id, stopTimeoutSeconds);
+  return all;
+}
+
+/** The containers as they are now; one that was made anew runs again where the one before did. */
+async function madeContainers(
+  session: RestoreSession,
+  stack: StackNow,
+  before: readonly StoppedContainer[],
+): Promise<StoppedContainer[]> {
+  const engine = await session.host.engine();
+  const now = (await projectContainers(engine, stack.project)).map(({ state }) => state);
+  const all = startOrder(stack, now).map((container) => {
+    const old = before.find(({ name }) => name === container.name);
+    return old === undefined ? described(container) : { ...old, id: container.id };
+  });
+  for (const { id } of all) await session.containers.setRestartPolicy(id, "no");
+  return all;
+}
+
+function described(container: ContainerState): StoppedContainer {
+  const { id, name, service, restartPolicy, state, health } = container;
+  const ran = state === "running" || state === "paused" || state === "restarting";
+  return { id, name, service, restartPolicy, ran, healthy: health === "healthy" };
+}

@@ -1,0 +1,47 @@
+import { RefusedError } from "../../core/errors.ts";
+import type { Stack } from "../../model/stack.ts";
+import type { ServerKind } from "../../stack/server-kind.ts";
+import { storeOfKind } from "../../stores/stores.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host, Workbench } from "../session/host.ts";
+import type { Makings } from "./current-stack.ts";
+
+/** What is asked whether it can take a backup. */
+export interface FitsRequest extends Workbench {
+  readonly host: Pick<Host, "serverOf">;
+  readonly stack: Pick<Stack, "containers" | "model">;
+  readonly stores: readonly BackedUpStore[];
+  readonly makings: Makings;
+}
+
+/** A server that is too ill to answer is just why there is a restore. */
+const answerTimeoutMs = 20_000;
+
+/**
+ * Asks the servers that run and stay what they are, and refuses what they could not take. One that does not run or
+ * answer is found out when it is filled.
+ *
+ * @throws RefusedError with the way out.
+ */
+export async function requireFits(request: FitsRequest, dependencies: Dependencies): Promise<void> {
+  const { stack, stores, makings, host, tasks, containers } = request;
+  const { reporter, clock } = dependencies;
+  for (const store of stores) {
+    const fits = store.handler ?? storeOfKind(store.kind);
+    const container = stack.containers.find(({ service }) => service === store.service);
+    const stays = container?.state === "running" && !makings.replace.includes(container.service);
+    if (fits?.requireFit === undefined || container === undefined || !stays) continue;
+    const signal = AbortSignal.any([dependencies.signal, AbortSignal.timeout(answerTimeoutMs)]);
+    const context = { containers, tasks, reporter, clock, signal };
+    const kind = store.kind as ServerKind;
+    const at = await host.serverOf(container.id, kind, stack.model).catch(() => undefined);
+    if (at === undefined) continue;
+    try {
+      await fits.requireFit(at, store.components, context);
+    } catch (error) {
+      dependencies.signal.throwIfAborted();
+      if (error instanceof RefusedError) throw error;
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import { dirname } from "node:path";
+import type { z } from "zod";
+import type { Clock } from "../../core/clock.ts";
+import { describeError } from "../../core/errors.ts";
+import type { Reporter } from "../../core/reporter.ts";
+import type { TaskPlace } from "../../core/task.ts";
+import { waitFor } from "../../core/wait.ts";
+import type { ContainerState } from "../../model/stack.ts";
+import { createCompose } from "../../stack/compose.ts";
+import { removeContainer } from "../../stack/containers.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { releaseImages } from "../../stack/images.ts";
+import { removeNewParts } from "../../stack/parts.ts";
+import { stackRemove } from "../../stores/stack-files/unpack.ts";
+import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
+import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
+import type { RecoveryContext } from "../session/dependencies.ts";
+import type { Workbench } from "../session/host.ts";
+import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
+import { RestartError, undoFailed } from "./errors.ts";
+import {
+  type JournalledCreation,
+  type JournalledPins,
+  type JournalledReplacement,
+  type restoreJournal,
+  type restoreSteps,
+  type StoppedContainer,
+  restoreJournal as spec,
+} from "./journal.ts";
+import type { LeftToDo, PlaceAside } from "./manual-commands.ts";
+import { standing } from "./stack-files.ts";
+
+const stopTimeoutSeconds = 120;
+/**
+ * For what was started on content that is taken away again: a program that is still starting, as process 1, is deaf
+ * to the stop signal until it has asked for it, and nothing of its own is lost with it.
+ */
+const startingTimeoutSeconds = 10;
+const healthTimeoutMs = 300_000;
+const removalMs = 60_000;
+
+type Entry = JournalEntry<typeof restoreJournal>;
+
+/** What putting a stack back needs. */
+export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
+  readonly clock: Clock;
+  readonly reporter: Reporter;
+  readonly engine: Engine;
+  /** The operation that is undone. */
+  readonly id: string;
+  readonly project: string;
+  /** The run was killed: what the restored stack holds may have been written to since, and is kept. */
+  readonly wasKilled?: boolean;
+};
+
+/**
+ * Puts back what a restore set aside, takes away what it made, and starts exactly what ran before it, by what its journal
+ * says. Can be run again after a kill of its own.
+ *
+ * @throws Error when a container is gone or does not come up as it was before.
+ */
+export async function undoRestore(entries: readonly Entry[], context: UndoContext): Promise<void> {
+  const { containers, tasks, engine } = context;
+  const before = dataOf(entries, "stop")?.containers ?? [];
+  const created = dataOf(entries, "create");
+  const pinned = dataOf(entries, "pin");
+  const files = dataOf(entries, "files");
+  const now = created === undefined ? before : await present(context);
+  const isReplaced = entries.some(({ step }) => step === "set-aside");
+  for (const { id } of now.toReversed()) {
+    const isStarting = (await containers.inspect(id))?.health === "starting";
+    const seconds = isReplaced && isStarting ? startingTimeoutSeconds : stopTimeoutSeconds;
+    await containers.stop(id, seconds);
+  }
+  await putBackTrees(entries, context);
+  if (created !== undefined) await removeMade(created, context);
+  if (pinned !== undefined) forgetPins(pinned, context);
+  if (created !== undefined) await makeAgain(created, pinned, context);
+  if (files !== undefined) {
+    const { paths, directories, mounts } = files;
+    const place = { mounts: mounts.map((path) => ({ path, readOnly: false })) };
+    await tasks.run(stackRemove, { paths, directories }, place);
+  }
+  try {
+    await startAgain(before, context);
+  } catch (cause) {
+    throw new RestartError(describeError(cause), { cause });
+  }
+  await forgetImages(entries, engine, context.id);
+}
+
+/** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
+export async function leftToDo(
+  entries: readonly Entry[],
+  { tasks, project, reporter }: Pick<UndoContext, "tasks" | "project" | "reporter">,
+): Promise<LeftToDo> {
+  const asides: PlaceAside[] = [];
+  for (const entry of entries) {
+    if (entry.step !== "set-aside") continue;
+    const { target, stamp, place } = entry.data;
+    const look = () => tasks.run(treeAside, { target, stamp }, placeOf(place));
+    // Without an engine there may be no helper; what this process sees itself is better than nothing.
+    const { signal } = new AbortController();
+    const found = await look().catch(() => treeAside.run({ target, stamp }, { reporter, signal }));
+    asides.push({ ...found, replacement: entry.data });
+  }
+  return { project, asides, created: dataOf(entries, "create"), pinned: dataOf(entries, "pin") };
+}
+
+async function putBackTrees(entries: readonly Entry[], context: UndoContext): Promise<void> {
+  const mayHoldWork = context.wasKilled === true && dataOf(entries, "start") !== undefined;
+  const targets = new Set<string>();
+  for (const entry of entries.toReversed()) {
+    if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
+    const { target, stamp, place } = entry.data;
+    // Under the newest lies only what was emptied for it.
+    const keepsReplaced = mayHoldWork && !targets.has(target);
+    targets.add(target);
+    const params = { target, stamp, keepsReplaced };
+    const { kept } = await context.tasks.run(treePutBack, params, placeOf(place));
+    if (kept !== null) context.reporter.warning(`what the restored stack held is kept in ${kept}`);
+  }
+}
+
+/** Undoes what a killed restore could not undo itself, or finishes what had passed its checks. */
+export async function recoverRestore(context: RecoveryContext): Promise<void> {
+  const { repository, operation, containers, tasks, dependencies, host, project } = context;
+  const { clock, reporter } = dependencies;
+  const { entries } = readJournal(repository.operations, operation.id, spec);
+  const journal = reopenJournal(repository.operations, operation.id, spec, dependencies);
+  const engine = await host.engine();
+  const { id } = operation;
+  if (dataOf(entries, "restored") !== undefined) {
+    await finishRestore(entries, { tasks, engine, id });
+    return journal.close("done");
+  }
+  const back = { containers, tasks, clock, reporter, engine, id, project, wasKilled: true };
+  try {
+    await undoRestore(entries, back);
+  } catch (error) {
+    journal[Symbol.dispose]();
+    if (dependencies.signal.aborted) throw error;
+    const left = await leftToDo(entries, back);
+    throw undoFailed({ ...left, cause: undefined, error, repository: repository.path });
+  }
+  journal.close("undone");
+}
+
+/** After the checks: removes what was emptied just before it was replaced, and what was kept for the way back. */
+export async function finishRestore(
+  entries: readonly Entry[],
+  { tasks, engine, id }: Pick<UndoContext, "tasks" | "engine" | "id">,
+): Promise<void> {
+  for (const { target, stamp, place } of dataOf(entries, "restored")?.discard ?? []) {
+    await tasks.run(treeDiscard, { target, stamp }, placeOf(place));
+  }
+  await forgetImages(entries, engine, id);
+}
+
+/**
+ * Lets go of the images that a restore kept for its way back. The texts of edited files go when its journal has ended:
+ * until then the way back may be gone once more.
+ */
+async function forgetImages(
+  entries: readonly Entry[],
+  engine: Engine,
+  operationId: string,
+): Promise<void> {
+  if (dataOf(entries, "keep") !== undefined) await releaseImages(engine, operationId);
+}
+
+function dataOf<Step extends keyof typeof restoreSteps>(
+  entries: readonly Entry[],
+  step: Step,
+): z.output<(typeof restoreSteps)[Step]> | undefined {
+  const found = entries.find((entry) => entry.step === step);
+  return found?.data as z.output<(typeof restoreSteps)[Step]> | undefined;
+}
+
+async function present({ engine, project }: UndoContext): Promise<ContainerState[]> {
+  return (await projectContainers(engine, project)).map(({ state }) => state);
+}
+
+/** Compose, or the engine on its behalf, may still be about to make one: looked at until none is left. */
+async function removeMade(created: JournalledCreation, context: UndoContext): Promise<void> {
+  const { engine, clock, tasks } = context;
+  const before = new Set(created.containers.map(({ id }) => id));
+  const round = async () => {
+    const added = (await present(context)).filter(({ id }) => !before.has(id));
+    for (const { id } of added) await removeContainer(engine, id, { volumes: false });
+    return added.length === 0 ? true : undefined;
+  };
+  if ((await waitFor(round, { clock, timeoutMs: removalMs })) === undefined) {
+    throw new Error("containers that the restore made come back again and again");
+  }
+  await removeNewParts(engine, context.project, created);
+  const { directories } = created;
+  if (directories.length === 0) return;
+  const above = [...new Set(directories.map((path) => standing(dirname(path))))];
+  const place = { mounts: above.map((path) => ({ path, readOnly: false })) };
+  await tasks.run(stackRemove, { paths: [], directories }, place);
+}
+
+function forgetPins({ forward, backward }: JournalledPins, { reporter }: UndoContext): void {
+  // Of a way back that was cut off while the old containers were made.
+  undoEdits(backward.edits);
+  for (const path of undoEdits(forward.edits)) {
+    reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
+  }
+}
+
+/** Makes the containers that were replaced as they were, from files that name their images for as long as it takes. */
+async function makeAgain(
+  created: JournalledCreation,
+  pinned: JournalledPins | undefined,
+  context: UndoContext,
+): Promise<void> {
+  const there = new Set((await present(context)).map(({ name }) => name));
+  const missing = created.containers.filter(({ name }) => !there.has(name));
+  if (missing.length === 0) return;
+  const backward = pinned?.backward ?? { edits: [], composeFiles: created.project.composeFiles };
+  applyEdits(backward.edits);
+  const project = { ...created.project, composeFiles: backward.composeFiles };
+  const services = [...new Set(missing.map(({ service }) => service))];
+  const compose = createCompose(context.engine, project);
+  await compose.up({ services, noStart: true, scale: created.scale });
+  undoEdits(backward.edits);
+  const now = new Set((await present(context)).map(({ name }) => name));
+  const gone = missing.find(({ name }) => !now.has(name));
+  if (gone !== undefined) throw new Error(`container ${gone.name} could not be made again`);
+}
+
+/** Starts what ran, dependencies first, each waited for where it was healthy; restart policies last. */
+async function startAgain(
+  before: readonly StoppedContainer[],
+  context: UndoContext,
+): Promise<void> {
+  const { containers, clock, reporter } = context;
+  const current = before.length === 0 ? [] : await present(context);
+  const idOf = ({ id, name }: StoppedContainer) =>
+    current.find((one) => one.name === name)?.id ?? id;
+  for (const one of before.filter(({ ran }) => ran)) {
+    const { service, healthy } = one;
+    const id = idOf(one);
+    await containers.start(id);
+    const look = async () => {
+      const now = await containers.inspect(id);
+      if (now?.state !== "running") throw new Error(`${service} ended after it was started again`);
+      return !healthy || now.health === "healthy" ? true : undefined;
+    };
+    const options = { clock, timeoutMs: healthTimeoutMs, everyMs: 300 };
+    if ((await waitFor(look, options)) === undefined) {
+      throw new Error(`${service} was healthy before and is not now`);
+    }
+    reporter.info(`${service} runs again`);
+  }
+  for (const one of before) await containers.setRestartPolicy(idOf(one), one.restartPolicy);
+}
+
+/** The place of a journalled task. */
+export function placeOf(place: JournalledReplacement["place"]): TaskPlace {
+  return {
+    mounts: place.mounts.map(({ path, readOnly, volume }) => ({
+      ...{ path, readOnly },
+      ...(volume === undefined ? {} : { volume }),
+    })),
+  };
+}

@@ -1,0 +1,151 @@
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { readArchive } from "../../archive/read-archive.ts";
+import { DamagedError, describeError, RefusedError, UnverifiableError } from "../../core/errors.ts";
+import { run } from "../../core/exec.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import { isBackupId } from "../../model/backup-id.ts";
+import {
+  type Manifest,
+  manifestFile,
+  parseManifest,
+  sealedManifestFile,
+} from "../../model/manifest.ts";
+import type { Options } from "../../options/parse.ts";
+import { Repository } from "../../repository/repository.ts";
+import type { Dependencies } from "../session/command.ts";
+import { repositoryPath } from "../session/repository-path.ts";
+
+type FileDependencies = Pick<Dependencies, "destinations" | "reporter" | "signal">;
+
+/**
+ * The same options with a backup that lies in the repository: one that is a single sealed file (`ID.tar`, as it was
+ * uploaded), or `artifact`, is unpacked there first. Every other is left alone.
+ *
+ * @throws RefusedError for a file that is none, UnverifiableError where no key opens it.
+ */
+export async function withUnpacked(
+  options: Options,
+  dependencies: FileDependencies,
+): Promise<Options> {
+  const { backup } = options;
+  if (backup === "artifact") {
+    await using temporary = await temporaryDirectory("sophon-keeper-download-");
+    const file = await download(options, temporary.path, dependencies);
+    return await unpacked(file, options, dependencies);
+  }
+  if (/\.zip$/i.test(backup)) {
+    throw new RefusedError(`backup: ${backup} is a zip file`, {
+      class: "no-backup",
+      hint: "unzip it, and give the .tar that is in it",
+    });
+  }
+  if (!/\.tar$/.test(backup)) return options;
+  const file = resolve(backup);
+  const isFile = await stat(file).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+  return isFile ? await unpacked(file, options, dependencies) : options;
+}
+
+async function download(
+  { artifactName }: Options,
+  into: string,
+  { destinations, reporter, signal }: FileDependencies,
+): Promise<string> {
+  const service = destinations.artifact;
+  if (service === undefined) {
+    throw new RefusedError("backup is artifact, which there is only in a step of the action", {
+      class: "no-artifacts",
+      hint: "download it (gh run download), and give the path of the .tar",
+    });
+  }
+  service.refuseUnready();
+  return await reporter.group("Fetch the artifact", () =>
+    service.fetch(artifactName, into, { reporter, signal }),
+  );
+}
+
+async function unpacked(
+  file: string,
+  options: Options,
+  { reporter, signal }: FileDependencies,
+): Promise<Options> {
+  const { text, manifest } = await readManifest(file, options, signal);
+  const repository = new Repository(repositoryPath(options, manifest.project));
+  const { id } = manifest;
+  const found = { ...options, repository: repository.path, backup: id };
+  await repository.create();
+  const isThere = (await repository.list()).some((one) => one.id === id);
+  if (isThere) {
+    reporter.info(`${id} is in ${repository.path} already`);
+    return found;
+  }
+  await reporter.group(`Unpack ${id} into ${repository.path}`, async () => {
+    await repository.discard(id);
+    const directory = await repository.begin(id);
+    try {
+      const names = [sealedManifestFile, ...manifest.components.map((one) => one.file)];
+      const inner = join(directory, ".unpacking");
+      await mkdir(inner, { mode: 0o700 });
+      const how = ["--extract", "--no-same-owner", `--file=${file}`, `--directory=${inner}`];
+      await run("tar", [...how, "--no-wildcards", "--", ...names], { signal });
+      for (const name of names) await rename(join(inner, name), join(directory, name));
+      await run("rmdir", [inner]);
+      await writeFile(join(directory, manifestFile), text, { mode: 0o600 });
+      await run("sync", ["--file-system", directory], { signal });
+      await repository.finish(id);
+    } catch (error) {
+      await repository.discard(id);
+      signal.throwIfAborted();
+      throw new RefusedError(`backup: ${file} does not hold all that its manifest names`, {
+        class: "no-backup",
+        cause: error,
+        evidence: describeError(error),
+      });
+    }
+  });
+  return found;
+}
+
+/** The plain manifest never left the host: it is the sealed one, opened. */
+async function readManifest(
+  file: string,
+  { identity, passphrase }: Options,
+  signal: AbortSignal,
+): Promise<{ readonly text: Buffer; readonly manifest: Manifest }> {
+  if (identity.length === 0 && passphrase === undefined) {
+    throw new UnverifiableError(`backup: ${file} is encrypted`, {
+      class: "no-identity",
+      hint: "give identity (or passphrase) to read it",
+    });
+  }
+  await using temporary = await temporaryDirectory("sophon-keeper-manifest-");
+  const how = ["--extract", "--no-same-owner", `--file=${file}`, `--directory=${temporary.path}`];
+  await run("tar", [...how, "--no-wildcards", "--", sealedManifestFile], { signal }).catch(
+    (cause: unknown) => {
+      signal.throwIfAborted();
+      throw new RefusedError(`backup: ${file} is not the sealed file of a backup`, {
+        class: "no-backup",
+        hint: "give an id, latest, the directory that holds manifest.json, or an ID.tar as it was uploaded",
+        cause,
+      });
+    },
+  );
+  const chunks: Buffer[] = [];
+  const sealed = readArchive({
+    file: join(temporary.path, sealedManifestFile),
+    compressed: false,
+    decrypt: { identities: identity, ...(passphrase === undefined ? {} : { passphrase }) },
+    signal,
+  });
+  for await (const chunk of sealed) chunks.push(Buffer.from(chunk));
+  const text = Buffer.concat(chunks);
+  const manifest = parseManifest(text.toString("utf8"));
+  // Both become part of paths, and whoever has a public key can seal anything.
+  if (isBackupId(manifest.id) && !/[/\0]/.test(manifest.id) && /^[\w-]+$/.test(manifest.project)) {
+    return { text, manifest };
+  }
+  throw new DamagedError(`backup: ${file}: its manifest has no proper id`);
+}

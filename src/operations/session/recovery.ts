@@ -1,0 +1,61 @@
+import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { Recoveries, RecoveryContext } from "./dependencies.ts";
+import { listUnfinished, reopenJournal, type UnfinishedOperation } from "./journal.ts";
+
+/** The recovery of an operation whose every step is whole, or is undone by the clean-up of partial directories. */
+export async function forget(context: RecoveryContext): Promise<void> {
+  const { repository, operation, dependencies } = context;
+  const spec = { operation: operation.operation, phases: [], steps: {} };
+  reopenJournal(repository.operations, operation.id, spec, dependencies).close("undone");
+}
+
+/**
+ * Finishes or undoes what earlier runs of this stack left. The caller holds the lock, so that none of
+ * them is alive.
+ *
+ * @returns the ids of the operations, oldest first.
+ * @throws KeeperError (exit 7) when one cannot be recovered; it stays unfinished then.
+ */
+export async function recoverUnfinished(
+  repository: Repository,
+  recoveries: Recoveries,
+  given: Omit<RecoveryContext, "operation" | "repository">,
+): Promise<string[]> {
+  const { containers, dependencies } = given;
+  const recovered: string[] = [];
+  for (const operation of listUnfinished(repository.operations)) {
+    const recovery = recoveries[operation.operation];
+    if (recovery === undefined) throw unknown(operation);
+    const title = `Recover the unfinished ${operation.operation} ${operation.id}`;
+    await dependencies.reporter.group(title, async () => {
+      try {
+        await containers.removeLeftovers(operation.id);
+        await recovery({ ...given, operation, repository });
+      } catch (error) {
+        if (dependencies.signal.aborted || error instanceof KeeperError) throw error;
+        throw new KeeperError(
+          exitCodes.needsPerson,
+          "rollback-failed",
+          `${operation.id} could not be recovered: ${describeError(error)}`,
+          { cause: error, hint: "mend what it names and run `sophon-keeper recover` again" },
+        );
+      }
+    });
+    recovered.push(operation.id);
+  }
+  // A partial directory without a journal: the run was killed before its first line.
+  for (const id of await repository.partials()) await repository.discard(id);
+  // Nothing is unfinished now that could need the texts of edited files.
+  await repository.forgetWork();
+  return recovered;
+}
+
+function unknown(operation: UnfinishedOperation): KeeperError {
+  return new KeeperError(
+    exitCodes.needsPerson,
+    "rollback-failed",
+    `${operation.id} is an unfinished ${operation.operation}, which this version cannot recover`,
+    { hint: "run `recover` with the version that began it" },
+  );
+}

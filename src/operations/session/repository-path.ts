@@ -1,0 +1,11 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Options } from "../../options/parse.ts";
+
+/** The repository of a stack: the one given, else `/var/lib/sophon-keeper/<project>` for root and `~/.local/share/...` for others. */
+export function repositoryPath(options: Pick<Options, "repository">, project: string): string {
+  if (options.repository !== undefined) return options.repository;
+  return process.geteuid?.() === 0
+    ? join("/var/lib/sophon-keeper", project)
+    : join(homedir(), ".local/share/sophon-keeper", project);
+}

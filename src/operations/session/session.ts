@@ -1,0 +1,205 @@
+import { randomBytes } from "node:crypto";
+import { access, constants } from "node:fs/promises";
+import {
+  CancelledError,
+  describeError,
+  exitCodes,
+  KeeperError,
+  RefusedError,
+} from "../../core/errors.ts";
+import { UndoStack } from "../../core/undo.ts";
+import { backupId } from "../../model/backup-id.ts";
+import type { Stack } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import { Repository } from "../../repository/repository.ts";
+import { engineAnswers } from "../../stack/engine.ts";
+import type { Dependencies } from "./command.ts";
+import type { HostDependencies, Recoveries, RecoveryContext } from "./dependencies.ts";
+import type { DeadOwner, HeldLock, Host, Workbench } from "./host.ts";
+import { createJournal, type Journal, type JournalSpec } from "./journal.ts";
+import { recoverUnfinished } from "./recovery.ts";
+import { repositoryPath } from "./repository-path.ts";
+
+/** One operation under way: it holds the stack's lock and writes its journal. */
+export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked {
+  readonly stack: Stack;
+  readonly options: Options;
+  readonly dependencies: Dependencies;
+  readonly host: Host;
+  readonly journal: Journal<Spec>;
+  readonly undo: UndoStack;
+}
+
+/** What a run that holds the stack's lock works with before anything is known of the stack itself. */
+export interface Locked extends Workbench {
+  readonly id: string;
+  readonly project: string;
+  readonly repository: Repository;
+  /** The ids of earlier operations that were finished or undone first. */
+  readonly recovered: readonly string[];
+}
+
+/**
+ * Takes the stack's lock, and finishes or undoes what earlier runs left, before anything is asked of the stack:
+ * what was left half way may be just what keeps discovery from understanding it.
+ */
+export async function withLock<T>(
+  operation: string,
+  options: Options,
+  dependencies: HostDependencies,
+  work: (locked: Locked) => Promise<T>,
+): Promise<T> {
+  const { host, clock } = dependencies;
+  const project = await host.project(options, dependencies);
+  const repository = new Repository(repositoryPath(options, project));
+  await repository.create();
+  const id = backupId(project, clock.now(), randomBytes(2).toString("hex"));
+  const wish = {
+    ...{ project, operation, operationId: id },
+    repository: repository.path,
+    timeoutMs: options.lockTimeoutMs,
+  };
+  const lock = await host.lock(wish, dependencies);
+  try {
+    const workbench = await host.workbench(id, dependencies);
+    const discover = () => host.discover(options, dependencies);
+    const given = { ...workbench, project, host, discover, dependencies };
+    const recovered = await recoverAll(lock, repository, dependencies.recoveries, given);
+    return await work({ ...workbench, id, project, repository, recovered });
+  } finally {
+    // Never instead of what failed before it: a lock whose owner is gone is taken over by the next run.
+    await lock.release().catch((error: unknown) => {
+      dependencies.reporter.warning(`the lock could not be given back: ${describeError(error)}`);
+    });
+  }
+}
+
+/**
+ * Runs an operation that may change the host: under the lock (see {@link withLock}), discovers the stack, opens the
+ * journal, and runs `work`. When `work` throws, what it registered is undone in reverse order; an undo that fails is
+ * added to the error and leaves the journal open for `recover`.
+ */
+export async function withSession<Spec extends JournalSpec, T>(
+  spec: Spec,
+  options: Options,
+  dependencies: HostDependencies,
+  work: (session: Session<Spec>) => Promise<T>,
+): Promise<T> {
+  const { host, clock } = dependencies;
+  return await withLock(spec.operation, options, dependencies, async (locked) => {
+    const { repository, id, project } = locked;
+    const stack = await dependencies.reporter.group("Find the stack", async () => {
+      const found = await host.discover(options, dependencies);
+      await repository.refuseInside(
+        found.stores.map((store) => (store.kind === "data" ? store.path : store.mount.source)),
+      );
+      return found;
+    });
+    const about = { project, operation: spec.operation };
+    const journal = createJournal(repository.operations, id, spec, { clock, about });
+    const undo = new UndoStack();
+    const session: Session<Spec> = {
+      ...locked,
+      ...{ stack, options, dependencies, host, journal, undo },
+    };
+    return await closing(session, work);
+  });
+}
+
+/** Recovers what is unfinished here, and what dead owners of the lock left in repositories of their own. */
+async function recoverAll(
+  lock: HeldLock,
+  repository: Repository,
+  recoveries: Recoveries,
+  given: Omit<RecoveryContext, "operation" | "repository">,
+): Promise<string[]> {
+  const recovered = await recoverUnfinished(repository, recoveries, given);
+  for (const dead of lock.recoveredFrom) {
+    if (dead.repository !== repository.path) {
+      const other = new Repository(dead.repository);
+      await requireMine(other, dead);
+      recovered.push(...(await recoverUnfinished(other, recoveries, given)));
+    }
+    await lock.forget(dead);
+  }
+  return recovered;
+}
+
+/**
+ * What a dead run of another user did to the stack only its journal tells, which may be closed to this one. Going on
+ * would leave a broker paused for ever.
+ *
+ * @throws RefusedError naming who can help.
+ */
+async function requireMine({ operations }: Repository, dead: DeadOwner): Promise<void> {
+  try {
+    await access(operations, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EACCES") return;
+    throw new RefusedError(
+      `${dead.operationId} was cut off and must be recovered first, but its repository ${dead.repository} is closed to this user`,
+      {
+        cause,
+        class: "foreign-operation",
+        hint: `Run \`sophon-keeper recover --repository ${dead.repository}\` as its owner or as root.`,
+      },
+    );
+  }
+}
+
+async function closing<Spec extends JournalSpec, T>(
+  session: Session<Spec>,
+  work: (session: Session<Spec>) => Promise<T>,
+): Promise<T> {
+  const { journal, undo, dependencies } = session;
+  try {
+    const value = await work(session);
+    undo.commit();
+    journal.close("done");
+    await forgetTexts(session);
+    return value;
+  } catch (error) {
+    const failed = await undo.unwind();
+    // An engine that has gone ended nothing inside containers: the journal stays open, and a later run does it.
+    const isUndone = failed.length === 0 && (await engineAnswers(await session.host.engine()));
+    if (isUndone) journal.close("undone");
+    else journal[Symbol.dispose]();
+    if (isUndone) await forgetTexts(session);
+    const isCancelled = dependencies.signal.aborted && !needsPerson(error);
+    throw withUndoFailures(isCancelled ? cancelled(error) : error, failed);
+  }
+}
+
+/** The journal has ended, and nobody goes back by them any more; those that stay the next run removes. */
+async function forgetTexts({ repository, id }: Pick<Locked, "repository" | "id">) {
+  await repository.forgetWork(id).catch(() => undefined);
+}
+
+/** That the host is not as before is told also when the run was cancelled. */
+function needsPerson(error: unknown): boolean {
+  return error instanceof KeeperError && error.exitCode === exitCodes.needsPerson;
+}
+
+function cancelled(error: unknown): KeeperError {
+  return error instanceof CancelledError
+    ? error
+    : new CancelledError("cancelled; the host is as it was before", { cause: error });
+}
+
+/** An undo that fails is told beside the first error, never instead of it; what that one says to do stays. */
+export function withUndoFailures(
+  error: unknown,
+  failed: readonly { readonly name: string; readonly error: unknown }[],
+): unknown {
+  const others = failed.filter((one) => one.error !== error);
+  if (others.length === 0) return error;
+  const left = others.map(({ name, error }) => `${name}: ${describeError(error)}`).join("; ");
+  const told = `${describeError(error)}; and could not be undone: ${left}; run \`sophon-keeper recover\``;
+  if (!(error instanceof KeeperError)) return new Error(told, { cause: error });
+  const { hint, evidence, facts } = error;
+  return new KeeperError(error.exitCode, error.result, told, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(evidence === undefined ? {} : { evidence }),
+    ...{ cause: error, class: error.class, facts },
+  });
+}

@@ -1,0 +1,152 @@
+import { join } from "node:path";
+import type { Clock } from "../../core/clock.ts";
+import type { Containers } from "../../core/containers.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { statFiles } from "../../stack/files.ts";
+import { processorSeconds } from "../../stack/processor.ts";
+import { literal, query, serverOf as session } from "../../stores/postgres/client.ts";
+import { sqliteCompanions } from "../../stores/sqlite/sqlite.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { type SchemaContext, type SchemaPlaces, serverOf } from "./schema-check.ts";
+
+/** What the databases are seen to do for the services that are being upgraded. */
+export interface DatabaseActivity {
+  /** Another text whenever there was work since the last look; undefined where none is under way. */
+  readonly mark: string | undefined;
+  /** A session of an upgraded service waits for a lock that somebody else holds. */
+  readonly blocked: boolean;
+}
+
+/** What a start is seen to do apart from its log. */
+export interface StartActivity extends DatabaseActivity {
+  /** An upgraded service that keeps its data in SQLite computes. */
+  readonly computes: boolean;
+}
+
+type Upgraded = Pick<UpgradePlan, "project" | "services">;
+
+/** The processor time of a service at one moment. */
+interface Used {
+  readonly seconds: number;
+  readonly atMs: number;
+}
+
+/**
+ * Of one processor. A start that waits for a lock sleeps; one that computes takes all that it gets, which on a busy host
+ * is a small part.
+ */
+const busyShare = 0.1;
+
+/** One session of a service in its database. */
+interface Backend {
+  readonly pid: number;
+  readonly mark: string;
+  readonly waits: boolean;
+}
+
+/** Looks, each time that it is called, at the databases and at who may be migrating them. Never throws. */
+export function startActivity(
+  context: SchemaContext,
+  plan: Upgraded,
+  places: SchemaPlaces,
+  clock: Pick<Clock, "monotonicMs">,
+): () => Promise<StartActivity> {
+  const computes = processorActivity(context.engine, plan, places, clock);
+  return async () => ({
+    ...(await databaseActivity(context, plan, places)),
+    computes: await computes(),
+  });
+}
+
+/**
+ * Looks at the databases for work that the log does not tell of. Never throws: a database that cannot be asked is not
+ * at work.
+ */
+async function databaseActivity(
+  context: SchemaContext,
+  plan: Upgraded,
+  places: SchemaPlaces,
+): Promise<DatabaseActivity> {
+  const marks: string[] = [];
+  let blocked = false;
+  for (const one of places.postgres) {
+    const backends = await transactions(context, plan, one).catch(() => []);
+    context.dependencies.signal.throwIfAborted();
+    marks.push(...backends.filter(({ waits }) => !waits).map(({ pid, mark }) => `${pid} ${mark}`));
+    blocked ||= backends.some(({ waits }) => waits);
+  }
+  for (const { source, volume, databases } of places.sqlite) {
+    if (databases.length === 0) continue;
+    const mount = { path: source, readOnly: true, ...(volume === undefined ? {} : { volume }) };
+    const files = databases.map((name) => join(source, name));
+    const paths = files.flatMap((file) => [file, ...sqliteCompanions(file)]);
+    const { signal } = context.dependencies;
+    const place = { mounts: [mount] };
+    const stats = await context.tasks.run(statFiles, { paths }, place, signal).catch(() => "");
+    signal.throwIfAborted();
+    if (stats !== "") marks.push(stats);
+  }
+  return { mark: marks.length === 0 ? undefined : marks.join("\n"), blocked };
+}
+
+/**
+ * Looks whether upgraded services that keep their data in SQLite compute: a transaction that fits into the page cache
+ * shows in no file until it ends. The first look has nothing to compare with, and says no.
+ */
+function processorActivity(
+  engine: Engine,
+  plan: Upgraded,
+  places: SchemaPlaces,
+  clock: Pick<Clock, "monotonicMs">,
+): () => Promise<boolean> {
+  const last = new Map<string, Used>();
+  const isBusy = async (id: string): Promise<boolean> => {
+    const seconds = await processorSeconds(engine, id).catch(() => undefined);
+    if (seconds === undefined) return false;
+    const [before, atMs] = [last.get(id), clock.monotonicMs()];
+    last.set(id, { seconds, atMs });
+    if (before === undefined) return false;
+    return (seconds - before.seconds) * 1000 >= busyShare * (atMs - before.atMs);
+  };
+  return async () => {
+    if (!places.sqlite.some(({ databases }) => databases.length > 0)) return false;
+    const found = await projectContainers(engine, plan.project.project).catch(() => []);
+    const all = found.map(({ state }) => state);
+    const own = all.filter(({ service, state }) => service in plan.services && state === "running");
+    return (await Promise.all(own.map(({ id }) => isBusy(id)))).includes(true);
+  };
+}
+
+/**
+ * The transactions that have been open for a while and belong to an upgraded service, by its containers' addresses.
+ * Those of other services, and the short ones of a service that serves, say nothing about a migration.
+ *
+ * A statement that runs, and does not wait for a lock or for its client, is at work at every look (`pg_stat_activity`,
+ * PostgreSQL manual, "The Cumulative Statistics System"); between statements the time of the last one counts.
+ */
+async function transactions(
+  context: SchemaContext,
+  { project, services }: Upgraded,
+  place: SchemaPlaces["postgres"][number],
+): Promise<Backend[]> {
+  const all = (await projectContainers(context.engine, project.project)).map(({ state }) => state);
+  const addresses = all
+    .filter(({ service }) => service in services)
+    .flatMap((one) => Object.values(one.addresses));
+  if (addresses.length === 0) return [];
+  const store = await serverOf(context.engine, project.project, place);
+  const containers: Containers = context.containers;
+  const server = session(store, { containers, signal: context.dependencies.signal });
+  return await query<Backend>(
+    server,
+    place.database,
+    `SELECT json_build_object('pid', pid, 'waits', coalesce(wait_event_type = 'Lock', false), 'mark',
+       concat_ws(' ', xact_start, query_start, CASE WHEN state = 'active' AND
+         coalesce(wait_event_type, 'none') NOT IN ('Lock', 'Client', 'Timeout', 'Activity', 'Extension')
+         THEN clock_timestamp() END))
+     FROM pg_stat_activity WHERE backend_type = 'client backend' AND state LIKE ANY (ARRAY['active', 'idle in%'])
+       AND clock_timestamp() - xact_start > interval '1 second'
+       AND host(client_addr) IN (${addresses.map(literal).join(", ")});`,
+  );
+}

@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { replaceFile } from "../../core/durable.ts";
+import type { ComposeModel, Stack } from "../../model/stack.ts";
+import type { Repository } from "../../repository/repository.ts";
+import { createCompose } from "../../stack/compose.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import { repoDigest } from "../../stack/images.ts";
+import { projectOf } from "../live-stack/compose-project.ts";
+import type { Downtime } from "./downtime.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { withoutSecrets } from "./model-difference.ts";
+import type { UpgradeSession } from "./session.ts";
+
+const lockName = "images.lock.json";
+const modelName = "model.json";
+
+const lockShape = z.object({
+  operation: z.string(),
+  at: z.string(),
+  /** Of the upgrade that led here, where it was measured. */
+  downtimeSeconds: z.number().optional(),
+  services: z.record(
+    z.string(),
+    z.object({ image: z.string(), imageId: z.string(), digest: z.string().nullable() }),
+  ),
+});
+
+/** What {@link recordDeployed} wrote last. */
+export type DeployedLock = z.output<typeof lockShape>;
+
+/**
+ * Writes down what runs from now on, for a person and for the next run: the tag, the id and the registry's digest of
+ * every service, and the resolved model, its secrets replaced by marks.
+ */
+export async function recordDeployed(
+  session: Pick<UpgradeSession, "host" | "repository" | "id" | "dependencies"> & {
+    readonly stack: Pick<Stack, "secrets">;
+  },
+  plan: UpgradePlan,
+  downtime: Downtime | undefined,
+): Promise<void> {
+  const { host, repository, id, stack, dependencies } = session;
+  const engine = await host.engine();
+  const services: DeployedLock["services"] = {};
+  for (const { state } of await projectContainers(engine, plan.project.project)) {
+    const { service, imageReference: image, imageId } = state;
+    services[service] ??= { image, imageId, digest: await repoDigest(engine, imageId, image) };
+  }
+  const at = dependencies.clock.now().toISOString();
+  const measured = downtime === undefined ? {} : { downtimeSeconds: downtime.seconds };
+  const lock: DeployedLock = { operation: id, at, ...measured, services };
+  write(repository, lockName, lock);
+  const { composeFiles } = plan.forward;
+  const model = await createCompose(engine, { ...plan.project, composeFiles }).config();
+  write(repository, modelName, withoutSecrets(model, stack.secrets));
+}
+
+/** Writes down the model of a stack that runs as its files say. */
+export async function recordModel(session: UpgradeSession): Promise<void> {
+  const { host, stack, repository } = session;
+  const model = await createCompose(await host.engine(), projectOf(stack)).config();
+  write(repository, modelName, withoutSecrets(model, stack.secrets));
+}
+
+/** The model that was written down last, and that of now, both without secrets; undefined where there is none yet. */
+export async function storedModel(
+  repository: Repository,
+  { project }: Pick<Stack, "project">,
+): Promise<ComposeModel | undefined> {
+  const stored = (await read(repository, modelName)) as ComposeModel | undefined;
+  return stored?.name === project ? stored : undefined;
+}
+
+/** What runs since the last upgrade; undefined where there was none, or the file is not understood. */
+export async function deployedLock(repository: Repository): Promise<DeployedLock | undefined> {
+  return lockShape.safeParse(await read(repository, lockName)).data;
+}
+
+function write({ path }: Repository, name: string, value: unknown): void {
+  const text = `${JSON.stringify(value, null, 2)}\n`;
+  // A text that was cut off would read as none, and the run before as one that never was.
+  replaceFile(join(path, name), text);
+}
+
+async function read({ path }: Repository, name: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(join(path, name), "utf8"));
+  } catch {
+    // Only for comparison and estimates: a missing or broken file is none.
+    return undefined;
+  }
+}

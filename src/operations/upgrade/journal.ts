@@ -1,0 +1,120 @@
+import { z } from "zod";
+import { type UpgradePhase, upgradePhases } from "../../model/upgrade-phase.ts";
+import { backupSteps } from "../backup/journal.ts";
+import { pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
+import type { JournalEntry, JournalSpec } from "../session/journal.ts";
+
+const texts = z.array(z.string());
+
+/** A container as it was before the upgrade. */
+const container = z.object({
+  id: z.string(),
+  name: z.string(),
+  service: z.string(),
+  imageId: z.string(),
+  imageReference: z.string(),
+  state: z.string(),
+  health: z.string(),
+  restartPolicy: z.string(),
+});
+
+/** One place that the stack writes, and its copy. */
+const copy = z.object({
+  name: z.string(),
+  source: z.string(),
+  volume: z.string().optional(),
+  copy: z.string(),
+  aside: z.string(),
+});
+
+/** The databases that EF Core may keep, and what their histories held before. */
+const schema = z.object({
+  sqlite: z.array(
+    z.object({
+      name: z.string(),
+      source: z.string(),
+      volume: z.string().optional(),
+      databases: texts,
+    }),
+  ),
+  postgres: z.array(z.object({ service: z.string(), user: z.string(), database: z.string() })),
+  histories: z.record(z.string(), texts),
+});
+
+/** Everything that brings the old version back, written down before anything is changed. */
+export const planShape = z.object({
+  project: projectShape,
+  services: z.record(
+    z.string(),
+    z.object({ from: z.string(), fromId: z.string(), to: z.string() }),
+  ),
+  /** In the order in which they are started. */
+  containers: z.array(container),
+  /** What each service depends on. */
+  needs: z.record(z.string(), texts),
+  /** Ids of the containers that must not write while the copy is made exact. */
+  stop: texts,
+  pause: texts,
+  copies: z.array(copy),
+  /** The files of the project for the new version, and for the old one where they name the new one already. */
+  forward: pinsShape,
+  backward: pinsShape,
+  work: z.string(),
+  /** How many paths the copies have. */
+  paths: z.number().optional(),
+  /** Absent in journals of older versions. */
+  schema: schema.optional(),
+  /** Names of the upgraded containers that had logged something. */
+  logged: texts.optional(),
+  /** Whether the stack was good before. */
+  healthy: z.boolean(),
+  health: z.object({
+    url: z.string().optional(),
+    /** The request needs a header, which is a secret and only in memory. */
+    header: z.boolean(),
+    /** PEM of the authority that signed the URL's certificate. */
+    ca: z.string().optional(),
+    timeoutMs: z.number(),
+    soakMs: z.number(),
+  }),
+});
+
+/** What {@link planShape} describes. */
+export type UpgradePlan = z.output<typeof planShape>;
+/** A container of a plan. */
+export type PlannedContainer = UpgradePlan["containers"][number];
+
+const none = z.object({});
+
+/** The journal of a live upgrade. */
+export const upgradeJournal = {
+  operation: "upgrade-test",
+  phases: upgradePhases,
+  steps: {
+    ...backupSteps,
+    plan: planShape,
+    keep: z.object({ images: z.array(z.object({ id: z.string(), service: z.string() })) }),
+    pull: z.object({ references: texts }),
+    copies: z.object({ copies: texts }),
+    "restart-off": z.object({ containers: texts }),
+    "stop-writers": z.object({ containers: texts }),
+    freeze: z.object({ containers: texts }),
+    thaw: none,
+    files: none,
+    up: z.object({ services: texts }),
+    watch: none,
+    "roll-back": z.object({ reason: z.string() }),
+    remove: none,
+    "put-back": none,
+    "old-files": none,
+    recreate: none,
+    start: none,
+    check: none,
+    committed: none,
+    "rolled-back": none,
+    "clean-up": none,
+  },
+} as const satisfies JournalSpec<UpgradePhase>;
+
+/** One line of the journal of an upgrade. */
+export type UpgradeEntry = JournalEntry<typeof upgradeJournal>;

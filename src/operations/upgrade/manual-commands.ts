@@ -1,0 +1,77 @@
+import { lstatSync } from "node:fs";
+import { basename, join } from "node:path";
+import { quoted } from "../../core/shell.ts";
+import { keeperLabels } from "../../model/labels.ts";
+import { stopAll } from "../live-stack/manual-commands.ts";
+import type { UpgradePlan } from "./journal.ts";
+
+/** The upgrade that a person brings back: what its plan says, and where its journal lies. */
+export interface LeftUpgrade {
+  readonly id: string;
+  readonly plan: UpgradePlan;
+  /** Anything but `data` says that the data of before is in its place. */
+  readonly doubt: "data" | "stops" | "nothing";
+  /** The path of the journal. */
+  readonly journal: string;
+}
+
+/**
+ * What a person types, as root and in this order, to have the old version on its data where `recover` cannot bring it
+ * back. The copies are read and not changed. Before the old version starts, the journal is put out of the way: by it a
+ * later run would put the copies back once more, over what the old version has written by then.
+ */
+export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
+  const { project, forward, backward } = plan;
+  const flags = [
+    ...["-p", quoted(project.project), "--project-directory", quoted(project.directory)],
+    ...backward.composeFiles.flatMap((file) => ["-f", quoted(file)]),
+    ...project.envFiles.flatMap((file) => ["--env-file", quoted(file)]),
+    ...project.profiles.flatMap((name) => ["--profile", quoted(name)]),
+  ];
+  const ran = plan.containers.filter(({ state }) => state === "running");
+  const services = [...new Set(ran.map(({ service }) => service))];
+  return [
+    stopAll(project.project),
+    ...(doubt === "data" ? plan.copies.map(putBack) : []),
+    ...forward.edits.map(({ path, existed, before }) =>
+      existed ? `cp ${quoted(before)} ${quoted(path)}` : `rm -f ${quoted(path)}`,
+    ),
+    ...backward.edits.map(({ path, after }) => `cp ${quoted(after)} ${quoted(path)}`),
+    ...Object.values(plan.services)
+      .filter(({ from }) => !from.includes("@") && !from.startsWith("sha256:"))
+      .map(({ from, fromId }) => `docker tag ${fromId} ${quoted(from)}`),
+    `mv ${quoted(journal)} ${quoted(`${journal}.by-hand`)}`,
+    `docker compose ${flags.join(" ")} up -d --pull never ${services.map(quoted).join(" ")}`,
+    ...ran.map(
+      ({ name, restartPolicy }) => `docker update --restart=${restartPolicy} ${quoted(name)}`,
+    ),
+  ].map((command) => `  ${command}`);
+}
+
+/** What a person types once the old version has proven itself: until then the copies are the only ones. */
+export function afterwards({ id, plan, journal }: LeftUpgrade): string[] {
+  const copies = plan.copies.map(({ copy }) => quoted(copy));
+  const kept = `--filter label=${keeperLabels.kind}=keep --filter label=${keeperLabels.operation}=${id}`;
+  return [
+    ...(copies.length === 0 ? [] : [`rm -rf ${copies.join(" ")}`]),
+    `rm -rf ${quoted(plan.work)} ${quoted(journal.replace(/\.jsonl$/, ".ballast"))}`,
+    `docker ps -aq ${kept} | xargs -r docker rm`,
+    `docker images --filter 'reference=sophon-keeper/keep:${id}-*' --format '{{.Repository}}:{{.Tag}}' | xargs -r docker rmi`,
+  ].map((command) => `  ${command}`);
+}
+
+/** Emptied first: what the failed version made must not stay. The top directory's own attributes come with `.`. */
+function putBack({ source, copy }: UpgradePlan["copies"][number]): string {
+  const [from, to] = [join(copy, "tree"), quoted(source)];
+  if (isFile(join(from, basename(source)), source)) {
+    return `cp --archive ${quoted(join(from, basename(source)))} ${to}`;
+  }
+  return `find ${to} -mindepth 1 -delete && cp --archive ${quoted(from)}/. ${to}/`;
+}
+
+/** A bind mount may be one file: its copy holds that one alone, and the source may be gone. */
+function isFile(inCopy: string, source: string): boolean {
+  const stat = (path: string) => lstatSync(path, { throwIfNoEntry: false });
+  const there = stat(source);
+  return there === undefined ? stat(inCopy) !== undefined : !there.isDirectory();
+}

@@ -1,0 +1,228 @@
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { describeError, RefusedError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/format.ts";
+import type { ContainerState, DiscoveredStore, Stack } from "../../model/stack.ts";
+import { estimateCopy } from "../../rollback-copy/tasks.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { logKind } from "../../stack/logs.ts";
+import { isGateway, sophonProfile } from "../../stack/profile.ts";
+import { within } from "../../stack/shared.ts";
+import { startOrder } from "../backup/writers.ts";
+import { projectOf } from "../live-stack/compose-project.ts";
+import { planPins } from "../live-stack/image-pins.ts";
+import { refuseOtherChanges } from "./drift.ts";
+import { lookAround, plannedHealth } from "./health-probe.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { copyPlace } from "./rollback-copies.ts";
+import { readHistories, schemaPlaces } from "./schema-check.ts";
+import type { UpgradeSession } from "./session.ts";
+import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
+
+/**
+ * Finds out what will be done and refuses what could not be undone. Changes nothing.
+ *
+ * @throws RefusedError.
+ */
+export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
+  const { id, stack, options, repository, host } = session;
+  const targets = chooseTargets(stack, options.images);
+  refuseUnsafe(stack, targets);
+  if (!options.allowSharedPaths) refuseShared(await host.sharedUses(stack));
+  const engine = await host.engine();
+  const logged = await whoLogged(engine, stack, targets);
+  await refuseOtherChanges(session, targets);
+  const work = repository.work("upgrades", id);
+  const project = projectOf(stack);
+  const context = { engine, project, pin: options.pin, work, repository: repository.path };
+  const to = Object.fromEntries(Object.entries(targets).map(([name, { to }]) => [name, to]));
+  const from = Object.fromEntries(Object.entries(targets).map(([name, { from }]) => [name, from]));
+  const model = stack.model;
+  const forward = await planPins({ ...context, model }, to, "new");
+  // Where the files name the new images already, the old ones are written there on the way back.
+  const ahead = Object.keys(targets).filter((name) => model.services[name]?.image !== from[name]);
+  const behind = Object.fromEntries(ahead.map((name) => [name, from[name] ?? ""]));
+  const backward = await planPins({ ...context, model }, behind, "old");
+  const containers = startOrder(stack, stack.containers);
+  const copies = placesOf(stack).map((place, at) => copyPlace(session, place, at));
+  const plan: UpgradePlan = {
+    ...{ project, services: targets, copies, forward, backward, work },
+    containers: containers.map(planned),
+    needs: Object.fromEntries(
+      Object.entries(model.services).map(([name, { depends_on: needs }]) => [
+        name,
+        Object.keys(needs ?? {}).filter((need) => need in model.services),
+      ]),
+    ),
+    ...quietened(stack, targets, copies),
+    logged,
+    schema: await schemaOf(session, engine),
+    healthy: true,
+    health: plannedHealth(options),
+  };
+  const paths = await requireRoom(session, plan);
+  return { ...plan, paths, healthy: await baseline(session, plan) };
+}
+
+function planned(container: ContainerState): UpgradePlan["containers"][number] {
+  const { id, name, service, imageId, imageReference, health, restartPolicy } = container;
+  const state = runs(container) ? "running" : container.state;
+  return { id, name, service, imageId, imageReference, state, health, restartPolicy };
+}
+
+/** Every place that the stack writes, the outermost of nested ones. */
+function placesOf(stack: Stack): { name: string; source: string; volume?: string }[] {
+  const all = stack.stores.map((store) => {
+    const { volume } = store.mount;
+    return {
+      name: store.name,
+      source: sourceOf(store),
+      ...(volume === undefined ? {} : { volume }),
+    };
+  });
+  return all.filter(
+    ({ source }, at) =>
+      !all.some(
+        (other, index) => within(source, other.source) && (source !== other.source || index < at),
+      ),
+  );
+}
+
+/** Where a store's bytes lie. */
+function sourceOf(store: DiscoveredStore): string {
+  return store.kind === "data" ? store.path : store.mount.source;
+}
+
+/** Who is stopped and who is frozen while the copy is made exact. */
+function quietened(
+  stack: Stack,
+  targets: Readonly<Record<string, Target>>,
+  copies: UpgradePlan["copies"],
+): Pick<UpgradePlan, "stop" | "pause"> {
+  const servers = new Set(stack.stores.flatMap((s) => ("service" in s ? [s.service] : [])));
+  const running = stack.containers.filter(runs);
+  const writes = ({ mounts }: ContainerState) =>
+    mounts.some(
+      (mount) =>
+        mount.writable &&
+        copies.some(({ source }) => within(mount.source, source) || within(source, mount.source)),
+    );
+  const others = running.filter(({ service }) => !servers.has(service));
+  return {
+    stop: others.filter((one) => one.service in targets || writes(one)).map(({ id }) => id),
+    pause: running.filter(({ service }) => servers.has(service)).map(({ id }) => id),
+  };
+}
+
+/** What is logged later may be about requests, of which a new container gets none at first. */
+const startSeconds = 60;
+
+/**
+ * The upgraded containers that should log: those that said something when they were started, and the gateway if it
+ * ever said anything.
+ *
+ * @throws RefusedError for an upgraded service whose log the engine cannot give back.
+ */
+async function whoLogged(
+  engine: Engine,
+  { containers }: Stack,
+  targets: Readonly<Record<string, Target>>,
+): Promise<string[]> {
+  const logged: string[] = [];
+  for (const { id, name, service, logDriver, state, startedAt, imageReference } of containers) {
+    if (!(service in targets)) continue;
+    const since = Math.floor(Date.parse(startedAt) / 1000);
+    const isOwn = isGateway(sophonProfile, service, imageReference);
+    const start = isOwn || Number.isNaN(since) ? {} : { since, until: since + startSeconds };
+    const kind = await logKind(engine, id, start);
+    if (kind === "unreadable") throw noLog(service, logDriver);
+    if (kind === "text" && state === "running") logged.push(name);
+  }
+  return logged;
+}
+
+/**
+ * The databases and their histories, for the gate to compare with.
+ *
+ * @throws RefusedError where one cannot be read: then nobody could say later whether it is whole.
+ */
+async function schemaOf(session: UpgradeSession, engine: Engine): Promise<UpgradePlan["schema"]> {
+  const { stack, containers, tasks, dependencies } = session;
+  const places = schemaPlaces(stack);
+  const context = { engine, containers, tasks, dependencies };
+  try {
+    const found = await readHistories(context, stack, places);
+    const histories = Object.fromEntries(
+      Object.entries(found).map(([name, ids]) => [name, [...ids]]),
+    );
+    return { ...places, histories };
+  } catch (cause) {
+    dependencies.signal.throwIfAborted();
+    if (session.options.allowUnhealthy) {
+      dependencies.reporter.warning(`no check of the schema: ${describeError(cause)}`);
+      return undefined;
+    }
+    throw new RefusedError("the migration history of a database cannot be read", {
+      class: "schema-unreadable",
+      hint: "The gate compares it before and after: see the cause, and try again when the database answers.",
+      evidence: describeError(cause),
+      cause,
+    });
+  }
+}
+
+/**
+ * @returns how many paths the copies will have.
+ * @throws RefusedError when a rollback copy does not fit where it is to lie.
+ */
+async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<number> {
+  let paths = 0;
+  const needs = new Map<string, { bytes: number; free: number }>();
+  for (const { source, copy, volume } of plan.copies) {
+    const mounts = [
+      { path: source, readOnly: true, ...(volume === undefined ? {} : { volume }) },
+      { path: dirname(copy), readOnly: true },
+    ];
+    const { signal } = session.dependencies;
+    const found = await session.tasks.run(estimateCopy, { source, copy }, { mounts }, signal);
+    paths += found.paths;
+    // Equal free space is the same file system, or near enough to one.
+    const key = deviceOf(dirname(copy)) ?? String(found.freeBytes);
+    const before = needs.get(key)?.bytes ?? 0;
+    needs.set(key, { bytes: before + found.bytes, free: found.freeBytes });
+  }
+  const spare = 64 * 2 ** 20;
+  for (const { bytes, free } of needs.values()) {
+    if (bytes + spare < free) continue;
+    const why = `the rollback copy needs about ${formatBytes(bytes)}, and ${formatBytes(free)} are free`;
+    throw new RefusedError(why, {
+      class: "no-space",
+      hint: "Free some space, or give rollback-directory on another disk.",
+    });
+  }
+  return paths;
+}
+
+function deviceOf(path: string): string | undefined {
+  try {
+    return existsSync(path) ? String(statSync(path).dev) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws RefusedError when the stack is not good to begin with, unless that is allowed. */
+async function baseline(session: UpgradeSession, plan: UpgradePlan): Promise<boolean> {
+  const looked = await lookAround(session, plan, session.options.healthHeader);
+  const bad = looked.filter(({ good }) => !good);
+  if (bad.length === 0) return true;
+  const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
+  if (session.options.allowUnhealthy) {
+    session.dependencies.reporter.warning(`not healthy to begin with: ${said}`);
+    return false;
+  }
+  throw new RefusedError(`the stack is not healthy to begin with: ${said}`, {
+    class: "unhealthy",
+    hint: `Mend it first (docker compose logs ${basename(bad[0]?.service ?? "")}), or give allow-unhealthy.`,
+  });
+}

@@ -1,0 +1,67 @@
+import { describeError } from "../../core/errors.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { deltaAll } from "./rollback-copies.ts";
+import type { UpgradeSession } from "./session.ts";
+
+const stopSeconds = 30;
+const freezeAttempts = 10;
+const freezeEveryMs = 200;
+
+/**
+ * Makes the rollback copy exact: whoever writes is stopped, the stores' servers are frozen for as long as
+ * it takes and not longer.
+ */
+export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
+  const { containers, journal, dependencies } = session;
+  const running = plan.containers.filter(({ state }) => state === "running");
+  // An engine that is restarted would otherwise revive them in the middle of the copy.
+  journal.append("quiesce", "restart-off", { containers: running.map(({ id }) => id) });
+  await Promise.all(running.map(({ id }) => containers.setRestartPolicy(id, "no")));
+  dependencies.signal.throwIfAborted();
+  journal.append("quiesce", "stop-writers", { containers: plan.stop });
+  await Promise.all(plan.stop.map((id) => containers.stop(id, stopSeconds)));
+  dependencies.signal.throwIfAborted();
+  await checkpoint(session);
+  journal.append("quiesce", "freeze", { containers: plan.pause });
+  await Promise.all(plan.pause.map((id) => freeze(session, id)));
+  await deltaAll(session, plan);
+  journal.append("quiesce", "thaw", {});
+  await Promise.all(plan.pause.map((id) => containers.unpause(id)));
+}
+
+/** The kernel refuses to freeze while a program is just being started inside, as health checks do all the time. */
+async function freeze({ containers, dependencies }: UpgradeSession, id: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await containers.pause(id);
+    } catch (error) {
+      dependencies.signal.throwIfAborted();
+      if (attempt >= freezeAttempts) throw error;
+      await dependencies.clock.sleep(freezeEveryMs, dependencies.signal);
+    }
+  }
+}
+
+/**
+ * With nothing left to replay, a PostgreSQL server that is started from the copy is exactly what it was; else its
+ * sequences jump ahead (SEQ_LOG_VALS of `src/backend/commands/sequence.c`), and its start takes longer. One that was
+ * made while the stack served leaves little for the one that counts.
+ */
+export async function checkpoint({
+  stack,
+  containers,
+  dependencies,
+}: UpgradeSession): Promise<void> {
+  for (const store of stack.stores) {
+    if (store.kind !== "postgres") continue;
+    const { containerId, user, database, password } = store;
+    const argv = ["psql", "-X", "-q", "-U", user, "-d", database, "-c", "CHECKPOINT"];
+    const env = password === undefined ? {} : { PGPASSWORD: password };
+    await containers
+      .exec(containerId, argv, { env, signal: dependencies.signal, timeoutMs: 30_000 })
+      .catch((error: unknown) => {
+        dependencies.signal.throwIfAborted();
+        dependencies.reporter.info(`${store.service}: no checkpoint: ${describeError(error)}`);
+      });
+  }
+}

@@ -1,0 +1,100 @@
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { formatBytes } from "../../core/format.ts";
+import type { TaskPlace } from "../../core/task.ts";
+import { deltaTask, preCopyTask, putBackTask, removeCopyTask } from "../../rollback-copy/tasks.ts";
+import type { UpgradePlan } from "./journal.ts";
+import type { RollbackContext, UpgradeSession } from "./session.ts";
+
+type Copy = UpgradePlan["copies"][number];
+type CopyContext = Pick<RollbackContext, "tasks" | "dependencies">;
+
+/** Where the copy of a place lies, and where what a failed version wrote there is kept. */
+export function copyPlace(
+  session: Pick<UpgradeSession, "id" | "options" | "repository">,
+  place: Omit<Copy, "copy" | "aside">,
+  at: number,
+): Copy {
+  const { id, options, repository } = session;
+  const beside = dirname(place.source);
+  const parent = options.rollbackDirectory ?? beside;
+  const failed = join(repository.path, "failed", id);
+  const near = sameDevice(repository.path, place.source)
+    ? failed
+    : join(beside, `.sophon-keeper-failed-${id}`);
+  return {
+    ...place,
+    copy: join(parent, `.sophon-keeper-rollback-${id}-${at}`),
+    aside: join(near, place.name),
+  };
+}
+
+/** Copies every place while the stack serves. */
+export async function preCopyAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
+  for (const one of plan.copies) {
+    const { source, copy, name } = one;
+    const { reporter, signal } = context.dependencies;
+    const done = await context.tasks.run(preCopyTask, { source, copy }, placeOf(one), signal);
+    reporter.info(`${name}: ${done.paths} paths, ${formatBytes(done.copiedBytes)} copied`);
+  }
+}
+
+/**
+ * Makes every copy exact; nothing may write meanwhile. All at a time: while they last the stores stand still.
+ *
+ * @throws the first error, once none is under way any more.
+ */
+export async function deltaAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
+  const { reporter, signal } = context.dependencies;
+  const deltaOf = async (one: Copy) => {
+    const { source, copy, name } = one;
+    const done = await context.tasks.run(deltaTask, { source, copy }, placeOf(one), signal);
+    reporter.info(`${name}: ${formatBytes(done.copiedBytes)} copied again, ${done.removed} gone`);
+  };
+  const ended = await Promise.allSettled(plan.copies.map(deltaOf));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
+}
+
+/** Puts every place back from its copy. Cannot be cancelled: half of it helps nobody. */
+export async function putBackAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
+  for (const one of plan.copies) {
+    const { source, copy, aside, name } = one;
+    const done = await context.tasks.run(putBackTask, { source, copy, aside }, placeOf(one));
+    const { reporter } = context.dependencies;
+    reporter.info(`${name}: ${done.copied} paths put back, ${done.removed} taken away`);
+    if (done.dropped.length > 0) {
+      reporter.warning(`${name}: not kept for want of space: ${done.dropped.join(", ")}`);
+    }
+  }
+}
+
+/** Deletes every copy. */
+export async function removeCopies(context: CopyContext, plan: UpgradePlan): Promise<void> {
+  for (const one of plan.copies) {
+    const mounts = [{ path: dirname(one.copy), readOnly: false }];
+    await context.tasks.run(removeCopyTask, { copy: one.copy }, { mounts });
+  }
+}
+
+function placeOf({ source, copy, aside, volume }: Copy): TaskPlace {
+  const parents = new Set([dirname(copy), standing(dirname(aside))]);
+  return {
+    mounts: [
+      { path: source, readOnly: false, ...(volume === undefined ? {} : { volume }) },
+      ...[...parents].map((path) => ({ path, readOnly: false })),
+    ],
+  };
+}
+
+/** The nearest directory that exists: what is mounted must be there. */
+function standing(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
+}
+
+function sameDevice(a: string, b: string): boolean {
+  try {
+    return statSync(a).dev === statSync(b).dev;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,142 @@
+import { describeError } from "../../core/errors.ts";
+import type { TaskRunner } from "../../core/task.ts";
+import type { PostgresStore, Stack } from "../../model/stack.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { lookTask } from "../../stack/look.ts";
+import { postgresMigrations, sqliteMigrations } from "../../stores/ef-migrations.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Workbench } from "../session/host.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { type Histories, judgeSchema, type SchemaVerdict } from "./schema.ts";
+
+const none: SchemaPlaces = { sqlite: [], postgres: [] };
+
+/** The databases of a plan. */
+export type SchemaPlaces = Omit<NonNullable<UpgradePlan["schema"]>, "histories">;
+
+/** What reading histories takes. */
+export interface SchemaContext {
+  readonly engine: Engine;
+  readonly containers: Workbench["containers"];
+  readonly tasks: TaskRunner;
+  readonly dependencies: Pick<Dependencies, "signal">;
+}
+
+/** The databases of a stack that EF Core may keep. */
+export function schemaPlaces({ stores }: Pick<Stack, "stores">): SchemaPlaces {
+  const sqlite = stores.flatMap((store) => {
+    if (store.kind !== "data" && store.kind !== "volume") return [];
+    const { volume } = store.mount;
+    const source = store.kind === "data" ? store.path : store.mount.source;
+    const place = { name: store.name, source, databases: [...store.databases] };
+    return [{ ...place, ...(volume === undefined ? {} : { volume }) }];
+  });
+  const postgres = stores.flatMap((store) => {
+    if (store.kind !== "postgres") return [];
+    const { service, user, database } = store;
+    return [{ service, user, database }];
+  });
+  return { sqlite, postgres };
+}
+
+/**
+ * The migrations that every history holds now.
+ *
+ * @param everywhere - look for SQLite databases that were not there before, too
+ * @throws Error where a database cannot be read.
+ */
+export async function readHistories(
+  context: SchemaContext,
+  { project }: Pick<UpgradePlan["project"], "project">,
+  places: SchemaPlaces,
+  { everywhere = false } = {},
+): Promise<Histories> {
+  const { tasks, containers, dependencies } = context;
+  const { signal } = dependencies;
+  const found: Record<string, readonly string[]> = {};
+  for (const { name, source, volume, databases } of places.sqlite) {
+    const mount = { path: source, ...(volume === undefined ? {} : { volume }) };
+    const reading = { mounts: [{ ...mount, readOnly: true }] };
+    const look = { path: source, skip: [], deep: true };
+    const known = everywhere
+      ? ((await tasks.run(lookTask, { places: [look] }, reading, signal))[0]?.databases ?? [])
+      : databases;
+    if (known.length === 0) continue;
+    const place = { mounts: [{ ...mount, readOnly: false }] };
+    const params = { path: source, databases: known };
+    const read = await tasks.run(sqliteMigrations, params, place, signal);
+    for (const [database, ids] of Object.entries(read)) found[`${name}/${database}`] = ids;
+  }
+  for (const one of places.postgres) {
+    const store = await serverOf(context.engine, project, one);
+    const read = await postgresMigrations(store, { containers, signal });
+    for (const [database, ids] of Object.entries(read)) found[`${one.service}/${database}`] = ids;
+  }
+  return found;
+}
+
+/** A server by its service: after an upgrade or a way back it may be another container. */
+export async function serverOf(
+  engine: Engine,
+  project: string,
+  { service, user, database }: SchemaPlaces["postgres"][number],
+): Promise<PostgresStore> {
+  const all = (await projectContainers(engine, project)).map(({ state }) => state);
+  const own = all.find((one) => one.service === service && one.state === "running");
+  const [mount] = own?.mounts ?? [];
+  if (own === undefined || mount === undefined) throw new Error(`${service} does not run`);
+  return {
+    ...{ kind: "postgres", name: service, service, containerId: own.id, mount, user, database },
+    // Most servers trust their own socket; where one does not, its own environment has the password.
+    password: own.environment.POSTGRES_PASSWORD || own.environment.POSTGRESQL_PASSWORD || undefined,
+  };
+}
+
+/** What the histories say now, compared with those of the plan. A database that cannot be asked counts as failed. */
+export async function schemaNow(
+  context: SchemaContext,
+  plan: Pick<UpgradePlan, "project" | "schema">,
+  announced: readonly string[],
+): Promise<SchemaVerdict> {
+  const { schema, project } = plan;
+  if (schema === undefined) return { checks: [], pending: [] };
+  const { histories } = schema;
+  try {
+    const verdict = judgeSchema(
+      histories,
+      await readHistories(context, project, schema),
+      announced,
+    );
+    if (verdict.pending.length === 0) return verdict;
+    const all = await readHistories(context, project, schema, { everywhere: true });
+    return judgeSchema(histories, all, announced);
+  } catch (error) {
+    context.dependencies.signal.throwIfAborted();
+    const message = `the migration history cannot be read: ${describeError(error)}`;
+    return {
+      checks: [{ name: "schema", status: "fail", detail: message }],
+      pending: ["unknown"],
+      reason: { class: "schema-unreadable", message },
+    };
+  }
+}
+
+/** The same after a way back: the histories are what they were, with nothing added either. */
+export async function schemaBack(
+  context: SchemaContext,
+  plan: Pick<UpgradePlan, "project" | "schema">,
+): Promise<SchemaVerdict> {
+  const verdict = await schemaNow(context, plan, []);
+  if (verdict.reason !== undefined) return verdict;
+  const { histories = {} } = plan.schema ?? {};
+  const now = await readHistories(context, plan.project, plan.schema ?? none);
+  const added = Object.entries(now).flatMap(([name, ids]) =>
+    ids.filter((id) => !histories[name]?.includes(id)).map((id) => `${name}: ${id}`),
+  );
+  if (added.length === 0) return verdict;
+  const message = `the history holds migrations that were not there before: ${added.join(", ")}`;
+  const check = { name: "schema", status: "fail", detail: message } as const;
+  const reason = { class: "schema-conflict", message };
+  return { checks: [...verdict.checks, check], pending: [], reason };
+}

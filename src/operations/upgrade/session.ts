@@ -1,0 +1,29 @@
+import type { Repository } from "../../repository/repository.ts";
+import { type Engine, engineOf } from "../../stack/engine.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Workbench } from "../session/host.ts";
+import type { Journal } from "../session/journal.ts";
+import type { Session } from "../session/session.ts";
+import type { upgradeJournal } from "./journal.ts";
+
+/** A live upgrade under way. */
+export type UpgradeSession = Session<typeof upgradeJournal>;
+
+/** What the way back works with: the same for a run that goes on and for one that recovers another. */
+export interface RollbackContext extends Workbench {
+  readonly id: string;
+  readonly engine: Engine;
+  readonly repository: Repository;
+  readonly journal: Pick<Journal<typeof upgradeJournal>, "append" | "freeBallast">;
+  readonly dependencies: Dependencies;
+  /** Only where it is known: a secret that no journal holds. */
+  readonly healthHeader: string | undefined;
+}
+
+/** The way back of a session. */
+export async function rollbackContext(session: UpgradeSession): Promise<RollbackContext> {
+  const { id, containers, tasks, repository, journal, dependencies, options, host } = session;
+  const engine = engineOf(id, await host.engine());
+  const { healthHeader } = options;
+  return { id, containers, tasks, repository, journal, dependencies, engine, healthHeader };
+}

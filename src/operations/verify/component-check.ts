@@ -1,0 +1,75 @@
+import type { Component, StoreKind } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { failedCheck } from "../../stores/check.ts";
+import { checkStackFiles } from "../../stores/stack-files/stack-files.ts";
+import type { CheckContext } from "../../stores/store.ts";
+import { storeOfKind } from "../../stores/stores.ts";
+import { isTreeCount } from "../../stores/tree/walk.ts";
+
+/** Components that are read by their server's own tools: the backup's image must be on this host. */
+const readByImage: ReadonlySet<StoreKind> = new Set(["postgres", "redis"]);
+
+/** What checking a component needs beside the context of its store. */
+export interface ImageLookup {
+  /** Whether an image is on this host, by id. @throws KeeperError when no engine can be asked. */
+  hasImage(imageId: string): Promise<boolean>;
+}
+
+/**
+ * Reads one component to its last byte, as its store does. Never throws for the component: what cannot be
+ * judged here is `unverifiable`, and only what the bytes themselves prove is `fail`.
+ */
+export async function checkComponent(
+  component: Component,
+  context: CheckContext,
+  images: ImageLookup,
+): Promise<Check[]> {
+  const subject = { name: "contents", component: component.name };
+  try {
+    const missing = await missingImage(component, context, images);
+    if (missing !== undefined) {
+      // Its bytes are still proven whole; its structure is not.
+      await readThrough(component, context);
+      return [{ ...subject, status: "unverifiable", detail: missing }];
+    }
+    const checks = await checkStructure(component, context);
+    if (checks.length > 0) return checks;
+    return [{ ...subject, status: "unverifiable", detail: "nothing of it was looked at" }];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return [failedCheck(subject, error)];
+  }
+}
+
+async function checkStructure(component: Component, context: CheckContext): Promise<Check[]> {
+  if (component.store === "stack") return await checkStackFiles(component, context);
+  const store = storeOfKind(component.store);
+  if (store !== undefined) return await store.check(withoutLiveCounts(component), context);
+  await readThrough(component, context);
+  const detail = `this version does not know the structure of ${component.store} components`;
+  return [{ name: "contents", component: component.name, status: "unverifiable", detail }];
+}
+
+/** What was counted in the live broker, no archive of its volume can tell. */
+function withoutLiveCounts(component: Component): Component {
+  if (component.store !== "rabbitmq" || component.name.endsWith("-definitions")) return component;
+  const counts = Object.entries(component.counts).filter(([name]) => isTreeCount(name));
+  return { ...component, counts: Object.fromEntries(counts) };
+}
+
+async function missingImage(
+  component: Component,
+  { manifest }: CheckContext,
+  images: ImageLookup,
+): Promise<string | undefined> {
+  if (!readByImage.has(component.store)) return undefined;
+  const service = manifest.services[component.service ?? ""];
+  if (service === undefined) return "the manifest does not tell the image of its service";
+  if (await images.hasImage(service.imageId)) return undefined;
+  const name = service.repoDigest ?? service.image;
+  return `its image is not on this host: docker pull ${name}`;
+}
+
+async function readThrough(component: Component, context: CheckContext): Promise<void> {
+  for await (const _chunk of await context.open(component)) context.signal.throwIfAborted();
+}

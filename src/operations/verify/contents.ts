@@ -1,0 +1,63 @@
+import { KeeperError, UnverifiableError } from "../../core/errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { openComponent, type SourceOptions } from "../../stores/reader.ts";
+import type { CheckContext } from "../../stores/store.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host, Workbench } from "../session/host.ts";
+import { checkComponent } from "./component-check.ts";
+import { checkSealed } from "./sealed-manifest.ts";
+
+/** What reading the contents of a backup needs of the host: the engine, where a component is read by its server's tools. */
+export type ContentsHost = Pick<Host, "workbench" | "hasImage">;
+
+/**
+ * The `contents` level beyond the checksums: the sealed manifest equals the plain one, and every component is
+ * decrypted, decompressed and read to its last byte. Without a key it is unverifiable, and says so once.
+ *
+ * @param operationId - what the throw-away containers are labelled with
+ * @throws the reason of the signal when it is aborted; never for the backup itself.
+ */
+export async function checkContents(
+  source: SourceOptions,
+  manifest: Manifest,
+  operationId: string,
+  dependencies: Dependencies & { readonly host: ContentsHost },
+): Promise<Check[]> {
+  const { reporter, clock, signal, host } = dependencies;
+  const sealed = await checkSealed(source, manifest, signal);
+  if (sealed.status !== "pass") return [sealed];
+  const context: CheckContext = {
+    ...(await workbenchOrNone(host, operationId, dependencies)),
+    ...{ reporter, clock, signal, manifest },
+    ...source,
+    open: async (component) => openComponent(source, component, signal),
+  };
+  const checks: Check[] = [sealed];
+  for (const component of manifest.components) {
+    const found = await checkComponent(component, context, host);
+    for (const { status, name, detail } of found) {
+      reporter.info(`${status} ${component.name} ${name}: ${detail}`);
+    }
+    checks.push(...found);
+  }
+  return checks;
+}
+
+/** Much of a backup can be read while the engine is down; what cannot is unverifiable, not damaged. */
+async function workbenchOrNone(
+  host: Pick<Host, "workbench">,
+  operationId: string,
+  dependencies: Dependencies,
+): Promise<Pick<Workbench, "containers" | "tasks">> {
+  try {
+    return await host.workbench(operationId, dependencies);
+  } catch (cause) {
+    if (!(cause instanceof KeeperError)) throw cause;
+    const refuse = () => {
+      throw new UnverifiableError(cause.message, { class: cause.class, cause });
+    };
+    const containers = new Proxy({} as Workbench["containers"], { get: () => refuse });
+    return { containers, tasks: { run: async () => refuse() } };
+  }
+}

@@ -1,0 +1,98 @@
+import { stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { RefusedError, UnverifiableError } from "../../core/errors.ts";
+import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
+import { isDatedInFuture } from "../../model/retention.ts";
+import type { Options } from "../../options/parse.ts";
+import { Repository, type StoredBackup } from "../../repository/repository.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host } from "../session/host.ts";
+import { repositoryPath } from "../session/repository-path.ts";
+
+/** The backup that was asked for. */
+export interface FoundBackup {
+  readonly id: string;
+  readonly directory: string;
+  /** Where its marks are kept; undefined for a directory outside of a repository. */
+  readonly repository: Repository | undefined;
+}
+
+/** What finding a backup needs; the stack is only looked for when nothing else names the repository. */
+export type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
+
+/**
+ * Finds the backup that `backup` names: an id, a path, or `latest`. One that is dated in the future, by a clock that was
+ * wrong, is the latest only where there is no other.
+ *
+ * @throws RefusedError (class `no-backup`) when there is none, UnverifiableError when it may not be read.
+ */
+export async function findBackup(
+  options: Options,
+  dependencies: FindDependencies,
+): Promise<FoundBackup> {
+  const wanted = options.backup;
+  if (wanted.includes("/") || wanted === ".") return await atPath(resolve(wanted));
+  const repository = await repositoryOf(options, dependencies);
+  const now = dependencies.clock.now();
+  const latest = (newestFirst: readonly StoredBackup[]) =>
+    newestFirst.find(({ id }) => !isDatedInFuture(timeOfBackup(id), now)) ?? newestFirst[0];
+  const all = await listBackups(repository);
+  const found = wanted === "latest" ? latest(all) : all.find(({ id }) => id === wanted);
+  if (found !== undefined) return { id: found.id, directory: found.path, repository };
+  const named = wanted === "latest" ? "there is no backup" : `backup: there is no backup ${wanted}`;
+  throw new RefusedError(`${named} in ${repository.path}`, {
+    class: "no-backup",
+    hint: "`sophon-keeper list` shows what there is; give another place with repository",
+  });
+}
+
+/** Every complete backup, newest first. @throws UnverifiableError when they may not be read. */
+export async function listBackups(repository: Repository): Promise<StoredBackup[]> {
+  try {
+    return await repository.list();
+  } catch (cause) {
+    throw unreadable(repository.path, cause);
+  }
+}
+
+async function repositoryOf(options: Options, dependencies: FindDependencies): Promise<Repository> {
+  if (options.repository !== undefined) return new Repository(options.repository);
+  const project = options.projectName ?? (await dependencies.host.project(options, dependencies));
+  return new Repository(repositoryPath(options, project));
+}
+
+async function atPath(directory: string): Promise<FoundBackup> {
+  const id = basename(directory);
+  if (id.startsWith(".partial-")) {
+    throw new RefusedError(`backup: ${directory} was never finished`, {
+      class: "no-backup",
+      hint: "`sophon-keeper recover` removes what an interrupted backup left",
+    });
+  }
+  const isDirectory = await stat(directory).then(
+    (info) => info.isDirectory(),
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT" || cause.code === "ENOTDIR") return false;
+      throw unreadable(directory, cause);
+    },
+  );
+  if (!isDirectory) {
+    throw new RefusedError(`backup: ${directory} is not the directory of a backup`, {
+      class: "no-backup",
+      hint: "give an id, latest, or the directory that holds manifest.json",
+    });
+  }
+  const inRepository = basename(dirname(directory)) === "backups" && isBackupId(id);
+  const repository = inRepository ? new Repository(dirname(dirname(directory))) : undefined;
+  return { id, directory, repository };
+}
+
+function unreadable(path: string, cause: unknown): unknown {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code !== "EACCES" && code !== "EPERM") return cause;
+  return new UnverifiableError(`${path} may not be read`, {
+    class: "no-access",
+    hint: "run as the user who makes the backups",
+    cause,
+  });
+}

@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readArchive } from "../../archive/read-archive.ts";
+import { type Manifest, manifestFile, sealedManifestFile } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { failedCheck } from "../../stores/check.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+
+const subject = { name: "sealed manifest" };
+
+/** Whether anything in the backup is encrypted; then nothing of it can be read without a key. */
+export function isEncrypted(manifest: Manifest): boolean {
+  return manifest.components.some(({ encryption }) => encryption === "age");
+}
+
+/** Whether something was given that could open an encrypted backup. */
+export function hasKey(source: Pick<SourceOptions, "identities" | "passphrase">): boolean {
+  return source.identities.length > 0 || source.passphrase !== undefined;
+}
+
+/**
+ * Compares the sealed manifest with the plain one, byte for byte: whoever can write into the repository can make
+ * checksums fit, but cannot encrypt a manifest that tells the same as the one that was sealed.
+ *
+ * @throws the reason of `signal` when it is aborted.
+ */
+export async function checkSealed(
+  source: SourceOptions,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<Check> {
+  if (!isEncrypted(manifest)) return unencrypted(source);
+  if (!hasKey(source)) {
+    const detail = "the backup is encrypted: give identity (or passphrase) to read it";
+    return { ...subject, status: "unverifiable", detail };
+  }
+  if (manifest.components.some(({ encryption }) => encryption !== "age")) {
+    const detail = "a component is not encrypted, and the others are";
+    return { ...subject, status: "fail", detail };
+  }
+  try {
+    const same = (await readSealed(source, signal)).equals(
+      await readFile(join(source.directory, manifestFile)),
+    );
+    return same
+      ? { ...subject, status: "pass", detail: "equals the plain one, byte for byte" }
+      : { ...subject, status: "fail", detail: "the plain manifest is not the one that was sealed" };
+  } catch (error) {
+    signal.throwIfAborted();
+    return failedCheck(subject, error);
+  }
+}
+
+/** A key that opens nothing may mean that somebody put an unencrypted backup in the place of an encrypted one. */
+function unencrypted(source: SourceOptions): Check {
+  return hasKey(source)
+    ? {
+        ...subject,
+        status: "unverifiable",
+        detail:
+          "the backup is not encrypted, so the given key proves nothing; leave it out to read the backup anyway",
+      }
+    : { ...subject, status: "pass", detail: "not encrypted: there is none" };
+}
+
+async function readSealed(source: SourceOptions, signal: AbortSignal): Promise<Buffer> {
+  const { identities, passphrase } = source;
+  const chunks: Buffer[] = [];
+  const sealed = readArchive({
+    file: join(source.directory, sealedManifestFile),
+    compressed: false,
+    decrypt: { identities, ...(passphrase === undefined ? {} : { passphrase }) },
+    signal,
+  });
+  for await (const chunk of sealed) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,62 @@
+import { mkdirSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { NamedTask } from "../core/task.ts";
+import { delta, estimateBytes, preCopy, removeCopy } from "./copy.ts";
+import type { PassResult } from "./pass.ts";
+import { type PutBackResult, putBack } from "./put-back.ts";
+
+/** One source and its rollback copy, as absolute paths of the host. */
+export interface CopyPaths {
+  readonly source: string;
+  readonly copy: string;
+}
+
+/** What a copy needs and what its file system has, in bytes; `device` tells file systems apart. */
+export interface CopyEstimate {
+  readonly bytes: number;
+  readonly paths: number;
+  readonly freeBytes: number;
+}
+
+/** How much room a rollback copy takes, and how much there is where it will lie. */
+export const estimateCopy: NamedTask<CopyPaths, CopyEstimate> = {
+  name: "copy.estimate",
+  run: async ({ source, copy }, { signal }) => {
+    const { bavail, bsize } = statfsSync(dirname(copy));
+    return { ...(await estimateBytes(source, { signal })), freeBytes: bavail * bsize };
+  },
+};
+
+/** Copies while the source is in use. */
+export const preCopyTask: NamedTask<CopyPaths, PassResult> = {
+  name: "copy.pre",
+  run: ({ source, copy }, { signal, reporter }) =>
+    preCopy(source, copy, {
+      signal,
+      onProgress: ({ files, bytes }) => reporter.progress(`${source}: ${files} files, ${bytes} B`),
+    }),
+};
+
+/** Makes the copy exact; nothing may write to the source. */
+export const deltaTask: NamedTask<CopyPaths, PassResult> = {
+  name: "copy.delta",
+  run: ({ source, copy }, { signal }) => delta(source, copy, { signal }),
+};
+
+/** Makes the source again what it was; what that destroys is moved to `aside`, which is made. */
+export const putBackTask: NamedTask<CopyPaths & { readonly aside: string }, PutBackResult> = {
+  name: "copy.put-back",
+  run: async ({ source, copy, aside }, { signal }) => {
+    mkdirSync(aside, { recursive: true, mode: 0o700 });
+    return await putBack(copy, source, { aside, signal });
+  },
+};
+
+/** Deletes a copy; nothing there is fine. */
+export const removeCopyTask: NamedTask<{ readonly copy: string }, undefined> = {
+  name: "copy.remove",
+  run: async ({ copy }) => {
+    await removeCopy(copy);
+    return undefined;
+  },
+};

@@ -1,0 +1,110 @@
+import { unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { BackupFailedError } from "../../core/errors.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { PostgresStore } from "../../model/stack.ts";
+import { backupFailed } from "../sink.ts";
+import type { BackupContext, Counts, Store } from "../store.ts";
+import { listDatabases, serverVersion } from "./catalog.ts";
+import { checkPostgres } from "./check.ts";
+import { endConnections, type PostgresServer, serverOf } from "./client.ts";
+import { dumpDatabase } from "./dump.ts";
+import { dumpGlobals } from "./globals.ts";
+import { setAsideOthers } from "./others.ts";
+import {
+  countsOf,
+  databaseNames,
+  requireSameMajor,
+  restoreDatabase,
+  restoreGlobals,
+} from "./restore.ts";
+
+/** What happens at a restore to databases that the backup does not have. */
+export type OtherDatabases = "keep" | "set-aside";
+
+/**
+ * PostgreSQL: every database with the server's own `pg_dump` under a snapshot in which its rows are counted too,
+ * and the roles. Restored into new databases that take the place of the live ones when their counts are right.
+ */
+export function createPostgresStore(
+  options: { readonly otherDatabases?: OtherDatabases } = {},
+): Store<PostgresStore> {
+  return {
+    kind: "postgres",
+
+    async backup(store, context) {
+      const server = serverOf(store, context);
+      try {
+        return await backupServer(server, context);
+      } catch (error) {
+        // A client that is gone does not end its server process before that writes to it again.
+        await endConnections(server);
+        throw context.signal.aborted ? context.signal.reason : backupFailed(store.name, error);
+      }
+    },
+
+    check: checkPostgres,
+
+    requireFit: (store, components, context) =>
+      requireSameMajor(serverOf(store, context), components),
+
+    async restore(store, components, context) {
+      const server = serverOf(store, context);
+      const globals = components.find(({ details }) => details.role === "globals");
+      if (globals === undefined) throw new Error(`${store.name}: the roles are not in the backup`);
+      try {
+        await requireSameMajor(server, components);
+        const { databases } = await restoreGlobals(server, globals, context);
+        const live = await databaseNames(server);
+        for (const component of components) {
+          const { role, database } = component.details;
+          if (role !== "database") continue;
+          const facts = databases.find(({ datname }) => datname === database);
+          if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
+          await restoreDatabase(server, component, facts, live.has(facts.datname), context);
+        }
+        if (options.otherDatabases === "set-aside") {
+          await setAsideOthers(server, databases, context);
+        }
+      } catch (error) {
+        await endConnections(server);
+        context.signal.throwIfAborted();
+        throw error;
+      }
+    },
+
+    async measure(store, context) {
+      const server = serverOf(store, context);
+      const databases = await listDatabases(server);
+      const counts: Counts[] = [{ [`databases ${store.name}`]: databases.length }];
+      for (const { datname } of databases) counts.push(await countsOf(server, datname));
+      return Object.assign({}, ...counts) as Counts;
+    },
+  };
+}
+
+/** {@link createPostgresStore} that leaves other databases alone. */
+export const postgresStore: Store<PostgresStore> = createPostgresStore();
+
+async function backupServer(server: PostgresServer, context: BackupContext): Promise<Component[]> {
+  const version = await serverVersion(server);
+  const databases = await listDatabases(server);
+  const { user, database } = server.store;
+  if (!databases.some(({ datname }) => datname === database)) {
+    throw new BackupFailedError(
+      `${server.store.service}: there is no database ${database} (as ${user})`,
+    );
+  }
+  const components: Component[] = [];
+  try {
+    for (const facts of databases) {
+      components.push(await dumpDatabase(server, facts, version, context));
+    }
+    // After the dumps: a role that was made meanwhile may own what they hold.
+    components.push(await dumpGlobals(server, databases, version, context));
+    return components;
+  } catch (error) {
+    for (const { file } of components) await unlink(join(context.sink.directory, file));
+    throw error;
+  }
+}

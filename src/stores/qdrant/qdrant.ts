@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { describeError } from "../../core/errors.ts";
+import { waitFor } from "../../core/wait.ts";
+import type { QdrantStore } from "../../model/stack.ts";
+import { sourceOf } from "../reader.ts";
+import { backupFailed } from "../sink.ts";
+import type { Store, StoreContext } from "../store.ts";
+import {
+  backupQdrant,
+  forgetSnapshots,
+  listSnapshots,
+  measureQdrant,
+  type QdrantParams,
+  refuseOtherVersion,
+  restoreQdrant,
+  versionOfQdrant,
+} from "./tasks.ts";
+
+/** How long a server that crashed is given to come back, so that its snapshot can be removed. */
+const comeBackMs = 60_000;
+
+/** Qdrant, copied as one snapshot a collection, each compared with the checksum that the server gives. */
+export const qdrantStore: Store<QdrantStore> = {
+  kind: "qdrant",
+
+  async backup(store, context) {
+    const params = paramsOf(store);
+    const known = await context.tasks.run(listSnapshots, params, placeOf(store), context.signal);
+    await context.journal("qdrant-snapshots", { service: store.service, known });
+    try {
+      return await context.tasks.run(
+        backupQdrant,
+        { ...params, sink: context.sink },
+        placeOf(store, [{ path: context.sink.directory, readOnly: false }]),
+        context.signal,
+      );
+    } catch (cause) {
+      // A task that was killed has left its snapshot; so has one whose server died.
+      context.undo.add(`remove the snapshots on ${store.service}`, () =>
+        forgetWhenItAnswers(store, known, context),
+      );
+      throw context.signal.aborted ? cause : backupFailed(store.service, cause);
+    }
+  },
+
+  async check(component, context) {
+    const hash = createHash("sha256");
+    const chunks: Buffer[] = [];
+    const isSnapshot = component.details.collection !== undefined;
+    for await (const chunk of await context.open(component)) {
+      hash.update(chunk as Buffer);
+      if (!isSnapshot) chunks.push(chunk as Buffer);
+    }
+    const base = { name: "snapshot", component: component.name } as const;
+    if (isSnapshot) {
+      const same = hash.digest("hex") === component.details.checksum;
+      const detail = same
+        ? "the server's checksum"
+        : "is not what the server sent (SHA-256 differs)";
+      return [{ ...base, status: same ? "pass" : "fail", detail }];
+    }
+    try {
+      const settings = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { aliases: unknown[] };
+      const same = settings.aliases.length === component.counts.aliases;
+      return [
+        { ...base, status: same ? "pass" : "fail", detail: `${settings.aliases.length} aliases` },
+      ];
+    } catch (error) {
+      return [{ ...base, status: "fail", detail: describeError(error) }];
+    }
+  },
+
+  async requireFit(store, components, context) {
+    const { tasks, signal } = context;
+    const version = await tasks.run(versionOfQdrant, paramsOf(store), placeOf(store), signal);
+    for (const { details } of components) {
+      if (typeof details.version === "string") refuseOtherVersion(details.version, version);
+    }
+  },
+
+  async restore(store, components, context) {
+    await context.tasks.run(
+      restoreQdrant,
+      { ...paramsOf(store), source: sourceOf(context), components },
+      placeOf(store, [{ path: context.directory, readOnly: true }]),
+      context.signal,
+    );
+  },
+
+  measure: (store, context) =>
+    context.tasks.run(measureQdrant, paramsOf(store), placeOf(store), context.signal),
+};
+
+/** Deletes from the server what a failed or killed backup left there, as its journal tells. */
+export function forgetQdrantSnapshots(
+  store: QdrantStore,
+  known: Readonly<Record<string, readonly string[]>>,
+  context: Pick<StoreContext, "tasks">,
+): Promise<string[]> {
+  const params = { ...paramsOf(store), known };
+  // Never with the signal of the run: what was cancelled is tidied all the same.
+  return context.tasks.run(forgetSnapshots, params, placeOf(store));
+}
+
+/**
+ * As {@link forgetQdrantSnapshots}, for a server that may just be coming back from a crash of its own. One that a
+ * person has stopped or removed is left as it is: only its own snapshots directory could be looked at.
+ */
+async function forgetWhenItAnswers(
+  store: QdrantStore,
+  known: Readonly<Record<string, readonly string[]>>,
+  context: StoreContext,
+): Promise<void> {
+  let failure: unknown;
+  const { clock } = context;
+  const forgotten = await waitFor(
+    async () => {
+      const state = (await context.containers.inspect(store.containerId))?.state;
+      if (state !== "running" && state !== "restarting") return "not running" as const;
+      try {
+        await forgetQdrantSnapshots(store, known, context);
+        return "forgotten" as const;
+      } catch (error) {
+        failure = error;
+        return undefined;
+      }
+    },
+    { clock, timeoutMs: comeBackMs, everyMs: 1000 },
+  );
+  if (forgotten === undefined) throw failure;
+  if (forgotten === "not running") {
+    context.reporter.warning(
+      `${store.service} does not run: a snapshot of the failed backup may be left in its snapshots directory`,
+    );
+  }
+}
+
+function paramsOf(store: QdrantStore): QdrantParams {
+  const { port, tls, apiKey } = store;
+  const { name, service, mount } = store;
+  return { endpoint: { port, tls, apiKey }, name, service, mountTarget: mount.target };
+}
+
+function placeOf(store: QdrantStore, mounts: { path: string; readOnly: boolean }[] = []) {
+  return { mounts, networkOf: store.containerId };
+}

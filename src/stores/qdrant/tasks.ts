@@ -1,0 +1,275 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { systemClock } from "../../core/clock.ts";
+import { RefusedError } from "../../core/errors.ts";
+import type { NamedTask, TaskContext } from "../../core/task.ts";
+import { waitFor } from "../../core/wait.ts";
+import type { Component, Count } from "../../model/manifest.ts";
+import { openComponent, type SourceOptions } from "../reader.ts";
+import { writeComponent } from "../sink.ts";
+import type { SinkOptions } from "../store.ts";
+import { type QdrantAlias, QdrantClient, type QdrantEndpoint, uploadName } from "./client.ts";
+
+/** What a snapshot does not hold: restored apart. */
+interface QdrantSettings {
+  readonly version: string;
+  readonly aliases: readonly QdrantAlias[];
+  readonly collections: Readonly<Record<string, unknown>>;
+}
+
+/** Names the store and the server of a Qdrant task. */
+export interface QdrantParams {
+  readonly endpoint: QdrantEndpoint;
+  readonly name: string;
+  readonly service: string;
+  /** Where the server has its volume. */
+  readonly mountTarget: string;
+}
+
+const greenTimeoutMs = 10 * 60 * 1000;
+
+/** Copies every collection as a snapshot, and aliases with configuration as one JSON component. */
+export const backupQdrant: NamedTask<QdrantParams & { readonly sink: SinkOptions }, Component[]> = {
+  name: "qdrant.backup",
+  run: async (params, context) => {
+    const client = new QdrantClient(params.endpoint, context.signal);
+    const version = await client.version();
+    const names = await client.collections();
+    const components: Component[] = [];
+    const collections: Record<string, unknown> = {};
+    for (const [index, collection] of names.entries()) {
+      collections[collection] = await client.collection(collection);
+      components.push(
+        await copyCollection(params, client, { collection, index, version }, context),
+      );
+    }
+    const settings: QdrantSettings = { version, aliases: await client.aliases(), collections };
+    components.push(await copySettings(params, settings, context));
+    return components;
+  },
+};
+
+/** Replaces all collections and aliases by those of the backup. */
+export const restoreQdrant: NamedTask<
+  QdrantParams & { readonly source: SourceOptions; readonly components: readonly Component[] },
+  null
+> = {
+  name: "qdrant.restore",
+  run: async (params, { signal }) => {
+    const client = new QdrantClient(params.endpoint, signal);
+    const settings = await readSettings(params, signal);
+    refuseOtherVersion(settings.version, await client.version());
+    // Also what came after the backup; a collection that stays would keep its newer configuration.
+    for (const collection of await client.collections()) await client.deleteCollection(collection);
+    for (const component of params.components) {
+      const { collection, checksum } = component.details;
+      if (typeof collection !== "string") continue;
+      const content = openComponent(params.source, component, signal);
+      await client.upload(collection, content, String(checksum));
+      // The server keeps the uploaded file beside the snapshots that somebody has made on it.
+      for (const left of await client.snapshots(collection)) {
+        if (left.name === uploadName(String(checksum))) {
+          await client.deleteSnapshot(collection, left.name);
+        }
+      }
+    }
+    await client.setAliases(settings.aliases);
+    for (const collection of await client.collections())
+      await becomeGreen(client, collection, signal);
+    return null;
+  },
+};
+
+/** Counts every collection exactly. */
+export const measureQdrant: NamedTask<QdrantParams, Record<string, number>> = {
+  name: "qdrant.measure",
+  run: async (params, { signal }) => {
+    const client = new QdrantClient(params.endpoint, signal);
+    const names = await client.collections();
+    const counts: Record<string, number> = {
+      collections: names.length,
+      aliases: (await client.aliases()).length,
+    };
+    for (const name of names) counts[pointsOf(name)] = await client.count(name);
+    return counts;
+  },
+};
+
+/** Deletes the snapshots that are not in `known`: what a killed backup left on the server. */
+export const forgetSnapshots: NamedTask<
+  QdrantParams & { readonly known: Readonly<Record<string, readonly string[]>> },
+  string[]
+> = {
+  name: "qdrant.forget-snapshots",
+  run: async (params, { signal }) => {
+    const client = new QdrantClient(params.endpoint, signal);
+    const removed: string[] = [];
+    for (const [collection, known] of Object.entries(params.known)) {
+      for (const { name } of await client.snapshots(collection)) {
+        if (known.includes(name)) continue;
+        await client.deleteSnapshot(collection, name);
+        removed.push(name);
+      }
+    }
+    return removed;
+  },
+};
+
+/** The snapshots that every collection has now, to tell later which are new. */
+export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = {
+  name: "qdrant.list-snapshots",
+  run: async (params, { signal }) => {
+    const client = new QdrantClient(params.endpoint, signal);
+    const all: Record<string, string[]> = {};
+    for (const collection of await client.collections()) {
+      all[collection] = (await client.snapshots(collection)).map(({ name }) => name);
+    }
+    return all;
+  },
+};
+
+/** What the server says of itself. */
+export const versionOfQdrant: NamedTask<QdrantParams, string> = {
+  name: "qdrant.version",
+  run: async ({ endpoint }, { signal }) => await new QdrantClient(endpoint, signal).version(),
+};
+
+/**
+ * Restores only into the same minor version, and not into an older patch.
+ *
+ * @throws RefusedError with the way out.
+ */
+export function refuseOtherVersion(from: string, to: string): void {
+  const [fromMajor, fromMinor, fromPatch = 0] = numbers(from);
+  const [toMajor, toMinor, toPatch = 0] = numbers(to);
+  if (fromMajor === toMajor && fromMinor === toMinor && toPatch >= fromPatch) return;
+  throw new RefusedError(`qdrant: a snapshot of ${from} does not restore into ${to}`, {
+    class: "qdrant-version",
+    hint: `run Qdrant ${fromMajor}.${fromMinor}, patch ${fromPatch} or newer (without keep-images a restore takes the backup's own image), and upgrade it after the restore`,
+  });
+}
+
+/** Of `1.17.1-dev`, too. */
+function numbers(version: string): number[] {
+  return version.split(".").map((part) => Number.parseInt(part, 10));
+}
+
+async function copyCollection(
+  params: QdrantParams & { readonly sink: SinkOptions },
+  client: QdrantClient,
+  { collection, index, version }: { collection: string; index: number; version: string },
+  { signal, reporter }: TaskContext,
+): Promise<Component> {
+  const startedAt = systemClock.now().toISOString();
+  const before = await client.count(collection);
+  const snapshot = await client.createSnapshot(collection);
+  const forget = () =>
+    // With a client of its own: the copy on the server goes away even when the run was cancelled.
+    new QdrantClient(params.endpoint, AbortSignal.timeout(60_000)).deleteSnapshot(
+      collection,
+      snapshot.name,
+    );
+  let component: Component;
+  try {
+    const after = await client.count(collection);
+    const hash = createHash("sha256");
+    component = await writeComponent(params.sink, {
+      name: componentName(params.name, collection, index),
+      store: "qdrant",
+      service: params.service,
+      method: "collection snapshot",
+      extension: "snapshot",
+      compress: true,
+      source: await client.download(collection, snapshot.name),
+      observers: [hash],
+      progress: (bytes) => reporter.progress(`${collection}: ${bytes} bytes`),
+      signal,
+      startedAt,
+      clock: systemClock,
+      describe: () => {
+        const checksum = hash.digest("hex");
+        if (typeof snapshot.checksum === "string" && snapshot.checksum !== checksum) {
+          throw new Error(`qdrant: ${collection}: the snapshot arrived with another checksum`);
+        }
+        return {
+          source: `collection ${collection}`,
+          counts: { [pointsOf(collection)]: range(before, after) },
+          details: { collection, checksum, version },
+          warnings: [],
+          recovery: `curl -X POST 'http://localhost:${params.endpoint.port}/collections/${encodeURIComponent(collection)}/snapshots/upload?priority=snapshot&wait=true' -F snapshot=@${collection}.snapshot`,
+        };
+      },
+    });
+  } catch (error) {
+    // A server that has died is not asked in vain to hide why; who called undoes it once it is back.
+    await forget().catch(() => undefined);
+    throw new Error(`collection ${collection} could not be copied`, { cause: error });
+  }
+  await forget();
+  return component;
+}
+
+function copySettings(
+  params: QdrantParams & { readonly sink: SinkOptions },
+  settings: QdrantSettings,
+  { signal }: TaskContext,
+): Promise<Component> {
+  return writeComponent(params.sink, {
+    name: `${params.name}-settings`,
+    store: "qdrant",
+    service: params.service,
+    method: "REST",
+    extension: "json",
+    compress: true,
+    source: Readable.from([Buffer.from(JSON.stringify(settings))]),
+    signal,
+    clock: systemClock,
+    describe: () => ({
+      source: `service ${params.service}`,
+      counts: {
+        collections: Object.keys(settings.collections).length,
+        aliases: settings.aliases.length,
+      },
+      details: { version: settings.version, mountTarget: params.mountTarget },
+      warnings: [],
+      recovery: "POST the aliases to /collections/aliases once the collections are there",
+    }),
+  });
+}
+
+async function readSettings(
+  params: { readonly source: SourceOptions; readonly components: readonly Component[] },
+  signal: AbortSignal,
+): Promise<QdrantSettings> {
+  const component = params.components.find(({ details }) => details.collection === undefined);
+  if (component === undefined) throw new Error("qdrant: the backup has no settings component");
+  const chunks: Buffer[] = [];
+  for await (const chunk of openComponent(params.source, component, signal)) {
+    chunks.push(chunk as Buffer);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as QdrantSettings;
+}
+
+async function becomeGreen(client: QdrantClient, name: string, signal: AbortSignal): Promise<void> {
+  const green = await waitFor(
+    async () => ((await client.collection(name)).status === "green" ? true : undefined),
+    { clock: systemClock, timeoutMs: greenTimeoutMs, signal },
+  );
+  if (green === undefined) throw new Error(`qdrant: ${name} did not become green in 10 minutes`);
+}
+
+function pointsOf(collection: string): string {
+  return `points in ${collection}`;
+}
+
+function range(before: number, after: number): Count {
+  return before === after ? before : { min: Math.min(before, after), max: Math.max(before, after) };
+}
+
+/** Collection names may hold what a file name may not, and may differ in case only. */
+function componentName(store: string, collection: string, index: number): string {
+  const safe = collection.replaceAll(/[^a-zA-Z0-9._-]/g, "_");
+  return safe === collection && safe === safe.toLowerCase() && safe !== "settings"
+    ? `${store}-${safe}`
+    : `${store}-${safe}-${index}`;
+}

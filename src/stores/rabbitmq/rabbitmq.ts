@@ -1,0 +1,238 @@
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { BackupFailedError, describeError } from "../../core/errors.ts";
+import { taskMount } from "../../core/task.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import type { RabbitmqStore } from "../../model/stack.ts";
+import { backupFailed, writeComponent } from "../sink.ts";
+import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "../store.ts";
+import { treeBackup } from "../tree/backup.ts";
+import { checkTree } from "../tree/check.ts";
+import type { TreeOptions } from "../tree/params.ts";
+import { restoreTree } from "../tree/restore.ts";
+import {
+  type BrokerSample,
+  countDefinitions,
+  countQueues,
+  countsBetween,
+  isCountedLate,
+  type QueueRow,
+} from "./counts.ts";
+import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./tasks.ts";
+
+const stopTimeoutSeconds = 120;
+/** A quorum queue tells its length every five seconds (`quorum_tick_interval`): what it tells now may be as old. */
+const lateCountMs = 6_000;
+
+/**
+ * RabbitMQ: its definitions, which only a running node gives, and its messages, which only a node at
+ * rest gives: the volume is copied while the broker serves, and made exact while it is frozen for a
+ * moment. A stop would lose every transient message.
+ */
+export const rabbitmqStore: Store<RabbitmqStore> = {
+  kind: "rabbitmq",
+
+  async backup(store, context) {
+    try {
+      const definitions = await copyDefinitions(store, context);
+      if (context.rabbitmqMessages === "none") return [definitions];
+      return [definitions, await copyMessages(store, context)];
+    } catch (cause) {
+      if (context.signal.aborted || cause instanceof BackupFailedError) throw cause;
+      throw backupFailed(store.service, cause);
+    }
+  },
+
+  check: (component, context) =>
+    component.name.endsWith("-definitions")
+      ? checkDefinitions(component, context)
+      : checkTree(component, context),
+
+  async restore(store, components, context) {
+    const messages = components.find(({ name }) => !name.endsWith("-definitions"));
+    if (messages === undefined) {
+      throw new Error(
+        `${store.service}: the backup holds definitions only; import them with rabbitmqctl import_definitions`,
+      );
+    }
+    const node = messages.details.nodeName;
+    if (node !== store.nodeName) {
+      throw new Error(
+        `${store.service}: the backup is of node ${String(node)}, this one is ${store.nodeName}: its data only opens under the same name; set \`hostname: ${String(node).split("@")[1]}\` in the compose file`,
+      );
+    }
+    await restoreTree(store.mount.source, store.mount, messages, context);
+  },
+
+  async measure(store, context) {
+    const definitions = await readDefinitions(store, context);
+    return { ...countDefinitions(definitions), ...countQueues(await readQueues(store, context)) };
+  },
+};
+
+async function copyDefinitions(store: RabbitmqStore, context: BackupContext): Promise<Component> {
+  const startedAt = context.clock.now().toISOString();
+  const text = await readDefinitions(store, context);
+  return await writeComponent(context.sink, {
+    name: `${store.name}-definitions`,
+    store: "rabbitmq",
+    service: store.service,
+    method: "rabbitmqctl export_definitions",
+    extension: "json",
+    compress: true,
+    source: Readable.from([Buffer.from(text)]),
+    signal: context.signal,
+    startedAt,
+    clock: context.clock,
+    describe: () => ({
+      source: store.nodeName,
+      counts: countDefinitions(text),
+      details: { nodeName: store.nodeName, mountTarget: store.mount.target },
+      warnings: [],
+      recovery: `rabbitmqctl import_definitions ${store.name}-definitions.json (a broker restored from its volume needs no import)`,
+    }),
+  });
+}
+
+async function copyMessages(store: RabbitmqStore, context: BackupContext): Promise<Component> {
+  const { tasks, signal } = context;
+  const mounts = [taskMount(store.mount, false)];
+  // The copy lies beside the volume's directory, on the same file system.
+  const copy = `${store.mount.source.replace(/\/+$/, "")}.sophon-keeper-copy`;
+  const beside = { path: parentOf(store.mount.source), readOnly: false };
+  const place = { mounts: [...mounts, beside] };
+  await context.journal("broker-copy", { copy, mount: { ...store.mount } });
+  const remove = () => tasks.run(removeBrokerCopy, { copy }, place);
+  context.undo.add(`remove ${copy}`, remove);
+  await tasks.run(preCopyBroker, { from: store.mount.source, copy }, place, signal);
+  const startedAt = context.clock.now().toISOString();
+  const before = await sample(store, context);
+  await frozen(store, context, () =>
+    tasks.run(copyFrozen, { from: store.mount.source, copy }, place, signal),
+  );
+  const after = await sample(store, context);
+  const sampledMs = context.clock.monotonicMs();
+  const component = await tasks.run(
+    treeBackup,
+    { tree: treeOf(store, join(copy, "tree")), sink: context.sink },
+    { mounts: [...place.mounts, { path: context.sink.directory, readOnly: false }] },
+    signal,
+  );
+  await remove();
+  const samples = [before, after];
+  if (isCountedLate(after.queues)) {
+    const waitMs = sampledMs + lateCountMs - context.clock.monotonicMs();
+    if (waitMs > 0) await context.clock.sleep(waitMs, signal);
+    samples.push(await sample(store, context));
+  }
+  return {
+    ...component,
+    method: "copy of the volume, exact while the broker was frozen",
+    source: store.mount.volume ?? store.mount.source,
+    startedAt,
+    counts: { ...component.counts, ...countsBetween(samples) },
+    details: { ...component.details, nodeName: store.nodeName },
+    recovery: `stop ${store.service}, empty its volume, unpack the file there with tar --numeric-owner --xattrs --xattrs-include='*' -xp, and start it as node ${store.nodeName}`,
+  };
+}
+
+async function sample(store: RabbitmqStore, context: StoreContext): Promise<BrokerSample> {
+  const definitions = countDefinitions(await readDefinitions(store, context));
+  return { definitions, queues: await readQueues(store, context) };
+}
+
+/** Runs `work` while the broker is at rest, and puts it back into its run state whatever happens. */
+async function frozen(
+  store: RabbitmqStore,
+  context: BackupContext,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const { containers, rabbitmqMessages } = context;
+  const container = store.containerId;
+  const stops = rabbitmqMessages === "stop";
+  await context.journal(stops ? "stop" : "pause", { containers: [container] });
+  const thaw = () => (stops ? containers.start(container) : containers.unpause(container));
+  try {
+    await (stops ? containers.stop(container, stopTimeoutSeconds) : containers.pause(container));
+    await work();
+  } finally {
+    await thaw();
+  }
+  if (stops) await awaitBroker(store, context);
+}
+
+async function awaitBroker(store: RabbitmqStore, context: StoreContext): Promise<void> {
+  await context.containers.exec(
+    store.containerId,
+    ["rabbitmqctl", "await_startup", "--timeout", "300"],
+    { signal: context.signal, user: "rabbitmq" },
+  );
+}
+
+function treeOf(store: RabbitmqStore, path: string): TreeOptions {
+  const { name, service } = store;
+  return {
+    path,
+    name,
+    store: "rabbitmq",
+    service,
+    vaultKey: undefined,
+    databases: [],
+    exclude: [],
+  };
+}
+
+async function readDefinitions(store: RabbitmqStore, context: StoreContext): Promise<string> {
+  const { stdout } = await context.containers.exec(
+    store.containerId,
+    ["rabbitmqctl", "-q", "export_definitions", "-", "--format", "json"],
+    { signal: context.signal },
+  );
+  JSON.parse(stdout);
+  return stdout;
+}
+
+async function readQueues(store: RabbitmqStore, context: StoreContext): Promise<QueueRow[]> {
+  const { containers, signal } = context;
+  const ctl = (...words: string[]) =>
+    containers.exec(store.containerId, ["rabbitmqctl", "-q", ...words, "--formatter", "json"], {
+      signal,
+    });
+  const vhosts = JSON.parse((await ctl("list_vhosts", "name")).stdout) as { name: string }[];
+  const rows: QueueRow[] = [];
+  for (const { name: vhost } of vhosts) {
+    const { stdout } = await ctl(
+      "list_queues",
+      "-p",
+      vhost,
+      "name",
+      "type",
+      "durable",
+      "exclusive",
+      "messages",
+      "messages_persistent",
+    );
+    const queues = JSON.parse(stdout) as Omit<QueueRow, "vhost">[];
+    rows.push(...queues.map((queue) => ({ ...queue, vhost })));
+  }
+  return rows;
+}
+
+async function checkDefinitions(component: Component, context: CheckContext): Promise<Check[]> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of await context.open(component)) chunks.push(chunk as Buffer);
+  const base = { name: "definitions", component: component.name } as const;
+  try {
+    const counts: Counts = countDefinitions(Buffer.concat(chunks).toString("utf8"));
+    const wrong = Object.keys(counts).filter((name) => counts[name] !== component.counts[name]);
+    if (wrong.length === 0) return [{ ...base, status: "pass", detail: `${counts.queues} queues` }];
+    return [{ ...base, status: "fail", detail: `counts differ: ${wrong.join(", ")}` }];
+  } catch (error) {
+    return [{ ...base, status: "fail", detail: describeError(error) }];
+  }
+}
+
+function parentOf(path: string): string {
+  return path.replace(/\/+$/, "").replace(/\/[^/]+$/, "") || "/";
+}

@@ -1,0 +1,61 @@
+import { createWriteStream } from "node:fs";
+import { chown, lchown, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { NamedTask } from "../../core/task.ts";
+import { fsyncDirectory, fsyncFile } from "../../core/temp.ts";
+import type { Component } from "../../model/manifest.ts";
+import { openComponent, type SourceOptions } from "../reader.ts";
+
+/** Where an RDB is to be put so that the server loads it. */
+export interface PlaceRdbParams {
+  readonly source: SourceOptions;
+  readonly component: Component;
+  /** The server's volume, on the host: empty, its owner that of the server. */
+  readonly directory: string;
+}
+
+/**
+ * Puts an RDB into an empty Redis volume: as the base of a new append-only file where that is on
+ * (the server ignores `dump.rdb` then, and would start empty), else as `dump.rdb`.
+ *
+ * @throws Error when the volume is not empty of what the server would load instead.
+ */
+export const placeRdb: NamedTask<PlaceRdbParams, null> = {
+  name: "redis.place",
+  run: async (params, { signal }) => {
+    const { details } = params.component;
+    const text = (name: string) => String(details[name]);
+    const inside = relative(text("mountTarget"), text("directory"));
+    const home = join(params.directory, inside);
+    const owner = await stat(params.directory);
+    const made = [await mkdir(home, { recursive: true })];
+    const target = details.appendOnly === true ? join(home, text("appendDirectory")) : home;
+    await rm(join(home, text("appendDirectory")), { recursive: true, force: true });
+    await rm(join(home, text("dbFileName")), { force: true });
+    made.push(await mkdir(target, { recursive: true }));
+    const base = `${text("appendFileName")}.1.base.rdb`;
+    const rdb = join(target, details.appendOnly === true ? base : text("dbFileName"));
+    const plain = openComponent(params.source, params.component, signal);
+    await pipeline(plain, createWriteStream(rdb, { mode: 0o600 }));
+    await chown(rdb, owner.uid, owner.gid);
+    await fsyncFile(rdb);
+    if (details.appendOnly === true) {
+      const list = join(target, `${text("appendFileName")}.manifest`);
+      await writeFile(list, `file ${base} seq 1 type b\n`, { mode: 0o600 });
+      await chown(list, owner.uid, owner.gid);
+      await fsyncFile(list);
+    }
+    const fresh = made.flatMap((first) => (first === undefined ? [] : between(first, target)));
+    for (const path of fresh) await lchown(path, owner.uid, owner.gid);
+    // An append-only directory that is not there after a power cut is an empty database.
+    for (const path of new Set([target, ...fresh, home, params.directory]))
+      await fsyncDirectory(path);
+    return null;
+  },
+};
+
+/** A directory and those below it down to another one. */
+function between(first: string, last: string): string[] {
+  return last === first ? [last] : [...between(first, dirname(last)), last];
+}

@@ -1,0 +1,33 @@
+import type { Counts } from "../store.ts";
+
+/** What `redis-check-rdb` read in a whole RDB. */
+export interface RdbReport {
+  readonly keys: number;
+  /** Keys with a time to live, expired ones included. */
+  readonly expires: number;
+}
+
+/** @throws Error when the report does not say that the RDB is whole. */
+export function parseRdbReport(text: string): RdbReport {
+  const keys = /\[info\] (\d+) keys read/.exec(text)?.[1];
+  const expires = /\[info\] (\d+) expires/.exec(text)?.[1];
+  if (!text.includes("RDB looks OK!") || keys === undefined || expires === undefined) {
+    throw new Error(`redis-check-rdb: ${text.trim().split("\n").slice(-3).join("; ")}`);
+  }
+  return { keys: Number(keys), expires: Number(expires) };
+}
+
+/** The counts of `INFO keyspace`, over all databases and for each. */
+export function parseKeyspace(text: string): Counts {
+  const counts: Record<string, number> = {};
+  let keys = 0;
+  let expires = 0;
+  for (const [, database, count, volatile] of text.matchAll(
+    /^db(\d+):keys=(\d+),expires=(\d+)/gm,
+  )) {
+    counts[`keys in database ${database}`] = Number(count);
+    keys += Number(count);
+    expires += Number(volatile);
+  }
+  return { keys, "keys with a TTL": expires, ...counts };
+}

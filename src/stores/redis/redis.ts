@@ -1,0 +1,286 @@
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import type { ContainerExecOptions } from "../../core/containers.ts";
+import { BackupFailedError, describeError } from "../../core/errors.ts";
+import type { StreamingProcess } from "../../core/exec.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import type { RedisStore } from "../../model/stack.ts";
+import { sourceOf } from "../reader.ts";
+import { writeComponent } from "../sink.ts";
+import type { CheckContext, Store, StoreContext } from "../store.ts";
+import { othersIn } from "./other-files.ts";
+import { placeRdb } from "./place-rdb.ts";
+import { parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
+
+/** The mark that a diskless transfer ends with; `redis-cli --rdb -` leaves it at the end of its output. */
+const transferMarkBytes = 40;
+
+/**
+ * Redis, copied as an RDB that the server sends as to a replica: nothing is written into its volume,
+ * and the copy has the one instant at which the transfer began.
+ */
+export const redisStore: Store<RedisStore> = {
+  kind: "redis",
+
+  async backup(store, context) {
+    const startedAt = context.clock.now().toISOString();
+    const { containers, signal } = context;
+    const state = await containers.inspect(store.containerId);
+    if (state === undefined) {
+      throw new BackupFailedError(`${store.service}: its container has gone`);
+    }
+    const settings = await readSettings(store, context);
+    const warnings = await warningsOf(store, settings, context);
+    const dump = containers.execStream(
+      store.containerId,
+      cli(store, "--rdb", "-"),
+      withPassword(store, signal),
+    );
+    const checker = containers.runOnce(state.imageId, ["redis-check-rdb", "/dev/stdin"], {
+      pipeInput: true,
+      signal,
+    });
+    const report = rdbReport(checker);
+    report.catch(() => undefined);
+    const source = checkedDump(dump, checker);
+    try {
+      return [
+        await writeComponent(context.sink, {
+          name: store.name,
+          store: "redis",
+          service: store.service,
+          method: "redis-cli --rdb, checked with redis-check-rdb",
+          extension: "rdb",
+          compress: true,
+          source,
+          done: transferred(dump, store),
+          signal,
+          startedAt,
+          clock: context.clock,
+          describe: async () => ({
+            source: `service ${store.service}`,
+            counts: countsOf(await report),
+            details: settings,
+            warnings,
+            recovery: recovery(store),
+          }),
+        }),
+      ];
+    } catch (error) {
+      // Not before its container has gone: nothing of a failed backup stays.
+      await end(checker);
+      throw error;
+    }
+  },
+
+  async check(component, context) {
+    const base = { name: "rdb", component: component.name } as const;
+    const image = context.manifest.services[component.service ?? ""]?.imageId;
+    if (image === undefined) {
+      return [{ ...base, status: "unverifiable", detail: "the manifest names no Redis image" }];
+    }
+    return [await checkRdb(component, image, context, base)];
+  },
+
+  async restore(store, components, context) {
+    for (const component of components) {
+      await context.tasks.run(
+        placeRdb,
+        {
+          source: sourceOf(context),
+          component,
+          directory: store.mount.source,
+        },
+        {
+          mounts: [
+            { path: store.mount.source, readOnly: false },
+            { path: context.directory, readOnly: true },
+          ],
+        },
+        context.signal,
+      );
+    }
+  },
+
+  async measure(store, context) {
+    const { stdout } = await context.containers.exec(
+      store.containerId,
+      cli(store, "INFO", "keyspace"),
+      withPassword(store, context.signal),
+    );
+    return parseKeyspace(stdout);
+  },
+};
+
+/** `redis-cli` for this server; the password comes by environment. `-e` turns error replies into exit 1. */
+function cli(store: RedisStore, ...words: string[]): string[] {
+  return ["redis-cli", "-e", "-p", String(store.port), ...words];
+}
+
+function withPassword(store: RedisStore, signal: AbortSignal): ContainerExecOptions {
+  return store.password === undefined
+    ? { signal }
+    : { signal, env: { REDISCLI_AUTH: store.password } };
+}
+
+async function readSettings(
+  store: RedisStore,
+  context: StoreContext,
+): Promise<Component["details"]> {
+  const { stdout } = await context.containers.exec(
+    store.containerId,
+    cli(
+      store,
+      "--json",
+      "CONFIG",
+      "GET",
+      "dir",
+      "dbfilename",
+      "appendonly",
+      "appendfilename",
+      "appenddirname",
+    ),
+    withPassword(store, context.signal),
+  );
+  const settings = JSON.parse(stdout) as Record<string, string>;
+  const text = (name: string, fallback: string) => settings[name] ?? fallback;
+  return {
+    mountTarget: store.mount.target,
+    directory: text("dir", store.mount.target),
+    dbFileName: text("dbfilename", "dump.rdb"),
+    appendOnly: text("appendonly", "no") === "yes",
+    appendFileName: text("appendfilename", "appendonly.aof"),
+    appendDirectory: text("appenddirname", "appendonlydir"),
+  };
+}
+
+/** A restore brings the database back and nothing else: what else lies beside it is told. */
+async function warningsOf(
+  store: RedisStore,
+  settings: Component["details"],
+  { containers, signal }: StoreContext,
+): Promise<string[]> {
+  const directory = String(settings.directory);
+  const argv = ["ls", "-1", "-A", directory];
+  const looked = await containers.exec(store.containerId, argv, { signal }).catch((error) => {
+    signal.throwIfAborted();
+    return describeError(error);
+  });
+  // The database is what is to be copied: an image without `ls` only leaves this untold.
+  if (typeof looked === "string") {
+    return [`${store.service}: what else lies in ${directory} could not be seen: ${looked}`];
+  }
+  const others = othersIn(looked.stdout.split("\n").filter(Boolean), settings);
+  if (others.length === 0) return [];
+  return [
+    `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which holds the database alone: keep a copy (an ACL file is best mounted from the project's directory)`,
+  ];
+}
+
+/** The dump's bytes without the transfer's end mark, each of them also given to the checker. */
+function checkedDump(dump: StreamingProcess, checker: StreamingProcess) {
+  let stderr = "";
+  async function* bytes(): AsyncGenerator<Buffer> {
+    let held: Buffer = Buffer.alloc(0);
+    for await (const chunk of dump.stdout) {
+      const all = Buffer.concat([held, chunk as Buffer]);
+      const cut = Math.max(0, all.length - transferMarkBytes);
+      held = all.subarray(cut);
+      if (cut > 0) yield await passed(all.subarray(0, cut));
+    }
+    ({ stderr } = await dump.done);
+    if (!stderr.includes("until EOF marker")) yield await passed(held);
+    checker.stdin.end();
+  }
+  async function passed(piece: Buffer): Promise<Buffer> {
+    if (!checker.stdin.write(piece) && checker.stdin.writable) {
+      await Promise.race([once(checker.stdin, "drain"), once(checker.stdin, "close")]);
+    }
+    return piece;
+  }
+  return Object.assign(bytes(), {
+    destroy: () => {
+      dump.kill();
+      checker.kill();
+    },
+  });
+}
+
+/** `redis-cli` has been seen to exit 0 on half a transfer: its own words must say that it is whole. */
+async function transferred(dump: StreamingProcess, store: RedisStore): Promise<void> {
+  const { stderr } = await dump.done;
+  if (!stderr.includes("Transfer finished with success")) {
+    throw new BackupFailedError(`${store.service}: redis-cli did not finish the transfer`, {
+      evidence: stderr,
+    });
+  }
+}
+
+async function rdbReport(checker: StreamingProcess): Promise<RdbReport> {
+  const lines: Buffer[] = [];
+  for await (const chunk of checker.stdout) lines.push(chunk as Buffer);
+  await checker.done;
+  return parseRdbReport(Buffer.concat(lines).toString("utf8"));
+}
+
+async function checkRdb(
+  component: Component,
+  image: string,
+  context: CheckContext,
+  base: Pick<Check, "name"> & { component: string },
+): Promise<Check> {
+  const checker = context.containers.runOnce(image, ["redis-check-rdb", "/dev/stdin"], {
+    pipeInput: true,
+    signal: context.signal,
+  });
+  const report = rdbReport(checker);
+  report.catch(() => undefined);
+  try {
+    await feed(await context.open(component), checker);
+  } catch (error) {
+    await end(checker);
+    throw error;
+  }
+  try {
+    const counts = countsOf(await report);
+    const wrong = Object.entries(counts).filter(
+      ([name, value]) => component.counts[name] !== value,
+    );
+    if (wrong.length === 0) return { ...base, status: "pass", detail: `${counts.keys} keys` };
+    const detail = wrong.map(
+      ([name, value]) => `${name}: ${value} instead of ${component.counts[name]}`,
+    );
+    return { ...base, status: "fail", detail: detail.join("; ") };
+  } catch (error) {
+    return { ...base, status: "fail", detail: (error as Error).message };
+  }
+}
+
+/** Ends a program and waits until its container has gone. */
+async function end(checker: StreamingProcess): Promise<void> {
+  checker.kill();
+  await checker.done.catch(() => undefined);
+}
+
+async function feed(source: Readable, checker: StreamingProcess): Promise<void> {
+  for await (const chunk of source) {
+    if (!checker.stdin.write(chunk) && checker.stdin.writable) {
+      await Promise.race([once(checker.stdin, "drain"), once(checker.stdin, "close")]);
+    }
+  }
+  checker.stdin.end();
+}
+
+function countsOf(report: RdbReport): Record<string, number> {
+  return { keys: report.keys, "keys with a TTL": report.expires };
+}
+
+function recovery(store: RedisStore): string {
+  return [
+    `stop ${store.service}, empty its volume, put the file there as`,
+    "appendonlydir/appendonly.aof.1.base.rdb with a manifest line",
+    "`file appendonly.aof.1.base.rdb seq 1 type b` in appendonlydir/appendonly.aof.manifest",
+    "(or as dump.rdb where appendonly is off), owned by the server's user, and start it",
+  ].join(" ");
+}

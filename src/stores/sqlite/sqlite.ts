@@ -1,0 +1,169 @@
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { lstat, mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { BackupFailedError, describeError } from "../../core/errors.ts";
+import { run } from "../../core/exec.ts";
+
+/** What a SQLite database holds, read from a copy that nobody writes. */
+export interface SqliteFacts {
+  /** Rows by table, in the order of the schema. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** The newest row of `__EFMigrationsHistory`; undefined where EF Core does not keep the database. */
+  readonly schemaHead: string | undefined;
+  readonly journalMode: "wal" | "delete";
+  /** Rows that point nowhere. SQLite does not enforce foreign keys unless asked to, so this is no damage. */
+  readonly foreignKeyViolations: number;
+}
+
+/** All pages in one step: a step that lets go of the lock starts again at every foreign write. */
+const ALL_PAGES = 0x7fff_ffff;
+const BUSY_MS = 60_000;
+
+/**
+ * The files that belong to a database while it is open. Beside a copy they are worse than useless: a new `-wal`
+ * at an old database brings the new rows back, or destroys it.
+ */
+export function sqliteCompanions(path: string): string[] {
+  return ["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`);
+}
+
+/**
+ * Copies a live database with SQLite's online backup, in one step, so that no writer can make it start over.
+ * The copy has the owner, mode, times and attributes of the original.
+ *
+ * Call it as root or as the uid of the application: whoever opens a database leaves `-wal` and `-shm` of its own
+ * there, which SQLite gives to the owner of the database only when root does it.
+ *
+ * @throws BackupFailedError when the database is not there, is no database, or stays locked for a minute.
+ */
+export async function copySqlite(live: string, copy: string): Promise<void> {
+  const found = await lstat(live).catch(() => undefined);
+  // SQLite would make a new empty database, and back that up.
+  if (!found?.isFile() || found.size === 0) {
+    const what = found === undefined ? "is not there" : "is not a database";
+    throw new BackupFailedError(`the SQLite database ${live} ${what}`, { class: "sqlite-missing" });
+  }
+  await mkdir(dirname(copy), { recursive: true });
+  try {
+    const source = openLive(live);
+    try {
+      await backup(source, copy, { rate: ALL_PAGES });
+    } finally {
+      source.close();
+    }
+  } catch (cause) {
+    const why = describeError(cause);
+    throw new BackupFailedError(`the SQLite database ${live} could not be copied: ${why}`, {
+      cause,
+      class: "sqlite-copy",
+      hint: "the copy is made where the repository lies: is there room, and is the database whole?",
+    });
+  }
+  await run("cp", ["--attributes-only", "--preserve=all", "--", live, copy]);
+}
+
+/**
+ * Reads a copy to its last page: integrity, foreign keys, rows of every table.
+ *
+ * @throws Error when it is not whole; the message is SQLite's own.
+ */
+export function inspectCopy(copy: string): SqliteFacts {
+  const url = pathToFileURL(copy);
+  // Nobody writes the copy: without this, reading a WAL database makes files beside it.
+  url.searchParams.set("immutable", "1");
+  const database = new DatabaseSync(url, { readOnly: true });
+  try {
+    const verdict = database.prepare("PRAGMA integrity_check(10)").all();
+    const lines = verdict.map((row) => String(Object.values(row)[0]));
+    if (lines.join() !== "ok") throw new Error(`integrity_check: ${lines.join("; ")}`);
+    return { ...readFacts(database), journalMode: journalModeOf(copy) };
+  } finally {
+    database.close();
+  }
+}
+
+/** Rows by table of a live database, as one reader sees them. The caller's uid matters as in {@link copySqlite}. */
+export function countLive(live: string): Readonly<Record<string, number>> {
+  const database = openLive(live);
+  try {
+    database.exec("BEGIN");
+    return rowCounts(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** The last applied EF Core migration of a live database. The caller's uid matters as in {@link copySqlite}. */
+export function liveSchemaHead(live: string): string | undefined {
+  const database = openLive(live);
+  try {
+    const sql = "SELECT count(*) FROM sqlite_master WHERE name = '__EFMigrationsHistory'";
+    return text(database, sql) === "1" ? schemaHead(database) : undefined;
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * With a `-wal` there, somebody may be at work or have died at it: a read-only connection never checkpoints it.
+ * Without one, the connection may write, because only such a one takes its own `-wal` and `-shm` away again,
+ * under the lock that tells it that nobody else has come.
+ */
+function openLive(live: string): DatabaseSync {
+  const database = new DatabaseSync(live, {
+    readOnly: existsSync(`${live}-wal`),
+    timeout: BUSY_MS,
+  });
+  // A new `-journal` or anything else of ours is not wanted; the connection only reads.
+  if (!existsSync(`${live}-wal`)) database.exec("PRAGMA query_only = 1");
+  return database;
+}
+
+function readFacts(database: DatabaseSync): Omit<SqliteFacts, "journalMode"> {
+  const rows = rowCounts(database);
+  return {
+    rows,
+    schemaHead: Object.hasOwn(rows, "__EFMigrationsHistory") ? schemaHead(database) : undefined,
+    foreignKeyViolations: database.prepare("PRAGMA foreign_key_check").all().length,
+  };
+}
+
+/** From the header's read version (offset 19): an immutable connection does not tell. */
+function journalModeOf(path: string): "wal" | "delete" {
+  const header = Buffer.alloc(20);
+  const file = openSync(path, "r");
+  try {
+    readSync(file, header);
+  } finally {
+    closeSync(file);
+  }
+  return header[19] === 2 ? "wal" : "delete";
+}
+
+function rowCounts(database: DatabaseSync): Record<string, number> {
+  // A virtual table needs its module; what it keeps lies in ordinary tables, which are counted.
+  const tables = database
+    .prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' " +
+        "AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+    )
+    .all()
+    .map((row) => String(row.name));
+  const count = (table: string) =>
+    Number(text(database, `SELECT count(*) FROM "${table.replaceAll('"', '""')}"`));
+  return Object.fromEntries(tables.map((table) => [table, count(table)]));
+}
+
+function schemaHead(database: DatabaseSync): string | undefined {
+  return text(
+    database,
+    'SELECT "MigrationId" FROM "__EFMigrationsHistory" ORDER BY "MigrationId" DESC LIMIT 1',
+  );
+}
+
+function text(database: DatabaseSync, sql: string): string | undefined {
+  const row = database.prepare(sql).get();
+  return row === undefined ? undefined : String(Object.values(row)[0]);
+}

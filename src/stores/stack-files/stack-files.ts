@@ -1,0 +1,81 @@
+import { dirname } from "node:path";
+import { TarScanner } from "../../archive/tar/scanner.ts";
+import { DamagedError } from "../../core/errors.ts";
+import type { TaskMount } from "../../core/task.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import type { ComposeModel, Stack } from "../../model/stack.ts";
+import { failedCheck } from "../check.ts";
+import type { BackupContext, CheckContext } from "../store.ts";
+import { FILES, INDEX_FILE, MODEL_FILE, type StackIndex, stackPack } from "./pack.ts";
+import { stackRoots } from "./roots.ts";
+
+const KEEP_BYTES = 64 * 1024 * 1024;
+
+/** What a backup knows of its stack. */
+export interface StackFiles {
+  readonly model: ComposeModel;
+  readonly index: StackIndex;
+}
+
+/**
+ * Writes the `stack` component: the resolved model and every file that bringing the stack up on a bare host takes.
+ *
+ * @throws BackupFailedError (class `stack-file`) naming a file that is missing or unreadable.
+ */
+export async function backupStackFiles(stack: Stack, context: BackupContext): Promise<Component> {
+  const { project, directory, composeFiles, envFiles, profiles, model } = stack;
+  const { paths, skipped } = await stackRoots(stack, context.sink.directory);
+  const index: StackIndex = { project, directory, composeFiles, envFiles, profiles, roots: paths };
+  const around = new Set(paths.map((path) => dirname(path)));
+  const mounts: TaskMount[] = [...around].map((path) => ({ path, readOnly: true }));
+  return await context.tasks.run(
+    stackPack,
+    { index, model, skipped, sink: context.sink },
+    { mounts: [...mounts, { path: context.sink.directory, readOnly: false }] },
+    context.signal,
+  );
+}
+
+/**
+ * Reads the `stack` component to its last byte.
+ *
+ * @throws DamagedError when it lacks something that its own index names.
+ */
+export async function readStackFiles(
+  component: Component,
+  context: Pick<CheckContext, "open">,
+): Promise<StackFiles> {
+  const wanted = [MODEL_FILE, INDEX_FILE].map((name) => ({ name, keepBytes: KEEP_BYTES }));
+  const names = new Set<string>();
+  const scanner = new TarScanner({ wanted, listener: ({ name }) => void names.add(name) });
+  for await (const chunk of await context.open(component)) scanner.update(chunk as Buffer);
+  scanner.end();
+  const { found } = scanner.summary();
+  const parse = (name: string): unknown => {
+    const content = found.get(name)?.content;
+    if (content === undefined) throw new DamagedError(`${component.name}: it has no ${name}`);
+    return JSON.parse(content.toString("utf8"));
+  };
+  const index = parse(INDEX_FILE) as StackIndex;
+  const missing = index.roots.filter((path) => !names.has(FILES + path));
+  if (missing.length > 0) {
+    throw new DamagedError(`${component.name}: it does not hold ${missing.join(", ")}`);
+  }
+  return { model: parse(MODEL_FILE) as ComposeModel, index };
+}
+
+/** Checks the `stack` component: the model, the index, and every file that the index names. */
+export async function checkStackFiles(
+  component: Component,
+  context: CheckContext,
+): Promise<Check[]> {
+  const subject = { name: "stack files", component: component.name };
+  try {
+    const { index } = await readStackFiles(component, context);
+    return [{ ...subject, status: "pass", detail: `the model and ${index.roots.length} paths` }];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return [failedCheck(subject, error)];
+  }
+}

@@ -1,0 +1,57 @@
+import { lstat, readdir, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { NamedTask } from "../../core/task.ts";
+
+/** The bytes that directories take on their disks, holes not counted, in the order of `paths`. */
+export const measureTrees: NamedTask<{ readonly paths: readonly string[] }, number[]> = {
+  name: "trees.measure",
+  run: ({ paths }, { signal }) => Promise.all(paths.map((path) => sizeOf(path, signal))),
+};
+
+/** What may still be written where a path is, and which file system that is. */
+export const freeSpace: NamedTask<
+  { readonly path: string },
+  { readonly freeBytes: number; readonly device: string }
+> = {
+  name: "disk.free",
+  run: async ({ path }) => {
+    const [{ bavail, bsize }, { dev }] = await Promise.all([statfs(path), stat(path)]);
+    return { freeBytes: bavail * bsize, device: String(dev) };
+  },
+};
+
+const statBlockBytes = 512;
+
+async function sizeOf(path: string, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
+  let bytes = 0;
+  for (const entry of await entries(path)) {
+    const child = join(path, entry.name);
+    if (entry.isDirectory()) bytes += await sizeOf(child, signal);
+    else bytes += await blocksOf(child);
+  }
+  return bytes;
+}
+
+/** What goes away while it is looked at takes no room. */
+async function entries(path: string) {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+async function blocksOf(path: string): Promise<number> {
+  try {
+    return (await lstat(path)).blocks * statBlockBytes;
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}

@@ -1,0 +1,10 @@
+import { runProcess } from "../cli/process.ts";
+import { runTaskProcess } from "../cli/task.ts";
+import { taskCommand } from "../helper/entry.ts";
+import { commands } from "./commands.ts";
+import { taskRegistry } from "./tasks.ts";
+
+/** The command line, or, inside a helper container, the one task it is given. */
+export async function start(): Promise<void> {
+  await (process.argv[2] === taskCommand ? runTaskProcess(taskRegistry) : runProcess(commands));
+}

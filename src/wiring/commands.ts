@@ -1,0 +1,35 @@
+import { backup } from "../commands/backup.ts";
+import { list } from "../commands/list.ts";
+import { prune } from "../commands/prune.ts";
+import { recover } from "../commands/recover.ts";
+import { restore } from "../commands/restore.ts";
+import { scanLog } from "../commands/scan-log.ts";
+import { upgradeTest } from "../commands/upgrade-test.ts";
+import { verify } from "../commands/verify.ts";
+import type { Result } from "../model/result.ts";
+import type { Command, Commands } from "../operations/session/command.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import type { Options } from "../options/parse.ts";
+import { createHost } from "./host.ts";
+import { recoveries } from "./recoveries.ts";
+
+/** The commands of this build: one line each. What is not here appears in no help and no action.yml. */
+export const commands: Commands = {
+  backup: onHost(backup),
+  list: onHost(list),
+  prune: onHost(prune),
+  recover: onHost(recover),
+  restore: onHost(restore),
+  verify: onHost(verify),
+  "upgrade-test": onHost(upgradeTest),
+  "scan-log": async (options, dependencies) => {
+    const { state, logAllow: allow, logDeny: deny } = options;
+    const rules = { allow, deny, ...(state === undefined ? {} : { state }) };
+    return scanLog(await dependencies.readInput(), rules, dependencies);
+  },
+};
+
+function onHost(command: (options: Options, deps: HostDependencies) => Promise<Result>): Command {
+  return (options, dependencies) =>
+    command(options, { ...dependencies, host: createHost(), recoveries });
+}

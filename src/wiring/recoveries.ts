@@ -1,0 +1,14 @@
+import { recoverBackup } from "../operations/backup/recover.ts";
+import { recoverRestore } from "../operations/restore/undo.ts";
+import type { Recoveries } from "../operations/session/dependencies.ts";
+import { forget } from "../operations/session/recovery.ts";
+import { recoverUpgrade } from "../operations/upgrade/recover.ts";
+
+/** How each unfinished operation is recovered. The keys are in journals on disk: they never change. */
+export const recoveries: Recoveries = {
+  backup: recoverBackup,
+  restore: recoverRestore,
+  "upgrade-test": recoverUpgrade,
+  prune: forget,
+  recover: forget,
+};
