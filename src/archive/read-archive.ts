@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open, stat } from "node:fs/promises";
+import { openRegularFile } from "../core/regular-file.ts";
 import { decryptStream, openHead } from "./age/age.ts";
 import { type FileDigest, openThreaded } from "./age/decrypt-thread.ts";
 import type { Identities } from "./age/keys.ts";
@@ -91,18 +91,23 @@ async function* openedBytes(
   const { file, decrypt, compressed, signal } = request;
   if (decrypt === undefined) {
     yield* fileBytes(request, onDigest);
-  } else if ((await stat(file)).size < THREAD_FROM_BYTES) {
+  } else if ((await sizeOf(file)) < THREAD_FROM_BYTES) {
     yield* decryptStream(decrypt)(fileBytes(request, onDigest));
   } else {
     const reader = new ByteReader(fileBytes(request));
     const head = await openHead(reader, decrypt).finally(() => reader.close());
-    await using handle = await open(file, "r");
+    await using handle = await openRegularFile(file);
     for await (const piece of openThreaded(handle.fd, head, onDigest)) {
       signal?.throwIfAborted();
       // All but the frames' reader keep what they are given.
       yield compressed === true ? piece : Buffer.from(piece);
     }
   }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  await using handle = await openRegularFile(file);
+  return (await handle.stat()).size;
 }
 
 /**
@@ -118,7 +123,7 @@ async function* fileBytes(
   const ring = [buffer(), buffer(), buffer()];
   const hash = onDigest && createHash("sha256");
   let bytes = 0;
-  await using handle = await open(request.file, "r");
+  await using handle = await openRegularFile(request.file);
   for (let turn = 0; ; turn++) {
     request.signal?.throwIfAborted();
     const into = (reused ? ring[turn % ring.length] : undefined) ?? buffer();

@@ -57,5 +57,7 @@ export async function runProcess(commands: Commands): Promise<void> {
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
+  // Node would end with code 13 and say nothing: whatever the work waits for can never come.
+  process.once("beforeExit", () => crash(new Error("nothing is left that could end this work")));
   end(await runCli(terminal, commands));
 }

@@ -3,6 +3,14 @@ import { z } from "zod";
 /** The version of the manifest's shape; a reader refuses a newer one. */
 export const manifestSchemaVersion = 1;
 
+/**
+ * No manifest is larger: ten thousand components take about 8 MB. What claims more is not read.
+ */
+export const manifestLimitBytes = 64 * 2 ** 20;
+
+/** A manifest whose shape a later version of this program defines. */
+export class NewerManifestError extends Error {}
+
 /** Names of the manifest in a backup's directory; the plain one is the last file that is written. */
 export const manifestFile = "manifest.json";
 /** The same bytes, encrypted: what an attacker without the identity cannot make fit. */
@@ -120,10 +128,17 @@ export type Tier = Manifest["tier"];
 /**
  * Reads a manifest.
  *
- * @throws Error when the text is not JSON or not a manifest of this schema version; the message names the first offending member.
+ * @throws NewerManifestError for a schema version after this one; Error when the text is not JSON or not a manifest of this schema version; the message names the first offending member.
  */
 export function parseManifest(text: string): Manifest {
-  const parsed = manifest.safeParse(JSON.parse(text));
+  const value: unknown = JSON.parse(text);
+  const version = z.object({ schemaVersion: z.number() }).safeParse(value).data?.schemaVersion ?? 0;
+  if (version > manifestSchemaVersion) {
+    throw new NewerManifestError(
+      `manifest: made by a newer version of this program (schema ${version}): update it to read this backup`,
+    );
+  }
+  const parsed = manifest.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new Error(`manifest: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`);

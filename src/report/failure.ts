@@ -1,4 +1,10 @@
-import { CancelledError, describeError, exitCodes, KeeperError } from "../core/errors.ts";
+import {
+  CancelledError,
+  describeError,
+  exitCodes,
+  KeeperError,
+  RefusedError,
+} from "../core/errors.ts";
 import type { Reason, Result } from "../model/result.ts";
 
 /**
@@ -8,7 +14,7 @@ import type { Reason, Result } from "../model/result.ts";
  * out is `cancelled`, unless it says that the host is not as before (6 and 7 stay what they are).
  */
 export function failureResult(error: unknown, seconds: number, cancelledBy?: string): Result {
-  const told = cancelledBy === undefined ? error : cancelled(error, cancelledBy);
+  const told = ofTheHost(cancelledBy === undefined ? error : cancelled(error, cancelledBy));
   if (!(told instanceof KeeperError)) {
     const stack = told instanceof Error ? told.stack : undefined;
     const reason = { class: "bug", ...oneLine(describeError(told), stack) };
@@ -20,6 +26,27 @@ export function failureResult(error: unknown, seconds: number, cancelledBy?: str
     ...(told.hint === undefined ? {} : { hint: told.hint }),
   };
   return { ...told.facts, result: told.result, seconds, reason };
+}
+
+/** What each error of the file system asks for; see errno(3). */
+const hostHints: Readonly<Record<string, string>> = {
+  EMFILE: "Raise the limit of open files: `ulimit -n 1024`.",
+  ENFILE: "The host has no free file handles: end what holds too many, or raise fs.file-max.",
+  ENOSPC: "Make room on that disk.",
+  EDQUOT: "This user's disk quota is used up: raise it, or make room.",
+  EFBIG: "A limit on the size of files is in force: see `ulimit -f`.",
+  EROFS: "That file system is read-only: choose another place, or mount it writable.",
+  EACCES: "Run as a user who may use that path.",
+  EPERM: "Run as a user who may do that.",
+  ENOMEM: "The host is out of memory.",
+};
+
+/** An error of the host that reaches the top is no bug of this program, and everything that was begun is undone. */
+function ofTheHost(error: unknown): unknown {
+  if (error instanceof KeeperError || !(error instanceof Error) || !("code" in error)) return error;
+  const hint = hostHints[String(error.code)];
+  if (hint === undefined) return error;
+  return new RefusedError(describeError(error), { class: "host", hint, cause: error });
 }
 
 /** A message is one line, whatever was thrown; what follows it is evidence. */

@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
+import { NotAFileError, openRegularFile, readRegularFile } from "../core/regular-file.ts";
 import {
   type Component,
   type Manifest,
   manifestFile,
+  manifestLimitBytes,
+  NewerManifestError,
   parseManifest,
   sealedManifestFile,
 } from "../model/manifest.ts";
@@ -34,10 +36,11 @@ export async function checkChecksums(
   let manifest: Manifest;
   let manifestSha256: string;
   try {
-    const text = await readFile(join(directory, manifestFile), "utf8");
+    const text = await readRegularFile(join(directory, manifestFile), manifestLimitBytes, signal);
     manifestSha256 = sha256Hex(text);
     manifest = parseManifest(text);
   } catch (error) {
+    signal?.throwIfAborted();
     const check: Check = {
       name: "manifest",
       status: statusOf(error),
@@ -87,14 +90,14 @@ async function checkFile(
   const base = { name: "checksum", component: component.name };
   const path = join(directory, component.file);
   try {
-    const info = await lstat(path);
-    if (!info.isFile()) return { ...base, status: "fail", detail: "is not a regular file" };
-    if (info.size !== component.bytes) {
-      const detail = `has ${info.size} bytes instead of ${component.bytes}`;
+    await using handle = await openRegularFile(path);
+    const { size } = await handle.stat();
+    if (size !== component.bytes) {
+      const detail = `has ${size} bytes instead of ${component.bytes}`;
       return { ...base, status: "fail", detail };
     }
     const hash = createHash("sha256");
-    const stream = createReadStream(path, { highWaterMark: readBlockBytes });
+    const stream = handle.createReadStream({ highWaterMark: readBlockBytes, autoClose: false });
     for await (const chunk of stream) {
       signal?.throwIfAborted();
       hash.update(chunk as Buffer);
@@ -108,8 +111,12 @@ async function checkFile(
   }
 }
 
-/** What this user may not read says nothing about the backup. */
+/** Only what lies there proves damage: a host that cannot read it says nothing about the backup. */
 function statusOf(error: unknown): "fail" | "unverifiable" {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return ["EACCES", "EPERM", "EMFILE", "ENOMEM"].includes(code) ? "unverifiable" : "fail";
+  if (error instanceof NewerManifestError) return "unverifiable";
+  if (error instanceof NotAFileError) return "fail";
+  const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+  return code === undefined || ["ENOENT", "ENOTDIR", "ELOOP"].includes(code)
+    ? "fail"
+    : "unverifiable";
 }

@@ -1,25 +1,22 @@
 import { existsSync } from "node:fs";
-import {
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { makeDirectorySync } from "../core/durable.ts";
 import { RefusedError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
+import { readRegularFile } from "../core/regular-file.ts";
 import { fsyncDirectory } from "../core/temp.ts";
 import { isBackupId } from "../model/backup-id.ts";
-import { type Manifest, manifestFile, parseManifest } from "../model/manifest.ts";
+import {
+  type Manifest,
+  manifestFile,
+  manifestLimitBytes,
+  parseManifest,
+} from "../model/manifest.ts";
 import { type Marks, parseMarks } from "../model/marks.ts";
 
 const partialPrefix = ".partial-";
+const marksLimitBytes = 2 ** 20;
 
 /** A complete backup of the repository, as it lies there; nothing of it was verified. */
 export interface StoredBackup {
@@ -158,11 +155,11 @@ export class Repository {
   async read(id: string): Promise<StoredBackup> {
     const path = this.directory(id);
     const files = await readdir(path);
-    const sizeOf = async (file: string) => [file, (await stat(join(path, file))).size] as const;
+    const sizeOf = async (file: string) => [file, (await lstat(join(path, file))).size] as const;
     const sizes = new Map(await Promise.all(files.map(sizeOf)));
     const base = { id, path, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
     try {
-      const text = await readFile(join(path, manifestFile), "utf8");
+      const text = await readRegularFile(join(path, manifestFile), manifestLimitBytes);
       const manifestSha256 = sha256Hex(text);
       const marks = await this.marksOf(id);
       const manifest = parseManifest(text);
@@ -201,7 +198,7 @@ export class Repository {
   /** What was noted of a backup, whatever its manifest is now: `marks` of {@link read} leaves out those of another one. */
   async marksOf(id: string): Promise<Marks | undefined> {
     try {
-      return parseMarks(await readFile(this.#marksPath(id), "utf8"));
+      return parseMarks(await readRegularFile(this.#marksPath(id), marksLimitBytes));
     } catch {
       // Unreadable marks are no marks: the backup counts as not verified.
       return undefined;

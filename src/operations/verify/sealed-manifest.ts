@@ -1,7 +1,13 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readArchive } from "../../archive/read-archive.ts";
-import { type Manifest, manifestFile, sealedManifestFile } from "../../model/manifest.ts";
+import { DamagedError } from "../../core/errors.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
+import {
+  type Manifest,
+  manifestFile,
+  manifestLimitBytes,
+  sealedManifestFile,
+} from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { failedCheck } from "../../stores/check.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
@@ -40,7 +46,7 @@ export async function checkSealed(
   }
   try {
     const same = (await readSealed(source, signal)).equals(
-      await readFile(join(source.directory, manifestFile)),
+      Buffer.from(await readRegularFile(join(source.directory, manifestFile), manifestLimitBytes)),
     );
     return same
       ? { ...subject, status: "pass", detail: "equals the plain one, byte for byte" }
@@ -72,6 +78,12 @@ async function readSealed(source: SourceOptions, signal: AbortSignal): Promise<B
     decrypt: { identities, ...(passphrase === undefined ? {} : { passphrase }) },
     signal,
   });
-  for await (const chunk of sealed) chunks.push(chunk);
+  let bytes = 0;
+  for await (const chunk of sealed) {
+    bytes += chunk.length;
+    if (bytes > manifestLimitBytes)
+      throw new DamagedError("the sealed manifest is too large to be one");
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks);
 }

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { symlinkSync } from "node:fs";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -55,6 +57,34 @@ describe("verify", () => {
       if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
     }
     expect(missed).toEqual([]);
+  });
+
+  it.each(["manifest.json", "manifest.json.age", "data.tar.zst.age"])(
+    "reads at once, and calls damaged, what has no end in the place of %s",
+    async (name) => {
+      for (const make of [
+        (path: string) => execFileSync("mkfifo", [path]),
+        (path: string) => symlinkSync("/dev/zero", path),
+        (path: string) => execFileSync("truncate", ["--size", "2G", path]),
+      ]) {
+        const directory = await elsewhere();
+        await rm(join(directory, name));
+        make(join(directory, name));
+        const { result } = await contents(directory);
+        expect(result).toBe("damaged");
+      }
+    },
+    20_000,
+  );
+
+  it("is unverifiable, and says why, when a newer version made it", async () => {
+    const directory = await elsewhere();
+    const path = join(directory, "manifest.json");
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace('"schemaVersion": 1', '"schemaVersion": 9'));
+    const verified = await runVerify({ backup: directory, level: "checksum" });
+    expect(verified.result).toBe("unverifiable");
+    expect(JSON.stringify(verified)).toContain("made by a newer version");
   });
 
   it("finds what a manifest was made to fit, by the sealed one", async () => {

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { exitCodeOf, exitCodes } from "../../../src/core/errors.ts";
+import { failureResult } from "../../../src/report/failure.ts";
+
+/** What the system itself throws. */
+function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+test.each(["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOMEM"])(
+  "%s names a way out and is no bug",
+  (code) => {
+    const error = Object.assign(new Error(`${code}: open '/x'`), { code });
+    const result = failureResult(error, 1);
+    expect(exitCodeOf[result.result]).toBe(exitCodes.refused);
+    expect(result.reason).toMatchObject({ class: "host", message: `${code}: open '/x'` });
+    expect(result.reason?.hint).toMatch(/\w/);
+  },
+);
+
+test("a program's own mistake stays a bug with its stack", () => {
+  const result = failureResult(
+    thrownBy(() => readFileSync("")),
+    1,
+  );
+  expect(result.result).toBe("error");
+  expect(result.reason?.evidence).toContain("at ");
+});
