@@ -3,6 +3,7 @@ import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
+import { visibleText } from "../core/visible.ts";
 import type { Commands } from "../operations/session/command.ts";
 import { readInputs } from "./inputs.ts";
 import { githubReporter } from "./reporter.ts";
@@ -30,7 +31,7 @@ export async function runPost(commands: Commands): Promise<void> {
     process.exit(0);
   } catch (error) {
     const text = `what ${mode} left behind could not be put right: ${describeError(error)}. Run: sophon-keeper recover`;
-    core.error(masker.mask(text), { title: "Sophon Keeper: recover failed" });
+    core.error(visibleText(masker.mask(text)), { title: "Sophon Keeper: recover failed" });
     process.exit(1);
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
+import { visibleLine, withoutCommands } from "../core/visible.ts";
 
 const progressEveryMs = 10_000;
 
@@ -13,10 +14,11 @@ const progressEveryMs = 10_000;
 export function githubReporter(masker: Masker, clock: Clock): Reporter {
   let depth = 0;
   let lastProgressMs = clock.monotonicMs();
-  const write = (message: string) => core.info(masker.mask(message));
+  const shown = (message: string) => withoutCommands(visibleLine(masker.mask(message)));
+  const write = (message: string) => core.info(shown(message));
   return {
     async group(title, work) {
-      if (depth === 0) core.startGroup(masker.mask(title));
+      if (depth === 0) core.startGroup(shown(title));
       else write(`• ${title}`);
       depth += 1;
       const startMs = clock.monotonicMs();
@@ -31,8 +33,8 @@ export function githubReporter(masker: Masker, clock: Clock): Reporter {
       }
     },
     info: write,
-    debug: (message) => core.debug(masker.mask(message)),
-    warning: (message) => core.warning(masker.mask(message), { title: "Sophon Keeper" }),
+    debug: (message) => core.debug(shown(message)),
+    warning: (message) => core.warning(shown(message), { title: "Sophon Keeper" }),
     progress(message) {
       const nowMs = clock.monotonicMs();
       if (nowMs - lastProgressMs < progressEveryMs) return;

@@ -5,6 +5,7 @@ import { systemClock } from "../core/clock.ts";
 import { describeError, exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
+import { visibleText } from "../core/visible.ts";
 import { artifactDestination } from "../destinations/artifact.ts";
 import { githubArtifacts } from "../destinations/artifact-service.ts";
 import type { Result } from "../model/result.ts";
@@ -72,7 +73,7 @@ async function runMode(
   onOptions: (options: Options) => void,
 ): Promise<Result> {
   const { command, raw, unknown } = readInputs(process.env, commands);
-  for (const name of unknown) core.info(`ignored: ${name} is not an input of this action`);
+  for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
   refuseForks(command, process.env.GITHUB_EVENT_NAME ?? "", repositoryName(), await eventPayload());
   const options = await readOptions(command, raw, reporter);
   onOptions(options);
@@ -129,7 +130,7 @@ async function tell(result: Result): Promise<void> {
   }
   if (exitCodeOf[result.result] === exitCodes.done) return;
   const text = failureText(result) || `the result is ${result.result}, see the summary`;
-  core.error(text, { title: `Sophon Keeper: ${result.result}` });
+  core.error(visibleText(text), { title: `Sophon Keeper: ${result.result}` });
 }
 
 function repositoryName(): string {

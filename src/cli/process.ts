@@ -37,7 +37,7 @@ export async function runProcess(commands: Commands): Promise<void> {
     print: (result) => {
       printed += result;
     },
-    tell: (message) => reporter.info(message),
+    tell: (message) => message.split("\n").forEach((line) => void reporter.info(line)),
     readText: (path) => readFile(path, "utf8"),
     readInput: () => text(process.stdin),
   };

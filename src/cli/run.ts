@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { describeError, type ExitCode, exitCodeOf } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
+import { visibleText } from "../core/visible.ts";
 import type { Result } from "../model/result.ts";
 import {
   type Command,
@@ -73,7 +74,7 @@ export function finish(
 ): ExitCode {
   const masked = terminal.masker.maskValue(result) as Result;
   if (result.reason !== undefined) terminal.tell(failureText(masked));
-  terminal.print(json ? `${JSON.stringify(masked)}\n` : resultText(masked));
+  terminal.print(json ? `${JSON.stringify(masked)}\n` : visibleText(resultText(masked)));
   return exitCodeOf[result.result];
 }
 

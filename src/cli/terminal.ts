@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
+import { visibleLine } from "../core/visible.ts";
 
 /** Where a terminal reporter writes, and how. */
 export interface TerminalOptions {
@@ -28,8 +29,7 @@ export function terminalReporter(options: TerminalOptions): Reporter {
     const clear = progressShown ? clearLine : "";
     progressShown = false;
     const indent = "  ".repeat(depth);
-    const lines = masker.mask(text).split("\n");
-    stream.write(`${clear}${lines.map((line) => `${indent}${line}`).join("\n")}\n`);
+    stream.write(`${clear}${indent}${visibleLine(masker.mask(text))}\n`);
   };
   const progress = (message: string) => {
     const nowMs = clock.monotonicMs();
@@ -40,7 +40,7 @@ export function terminalReporter(options: TerminalOptions): Reporter {
       return;
     }
     const columns = (stream as Writable & { columns?: number }).columns ?? 80;
-    const line = `${"  ".repeat(depth)}${masker.mask(message)}`.slice(0, columns - 1);
+    const line = `${"  ".repeat(depth)}${visibleLine(masker.mask(message))}`.slice(0, columns - 1);
     stream.write(`${clearLine}${line}`);
     progressShown = true;
   };
