@@ -20,6 +20,7 @@ export async function findTraces(root: string): Promise<string[]> {
     }
   }
   const lock = await readFile(join(root, "package-lock.json"), "utf8");
-  if (lock.includes('"resolved":')) problems.push("package-lock.json names a registry (resolved)");
+  const [address] = /"resolved": "[\w+]+:[^"]*/.exec(lock) ?? [];
+  if (address !== undefined) problems.push(`package-lock.json names a registry: ${address}"`);
   return problems;
 }
