@@ -6,6 +6,7 @@ import { bundle } from "./bundle.ts";
 import { renderDocuments } from "./documents.ts";
 import { layerProblems } from "./layers.ts";
 import { findTraces } from "./traces.ts";
+import { versionProblems } from "./version.ts";
 import { lintWorkflows } from "./workflows.ts";
 
 /** Everything that must hold before a change lands, in one command; the same here and in CI. */
@@ -15,6 +16,7 @@ const checks: readonly [name: string, problems: () => string[] | Promise<string[
   ["every folder has its layer", () => layerProblems(root)],
   ["docs equal to the tables", checkDocuments],
   ["workflows", () => lintWorkflows(root)],
+  ["versions and tags agree", () => versionProblems(root)],
   ["lock file and machine traces", () => findTraces(root)],
   ["dist equal to a fresh build", checkDist],
   ["unit tests", () => tool("vitest", ["run", "--project", "unit"])],

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { bundle } from "../../scripts/bundle.ts";
+import { movedTag } from "../../scripts/version.ts";
+import { version } from "../../src/version.ts";
 import { actPath } from "../lab/act.ts";
 import { startArtifactProxy, storedArtifact } from "./artifact-proxy.ts";
 
@@ -28,7 +30,7 @@ export interface ToldStep {
 
 /**
  * A directory with a fresh build of this action in it, in which act runs workflows on this host itself as a
- * self-hosted runner would. `sophon-keeper/sophon-keeper@v1` is that build, so that the examples run as they are.
+ * self-hosted runner would. The tag that the examples name is that build, so that they run as they are.
  */
 export class ActRunner implements AsyncDisposable {
   readonly #directory: string;
@@ -86,7 +88,7 @@ export class ActRunner implements AsyncDisposable {
       `--workflows=${file}`,
       `--directory=${repository}`,
       "--platform=self-hosted=-self-hosted",
-      `--local-repository=sophon-keeper/sophon-keeper@v1=${join(this.#directory, "action")}`,
+      `--local-repository=sophon-keeper/sophon-keeper@${movedTag(version)}=${join(this.#directory, "action")}`,
       `--artifact-server-path=${this.artifacts}`,
       "--artifact-server-addr=127.0.0.1",
       `--artifact-server-port=${port}`,

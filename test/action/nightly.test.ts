@@ -93,7 +93,7 @@ jobs:
   there-and-back:
     runs-on: self-hosted
     steps:
-      - uses: sophon-keeper/sophon-keeper@v1
+      - uses: sophon-keeper/sophon-keeper@v0
         with:
           mode: backup
           ${place}
@@ -101,7 +101,7 @@ jobs:
           recipients: ${key.recipient}
           upload: artifact
       - run: touch ${newer}
-      - uses: sophon-keeper/sophon-keeper@v1
+      - uses: sophon-keeper/sophon-keeper@v0
         with:
           mode: restore
           ${place}
