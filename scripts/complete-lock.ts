@@ -3,6 +3,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 // A registry that does not carry the binaries of other platforms leaves their optional packages out
 // of the lock file, and `npm ci` then refuses it. This adds them by version and platform, so that
 // the lock file means the same wherever it was written. Run after every `npm install`.
+//
+// It also takes out which Node each package asks for: all of them run under the Node that npm brings along here, and
+// npm would print a screen of warnings for an older one of the machine, which only starts `npm ci` itself.
 
 type Entry = {
   version: string;
@@ -11,6 +14,7 @@ type Entry = {
   os?: string[];
   cpu?: string[];
   optionalDependencies?: Record<string, string>;
+  engines?: unknown;
 };
 
 const file = "package-lock.json";
@@ -20,6 +24,7 @@ const processors = ["arm64", "arm", "x64", "ia32", "ppc64", "riscv64", "s390x", 
 let added = 0;
 for (const [path, entry] of Object.entries(lock.packages)) {
   if (path === "") continue;
+  delete entry.engines;
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const words = name.split(/[-/]/);
     const os = systems.find((system) => words.includes(system));

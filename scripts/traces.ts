@@ -22,5 +22,11 @@ export async function findTraces(root: string): Promise<string[]> {
   const lock = await readFile(join(root, "package-lock.json"), "utf8");
   const [address] = /"resolved": "[\w+]+:[^"]*/.exec(lock) ?? [];
   if (address !== undefined) problems.push(`package-lock.json names a registry: ${address}"`);
+  const entries = Object.entries(
+    JSON.parse(lock).packages as Record<string, { engines?: unknown }>,
+  );
+  if (entries.some(([path, { engines }]) => path !== "" && engines !== undefined)) {
+    problems.push("package-lock.json tells engines: node scripts/complete-lock.ts");
+  }
   return problems;
 }
