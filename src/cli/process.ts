@@ -5,6 +5,7 @@ import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import type { ExitCode } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
+import { listenToTimings } from "../core/timing.ts";
 import type { Commands } from "../operations/session/command.ts";
 import { failureResult } from "../report/failure.ts";
 import { version } from "../version.ts";
@@ -24,6 +25,8 @@ export async function runProcess(commands: Commands): Promise<void> {
     masker,
     clock: systemClock,
   });
+  // What `npm run bench -- overhead` reads.
+  if (debug) listenToTimings((timing) => reporter.debug(`timing ${JSON.stringify(timing)}`));
   let printed = "";
   const terminal: Terminal = {
     argv: argv.slice(2),

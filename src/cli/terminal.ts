@@ -4,6 +4,7 @@ import { formatSeconds } from "../core/format.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleLine } from "../core/visible.ts";
+import { tellTiming } from "../core/timing.ts";
 
 /** Where a terminal reporter writes, and how. */
 export interface TerminalOptions {
@@ -55,6 +56,7 @@ export function terminalReporter(options: TerminalOptions): Reporter {
         write(`done in ${formatSeconds((clock.monotonicMs() - startMs) / 1000)}`);
         return value;
       } finally {
+        tellTiming("phase", title, startMs);
         depth -= 1;
       }
     },

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { tellTiming } from "./timing.ts";
 
 /** How a program is run. */
 export interface ExecOptions {
@@ -158,6 +159,7 @@ function start(
   stdout: Socket | "pipe" = "pipe",
 ) {
   const secrets = options.secrets ?? [];
+  const startMs = performance.now();
   // biome-ignore lint/style/noProcessEnv: the one place where a program inherits the environment
   const base = options.env ?? process.env;
   const child = spawn(command, args, {
@@ -191,6 +193,7 @@ function start(
     child.once("error", (cause) => resolve({ exitCode: null, signal: null, cause }));
     child.once("close", (exitCode, signal) => resolve({ exitCode, signal }));
   }).finally(() => {
+    tellTiming("program", commandLine(command, args, secrets), startMs);
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", abort);
   });
