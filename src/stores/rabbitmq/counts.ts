@@ -9,6 +9,8 @@ export interface QueueRow {
   readonly exclusive: boolean | "";
   readonly messages: number | "";
   readonly messages_persistent: number | "";
+  /** Set where the length is that of the queue's last tick. */
+  readonly late?: boolean;
 }
 
 /** What a broker told at one moment. */
@@ -82,9 +84,9 @@ export function countsBetween(samples: readonly BrokerSample[]): Record<string, 
   return counts;
 }
 
-/** Whether a broker tells the length of one of its queues only now and then. */
+/** Whether the length of one of the queues that outlive the broker's process is only that of its last tick. */
 export function isCountedLate(rows: readonly QueueRow[]): boolean {
-  return rows.some(({ type }) => type === "quorum" || type === "stream");
+  return rows.some((row) => row.late === true && outlives(row));
 }
 
 function outlives({ durable, exclusive }: QueueRow): boolean {

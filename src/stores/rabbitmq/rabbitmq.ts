@@ -17,13 +17,13 @@ import {
   countQueues,
   countsBetween,
   isCountedLate,
-  type QueueRow,
 } from "./counts.ts";
+import { type BrokerLook, lookAtBroker } from "./look-at-broker.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./tasks.ts";
 
 const stopTimeoutSeconds = 120;
-/** A quorum queue tells its length every five seconds (`quorum_tick_interval`): what it tells now may be as old. */
-const lateCountMs = 6_000;
+/** Over the broker's own interval, so that a tick has surely passed. */
+const lateMarginMs = 1_000;
 
 /**
  * RabbitMQ: its definitions, which only a running node gives, and its messages, which only a node at
@@ -34,10 +34,12 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
   kind: "rabbitmq",
 
   async backup(store, context) {
+    const startedAt = context.clock.now().toISOString();
     try {
-      const definitions = await copyDefinitions(store, context);
+      const look = await lookAtBroker(store, context);
+      const definitions = await writeDefinitions(store, look, startedAt, context);
       if (context.rabbitmqMessages === "none") return [definitions];
-      return [definitions, await copyMessages(store, context)];
+      return [definitions, await copyMessages(store, look, context)];
     } catch (cause) {
       if (context.signal.aborted || cause instanceof BackupFailedError) throw cause;
       throw backupFailed(store.service, cause);
@@ -66,14 +68,17 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
   },
 
   async measure(store, context) {
-    const definitions = await readDefinitions(store, context);
-    return { ...countDefinitions(definitions), ...countQueues(await readQueues(store, context)) };
+    const { definitions, queues } = await lookAtBroker(store, context);
+    return { ...countDefinitions(definitions), ...countQueues(queues) };
   },
 };
 
-async function copyDefinitions(store: RabbitmqStore, context: BackupContext): Promise<Component> {
-  const startedAt = context.clock.now().toISOString();
-  const text = await readDefinitions(store, context);
+async function writeDefinitions(
+  store: RabbitmqStore,
+  { definitions: text }: BrokerLook,
+  startedAt: string,
+  context: BackupContext,
+): Promise<Component> {
   return await writeComponent(context.sink, {
     name: `${store.name}-definitions`,
     store: "rabbitmq",
@@ -95,8 +100,13 @@ async function copyDefinitions(store: RabbitmqStore, context: BackupContext): Pr
   });
 }
 
-async function copyMessages(store: RabbitmqStore, context: BackupContext): Promise<Component> {
-  const { tasks, signal } = context;
+/** @param first - what the broker told before anything was copied. */
+async function copyMessages(
+  store: RabbitmqStore,
+  first: BrokerLook,
+  context: BackupContext,
+): Promise<Component> {
+  const { tasks, signal, clock } = context;
   const mounts = [taskMount(store.mount, false)];
   // The copy lies beside the volume's directory, on the same file system.
   const copy = `${store.mount.source.replace(/\/+$/, "")}.sophon-keeper-copy`;
@@ -107,12 +117,11 @@ async function copyMessages(store: RabbitmqStore, context: BackupContext): Promi
   context.undo.add(`remove ${copy}`, remove);
   await tasks.run(preCopyBroker, { from: store.mount.source, copy }, place, signal);
   const startedAt = context.clock.now().toISOString();
-  const before = await sample(store, context);
   await frozen(store, context, () =>
     tasks.run(copyFrozen, { from: store.mount.source, copy }, place, signal),
   );
-  const after = await sample(store, context);
-  const sampledMs = context.clock.monotonicMs();
+  const after = await lookAtBroker(store, context);
+  const lookedMs = clock.monotonicMs();
   const component = await tasks.run(
     treeBackup,
     { tree: treeOf(store, join(copy, "tree")), sink: context.sink },
@@ -120,26 +129,25 @@ async function copyMessages(store: RabbitmqStore, context: BackupContext): Promi
     signal,
   );
   await remove();
-  const samples = [before, after];
+  const looks = [first, after];
   if (isCountedLate(after.queues)) {
-    const waitMs = sampledMs + lateCountMs - context.clock.monotonicMs();
-    if (waitMs > 0) await context.clock.sleep(waitMs, signal);
-    samples.push(await sample(store, context));
+    const waitMs = lookedMs + after.tickMs + lateMarginMs - clock.monotonicMs();
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
+    looks.push(await lookAtBroker(store, context));
   }
   return {
     ...component,
     method: "copy of the volume, exact while the broker was frozen",
     source: store.mount.volume ?? store.mount.source,
     startedAt,
-    counts: { ...component.counts, ...countsBetween(samples) },
+    counts: { ...component.counts, ...countsBetween(looks.map(sampleOf)) },
     details: { ...component.details, nodeName: store.nodeName },
     recovery: `stop ${store.service}, empty its volume, unpack the file there with tar --numeric-owner --xattrs --xattrs-include='*' -xp, and start it as node ${store.nodeName}`,
   };
 }
 
-async function sample(store: RabbitmqStore, context: StoreContext): Promise<BrokerSample> {
-  const definitions = countDefinitions(await readDefinitions(store, context));
-  return { definitions, queues: await readQueues(store, context) };
+function sampleOf({ definitions, queues }: BrokerLook): BrokerSample {
+  return { definitions: countDefinitions(definitions), queues };
 }
 
 /** Runs `work` while the broker is at rest, and puts it back into its run state whatever happens. */
@@ -181,42 +189,6 @@ function treeOf(store: RabbitmqStore, path: string): TreeOptions {
     databases: [],
     exclude: [],
   };
-}
-
-async function readDefinitions(store: RabbitmqStore, context: StoreContext): Promise<string> {
-  const { stdout } = await context.containers.exec(
-    store.containerId,
-    ["rabbitmqctl", "-q", "export_definitions", "-", "--format", "json"],
-    { signal: context.signal },
-  );
-  JSON.parse(stdout);
-  return stdout;
-}
-
-async function readQueues(store: RabbitmqStore, context: StoreContext): Promise<QueueRow[]> {
-  const { containers, signal } = context;
-  const ctl = (...words: string[]) =>
-    containers.exec(store.containerId, ["rabbitmqctl", "-q", ...words, "--formatter", "json"], {
-      signal,
-    });
-  const vhosts = JSON.parse((await ctl("list_vhosts", "name")).stdout) as { name: string }[];
-  const rows: QueueRow[] = [];
-  for (const { name: vhost } of vhosts) {
-    const { stdout } = await ctl(
-      "list_queues",
-      "-p",
-      vhost,
-      "name",
-      "type",
-      "durable",
-      "exclusive",
-      "messages",
-      "messages_persistent",
-    );
-    const queues = JSON.parse(stdout) as Omit<QueueRow, "vhost">[];
-    rows.push(...queues.map((queue) => ({ ...queue, vhost })));
-  }
-  return rows;
 }
 
 async function checkDefinitions(component: Component, context: CheckContext): Promise<Check[]> {
