@@ -12,6 +12,7 @@ import type { CheckContext, Store, StoreContext } from "../store.ts";
 import { othersIn } from "./other-files.ts";
 import { placeRdb } from "./place-rdb.ts";
 import { parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
+import { transferCommand } from "./transfer.ts";
 
 /** The mark that a diskless transfer ends with; `redis-cli --rdb -` leaves it at the end of its output. */
 const transferMarkBytes = 40;
@@ -30,21 +31,21 @@ export const redisStore: Store<RedisStore> = {
     if (state === undefined) {
       throw new BackupFailedError(`${store.service}: its container has gone`);
     }
-    const settings = await readSettings(store, context);
-    const warnings = await warningsOf(store, settings, context);
-    const dump = containers.execStream(
-      store.containerId,
-      cli(store, "--rdb", "-"),
-      withPassword(store, signal),
-    );
     const checker = containers.runOnce(state.imageId, ["redis-check-rdb", "/dev/stdin"], {
       pipeInput: true,
       signal,
     });
     const report = rdbReport(checker);
     report.catch(() => undefined);
-    const source = checkedDump(dump, checker);
     try {
+      const settings = await readSettings(store, context);
+      const warnings = warningsOf(store, settings, context);
+      warnings.catch(() => undefined);
+      const dump = containers.execStream(
+        store.containerId,
+        transferCommand(store.port),
+        withPassword(store, signal),
+      );
       return [
         await writeComponent(context.sink, {
           name: store.name,
@@ -53,7 +54,7 @@ export const redisStore: Store<RedisStore> = {
           method: "redis-cli --rdb, checked with redis-check-rdb",
           extension: "rdb",
           compress: true,
-          source,
+          source: checkedDump(dump, checker),
           done: transferred(dump, store),
           signal,
           startedAt,
@@ -62,7 +63,7 @@ export const redisStore: Store<RedisStore> = {
             source: `service ${store.service}`,
             counts: countsOf(await report),
             details: settings,
-            warnings,
+            warnings: await warnings,
             recovery: recovery(store),
           }),
         }),
