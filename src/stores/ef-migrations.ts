@@ -1,91 +1,103 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import type { Containers } from "../core/containers.ts";
-import type { NamedTask } from "../core/task.ts";
-import type { PostgresStore } from "../model/stack.ts";
-import { listDatabases } from "./postgres/catalog.ts";
-import { identifier, literal, query, serverOf } from "./postgres/client.ts";
-
-/** SQLite databases in one directory. */
-export interface SqlitePlace {
-  readonly path: string;
-  /** Relative to `path`. */
-  readonly databases: readonly string[];
+/** A table as the catalog of its database describes it. */
+export interface TableShape {
+  /** Empty where the database has no schemas. */
+  readonly schema: string;
+  readonly name: string;
+  /** In the order of the table. */
+  readonly columns: readonly { readonly name: string; readonly isText: boolean }[];
 }
 
-const busyMs = 5_000;
-const historyTable = "__EFMigrationsHistory";
-
-/**
- * The migrations in EF Core's history of each SQLite database, by its relative path; one without a history is absent. As
- * root or the application's uid: see `copySqlite`.
- *
- * @throws Error with SQLite's own words where a database is there and cannot be read.
- */
-export const sqliteMigrations: NamedTask<SqlitePlace, Record<string, string[]>> = {
-  name: "sqlite.migrations",
-  run: async ({ path, databases }) => {
-    const found: Record<string, string[]> = {};
-    for (const name of databases) {
-      const file = join(path, name);
-      // SQLite would make what is not there.
-      const ids = existsSync(file) ? sqliteHistory(file) : undefined;
-      if (ids !== undefined) found[name] = ids;
-    }
-    return found;
-  },
-};
-
-function sqliteHistory(file: string): string[] | undefined {
-  // As in `openLive` of the backup: only a connection that may write takes its own `-wal` away again.
-  const readOnly = existsSync(`${file}-wal`);
-  const database = new DatabaseSync(file, { readOnly, timeout: busyMs });
-  try {
-    if (!readOnly) database.exec("PRAGMA query_only = 1");
-    const table = database
-      .prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?")
-      .get(historyTable);
-    if (table === undefined) return undefined;
-    // The first column is the id, whatever a naming convention calls it.
-    const rows = database.prepare(`SELECT * FROM "${historyTable}" ORDER BY 1`).all();
-    return rows.map((row) => String(Object.values(row)[0]));
-  } finally {
-    database.close();
-  }
+/** A table that is, or may be, a migration history: its rows decide. */
+export interface HistoryCandidate {
+  readonly schema: string;
+  readonly table: string;
+  /** The columns to read of every row: the id alone, or both columns of a table that is known by its rows only. */
+  readonly columns: readonly string[];
+  /** Set where the rows decide: a table with more rows than this is no history. */
+  readonly maxRows?: number;
 }
 
+/** One history of applied migrations. A database has one for each `DbContext` that keeps its own. */
+export interface MigrationHistory {
+  /** The database's name, and the schema and table where they are not the usual ones. Unique on its server. */
+  readonly name: string;
+  /** Sorted: each id begins with the time at which the migration was made. */
+  readonly ids: readonly string[];
+}
+
+/** The migration histories of each database, by its name in the manifest; a database without one is absent. */
+export type Histories = Readonly<Record<string, readonly MigrationHistory[]>>;
+
+const usualTable = "__EFMigrationsHistory";
+const usualSchemas = ["", "public"];
+const migrationId = /^\d{14}_./;
+const productVersion = /^\d+\.\d+/;
+/** No product has seen that many migrations; a table that is larger is not read to its end. */
+const maxRows = 1000;
+
 /**
- * The migrations in EF Core's history tables of every database of a server, by database, and by schema where it is not
- * `public`.
- *
- * @throws ExecError with the server's words.
+ * The tables of a database that are, or may be, EF Core's history, by what can be configured: the table's name and schema
+ * (`MigrationsHistoryTable`), a naming convention for the columns (`migration_id`, `MIGRATION_ID`), columns of any name
+ * (a `HistoryRepository` of the application's own).
  */
-export async function postgresMigrations(
-  store: PostgresStore,
-  options: { readonly containers: Containers; readonly signal?: AbortSignal },
-): Promise<Record<string, string[]>> {
-  const server = serverOf(store, options);
-  const databases = (await listDatabases(server)).map(({ datname }) => datname);
-  const found: Record<string, string[]> = {};
-  for (const database of databases) {
-    const tables = await query<{ schema: string; column: string }>(
-      server,
-      database,
-      `SELECT json_build_object('schema', n.nspname, 'column', a.attname) FROM pg_class c
-       JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1
-       WHERE c.relkind = 'r' AND c.relname = ${literal(historyTable)} ORDER BY n.nspname;`,
-    );
-    for (const { schema, column } of tables) {
-      const id = identifier(column);
-      const table = `${identifier(schema)}.${identifier(historyTable)}`;
-      const name = schema === "public" ? database : `${database}.${schema}`;
-      found[name] = await query<string>(
-        server,
-        database,
-        `SELECT to_json(${id}) FROM ${table} ORDER BY ${id} COLLATE "C";`,
-      );
+export function historyCandidates(tables: readonly TableShape[]): HistoryCandidate[] {
+  return tables.flatMap(({ schema, name: table, columns }) => {
+    const called = (...names: string[]) =>
+      columns.find(({ name }) => names.includes(plain(name)))?.name;
+    const id = called("migrationid");
+    const isNamed = plain(table) === plain(usualTable);
+    if (id !== undefined && (isNamed || called("productversion") !== undefined)) {
+      return [{ schema, table, columns: [id] }];
     }
-  }
-  return found;
+    const [first, second, ...more] = columns.filter(({ isText }) => isText).map(({ name }) => name);
+    if (isNamed) {
+      const column = called("id") ?? first ?? columns[0]?.name;
+      return column === undefined ? [] : [{ schema, table, columns: [column] }];
+    }
+    const isPair = more.length === 0 && (columns.length === 2 || /migration/i.test(table));
+    if (first === undefined || second === undefined || !isPair) return [];
+    return [{ schema, table, columns: [first, second], maxRows }];
+  });
+}
+
+/** The history that a candidate's rows make; undefined where they show that it is none. */
+export function historyOf(
+  database: string,
+  { schema, table, columns }: HistoryCandidate,
+  rows: readonly (readonly (string | null)[])[],
+): MigrationHistory | undefined {
+  const name = nameOf(database, schema, table);
+  if (columns.length === 1) return { name, ids: sorted(rows.map(([id]) => id)) };
+  const shaped = (id: number, version: number) =>
+    rows.every((row) => migrationId.test(row[id] ?? "") && productVersion.test(row[version] ?? ""));
+  if (rows.length === 0 || rows.length > maxRows) return undefined;
+  const at = [0, 1].find((id) => shaped(id, 1 - id));
+  return at === undefined ? undefined : { name, ids: sorted(rows.map((row) => row[at])) };
+}
+
+/** The newest migration of all histories of one database. */
+export function newestMigration(histories: readonly MigrationHistory[]): string | undefined {
+  return sorted(histories.map(({ ids }) => ids.at(-1))).at(-1);
+}
+
+/** Whether a recorded head is where one of the database's histories ends: an older record may not know of all of them. */
+export function endsWith(histories: readonly MigrationHistory[], head: string): boolean {
+  return histories.some(({ ids }) => ids.at(-1) === head);
+}
+
+/** `MIGRATION_ID`, `migration_id` and `MigrationId` are the same name under different conventions. */
+function plain(name: string): string {
+  return name.replaceAll(/[^a-z0-9]/gi, "").toLowerCase();
+}
+
+function nameOf(database: string, schema: string, table: string): string {
+  const parts = usualSchemas.includes(schema) ? [] : [schema];
+  if (table !== usualTable) parts.push(table);
+  return [database, ...parts].join(".");
+}
+
+function sorted(ids: readonly (string | null | undefined)[]): string[] {
+  return ids
+    .filter((id) => id !== undefined && id !== null)
+    .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }

@@ -7,6 +7,7 @@ import type { UndoStack } from "../core/undo.ts";
 import type { Component, Count, Manifest, StoreKind } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { DiscoveredStore } from "../model/stack.ts";
+import type { Histories } from "./ef-migrations.ts";
 
 /** Counts by name, as in {@link Component.counts}. */
 export type Counts = Readonly<Record<string, Count>>;
@@ -97,4 +98,11 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
 
   /** Counts what is in the live or restored store now, under the same names as in the components. */
   measure(store: S, context: StoreContext): Promise<Counts>;
+
+  /**
+   * The EF Core migrations applied to each database of the live or restored store, named as in a manifest.
+   *
+   * @throws Error when the server does not answer or a database cannot be read.
+   */
+  migrations?(store: S, context: StoreContext): Promise<Histories>;
 }

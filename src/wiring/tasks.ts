@@ -11,7 +11,6 @@ import {
 import { statFiles } from "../stack/files.ts";
 import { waitHealthyTask } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
-import { sqliteMigrations } from "../stores/ef-migrations.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
 import {
   backupQdrant,
@@ -23,7 +22,7 @@ import {
 } from "../stores/qdrant/tasks.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
-import { sqliteSchemaHeads } from "../stores/schema-heads.ts";
+import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
@@ -56,7 +55,6 @@ export const taskRegistry: readonly NamedTask<never, unknown>[] = [
   restoreQdrant,
   sqliteMigrations,
   statFiles,
-  sqliteSchemaHeads,
   stackPack,
   stackRemove,
   stackUnpack,

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { countsCheck } from "../../stores/check.ts";
-import type { SchemaHeads } from "../../stores/schema-heads.ts";
+import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
 import type { Counts } from "../../stores/store.ts";
 import { isTreeCount } from "../../stores/tree/walk.ts";
 import type { BackedUpStore } from "./backed-up-store.ts";
@@ -22,15 +24,34 @@ export function compareCounts(store: BackedUpStore, found: Counts): Check {
 }
 
 /**
- * Compares schema heads by database with those that the backup recorded. A head that moved, or came where none was,
- * means that the application found another database than it had left.
+ * Compares restored migration histories with the heads that the backup recorded, by database. A history that it did not
+ * record is no damage: not every version of this program recognised the same tables, and their rows are counted anyway.
  */
-export function compareHeads(name: string, recorded: SchemaHeads, found: SchemaHeads): Check[] {
-  const databases = [...new Set([...Object.keys(recorded), ...Object.keys(found)])];
+export function compareHeads(
+  name: string,
+  recorded: Manifest["schemaHeads"],
+  found: Histories,
+): Check[] {
+  return Object.entries(recorded).map(([component, head]) => {
+    const histories = found[component] ?? [];
+    if (endsWith(histories, head)) return { name, component, status: "pass", detail: head };
+    const is = newestMigration(histories) ?? "none";
+    return { name, component, status: "fail", detail: `recorded ${head}, found ${is}` };
+  });
+}
+
+/**
+ * Compares migration histories with those before the application was started on its own data. One that moved, or came
+ * where none was, means that it found another database than it had left.
+ */
+export function compareHistories(name: string, before: Histories, after: Histories): Check[] {
+  const databases = [...new Set([...Object.keys(before), ...Object.keys(after)])];
   return databases.map((component) => {
-    const [was, is] = [recorded[component], found[component]];
-    const detail = was === is ? (was ?? "") : `recorded ${was ?? "none"}, found ${is ?? "none"}`;
-    return { name, component, status: was === is ? "pass" : "fail", detail };
+    const [was, is] = [before[component] ?? [], after[component] ?? []];
+    const head = (histories: typeof was) => newestMigration(histories) ?? "none";
+    if (isDeepStrictEqual(was, is)) return { name, component, status: "pass", detail: head(is) };
+    const detail = `recorded ${head(was)}, found ${head(is)}`;
+    return { name, component, status: "fail", detail };
   });
 }
 

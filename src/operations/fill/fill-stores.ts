@@ -6,9 +6,10 @@ import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check.ts";
+import type { Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
-import { readSchemaHeads, type SchemaHeads } from "../../stores/schema-heads.ts";
 import type { Counts, RestoreContext } from "../../stores/store.ts";
+import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
 import { type BackedUpStore, handlerOf, isPlacedAtRest, storeAt } from "./backed-up-store.ts";
@@ -91,12 +92,14 @@ async function attempt(
   }
 }
 
-/** The schema heads of restored stores. */
-export async function headsOf(
+/** The migrations applied to the databases of restored stores, whose servers run. */
+export async function migrationsOf(
   stores: readonly DiscoveredStore[],
   request: FillRequest,
-): Promise<SchemaHeads> {
-  return await readSchemaHeads(stores, contextOf(request));
+): Promise<Histories> {
+  const context = contextOf(request);
+  const found = stores.map((store) => storeOf(store).migrations?.(store, context) ?? {});
+  return Object.assign({}, ...(await Promise.all(found))) as Histories;
 }
 
 async function placeAtRest(

@@ -1,6 +1,8 @@
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { postgresMigrations, sqliteMigrations } from "../../stores/ef-migrations.ts";
+import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
+import { postgresMigrations } from "../../stores/postgres/migrations.ts";
+import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { PreparedContainer } from "./prepare.ts";
@@ -25,14 +27,15 @@ export async function compareHeads(
     if (Object.keys(recorded).length === 0) continue;
     const found = await migrationsOf(session, placed, containers);
     for (const [database, head] of Object.entries(recorded)) {
-      const ids = found[database] ?? [];
-      const newest = ids.at(-1);
-      const isFurther = !isOwnImage && ids.includes(head);
+      const histories = found[database] ?? [];
+      const isAt = endsWith(histories, head);
+      const isFurther = !isOwnImage && histories.some(({ ids }) => ids.includes(head));
+      const newest = isAt ? head : (newestMigration(histories) ?? "no migration");
       checks.push({
         name: "schema head",
         component: placed.store.name,
-        status: newest === head || isFurther ? "pass" : "fail",
-        detail: `${database}: ${newest ?? "no migration"}${newest === head ? "" : `, the backup has ${head}`}`,
+        status: isAt || isFurther ? "pass" : "fail",
+        detail: `${database}: ${newest}${isAt ? "" : `, the backup has ${head}`}`,
       });
     }
   }
@@ -43,7 +46,7 @@ async function migrationsOf(
   { host, stack, tasks, containers: programs, dependencies: { signal } }: RestoreSession,
   { store, mount }: PlacedStore,
   containers: readonly PreparedContainer[],
-): Promise<Record<string, string[]>> {
+): Promise<Histories> {
   if (store.kind === "data" || store.kind === "volume") {
     const params = { path: mount.source, databases: Object.keys(recordedHeads(store.components)) };
     return await tasks.run(sqliteMigrations, params, replacementPlace(mount.source, mount), signal);

@@ -4,7 +4,9 @@ import type { PostgresStore, Stack } from "../../model/stack.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { lookTask } from "../../stack/look.ts";
-import { postgresMigrations, sqliteMigrations } from "../../stores/ef-migrations.ts";
+import type { Histories as FoundHistories } from "../../stores/ef-migrations.ts";
+import { postgresMigrations } from "../../stores/postgres/migrations.ts";
+import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -66,14 +68,18 @@ export async function readHistories(
     const place = { mounts: [{ ...mount, readOnly: false }] };
     const params = { path: source, databases: known };
     const read = await tasks.run(sqliteMigrations, params, place, signal);
-    for (const [database, ids] of Object.entries(read)) found[`${name}/${database}`] = ids;
+    addAll(found, name, read);
   }
   for (const one of places.postgres) {
     const store = await serverOf(context.engine, project, one);
     const read = await postgresMigrations(store, { containers, signal });
-    for (const [database, ids] of Object.entries(read)) found[`${one.service}/${database}`] = ids;
+    addAll(found, one.service, read);
   }
   return found;
+}
+
+function addAll(all: Record<string, readonly string[]>, store: string, read: FoundHistories): void {
+  for (const { name, ids } of Object.values(read).flat()) all[`${store}/${name}`] = ids;
 }
 
 /** A server by its service: after an upgrade or a way back it may be another container. */

@@ -7,10 +7,16 @@ import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { scratchLabels } from "../../stack/scratch.ts";
 import { failedCheck } from "../../stores/check.ts";
+import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { type BackedUpStore, originOf, storesOf } from "../fill/backed-up-store.ts";
-import { compareHeads } from "../fill/compare.ts";
-import { type FillRequest, type FillTarget, fillStores, headsOf } from "../fill/fill-stores.ts";
+import { compareHeads, compareHistories } from "../fill/compare.ts";
+import {
+  type FillRequest,
+  type FillTarget,
+  fillStores,
+  migrationsOf,
+} from "../fill/fill-stores.ts";
 import { openStackSource, type StackSource } from "../fill/stack-source.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
@@ -132,15 +138,16 @@ async function inCopy(
     journal: async () => undefined,
   };
   const { checks: counts, stores: filled } = await fillStores(filling);
-  const heads = async (name: string) =>
-    request.stores === undefined ? await headChecks(name, filled, filling) : [];
-  const checks = [...counts, ...(counts.every(isGood) ? await heads("schema head") : [])];
+  const heads = request.stores === undefined && counts.every(isGood);
+  const before = heads ? await headsBefore(filled, filling) : undefined;
+  const checks = [...counts, ...(before?.checks ?? [])];
   if (!checks.every(isGood) || options.cloneHealth === "off") return checks;
   const booted = await reporter.group("Boot the copy", async () => {
     const services = Object.keys(project.model.services);
     const found = await bootCopy(scratch, services, { ...options, ...dependencies });
     // One that is not healthy may not have come to its database yet.
-    return found.every(isGood) ? [...found, ...(await heads("schema head once booted"))] : found;
+    if (!found.every(isGood) || before === undefined) return found;
+    return [...found, ...(await headsBooted(before.histories, filled, filling))];
   });
   if (!booted.every(isGood)) return [...checks, ...booted];
   const seconds = (clock.monotonicMs() - begun) / 1000;
@@ -152,14 +159,30 @@ function isGood({ status }: Check): boolean {
   return status === "pass";
 }
 
+/** The migrations in what was restored, compared with the heads that the backup recorded. */
+async function headsBefore(
+  stores: readonly DiscoveredStore[],
+  request: FillRequest,
+): Promise<{ readonly checks: Check[]; readonly histories: Histories }> {
+  const name = "schema head";
+  try {
+    const histories = await migrationsOf(stores, request);
+    return { checks: compareHeads(name, request.manifest.schemaHeads, histories), histories };
+  } catch (error) {
+    request.dependencies.signal.throwIfAborted();
+    return { checks: [failedCheck({ name }, error)], histories: {} };
+  }
+}
+
 /** An application that migrates when it is started on its own data was given something else than its own data. */
-async function headChecks(
-  name: string,
+async function headsBooted(
+  before: Histories,
   stores: readonly DiscoveredStore[],
   request: FillRequest,
 ): Promise<Check[]> {
+  const name = "schema head once booted";
   try {
-    return compareHeads(name, request.manifest.schemaHeads, await headsOf(stores, request));
+    return compareHistories(name, before, await migrationsOf(stores, request));
   } catch (error) {
     request.dependencies.signal.throwIfAborted();
     return [failedCheck({ name }, error)];

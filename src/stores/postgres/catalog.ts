@@ -37,7 +37,6 @@ export interface DatabaseFacts {
 /** What one database holds. */
 export interface DatabaseContent {
   readonly counts: Readonly<Record<string, Count>>;
-  readonly schemaHead: string | undefined;
   /** Installed extensions and their versions: a restore takes the version of the image. */
   readonly extensions: Readonly<Record<string, string>>;
   /** Schemas of the user; `public` is not always among them. */
@@ -80,10 +79,6 @@ SELECT format('SELECT json_build_array(%L, %L, last_value) FROM %I.%I;',
   n.nspname, c.relname, n.nspname, c.relname) ${USER_RELATIONS} AND c.relkind = 'S'
 ORDER BY n.nspname, c.relname \\gexec`;
 
-const SCHEMA_HEADS = `
-SELECT format('SELECT to_json(max("MigrationId")) FROM %I.%I;', n.nspname, c.relname)
-${USER_RELATIONS} AND c.relkind = 'r' AND c.relname = '__EFMigrationsHistory' ORDER BY 1 \\gexec`;
-
 const REST = `
 SELECT jsonb_build_object(
   'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata),
@@ -110,8 +105,8 @@ export async function listDatabases(server: PostgresServer): Promise<DatabaseFac
 }
 
 /**
- * Counts what a database holds, as the session's transaction sees it: rows of every ordinary table, large
- * objects, schema head. Sequences are outside transactions; see {@link sequenceValues}.
+ * Counts what a database holds, as the session's transaction sees it: rows of every ordinary table and large
+ * objects. Sequences are outside transactions; see {@link sequenceValues}.
  */
 export async function readContent(
   session: PsqlSession,
@@ -131,15 +126,9 @@ export async function readContent(
       ),
       [largeObjectCount(database)]: rest.largeObjects,
     },
-    schemaHead: await readSchemaHead(session),
     extensions: rest.extensions,
     schemas: rest.schemas,
   };
-}
-
-/** The last applied EF Core migration of the session's database; undefined where EF Core does not keep it. */
-export async function readSchemaHead(session: PsqlSession): Promise<string | undefined> {
-  return newest(jsonLines<string | null>(await session.lines(SCHEMA_HEADS)));
 }
 
 /** The value of each sequence now, by the name of its count. */
@@ -182,14 +171,6 @@ export function tableCount(database: string, schema: string, table: string): str
 /** The name of the large objects' count. */
 export function largeObjectCount(database: string): string {
   return `large objects ${database}`;
-}
-
-/** The greatest id: each begins with the time it was made at. */
-function newest(heads: readonly (string | null)[]): string | undefined {
-  return heads.reduce<string | undefined>(
-    (last, head) => (head !== null && (last === undefined || head > last) ? head : last),
-    undefined,
-  );
 }
 
 /** Quoted only where the dot would be ambiguous. */

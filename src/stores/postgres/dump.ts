@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ExecError } from "../../core/exec.ts";
 import type { Component } from "../../model/manifest.ts";
+import { newestMigration } from "../ef-migrations.ts";
 import { backupFailed, openCommand, writeComponent } from "../sink.ts";
 import type { BackupContext } from "../store.ts";
 import {
@@ -11,6 +12,7 @@ import {
   sequenceValues,
 } from "./catalog.ts";
 import { connection, environment, jsonLines, type PostgresServer } from "./client.ts";
+import { postgresHistories } from "./migrations.ts";
 import { openSession, type PsqlSession } from "./session.ts";
 
 /** From this version on `pg_dump` knows zstd, which is faster and smaller than its own default. */
@@ -69,7 +71,10 @@ async function dump(
     { env: environment(server), signal: context.signal },
   );
   // Counted while the dump runs: both only read. Whatever fails first ends the other.
-  const content = readContent(session, datname);
+  const content = (async () => {
+    const read = await readContent(session, datname);
+    return { ...read, schemaHead: newestMigration(await postgresHistories(session, datname)) };
+  })();
   content.catch(() => process.kill());
   return await writeComponent(context.sink, {
     name,

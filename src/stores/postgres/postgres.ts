@@ -10,6 +10,7 @@ import { checkPostgres } from "./check.ts";
 import { endConnections, type PostgresServer, serverOf } from "./client.ts";
 import { dumpDatabase } from "./dump.ts";
 import { dumpGlobals } from "./globals.ts";
+import { postgresMigrations } from "./migrations.ts";
 import { setAsideOthers } from "./others.ts";
 import {
   countsOf,
@@ -80,6 +81,8 @@ export function createPostgresStore(
       for (const { datname } of databases) counts.push(await countsOf(server, datname));
       return Object.assign({}, ...counts) as Counts;
     },
+
+    migrations: postgresMigrations,
   };
 }
 

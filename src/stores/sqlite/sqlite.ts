@@ -1,16 +1,19 @@
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { lstat, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
+import { newestMigration } from "../ef-migrations.ts";
+import { sqliteHistories } from "./migrations.ts";
+import { openLive } from "./open-live.ts";
 
 /** What a SQLite database holds, read from a copy that nobody writes. */
 export interface SqliteFacts {
   /** Rows by table, in the order of the schema. */
   readonly rows: Readonly<Record<string, number>>;
-  /** The newest row of `__EFMigrationsHistory`; undefined where EF Core does not keep the database. */
+  /** The last applied EF Core migration; undefined where EF Core does not keep the database. */
   readonly schemaHead: string | undefined;
   readonly journalMode: "wal" | "delete";
   /** Rows that point nowhere. SQLite does not enforce foreign keys unless asked to, so this is no damage. */
@@ -19,7 +22,6 @@ export interface SqliteFacts {
 
 /** All pages in one step: a step that lets go of the lock starts again at every foreign write. */
 const ALL_PAGES = 0x7fff_ffff;
-const BUSY_MS = 60_000;
 
 /**
  * The files that belong to a database while it is open. Beside a copy they are worse than useless: a new `-wal`
@@ -95,37 +97,11 @@ export function countLive(live: string): Readonly<Record<string, number>> {
   }
 }
 
-/** The last applied EF Core migration of a live database. The caller's uid matters as in {@link copySqlite}. */
-export function liveSchemaHead(live: string): string | undefined {
-  const database = openLive(live);
-  try {
-    const sql = "SELECT count(*) FROM sqlite_master WHERE name = '__EFMigrationsHistory'";
-    return text(database, sql) === "1" ? schemaHead(database) : undefined;
-  } finally {
-    database.close();
-  }
-}
-
-/**
- * With a `-wal` there, somebody may be at work or have died at it: a read-only connection never checkpoints it.
- * Without one, the connection may write, because only such a one takes its own `-wal` and `-shm` away again,
- * under the lock that tells it that nobody else has come.
- */
-function openLive(live: string): DatabaseSync {
-  const database = new DatabaseSync(live, {
-    readOnly: existsSync(`${live}-wal`),
-    timeout: BUSY_MS,
-  });
-  // A new `-journal` or anything else of ours is not wanted; the connection only reads.
-  if (!existsSync(`${live}-wal`)) database.exec("PRAGMA query_only = 1");
-  return database;
-}
-
 function readFacts(database: DatabaseSync): Omit<SqliteFacts, "journalMode"> {
   const rows = rowCounts(database);
   return {
     rows,
-    schemaHead: Object.hasOwn(rows, "__EFMigrationsHistory") ? schemaHead(database) : undefined,
+    schemaHead: newestMigration(sqliteHistories(database, "")),
     foreignKeyViolations: database.prepare("PRAGMA foreign_key_check").all().length,
   };
 }
@@ -154,13 +130,6 @@ function rowCounts(database: DatabaseSync): Record<string, number> {
   const count = (table: string) =>
     Number(text(database, `SELECT count(*) FROM "${table.replaceAll('"', '""')}"`));
   return Object.fromEntries(tables.map((table) => [table, count(table)]));
-}
-
-function schemaHead(database: DatabaseSync): string | undefined {
-  return text(
-    database,
-    'SELECT "MigrationId" FROM "__EFMigrationsHistory" ORDER BY "MigrationId" DESC LIMIT 1',
-  );
 }
 
 function text(database: DatabaseSync, sql: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { TaskPlace } from "../../core/task.ts";
 import type { DataStore, VolumeStore } from "../../model/stack.ts";
+import { sqliteMigrations } from "../sqlite/migrations.ts";
 import type { Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
@@ -44,11 +45,17 @@ export function treeStore<S extends DataStore | VolumeStore>(
       const tree = options(store);
       return await context.tasks.run(treeMeasure, tree, readingPlace(tree, store), context.signal);
     },
+    migrations: async (store, context) => {
+      const { path, databases } = options(store);
+      if (databases.length === 0) return {};
+      const place = readingPlace({ path, databases }, store);
+      return await context.tasks.run(sqliteMigrations, { path, databases }, place, context.signal);
+    },
   };
 }
 
 /** Where a task works that only reads a tree; a reader of a WAL database writes its lock into `-shm`, so that only a tree without one is mounted read-only. */
-export function readingPlace(
+function readingPlace(
   tree: Pick<TreeOptions, "path" | "databases">,
   { mount }: DataStore | VolumeStore,
   ...more: TaskPlace["mounts"]

@@ -1,0 +1,84 @@
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import type { NamedTask } from "../../core/task.ts";
+import {
+  type Histories,
+  historyCandidates,
+  historyOf,
+  type MigrationHistory,
+  type TableShape,
+} from "../ef-migrations.ts";
+import { openLive } from "./open-live.ts";
+
+/** SQLite databases in one directory. */
+export interface SqlitePlace {
+  readonly path: string;
+  /** Relative to `path`. */
+  readonly databases: readonly string[];
+}
+
+/** Who asks again is not kept waiting by a migration that locks the database. */
+const busyMs = 10_000;
+
+/**
+ * Reads the migration histories of live SQLite databases, by relative path. Runs as root or as the application's uid: see
+ * `copySqlite`.
+ *
+ * @throws Error with SQLite's own words where a database is there and cannot be read.
+ */
+export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
+  name: "sqlite.migrations",
+  run: async ({ path, databases }) => {
+    const found: Record<string, MigrationHistory[]> = {};
+    for (const name of databases) {
+      const file = join(path, name);
+      // SQLite would make what is not there.
+      if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue;
+      const database = openLive(file, busyMs);
+      try {
+        const histories = sqliteHistories(database, name);
+        if (histories.length > 0) found[name] = histories;
+      } finally {
+        database.close();
+      }
+    }
+    return found;
+  },
+};
+
+/** The migration histories in an open database. */
+export function sqliteHistories(database: DatabaseSync, name: string): MigrationHistory[] {
+  return historyCandidates(shapes(database)).flatMap((candidate) => {
+    const { table, columns, maxRows } = candidate;
+    const limit = maxRows === undefined ? "" : ` LIMIT ${maxRows + 1}`;
+    const sql = `SELECT ${columns.map(quoted).join(", ")} FROM ${quoted(table)}${limit}`;
+    const rows = database
+      .prepare(sql)
+      .all()
+      .map((row) => columns.map((column) => textOf(row[column])));
+    return historyOf(name, candidate, rows) ?? [];
+  });
+}
+
+function shapes(database: DatabaseSync): TableShape[] {
+  // A virtual table's columns are known to its module only.
+  const sql =
+    "SELECT t.name AS tableName, c.name AS columnName, c.type AS type FROM sqlite_master t, pragma_table_info(t.name) c " +
+    "WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name, c.cid";
+  const tables = new Map<string, { name: string; isText: boolean }[]>();
+  for (const { tableName, columnName, type } of database.prepare(sql).all()) {
+    const columns = tables.get(String(tableName)) ?? [];
+    columns.push({ name: String(columnName), isText: /char|clob|text/i.test(String(type)) });
+    tables.set(String(tableName), columns);
+  }
+  return [...tables].map(([name, columns]) => ({ schema: "", name, columns }));
+}
+
+function textOf(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value);
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
