@@ -30,10 +30,10 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/fill": "core model options stack stores archive operations/session",
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill",
+  "operations/restore":
+    "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",
   "operations/manual":
     "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
-  "operations/restore":
-    "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup",
   "operations/upgrade":
     "core model options stack stores repository log-scan rollback-copy operations/session operations/live-stack operations/backup",
   commands: "core model options stack stores repository log-scan operations",

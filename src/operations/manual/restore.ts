@@ -7,7 +7,8 @@ import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
-import type { LiveRestored } from "../restore/restore-stack.ts";
+import { withRestoreSession } from "../restore/restore-session.ts";
+import { type LiveRestored, restoreLive } from "../restore/restore-stack.ts";
 import { chosenStores } from "../restore/store-mounts.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { failureOf, verdictOf } from "../verify/levels.ts";
@@ -16,29 +17,23 @@ import { examineSet, summaryOf } from "./read-set.ts";
 import { directoryOf, manifestOf, storesOfSet } from "./stores.ts";
 
 /** What is to be restored, as if it were a backup of ours. */
-export interface HandMadeRestore {
+interface ManualRestore {
   readonly stack: Stack;
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly stores: readonly BackedUpStore[];
 }
 
-/** Sets the stack's content aside, restores and starts; what fails puts back what was there. */
-export type RunRestore = (
-  request: HandMadeRestore,
-) => Promise<{ readonly restored: LiveRestored; readonly recovered: readonly string[] }>;
-
 /**
  * Restores files that were made by hand: read whole first, then each store that they hold is replaced, and nothing else
- * is touched. `run` is the restore that our own backups have, too.
+ * is touched. What is set aside, filled, started and undone is as for our own backups.
  *
- * @throws RefusedError before anything is touched, and what `run` throws.
+ * @throws RefusedError before anything is touched, and what {@link withRestoreSession} throws.
  */
 export async function restoreHandMade(
   set: HandMadeSet,
   options: Options,
   dependencies: HostDependencies,
-  run: RunRestore,
 ): Promise<Result> {
   const { clock, host, reporter } = dependencies;
   const begun = clock.monotonicMs();
@@ -64,7 +59,8 @@ export async function restoreHandMade(
   }
   const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
   const manifest = manifestOf(set, stores, stack);
-  const { restored, recovered } = await run({ stack, manifest, source, stores });
+  const request = { stack, manifest, source, stores };
+  const { restored, recovered } = await restoreFiles(request, options, dependencies);
   for (const path of restored.setAside) reporter.info(`kept: ${path}`);
   return {
     result: "restored",
@@ -76,6 +72,22 @@ export async function restoreHandMade(
     recovered,
     warnings: restored.setAside.map((path) => `what was there before is kept in ${path}`),
   };
+}
+
+/** Its places are known, and its containers stay those that are there. */
+async function restoreFiles(
+  { stack, manifest, source, stores }: ManualRestore,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<{ readonly restored: LiveRestored; readonly recovered: readonly string[] }> {
+  const { project } = stack;
+  const named = { ...options, projectName: project };
+  const discover = () => dependencies.host.readStack(named, dependencies);
+  return await withRestoreSession({ project, discover }, options, dependencies, async (session) => {
+    const now = { ...session.stack, filesFromBackup: false, moved: undefined };
+    const request = { session, stack: now, manifest, source, stores, images: {}, files: undefined };
+    return { restored: await restoreLive(request), recovered: session.recovered };
+  });
 }
 
 /** The stack as its containers tell: what they hold may be gone or broken. */

@@ -1,8 +1,18 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
-import type { Manifest, ServiceRecord } from "../../model/manifest.ts";
+import {
+  type Manifest,
+  manifestFile,
+  parseManifest,
+  type ServiceRecord,
+} from "../../model/manifest.ts";
+import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, pullImage, tagImage } from "../../stack/images.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
 
 /** The name of an image that is the backup's own, for each service; undefined where it is not on this host. */
 export type FoundImages = Readonly<Record<string, string | undefined>>;
@@ -30,7 +40,7 @@ export async function findImages(
  *
  * @throws RefusedError for one that is neither here nor can be pulled, or that is another image in the registry now.
  */
-export async function requireImages(
+async function requireImages(
   engine: Engine,
   services: Manifest["services"],
   { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
@@ -56,6 +66,39 @@ export async function requireImages(
       );
     }),
   );
+}
+
+/**
+ * The backup's own images, by service, pulled where they are missing: proving the backup needs them already. A manifest
+ * that cannot be read names none, and the proof says why. An image that cannot be had is returned as the error: the proof
+ * may find something worse.
+ */
+export async function imagesOfBackup(
+  source: SourceOptions,
+  { dryRun, only }: Pick<Options, "dryRun" | "only">,
+  { host, reporter, signal }: HostDependencies,
+): Promise<Readonly<Record<string, string>> | RefusedError> {
+  const manifest = await readFile(join(source.directory, manifestFile), "utf8").then(
+    parseManifest,
+    () => undefined,
+  );
+  if (manifest === undefined || dryRun) return {};
+  const servers = new Set(
+    manifest.components
+      .filter(({ store }) => store !== "data" && store !== "volume")
+      .map(({ service }) => service),
+  );
+  const needed = Object.entries(manifest.services).filter(
+    ([service]) => only.length === 0 || servers.has(service),
+  );
+  try {
+    return await reporter.group("Have the backup's images", async () =>
+      requireImages(await host.engine(), Object.fromEntries(needed), { reporter, signal }),
+    );
+  } catch (error) {
+    if (error instanceof RefusedError) return error;
+    throw error;
+  }
 }
 
 async function findImage(

@@ -9,6 +9,8 @@ import { readRequest, type SourceOptions } from "../../stores/reader.ts";
 import { type ExtractParams, extractComponents } from "../../stores/tree/extract.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
+import { checkSealed } from "../verify/sealed-manifest.ts";
+import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
 import { chosenStores } from "./store-mounts.ts";
 
 /** File systems need some room for themselves. */
@@ -42,10 +44,30 @@ export async function targetDirectory(target: string): Promise<string> {
 }
 
 /**
- * Puts the components of a backup into a directory of their own as plain files. Touches nothing of any stack, and
- * reads every byte: damage leaves the directory as it was.
+ * Puts the components of a backup into a directory of their own as plain files. Touches nothing of any stack, asks no
+ * engine where owners can be given back without, and reads every byte: damage leaves the directory as it was.
  */
-export async function restoreInto(
+export async function restoreIntoDirectory(
+  directory: string,
+  backup: ChosenBackup,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<Outcome> {
+  const proof = await proveBackup(backup, dependencies, "checksum");
+  if (proof.manifest === undefined || proof.verdict !== "verified") return unproven(proof.checks);
+  const { source } = backup;
+  const { manifest } = proof;
+  const sealed = await checkSealed(source, manifest, dependencies.signal);
+  if (sealed.status !== "pass") return unproven([...proof.checks, sealed]);
+  if (options.dryRun) {
+    return { result: "planned", plan: planned(directory, manifest, options) };
+  }
+  const read = { manifest, source };
+  const { checks = [], ...told } = await restoreInto(directory, read, options, dependencies);
+  return { result: "restored", ...told, checks: [...proof.checks, sealed, ...checks] };
+}
+
+async function restoreInto(
   directory: string,
   { manifest, source }: { readonly manifest: Manifest; readonly source: SourceOptions },
   options: Options,
@@ -73,7 +95,7 @@ export async function restoreInto(
 }
 
 /** What a dry run says of it. */
-export function plannedInto(directory: string, manifest: Manifest, options: Options) {
+function planned(directory: string, manifest: Manifest, options: Options) {
   const entries = chosenComponents(manifest, options).map((component) => ({
     component: component.name,
     to: plainName(component).replace(/\.tar$/, "/"),

@@ -12,6 +12,7 @@ import { makingsOf, type StackNow } from "./current-stack.ts";
 import { requireRoom } from "./disk-space.ts";
 import { refuseClashes } from "./host-conflicts.ts";
 import type { RestoreSession, StoppedContainer } from "./journal.ts";
+import { refuseSharedPlaces } from "./shared-places.ts";
 import { putFiles, refuseOtherStack } from "./stack-files.ts";
 import { requireFits } from "./store-compatibility.ts";
 import { mountOf, type PlacedStore } from "./store-mounts.ts";
@@ -26,8 +27,6 @@ export interface PrepareRequest {
   readonly files: StackFiles | undefined;
   readonly stores: readonly BackedUpStore[];
   readonly images: Readonly<Record<string, string>>;
-  /** Throws a RefusedError for places that must not be replaced. */
-  readonly refusePlaces: (stores: readonly PlacedStore[]) => Promise<void>;
 }
 
 /** A stack that is ready to be filled: its containers are there, of the right images, and none of them runs. */
@@ -54,7 +53,7 @@ const stopTimeoutSeconds = 120;
  * @throws RefusedError, with the stack still running, for what could not be undone.
  */
 export async function prepare(request: PrepareRequest): Promise<Prepared> {
-  const { session, stack, manifest, stores, refusePlaces } = request;
+  const { session, stack, manifest, stores } = request;
   const { reporter } = session.dependencies;
   const makings = makingsOf(manifest, stack, stores, session.options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
@@ -70,7 +69,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   await refuseClashes({ engine, stack, manifest, makings, model });
   const placedNow = stores.filter((store) => isComplete || hasMount(store, stack));
   const there = placed(placedNow, stack, stack.containers);
-  await refusePlaces(there);
+  await refuseSharedPlaces(session, there);
   await requireRoom(session, there);
   const before = await reporter.group("Stop the stack", () => stopAll(session));
   const created =
@@ -81,7 +80,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const now = await currentContainers(request);
   const all = placed(stores, stack, now);
   if (created !== undefined) {
-    await refusePlaces(all);
+    await refuseSharedPlaces(session, all);
     await requireRoom(session, all);
   }
   await session.repository.refuseInside(all.map(({ mount }) => mount.source));

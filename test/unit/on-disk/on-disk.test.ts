@@ -73,7 +73,7 @@ describe.each(names)("the journal %s of an earlier build", (name) => {
 
   it("is read with every member that it holds", () => {
     const { entries, outcome } = read(lines);
-    expect(entries).toEqual(raw.slice(1, -1));
+    expect(entries).toMatchObject(raw.slice(1, -1));
     expect(raw.at(-1)).toMatchObject({ step: "closed", data: { outcome } });
   });
 
@@ -81,7 +81,7 @@ describe.each(names)("the journal %s of an earlier build", (name) => {
     for (let count = 1; count < lines.length; count++) {
       const torn = lines[count]?.slice(0, 30) ?? "";
       const { entries, outcome } = read([...lines.slice(0, count), torn]);
-      expect(entries).toEqual(raw.slice(1, count));
+      expect(entries).toMatchObject(raw.slice(1, count));
       expect(outcome).toBeUndefined();
       const [unfinished] = listUnfinished(directory);
       expect(unfinished?.about).toMatchObject({ project: "demo" });

@@ -1,0 +1,89 @@
+import { RefusedError } from "../../core/errors.ts";
+import { collecting } from "../../core/reporter.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Options } from "../../options/parse.ts";
+import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
+import { type BackedUpStore, storesOf } from "../fill/backed-up-store.ts";
+import { stackOf } from "../fill/stack-source.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import type { FoundBackup } from "../verify/find-backup.ts";
+import { refuseOtherBroker } from "./broker-name.ts";
+import { makingsOf, type StackNow, stackNow } from "./current-stack.ts";
+import { planned } from "./dry-run.ts";
+import { modelBefore, refuseClashes } from "./host-conflicts.ts";
+import { imagesOfBackup } from "./images.ts";
+import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
+import { withRestoreSession } from "./restore-session.ts";
+import { restoreLive } from "./restore-stack.ts";
+import { chosenStores } from "./store-mounts.ts";
+
+/**
+ * Puts a stack back from a backup of ours: verified first, then the current content set aside, every store restored,
+ * counted and started. On a bare host the stack's files and containers come from the backup, too.
+ *
+ * @throws what {@link withRestoreSession} throws.
+ */
+export async function restoreBackup(
+  backup: ChosenBackup,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<Outcome> {
+  const { host, signal } = dependencies;
+  const { found, source } = backup;
+  const images = await imagesOfBackup(source, options, dependencies);
+  const proof = await proveBackup(backup, dependencies, "contents");
+  if (proof.manifest === undefined || proof.verdict !== "verified") {
+    if (images instanceof RefusedError && proof.verdict !== "damaged") throw images;
+    return unproven(proof.checks);
+  }
+  if (images instanceof RefusedError) throw images;
+  const { manifest } = proof;
+  const files = await stackOf(manifest, source, signal);
+  const stack = await stackNow(files, options, host);
+  const stores = chosenStores(storesOf(manifest), options.only);
+  await refuseEarly(files, { manifest, stack, stores }, options, dependencies);
+  if (options.dryRun) {
+    const request = { manifest, source, files, stack, stores };
+    return { result: "planned", plan: await planned(request, options, dependencies) };
+  }
+  const warnings: string[] = [];
+  const reporter = collecting(dependencies.reporter, warnings);
+  const target = { project: stack.project, discover: () => stackNow(files, options, host) };
+  const own = withRepository(options, found);
+  const doing = { ...dependencies, reporter };
+  const { restored, recovered } = await withRestoreSession(target, own, doing, async (session) => {
+    const now = session.stack as StackNow;
+    const request = { session, stack: now, manifest, source, files, stores, images };
+    return { restored: await restoreLive(request), recovered: session.recovered };
+  });
+  const kept = restored.setAside.map((path) => `what was there before is kept in ${path}`);
+  return {
+    result: "restored",
+    ...restored,
+    checks: [...proof.checks, ...restored.checks],
+    recovered,
+    warnings: [...warnings, ...kept],
+  };
+}
+
+/** What can be seen before anything is changed; what the stack's files decide is looked at once they are there. */
+async function refuseEarly(
+  files: StackFiles,
+  now: { manifest: Manifest; stack: StackNow; stores: readonly BackedUpStore[] },
+  options: Options,
+  { host }: HostDependencies,
+): Promise<void> {
+  const { manifest, stack, stores } = now;
+  const engine = await host.engine();
+  const makings = makingsOf(manifest, stack, stores, options);
+  const model = await modelBefore(engine, stack, files.model);
+  if (model === undefined) return;
+  refuseOtherBroker({ stores, stack, makings, model });
+  await refuseClashes({ engine, stack, manifest, makings, model });
+}
+
+/** The backup's own repository holds the journal, too, so that a later run finds it where the backup is. */
+function withRepository(options: Options, { repository }: FoundBackup): Options {
+  if (options.repository !== undefined || repository === undefined) return options;
+  return { ...options, repository: repository.path };
+}

@@ -1,0 +1,69 @@
+import { CancelledError, RefusedError } from "../../core/errors.ts";
+import type { Stack } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import { readJournal } from "../session/journal.ts";
+import { withSession } from "../session/session.ts";
+import { rolledBack, undoFailed } from "./errors.ts";
+import { type RestoreSession, restoreJournal } from "./journal.ts";
+import { leftToDo, undoRestore } from "./undo.ts";
+
+/** What is restored: the stack may be too broken to be discovered, so who asks for the restore tells how to find it. */
+export interface RestoreTarget {
+  readonly project: string;
+  readonly discover: () => Promise<Stack>;
+}
+
+/**
+ * Runs a restore under the lock, with its journal. When `work` throws, everything that it did is undone.
+ *
+ * @throws KeeperError with exit 6 when the state before is restored, with exit 7 when it is not; RefusedError,
+ *   LockedError, CancelledError.
+ */
+export async function withRestoreSession<T>(
+  { project, discover }: RestoreTarget,
+  options: Options,
+  dependencies: HostDependencies,
+  work: (session: RestoreSession) => Promise<T>,
+): Promise<T> {
+  const own = { ...options, projectName: project };
+  const host = { ...dependencies.host, project: async () => project, discover };
+  let undone: Error | "well" | undefined;
+  let cause: unknown;
+  try {
+    return await withSession(restoreJournal, own, { ...dependencies, host }, async (session) => {
+      session.undo.add("put back what was set aside", async () => {
+        undone = await undoAll(session, cause);
+        if (undone instanceof Error) throw undone;
+      });
+      try {
+        return await work(session);
+      } catch (error) {
+        cause = error;
+        throw error;
+      }
+    });
+  } catch (error) {
+    if (undone instanceof Error) throw undone;
+    // Refused: all that was done is undone, and nothing of the stack was replaced.
+    const isAsBefore = error instanceof CancelledError || error instanceof RefusedError;
+    throw undone === undefined || isAsBefore ? error : rolledBack(error);
+  }
+}
+
+/** @returns the error that tells a person what is left to do, where the undo fails. */
+async function undoAll(session: RestoreSession, cause: unknown): Promise<Error | "well"> {
+  const { id, journal, repository, containers, tasks, project, host } = session;
+  const { clock, reporter } = session.dependencies;
+  const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
+  try {
+    const engine = await host.engine();
+    await reporter.group("Put back what was set aside", () =>
+      undoRestore(entries, { containers, tasks, clock, reporter, engine, id, project }),
+    );
+    return "well";
+  } catch (error) {
+    const left = await leftToDo(entries, { tasks, project, reporter });
+    return undoFailed({ ...left, cause, error, repository: repository.path });
+  }
+}

@@ -1,0 +1,21 @@
+import { RefusedError } from "../../core/errors.ts";
+import { findSharedUses } from "../../stack/shared.ts";
+import type { RestoreSession } from "./journal.ts";
+import type { PlacedStore } from "./store-mounts.ts";
+
+/** Refuses to replace a place that a container outside of the stack uses, too. @throws RefusedError. */
+export async function refuseSharedPlaces(
+  { project, options, host }: Pick<RestoreSession, "project" | "options" | "host">,
+  stores: readonly PlacedStore[],
+): Promise<void> {
+  if (options.allowSharedPaths) return;
+  const places = stores.map(({ store, mount }) => ({
+    ...{ kind: "volume" as const, name: store.name, mount, services: [], databases: [] },
+  }));
+  const [shared] = await findSharedUses(await host.engine(), { project, stores: places });
+  if (shared === undefined) return;
+  throw new RefusedError(`${shared.source} is also used by container ${shared.container}`, {
+    class: "shared-path",
+    hint: "stop and remove that container, or give allow-shared-paths when it may be pulled away from under it",
+  });
+}
