@@ -28,6 +28,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/backup":
     "core model options stack stores archive repository destinations operations/session operations/live-stack",
   "operations/fill": "core model options stack stores archive operations/session",
+  "operations/gate": "core model stack stores log-scan operations/session",
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill",
   "operations/restore":
@@ -35,7 +36,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/manual":
     "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
   "operations/upgrade":
-    "core model options stack stores repository log-scan rollback-copy operations/session operations/live-stack operations/backup",
+    "core model options stack stores repository log-scan rollback-copy operations/session operations/gate operations/live-stack operations/backup",
   commands: "core model options stack stores repository log-scan operations",
   action: "core model options report destinations version operations/session",
   cli: "core model options report helper version operations/session",

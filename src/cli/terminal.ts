@@ -3,8 +3,8 @@ import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
-import { visibleLine } from "../core/visible.ts";
 import { tellTiming } from "../core/timing.ts";
+import { visibleLine } from "../core/visible.ts";
 
 /** Where a terminal reporter writes, and how. */
 export interface TerminalOptions {

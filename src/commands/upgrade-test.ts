@@ -1,13 +1,13 @@
 import { rm } from "node:fs/promises";
 import { describeError, exitCodes, KeeperError, RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
+import type { GateVerdict } from "../operations/gate/gate.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { withSession } from "../operations/session/session.ts";
 import { apply, type NewImages } from "../operations/upgrade/apply.ts";
 import { recordDeployed, recordModel } from "../operations/upgrade/deployed-record.ts";
 import type { Downtime } from "../operations/upgrade/downtime.ts";
 import { cleanUp, finish } from "../operations/upgrade/finish.ts";
-import type { GateVerdict } from "../operations/upgrade/gate.ts";
 import { keepOldImages, pullImages } from "../operations/upgrade/images.ts";
 import { type UpgradePlan, upgradeJournal } from "../operations/upgrade/journal.ts";
 import { backUp } from "../operations/upgrade/portable-backup.ts";

@@ -2,68 +2,20 @@ import { readFileSync } from "node:fs";
 import { RefusedError } from "../../core/errors.ts";
 import type { ContainerState } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
-import { projectContainers } from "../../stack/discovery.ts";
-import type { Engine } from "../../stack/engine.ts";
-import { type HealthRequest, probe } from "../../stack/health.ts";
+import type { HealthRequest } from "../../stack/health.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
-import type { Dependencies } from "../session/command.ts";
-import type { Seen } from "./gate.ts";
-import type { PlannedContainer, UpgradePlan } from "./journal.ts";
-import type { UpgradeSession } from "./session.ts";
+import type { UpgradePlan } from "./journal.ts";
 
 const answerMs = 5_000;
 
-/** Looks once at everything that is to run: the engine's state of it, and the health that it answers with. */
-export async function look(
-  engine: Engine,
-  plan: Pick<UpgradePlan, "project" | "containers" | "health" | "services">,
+/** How a container is asked for its health; undefined where only the engine can tell it. */
+export function healthRequest(
+  plan: Pick<UpgradePlan, "health">,
+  container: ContainerState,
   header: string | undefined,
-  { signal }: Pick<Dependencies, "signal">,
-): Promise<Seen[]> {
-  const current = (await projectContainers(engine, plan.project.project)).map(({ state }) => state);
-  const wanted = plan.containers.filter(({ state }) => state === "running");
-  return await Promise.all(
-    wanted.map(async (planned) => {
-      const found = current.find(({ name }) => name === planned.name);
-      const url = found === undefined ? undefined : healthUrl(plan, found);
-      const request = url === undefined ? undefined : requestOf(url, plan, header);
-      const running = found?.state === "running";
-      const answer = request === undefined || !running ? undefined : await probe(request, signal);
-      return seenOf(planned, found, answer, planned.service in plan.services);
-    }),
-  );
-}
-
-/** The same for a stack of which nothing was changed yet. */
-export async function lookAround(
-  session: UpgradeSession,
-  plan: UpgradePlan,
-  header: string | undefined,
-): Promise<readonly Seen[]> {
-  return await look(await session.host.engine(), plan, header, session.dependencies);
-}
-
-function seenOf(
-  planned: PlannedContainer,
-  found: ContainerState | undefined,
-  answer:
-    | { readonly healthy: boolean; readonly status: number; readonly detail: string }
-    | undefined,
-  upgraded: boolean,
-): Seen {
-  const base = { service: planned.service, name: planned.name, upgraded };
-  if (found === undefined) {
-    const none = { id: "", state: "gone", health: "none", exitCode: 0, restartCount: 0 };
-    return { ...base, ...none, startedAt: "", imageId: "", good: false, detail: "no container" };
-  }
-  const { id, state, health, exitCode, restartCount, startedAt, imageId } = found;
-  const asked = answer === undefined || answer.healthy;
-  const good = state === "running" && (health === "none" || health === "healthy") && asked;
-  const said = answer === undefined ? "" : `, answers ${answer.status || answer.detail}`;
-  const detail = `${state}${health === "none" ? "" : `, ${health}`}${said}`;
-  const answers = answer === undefined ? {} : { answers: answer.status > 0 };
-  const seen = { id, state, health, exitCode, restartCount, startedAt, imageId };
-  return { ...base, ...seen, good, ...answers, detail };
+): HealthRequest | undefined {
+  const url = healthUrl(plan, container);
+  return url === undefined ? undefined : requestOf(url, plan, header);
 }
 
 /** By the container's own address: nothing need be published. */

@@ -9,13 +9,14 @@ import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { within } from "../../stack/shared.ts";
 import { startOrder } from "../backup/writers.ts";
+import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
 import { planPins } from "../live-stack/image-pins.ts";
 import { refuseOtherChanges } from "./drift.ts";
-import { lookAround, plannedHealth } from "./health-probe.ts";
+import { plannedHealth } from "./health-probe.ts";
 import type { UpgradePlan } from "./journal.ts";
+import { lookAround, presentContainers } from "./live-target.ts";
 import { copyPlace } from "./rollback-copies.ts";
-import { readHistories, schemaPlaces } from "./schema-check.ts";
 import type { UpgradeSession } from "./session.ts";
 import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
 
@@ -149,9 +150,10 @@ async function whoLogged(
 async function schemaOf(session: UpgradeSession, engine: Engine): Promise<UpgradePlan["schema"]> {
   const { stack, containers, tasks, dependencies } = session;
   const places = schemaPlaces(stack);
-  const context = { engine, containers, tasks, dependencies };
+  const present = () => presentContainers(engine, { project: projectOf(stack) });
+  const context = { present, containers, tasks, dependencies };
   try {
-    const found = await readHistories(context, stack, places);
+    const found = await readHistories(context, places);
     const histories = Object.fromEntries(
       Object.entries(found).map(([name, ids]) => [name, [...ids]]),
     );

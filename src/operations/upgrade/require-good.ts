@@ -1,11 +1,12 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Reason } from "../../model/result.ts";
+import { startActivity } from "../gate/database-activity.ts";
+import { schemaNow } from "../gate/schema-check.ts";
+import { type WatchVerdict, watch } from "../gate/watch.ts";
 import type { NewImages } from "./apply.ts";
-import { startActivity } from "./database-activity.ts";
 import type { UpgradePlan } from "./journal.ts";
-import { schemaNow } from "./schema-check.ts";
+import { liveTarget, presentContainers } from "./live-target.ts";
 import type { UpgradeSession } from "./session.ts";
-import { type WatchVerdict, watch } from "./watch-gate.ts";
 
 /** The gate said no. */
 export class GateError extends KeeperError {
@@ -31,29 +32,33 @@ export async function requireGood(
   images: NewImages,
 ): Promise<WatchVerdict> {
   const { journal, host, options, dependencies, containers, tasks } = session;
+  const { clock } = dependencies;
   journal.append("gate", "watch", {});
   const services = Object.fromEntries(
     Object.entries(plan.services).filter(([name]) => name in images),
   );
   const engine = await host.engine();
-  const context = { engine, containers, tasks, dependencies };
-  const watched = { ...plan, services };
-  const { schema } = plan;
-  const verdict = await watch(watched, {
-    engine,
-    dependencies,
-    header: options.healthHeader,
-    soakMs: options.soakMs,
-    logs: true,
-    allow: options.logAllow,
-    deny: options.logDeny,
-    ...(schema === undefined
-      ? {}
-      : {
-          activity: startActivity(context, watched, schema, dependencies.clock),
-          schema: (announced) => schemaNow(context, plan, announced),
-        }),
-  });
+  const present = () => presentContainers(engine, plan);
+  const context = { engine, present, containers, tasks, dependencies };
+  const { schema, health } = plan;
+  const target = liveTarget(
+    { ...plan, services },
+    {
+      engine,
+      ...{ header: options.healthHeader, signal: dependencies.signal, judgesLogs: true },
+      ...(schema === undefined
+        ? {}
+        : {
+            activity: startActivity(context, new Set(Object.keys(services)), schema, clock),
+            schema: (announced: readonly string[]) => schemaNow(context, schema, announced),
+          }),
+    },
+  );
+  const rules = {
+    ...{ healthTimeoutMs: health.timeoutMs, soakMs: options.soakMs, mustLog: plan.logged },
+    ...{ allow: options.logAllow, deny: options.logDeny },
+  };
+  const verdict = await watch(target, rules, dependencies);
   const reason = verdict.reason ?? { class: "gate", message: "the new version is not good" };
   if (!verdict.passed) throw new GateError(verdict, reason);
   return verdict;

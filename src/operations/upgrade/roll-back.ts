@@ -8,17 +8,18 @@ import { createCompose } from "../../stack/compose.ts";
 import { removeContainer } from "../../stack/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import { readLog } from "../../stack/logs.ts";
+import type { GateVerdict } from "../gate/gate.ts";
+import { schemaBack } from "../gate/schema-check.ts";
+import { watch } from "../gate/watch.ts";
 import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
 import { journalPaths } from "../session/journal-file.ts";
 import { scaleOf } from "./apply.ts";
-import type { GateVerdict } from "./gate.ts";
 import { retagOldImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
+import { liveTarget } from "./live-target.ts";
 import { afterwards, byHand } from "./manual-commands.ts";
 import { putBackAll } from "./rollback-copies.ts";
-import { schemaBack } from "./schema-check.ts";
 import type { RollbackContext } from "./session.ts";
-import { watch } from "./watch-gate.ts";
 
 const stopSeconds = 20;
 const dependencyMs = 180_000;
@@ -193,15 +194,14 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   journal.append("roll-back", "check", {});
   // The way back is not cancelled half way.
   const signal = new AbortController().signal;
-  const verdict = await watch(plan, {
-    engine,
-    dependencies: { ...dependencies, signal },
-    header: healthHeader,
-    soakMs,
-    logs: false,
-    ...{ allow: [], deny: [] },
-    schema: () => schemaBack({ ...context, dependencies: { signal } }, plan),
+  const { schema, health } = plan;
+  const reading = { ...context, present: () => present(context, plan), dependencies: { signal } };
+  const target = liveTarget(plan, {
+    ...{ engine, header: healthHeader, signal, judgesLogs: false },
+    ...(schema === undefined ? {} : { schema: () => schemaBack(reading, schema) }),
   });
+  const rules = { healthTimeoutMs: health.timeoutMs, soakMs, allow: [], deny: [] };
+  const verdict = await watch(target, rules, { ...dependencies, signal });
   if (verdict.passed || !plan.healthy) return verdict;
   throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { progress } from "../../../src/log-scan/progress.ts";
 import { scan } from "../../../src/log-scan/scan.ts";
-import { Gate, type Look, type Seen } from "../../../src/operations/upgrade/gate.ts";
+import { Gate, type Look, type Seen } from "../../../src/operations/gate/gate.ts";
 
 const rules = { startedMs: 0, healthTimeoutMs: 30_000, soakMs: 10_000 };
 
 function seen(change: Partial<Seen> = {}): Seen {
-  const base = { service: "app", name: "app-1", id: "1", imageId: "i", upgraded: true };
+  const base = { service: "app", name: "app-1", id: "1", imageId: "i", isNew: true, ends: false };
   const state = { state: "running", health: "healthy", exitCode: 0, restartCount: 0 };
   return { ...base, ...state, startedAt: "t", good: true, detail: "running", ...change };
 }
@@ -63,7 +63,7 @@ describe("the gate", () => {
 
   it("notices a restart between two looks, and forgives old ones of a container that was there before", () => {
     const gate = new Gate(rules);
-    const old = { upgraded: false, restartCount: 3 };
+    const old = { isNew: false, restartCount: 3 };
     expect(gate.take(look(1, old))).toBeUndefined();
     expect(gate.take(look(2, { ...old, startedAt: "later" }))?.reason?.class).toBe("crash-loop");
   });

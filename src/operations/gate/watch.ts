@@ -1,29 +1,27 @@
 import { clean } from "../../log-scan/finding.ts";
 import { progress } from "../../log-scan/progress.ts";
 import { type ContainerState, scan } from "../../log-scan/scan.ts";
-import type { Engine } from "../../stack/engine.ts";
-import { readLog } from "../../stack/logs.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { StartActivity } from "./database-activity.ts";
-import { Gate, type GateVerdict, type Look, type Seen } from "./gate.ts";
-import { look } from "./health-probe.ts";
-import type { UpgradePlan } from "./journal.ts";
-import type { SchemaVerdict } from "./schema.ts";
+import {
+  Gate,
+  type GateRules,
+  type GateVerdict,
+  hasEndedWell,
+  type Look,
+  type Seen,
+} from "./gate.ts";
+import { look } from "./look.ts";
+import type { GateTarget } from "./target.ts";
 
-/** What is watched, and by which rules. */
-export interface WatchOptions {
-  readonly engine: Engine;
-  readonly dependencies: Pick<Dependencies, "clock" | "reporter" | "signal">;
-  readonly header: string | undefined;
-  readonly soakMs: number;
-  /** Whether the logs of the upgraded services are judged. */
-  readonly logs: boolean;
+/** By which rules a target is watched. */
+export interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"> {
+  /** Names of containers that logged before: an empty log of theirs is no clean one. */
+  readonly mustLog?: readonly string[] | undefined;
+  /** Regular expressions: records that match one are left out of the judgement of a log. */
   readonly allow: readonly string[];
+  /** Regular expressions: a record of the last start that matches one is a failure. */
   readonly deny: readonly string[];
-  /** Asked while the stack is not healthy yet: whether the databases, or who migrates them, are at work. */
-  readonly activity?: (() => Promise<StartActivity>) | undefined;
-  /** Asked once everything else is good, with the migrations that the logs announced. */
-  readonly schema?: ((announced: readonly string[]) => Promise<SchemaVerdict>) | undefined;
 }
 
 /** A verdict, with the last lines of every container whose log was read. */
@@ -31,33 +29,36 @@ export interface WatchVerdict extends GateVerdict {
   readonly lastLines: Readonly<Record<string, readonly string[]>>;
 }
 
+type WatchDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
+
 /** What the logs of one look said. */
 interface LogLook {
   readonly judged: Look["logs"];
   readonly lastLines: Record<string, readonly string[]>;
 }
 
-type Watched = Pick<UpgradePlan, "project" | "containers" | "health" | "services" | "logged">;
-
 const everyMs = 500;
 const activityEveryMs = 2_000;
 const lastLineCount = 40;
 
-/** Looks at the stack again and again until the gate has decided. */
-export async function watch(plan: Watched, options: WatchOptions): Promise<WatchVerdict> {
-  const { clock, reporter, signal } = options.dependencies;
+/** Looks at a started stack again and again until the gate has decided. */
+export async function watch(
+  target: GateTarget,
+  rules: WatchRules,
+  dependencies: WatchDependencies,
+): Promise<WatchVerdict> {
+  const { clock, reporter, signal } = dependencies;
   const startedMs = clock.monotonicMs();
-  const { timeoutMs: healthTimeoutMs } = plan.health;
-  const { soakMs } = options;
-  const mustLog = mayBeSilent(options) ? undefined : new Set(plan.logged);
+  const { healthTimeoutMs, soakMs } = rules;
+  const mustLog = mayBeSilent(rules) ? undefined : new Set(rules.mustLog);
   const gate = new Gate({ startedMs, healthTimeoutMs, soakMs, mustLog });
-  const activity = sampled(options);
-  const schema = schemaWithin(healthTimeoutMs, options);
+  const activity = sampled(target, clock);
+  const schema = schemaWithin(target, rules, clock);
   let wasGood = false;
   for (;;) {
     signal.throwIfAborted();
-    const seen = await look(options.engine, plan, options.header, { signal });
-    const { judged, lastLines } = await readLogs(options.logs ? seen : [], options);
+    const seen = await look(target);
+    const { judged, lastLines } = await readLogs(target, seen, rules);
     const { mark, ...active } = await activity(wasGood);
     const looked = { containers: seen, logs: judged, activity: mark, ...active };
     const verdict = gate.take({ atMs: clock.monotonicMs(), ...looked });
@@ -91,18 +92,17 @@ function ofFailed(
 }
 
 /** A pattern that also matches the empty text says that a log may be empty. */
-function mayBeSilent({ allow }: Pick<WatchOptions, "allow">): boolean {
+function mayBeSilent({ allow }: Pick<WatchRules, "allow">): boolean {
   return allow.some((pattern) => new RegExp(pattern).test(""));
 }
 
 /** Asking a database costs more than a look: not every time, and not once everything is healthy. */
-function sampled({ activity, dependencies: { clock } }: WatchOptions) {
-  const none: StartActivity = { mark: undefined, blocked: false, computes: false };
-  let last = none;
+function sampled(target: GateTarget, clock: WatchDependencies["clock"]) {
+  let last: StartActivity = { mark: undefined, blocked: false, computes: false };
   let nextMs = clock.monotonicMs();
   return async (isGood: boolean): Promise<StartActivity> => {
-    if (activity === undefined || isGood || clock.monotonicMs() < nextMs) return last;
-    last = await activity();
+    if (target.activity === undefined || isGood || clock.monotonicMs() < nextMs) return last;
+    last = await target.activity();
     nextMs = clock.monotonicMs() + activityEveryMs;
     return last;
   };
@@ -112,11 +112,9 @@ function sampled({ activity, dependencies: { clock } }: WatchOptions) {
  * Completes a good verdict by what the migration histories say. A migration that goes on in the background while the
  * stack is healthy has the time of the health timeout; so has a database that cannot be asked just now.
  */
-function schemaWithin(timeoutMs: number, options: WatchOptions) {
-  const { schema, dependencies } = options;
-  const { clock } = dependencies;
+function schemaWithin(target: GateTarget, rules: WatchRules, clock: WatchDependencies["clock"]) {
   // One that goes to a database outside of the stack can be let off by the line that announces it.
-  const allow = options.allow.map((pattern) => new RegExp(pattern));
+  const allow = rules.allow.map((pattern) => new RegExp(pattern));
   const isJudged = (name: string) =>
     !allow.some((one) => one.test(`Applying migration '${name}'.`));
   let endMs: number | undefined;
@@ -124,26 +122,32 @@ function schemaWithin(timeoutMs: number, options: WatchOptions) {
     verdict: GateVerdict,
     logs: Look["logs"],
   ): Promise<Omit<WatchVerdict, "lastLines"> | undefined> => {
-    if (schema === undefined) return verdict;
     const announced = [...logs.values()].flatMap(({ progress }) => progress.announced);
-    const { checks, reason, pending } = await schema([...new Set(announced)].filter(isJudged));
+    const found = await target.schema([...new Set(announced)].filter(isJudged));
+    if (found === undefined) return verdict;
+    const { checks, reason, pending } = found;
     const all = [...verdict.checks, ...checks];
     if (reason === undefined) return { passed: true, checks: all };
-    endMs ??= clock.monotonicMs() + timeoutMs;
+    endMs ??= clock.monotonicMs() + rules.healthTimeoutMs;
     if (pending.length > 0 && clock.monotonicMs() < endMs) return undefined;
     return { passed: false, checks: all, reason };
   };
 }
 
-async function readLogs(seen: readonly Seen[], options: WatchOptions): Promise<LogLook> {
+async function readLogs(
+  target: GateTarget,
+  seen: readonly Seen[],
+  { allow, deny }: WatchRules,
+): Promise<LogLook> {
   const judged = new Map();
   const lastLines: Record<string, readonly string[]> = {};
-  const { allow, deny } = options;
-  for (const { id, name, upgraded, state } of seen) {
-    if (!upgraded || id === "") continue;
-    const text = await readLog(options.engine, id);
+  const read = seen.filter(({ isNew, id }) => isNew && id !== "");
+  const texts = await Promise.all(read.map((one) => target.log(one)));
+  for (const [at, one] of read.entries()) {
+    const text = texts[at];
     if (text === undefined) continue;
-    const known = stateOf(state);
+    const { name } = one;
+    const known = stateOf(one);
     const verdict = scan(text, { allow, deny, ...(known === undefined ? {} : { state: known }) });
     judged.set(name, { verdict, progress: progress(text) });
     const lines = text.trimEnd().split("\n").slice(-lastLineCount);
@@ -152,6 +156,9 @@ async function readLogs(seen: readonly Seen[], options: WatchOptions): Promise<L
   return { judged, lastLines };
 }
 
-function stateOf(state: string): ContainerState | undefined {
+function stateOf(seen: Seen): ContainerState | undefined {
+  const { state } = seen;
+  // To end is what it was started for: no evidence against what it logged.
+  if (hasEndedWell(seen)) return undefined;
   return state === "running" || state === "exited" || state === "restarting" ? state : undefined;
 }

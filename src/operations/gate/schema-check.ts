@@ -1,32 +1,45 @@
 import { describeError } from "../../core/errors.ts";
 import type { TaskRunner } from "../../core/task.ts";
-import type { PostgresStore, Stack } from "../../model/stack.ts";
-import { projectContainers } from "../../stack/discovery.ts";
-import type { Engine } from "../../stack/engine.ts";
+import type { ContainerState, PostgresStore, Stack } from "../../model/stack.ts";
 import { lookTask } from "../../stack/look.ts";
 import type { Histories as FoundHistories } from "../../stores/ef-migrations.ts";
 import { postgresMigrations } from "../../stores/postgres/migrations.ts";
 import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
-import type { UpgradePlan } from "./journal.ts";
 import { type Histories, judgeSchema, type SchemaVerdict } from "./schema.ts";
 
-const none: SchemaPlaces = { sqlite: [], postgres: [] };
+/** Where the databases are that EF Core may keep. */
+export interface SchemaPlaces {
+  readonly sqlite: readonly {
+    readonly name: string;
+    readonly source: string;
+    readonly volume?: string | undefined;
+    readonly databases: readonly string[];
+  }[];
+  readonly postgres: readonly {
+    readonly service: string;
+    readonly user: string;
+    readonly database: string;
+  }[];
+}
 
-/** The databases of a plan. */
-export type SchemaPlaces = Omit<NonNullable<UpgradePlan["schema"]>, "histories">;
+/** The databases, and what their histories held before the start that is judged. */
+export interface SchemaBefore extends SchemaPlaces {
+  readonly histories: Histories;
+}
 
 /** What reading histories takes. */
 export interface SchemaContext {
-  readonly engine: Engine;
+  /** The containers of the stack as they are now. */
+  readonly present: () => Promise<readonly ContainerState[]>;
   readonly containers: Workbench["containers"];
   readonly tasks: TaskRunner;
   readonly dependencies: Pick<Dependencies, "signal">;
 }
 
 /** The databases of a stack that EF Core may keep. */
-export function schemaPlaces({ stores }: Pick<Stack, "stores">): SchemaPlaces {
+export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
   const sqlite = stores.flatMap((store) => {
     if (store.kind !== "data" && store.kind !== "volume") return [];
     const { volume } = store.mount;
@@ -50,7 +63,6 @@ export function schemaPlaces({ stores }: Pick<Stack, "stores">): SchemaPlaces {
  */
 export async function readHistories(
   context: SchemaContext,
-  { project }: Pick<UpgradePlan["project"], "project">,
   places: SchemaPlaces,
   { everywhere = false } = {},
 ): Promise<Histories> {
@@ -71,7 +83,7 @@ export async function readHistories(
     addAll(found, name, read);
   }
   for (const one of places.postgres) {
-    const store = await serverOf(context.engine, project, one);
+    const store = await serverOf(context, one);
     const read = await postgresMigrations(store, { containers, signal });
     addAll(found, one.service, read);
   }
@@ -82,13 +94,12 @@ function addAll(all: Record<string, readonly string[]>, store: string, read: Fou
   for (const { name, ids } of Object.values(read).flat()) all[`${store}/${name}`] = ids;
 }
 
-/** A server by its service: after an upgrade or a way back it may be another container. */
+/** A server by its service: after an upgrade or a rollback it may be another container. */
 export async function serverOf(
-  engine: Engine,
-  project: string,
+  { present }: Pick<SchemaContext, "present">,
   { service, user, database }: SchemaPlaces["postgres"][number],
 ): Promise<PostgresStore> {
-  const all = (await projectContainers(engine, project)).map(({ state }) => state);
+  const all = await present();
   const own = all.find((one) => one.service === service && one.state === "running");
   const [mount] = own?.mounts ?? [];
   if (own === undefined || mount === undefined) throw new Error(`${service} does not run`);
@@ -99,23 +110,17 @@ export async function serverOf(
   };
 }
 
-/** What the histories say now, compared with those of the plan. A database that cannot be asked counts as failed. */
+/** What the histories say now, compared with those of before. A database that cannot be asked counts as failed. */
 export async function schemaNow(
   context: SchemaContext,
-  plan: Pick<UpgradePlan, "project" | "schema">,
+  before: SchemaBefore,
   announced: readonly string[],
 ): Promise<SchemaVerdict> {
-  const { schema, project } = plan;
-  if (schema === undefined) return { checks: [], pending: [] };
-  const { histories } = schema;
+  const { histories } = before;
   try {
-    const verdict = judgeSchema(
-      histories,
-      await readHistories(context, project, schema),
-      announced,
-    );
+    const verdict = judgeSchema(histories, await readHistories(context, before), announced);
     if (verdict.pending.length === 0) return verdict;
-    const all = await readHistories(context, project, schema, { everywhere: true });
+    const all = await readHistories(context, before, { everywhere: true });
     return judgeSchema(histories, all, announced);
   } catch (error) {
     context.dependencies.signal.throwIfAborted();
@@ -128,15 +133,15 @@ export async function schemaNow(
   }
 }
 
-/** The same after a way back: the histories are what they were, with nothing added either. */
+/** The same after a rollback: the histories are what they were, with nothing added either. */
 export async function schemaBack(
   context: SchemaContext,
-  plan: Pick<UpgradePlan, "project" | "schema">,
+  before: SchemaBefore,
 ): Promise<SchemaVerdict> {
-  const verdict = await schemaNow(context, plan, []);
+  const verdict = await schemaNow(context, before, []);
   if (verdict.reason !== undefined) return verdict;
-  const { histories = {} } = plan.schema ?? {};
-  const now = await readHistories(context, plan.project, plan.schema ?? none);
+  const { histories } = before;
+  const now = await readHistories(context, before);
   const added = Object.entries(now).flatMap(([name, ids]) =>
     ids.filter((id) => !histories[name]?.includes(id)).map((id) => `${name}: ${id}`),
   );

@@ -8,14 +8,16 @@ export interface Seen {
   readonly name: string;
   readonly id: string;
   readonly imageId: string;
-  /** It belongs to a service that is being upgraded: its log is judged, too. */
-  readonly upgraded: boolean;
+  /** It was started to be judged by this gate: its log counts, and so does each restart of it. */
+  readonly isNew: boolean;
+  /** It is to end by itself with exit code 0: a one-shot job, not a server. */
+  readonly ends: boolean;
   readonly state: string;
   readonly health: string;
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
-  /** It runs, and everything that was asked about its health says that it is well. */
+  /** It runs (or has ended as it should), and everything that was asked about its health says that it is well. */
   readonly good: boolean;
   /** Whether its server answered at all; undefined where it was not asked. */
   readonly answers?: boolean | undefined;
@@ -26,16 +28,16 @@ export interface Seen {
 export interface Look {
   readonly atMs: number;
   readonly containers: readonly Seen[];
-  /** By container name, for those that are upgraded: what the log says now. */
+  /** By container name, for those that are new: what the log says now. */
   readonly logs: ReadonlyMap<
     string,
     { readonly verdict: LogVerdict; readonly progress: MigrationProgress }
   >;
   /** A mark that changes while the database is at work, where the log says nothing. */
   readonly activity?: string | undefined;
-  /** An upgraded service computes: where the log announced a migration, that is taken for its work. */
+  /** A new container computes: where the log announced a migration, that is taken for its work. */
   readonly computes?: boolean | undefined;
-  /** A session of an upgraded service waits for a lock in its database. */
+  /** A session of a new container waits for a lock in its database. */
   readonly blocked?: boolean | undefined;
 }
 
@@ -139,7 +141,7 @@ export class Gate {
       const first = this.#starts.get(seen.name);
       if (first === undefined && seen.startedAt !== "" && seen.state === "running") {
         // One that is not new may have been restarted long ago.
-        const restarts = seen.upgraded ? 0 : seen.restartCount;
+        const restarts = seen.isNew ? 0 : seen.restartCount;
         this.#starts.set(seen.name, { startedAt: seen.startedAt, restarts });
       }
       const told = logs.get(seen.name)?.verdict.decisive;
@@ -149,13 +151,14 @@ export class Gate {
         message: `${seen.service}: ${message}${told === undefined ? "" : `. ${told.meaning}`}`,
         ...because,
       });
+      if (hasEndedWell(seen)) continue;
       if (seen.state === "gone") return reason("gone", "its container is gone");
       const killed = seen.exitCode === 137 ? " (killed: out of memory, most likely)" : "";
       if (seen.state === "exited" || seen.state === "dead") {
         return reason("exited", `it ended with code ${seen.exitCode}${killed}`);
       }
       const again = first !== undefined && seen.startedAt !== first.startedAt;
-      const more = seen.restartCount > (first?.restarts ?? (seen.upgraded ? 0 : seen.restartCount));
+      const more = seen.restartCount > (first?.restarts ?? (seen.isNew ? 0 : seen.restartCount));
       if (seen.state === "restarting" || more || again) {
         // The code of one that runs again is told as 0, whatever it ended with.
         const code = seen.state === "restarting" ? ` with code ${seen.exitCode}${killed}` : "";
@@ -234,6 +237,11 @@ export class Gate {
   }
 }
 
+/** A one-shot job that did what it was started for. */
+export function hasEndedWell({ ends, state, exitCode }: Pick<Seen, "ends" | "state" | "exitCode">) {
+  return ends && state === "exited" && exitCode === 0;
+}
+
 /** The log says which migration is under way. */
 function isAnnounced({ logs }: Pick<Look, "logs">): boolean {
   return [...logs.values()].some(({ progress }) => progress.applying !== undefined);
@@ -245,7 +253,7 @@ function mayMigrate({ containers, logs }: Look): boolean {
   if (started) return false;
   if (isAnnounced({ logs })) return true;
   return containers.some(
-    ({ upgraded, state, answers }) => upgraded && state === "running" && answers === false,
+    ({ isNew, state, answers }) => isNew && state === "running" && answers === false,
   );
 }
 

@@ -1,30 +1,34 @@
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import type { Containers } from "../../core/containers.ts";
-import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { statFiles } from "../../stack/files.ts";
 import { processorSeconds } from "../../stack/processor.ts";
 import { literal, query, serverOf as session } from "../../stores/postgres/client.ts";
 import { sqliteCompanions } from "../../stores/sqlite/sqlite.ts";
-import type { UpgradePlan } from "./journal.ts";
 import { type SchemaContext, type SchemaPlaces, serverOf } from "./schema-check.ts";
 
-/** What the databases are seen to do for the services that are being upgraded. */
+/** What the databases are seen to do for the services that are judged. */
 export interface DatabaseActivity {
   /** Another text whenever there was work since the last look; undefined where none is under way. */
   readonly mark: string | undefined;
-  /** A session of an upgraded service waits for a lock that somebody else holds. */
+  /** A session of one of these services waits for a lock that somebody else holds. */
   readonly blocked: boolean;
 }
 
 /** What a start is seen to do apart from its log. */
 export interface StartActivity extends DatabaseActivity {
-  /** An upgraded service that keeps its data in SQLite computes. */
+  /** A service that keeps its data in SQLite computes. */
   readonly computes: boolean;
 }
 
-type Upgraded = Pick<UpgradePlan, "project" | "services">;
+/** The names of the services that are judged. */
+type Services = ReadonlySet<string>;
+
+/** What the look at the databases takes. */
+export interface ActivityContext extends SchemaContext {
+  readonly engine: Engine;
+}
 
 /** The processor time of a service at one moment. */
 interface Used {
@@ -47,14 +51,14 @@ interface Backend {
 
 /** Looks, each time that it is called, at the databases and at who may be migrating them. Never throws. */
 export function startActivity(
-  context: SchemaContext,
-  plan: Upgraded,
+  context: ActivityContext,
+  services: Services,
   places: SchemaPlaces,
   clock: Pick<Clock, "monotonicMs">,
 ): () => Promise<StartActivity> {
-  const computes = processorActivity(context.engine, plan, places, clock);
+  const computes = processorActivity(context, services, places, clock);
   return async () => ({
-    ...(await databaseActivity(context, plan, places)),
+    ...(await databaseActivity(context, services, places)),
     computes: await computes(),
   });
 }
@@ -65,13 +69,13 @@ export function startActivity(
  */
 async function databaseActivity(
   context: SchemaContext,
-  plan: Upgraded,
+  services: Services,
   places: SchemaPlaces,
 ): Promise<DatabaseActivity> {
   const marks: string[] = [];
   let blocked = false;
   for (const one of places.postgres) {
-    const backends = await transactions(context, plan, one).catch(() => []);
+    const backends = await transactions(context, services, one).catch(() => []);
     context.dependencies.signal.throwIfAborted();
     marks.push(...backends.filter(({ waits }) => !waits).map(({ pid, mark }) => `${pid} ${mark}`));
     blocked ||= backends.some(({ waits }) => waits);
@@ -91,12 +95,12 @@ async function databaseActivity(
 }
 
 /**
- * Looks whether upgraded services that keep their data in SQLite compute: a transaction that fits into the page cache
+ * Looks whether services that keep their data in SQLite compute: a transaction that fits into the page cache
  * shows in no file until it ends. The first look has nothing to compare with, and says no.
  */
 function processorActivity(
-  engine: Engine,
-  plan: Upgraded,
+  { engine, present }: ActivityContext,
+  services: Services,
   places: SchemaPlaces,
   clock: Pick<Clock, "monotonicMs">,
 ): () => Promise<boolean> {
@@ -111,15 +115,14 @@ function processorActivity(
   };
   return async () => {
     if (!places.sqlite.some(({ databases }) => databases.length > 0)) return false;
-    const found = await projectContainers(engine, plan.project.project).catch(() => []);
-    const all = found.map(({ state }) => state);
-    const own = all.filter(({ service, state }) => service in plan.services && state === "running");
+    const all = await present().catch(() => []);
+    const own = all.filter(({ service, state }) => services.has(service) && state === "running");
     return (await Promise.all(own.map(({ id }) => isBusy(id)))).includes(true);
   };
 }
 
 /**
- * The transactions that have been open for a while and belong to an upgraded service, by its containers' addresses.
+ * The transactions that have been open for a while and belong to a judged service, by its containers' addresses.
  * Those of other services, and the short ones of a service that serves, say nothing about a migration.
  *
  * A statement that runs, and does not wait for a lock or for its client, is at work at every look (`pg_stat_activity`,
@@ -127,15 +130,14 @@ function processorActivity(
  */
 async function transactions(
   context: SchemaContext,
-  { project, services }: Upgraded,
+  services: Services,
   place: SchemaPlaces["postgres"][number],
 ): Promise<Backend[]> {
-  const all = (await projectContainers(context.engine, project.project)).map(({ state }) => state);
-  const addresses = all
-    .filter(({ service }) => service in services)
+  const addresses = (await context.present())
+    .filter(({ service }) => services.has(service))
     .flatMap((one) => Object.values(one.addresses));
   if (addresses.length === 0) return [];
-  const store = await serverOf(context.engine, project.project, place);
+  const store = await serverOf(context, place);
   const containers: Containers = context.containers;
   const server = session(store, { containers, signal: context.dependencies.signal });
   return await query<Backend>(

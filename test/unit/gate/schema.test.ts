@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { judgeSchema } from "../../../src/operations/upgrade/schema.ts";
+import { judgeSchema } from "../../../src/operations/gate/schema.ts";
 
 const before = { "data/data/sophon.db": ["1_Init", "2_Quota"] };
 

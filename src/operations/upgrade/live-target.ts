@@ -1,0 +1,84 @@
+import type { ContainerState } from "../../model/stack.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { probe } from "../../stack/health.ts";
+import { readLog } from "../../stack/logs.ts";
+import type { Seen } from "../gate/gate.ts";
+import { look } from "../gate/look.ts";
+import type { GateTarget, TargetContainer } from "../gate/target.ts";
+import { healthRequest } from "./health-probe.ts";
+import type { PlannedContainer, UpgradePlan } from "./journal.ts";
+import type { UpgradeSession } from "./session.ts";
+
+/** What of a plan is watched. */
+export type WatchedPlan = Pick<UpgradePlan, "project" | "containers" | "health" | "services">;
+
+/** How the live stack is asked. */
+export interface LiveTargetOptions extends Partial<Pick<GateTarget, "schema" | "activity">> {
+  readonly engine: Pick<Engine, "docker">;
+  /** Only where it is known: a secret that no journal holds. */
+  readonly header: string | undefined;
+  readonly signal: AbortSignal;
+  /** Whether the logs of the upgraded services are judged. */
+  readonly judgesLogs: boolean;
+}
+
+/** The live stack as the gate watches it: what ran before the upgrade has to run after it. */
+export function liveTarget(plan: WatchedPlan, options: LiveTargetOptions): GateTarget {
+  const { engine, header, signal, judgesLogs, schema, activity } = options;
+  let seen = new Map<string, ContainerState>();
+  return {
+    containers: async () => {
+      const found = await presentContainers(engine, plan);
+      seen = new Map(found.map((one) => [one.name, one]));
+      return plan.containers.flatMap((planned) => targetOf(planned, seen.get(planned.name), plan));
+    },
+    probe: async ({ name }) => {
+      const found = seen.get(name);
+      const request = found === undefined ? undefined : healthRequest(plan, found, header);
+      return request === undefined ? undefined : await probe(request, signal);
+    },
+    log: async ({ id }) => (judgesLogs ? await readLog(engine, id) : undefined),
+    schema: schema ?? (async () => undefined),
+    ...(activity === undefined ? {} : { activity }),
+  };
+}
+
+/** Looks once at a stack of which nothing was changed yet. */
+export async function lookAround(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  header: string | undefined,
+): Promise<readonly Seen[]> {
+  const engine = await session.host.engine();
+  const { signal } = session.dependencies;
+  return await look(liveTarget(plan, { engine, header, signal, judgesLogs: false }));
+}
+
+/** The containers of a plan's project as they are now. */
+export async function presentContainers(
+  engine: Pick<Engine, "docker">,
+  { project }: Pick<UpgradePlan, "project">,
+): Promise<ContainerState[]> {
+  return (await projectContainers(engine, project.project)).map(({ state }) => state);
+}
+
+function targetOf(
+  planned: PlannedContainer,
+  found: ContainerState | undefined,
+  { services }: Pick<UpgradePlan, "services">,
+): TargetContainer[] {
+  const { name, service } = planned;
+  const isNew = service in services;
+  const runs = planned.state === "running";
+  // A job that had ended is judged where it ran again: made anew, and started.
+  if (!runs && !(isNew && hasRunAgain(planned, found))) return [];
+  if (found !== undefined) return [{ ...found, isNew, ends: !runs }];
+  const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
+  return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: false }];
+}
+
+function hasRunAgain(planned: PlannedContainer, found: ContainerState | undefined): boolean {
+  if (planned.state !== "exited" || found === undefined) return false;
+  return found.id !== planned.id && found.state !== "created";
+}
