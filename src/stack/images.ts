@@ -96,6 +96,11 @@ export async function pullImage(
   }
 }
 
+/** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */
+export async function hasImage(engine: Pick<Engine, "docker">, imageId: string): Promise<boolean> {
+  return (await inspectImage(engine, imageId)) !== undefined;
+}
+
 /** Gives an image another name. */
 export async function tagImage(
   engine: Pick<Engine, "docker">,

@@ -57,7 +57,7 @@ export async function openScratch(
   return {
     create: () => compose.up({ noStart: true }),
     start: (services, signal) => startServices(compose, services, signal),
-    containers: () => containersOf(engine, name),
+    containers: async () => (await inspect()).map(({ state }) => state),
     mountpoint: async (volume) => (await engine.docker.getVolume(volume).inspect()).Mountpoint,
     server: async (service, kind) => {
       const container = await of(service);
@@ -70,11 +70,6 @@ export async function openScratch(
       await directory[Symbol.asyncDispose]();
     },
   };
-}
-
-/** The containers of a Compose project, running or not. */
-export async function containersOf(engine: Engine, project: string): Promise<ContainerState[]> {
-  return (await inspectProject(engine, project)).map(({ state }) => state);
 }
 
 /** The store of a running server of a known kind: an image that is named by its id tells none. */

@@ -1,6 +1,4 @@
 import { existsSync } from "node:fs";
-import { statfs } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import { createTaskRunner, type HelperEntry } from "../helper/runner.ts";
@@ -11,13 +9,9 @@ import type { Options } from "../options/parse.ts";
 import { createContainers } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
-import { startFirst } from "../stack/first-start.ts";
 import { checkHost } from "../stack/host.ts";
-import { inspectImage, repoDigest } from "../stack/images.ts";
 import { acquireLock } from "../stack/lock.ts";
 import { locateProject } from "../stack/project.ts";
-import { containersOf, openScratch, removeDeadScratches, serverOf } from "../stack/scratch.ts";
-import { findSharedUses } from "../stack/shared.ts";
 
 /**
  * The host as the commands see it. The engine is only looked for when a command first needs it, so that
@@ -40,7 +34,6 @@ export function createHost(): Host {
     return { containers, tasks };
   };
   return {
-    name: hostname(),
     project: async (options) => {
       try {
         return (await locateProject(await engine(), options)).project;
@@ -68,18 +61,6 @@ export function createHost(): Host {
     lock: async (wish, { clock }) =>
       acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
     engine,
-    repoDigest: async (imageId, reference) => repoDigest(await engine(), imageId, reference),
-    hasImage: async (imageId) => (await inspectImage(await engine(), imageId)) !== undefined,
-    containersOf: async (project) => containersOf(await engine(), project),
-    serverOf: async (container, kind, model) => serverOf(await engine(), container, kind, model),
-    startFirst: async (start, signal) => startFirst(await engine(), start, signal),
-    sharedUses: async (stack) => findSharedUses(await engine(), stack),
-    openScratch: async (project, operationId) => openScratch(await engine(), project, operationId),
-    removeDeadScratches: async () => removeDeadScratches(await engine()),
-    freeBytes: async (path) => {
-      const { bavail, bsize } = await statfs(path);
-      return bavail * bsize;
-    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { ephemeralIdentity } from "../../archive/age/keys.ts";
@@ -134,11 +135,11 @@ async function describe(
     createdAt,
     finishedAt: dependencies.clock.now().toISOString(),
     toolVersion: dependencies.version,
-    host: host.name,
+    host: hostname(),
     project: stack.project,
     tier: stack.tier,
     consistency: options.consistency,
-    services: await describeServices(stack, host),
+    services: await describeServices(stack, await host.engine()),
     storeVersions: storeVersions(components),
     brokerNodeName: broker?.nodeName ?? null,
     schemaHeads: schemaHeads(components),

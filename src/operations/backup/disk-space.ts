@@ -1,5 +1,6 @@
 import { RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { freeBytes } from "../../core/free-space.ts";
 import { taskMount } from "../../core/task.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 import type { Session } from "../session/session.ts";
@@ -16,9 +17,9 @@ const firstRatio = 0.5;
  * @throws RefusedError naming what is needed and what is free.
  */
 export async function requireSpace(
-  session: Pick<Session, "repository" | "stack" | "tasks" | "host" | "dependencies">,
+  session: Pick<Session, "repository" | "stack" | "tasks" | "dependencies">,
 ): Promise<void> {
-  const { repository, stack, tasks, host, dependencies } = session;
+  const { repository, stack, tasks, dependencies } = session;
   const newest = (await repository.list()).find(({ manifest }) => manifest !== undefined);
   let needed: number;
   if (newest !== undefined) {
@@ -29,7 +30,7 @@ export async function requireSpace(
     const sizes = await tasks.run(measureTrees, { paths }, { mounts }, dependencies.signal);
     needed = sizes.reduce((sum, size) => sum + size, 0) * firstRatio;
   }
-  const free = await host.freeBytes(repository.path);
+  const free = await freeBytes(repository.path);
   if (free < needed) {
     throw new RefusedError(
       `repository: ${repository.path} has ${formatBytes(free)} free and a backup needs about ${formatBytes(needed)}; free space, prune, or give another disk with \`repository\``,

@@ -1,11 +1,12 @@
 import type { Component, ServiceRecord } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
-import type { Host } from "../session/host.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { repoDigest } from "../../stack/images.ts";
 
 /** What ran for each service when the backup was made. */
 export async function describeServices(
   stack: Stack,
-  host: Pick<Host, "repoDigest">,
+  engine: Engine,
 ): Promise<Record<string, ServiceRecord>> {
   const services: Record<string, ServiceRecord> = {};
   for (const container of stack.containers) {
@@ -14,7 +15,8 @@ export async function describeServices(
       image: container.imageReference,
       imageId: container.imageId,
       repoDigest:
-        before?.repoDigest ?? (await host.repoDigest(container.imageId, container.imageReference)),
+        before?.repoDigest ??
+        (await repoDigest(engine, container.imageId, container.imageReference)),
       state: container.state,
       replicas: (before?.replicas ?? 0) + 1,
     };

@@ -49,7 +49,8 @@ export async function restoreHandMade(
     return { result: verdict, seconds: seconds(), ...about, reason };
   }
   const workbench = await host.workbench(operationId, dependencies);
-  const all = await storesOfSet(examined, { stack, options, host, workbench });
+  const engine = await host.engine();
+  const all = await storesOfSet(examined, { stack, options, engine, workbench });
   const stores = chosenStores(all, options.only);
   await refuseInside(set, stores);
   await refuseOtherMajor(stores, stack);

@@ -3,10 +3,12 @@ import { RefusedError } from "../../core/errors.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { serverOf } from "../../stack/scratch.ts";
 import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
 import { version } from "../../version.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
-import type { Host, Workbench } from "../session/host.ts";
+import type { Workbench } from "../session/host.ts";
 import type { HandMadeSet } from "./find-files.ts";
 import { dataMount, isApplication, serverContainer, vaultKeyOf } from "./locate.ts";
 import type { Examined } from "./read/read-result.ts";
@@ -18,7 +20,7 @@ import { handMadeRedis } from "./restore-redis.ts";
 export interface StoresRequest {
   readonly stack: Stack;
   readonly options: Options;
-  readonly host: Pick<Host, "serverOf">;
+  readonly engine: Engine;
   readonly workbench: Pick<Workbench, "tasks">;
 }
 
@@ -133,10 +135,10 @@ async function redisOf(one: Examined, request: StoresRequest): Promise<BackedUpS
 
 async function serverAt<K extends Exclude<ServerKind, "rabbitmq">>(
   kind: K,
-  { stack, options, host }: StoresRequest,
+  { stack, options, engine }: StoresRequest,
 ) {
   const container = serverContainer(stack, kind, options);
-  const at = await host.serverOf(container.id, kind, stack.model);
+  const at = await serverOf(engine, container.id, kind, stack.model);
   if (at?.kind !== kind) {
     throw new RefusedError(`the container of ${container.service} has gone`, { class: "no-place" });
   }

@@ -17,7 +17,7 @@ import type { Examined } from "./read/read-result.ts";
 import { directoryOf, manifestOf, storesOfSet } from "./stores.ts";
 
 /** What a test restore of hand-made files needs of the host. */
-export type HandMadeScratchHost = ScratchHost & Pick<Host, "readStack" | "serverOf">;
+export type HandMadeScratchHost = ScratchHost & Pick<Host, "readStack">;
 
 /** What a test restore of hand-made files is given. */
 export interface HandMadeTest {
@@ -42,7 +42,8 @@ export async function testHandMade(
   try {
     const stack = await host.readStack(options, dependencies);
     const workbench = await host.workbench(operationId, dependencies);
-    const stores = await storesOfSet(examined, { stack, options, host, workbench });
+    const engine = await host.engine();
+    const stores = await storesOfSet(examined, { stack, options, engine, workbench });
     const manifest = manifestOf(set, stores, stack);
     const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
     const missing = missingForStart(examined, stack, options);

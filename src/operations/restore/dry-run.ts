@@ -28,11 +28,12 @@ export async function planned(
   const makings = makingsOf(manifest, stack, stores, options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
   const { tasks, containers } = await host.workbench("dry-run", { ...dependencies, signal });
-  const asked = { stack, stores, makings, host, tasks, containers };
+  const engine = await host.engine();
+  const asked = { stack, stores, makings, engine, tasks, containers };
   await requireFits(asked, { ...dependencies, signal });
   const given = { manifest, source, files, moved: stack.moved, tasks, signal };
   const looked = stack.filesFromBackup && !isComplete ? await lookAtFiles(given) : [];
-  const images = await findImages(await host.engine(), manifest.services);
+  const images = await findImages(engine, manifest.services);
   return {
     project: stack.project,
     backup: manifest.id,

@@ -2,6 +2,7 @@ import { mkdir, readdir, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { freeBytes } from "../../core/free-space.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Check, Result } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
@@ -136,10 +137,10 @@ async function extract(
 
 async function requireRoom(directory: string, components: readonly Component[]): Promise<void> {
   const needed = components.reduce((sum, { plainBytes }) => sum + plainBytes, spareBytes);
-  const { bavail, bsize } = await statfs(await standing(directory));
-  if (bavail * bsize >= needed) return;
+  const free = await freeBytes(await standing(directory));
+  if (free >= needed) return;
   throw new RefusedError(
-    `target: ${directory} needs about ${formatBytes(needed)}, and ${formatBytes(bavail * bsize)} are free`,
+    `target: ${directory} needs about ${formatBytes(needed)}, and ${formatBytes(free)} are free`,
     { class: "no-space", hint: "free some space, or give a directory on another disk" },
   );
 }

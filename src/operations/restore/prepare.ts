@@ -57,13 +57,13 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const { reporter } = session.dependencies;
   const makings = makingsOf(manifest, stack, stores, session.options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
-  const { host, tasks, containers: programs, dependencies } = session;
-  const asked = { stack, stores, makings, host, tasks, containers: programs };
+  const engine = await session.host.engine();
+  const { tasks, containers: programs, dependencies } = session;
+  const asked = { stack, stores, makings, engine, tasks, containers: programs };
   await requireFits(asked, dependencies);
   if (!isComplete) await placeFiles(request);
   const making = { session, stack, manifest, makings, images: request.images };
   const plan = isComplete ? undefined : await planMaking(making);
-  const engine = await session.host.engine();
   const model = plan?.model ?? stack.model;
   refuseOtherBroker({ stores, stack, makings, model });
   await refuseClashes({ engine, stack, manifest, makings, model });

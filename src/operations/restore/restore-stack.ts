@@ -2,6 +2,8 @@ import { basename } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
+import { startFirst } from "../../stack/first-start.ts";
+import { serverOf } from "../../stack/scratch.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { fillStores } from "../fill/fill-stores.ts";
@@ -115,7 +117,8 @@ async function emptyPlaces(
     if (store.kind !== "postgres" || placing === undefined || server === undefined) continue;
     const first = { container: server.id, mountTarget: mount.target, directory: basename(placing) };
     // A mount point is never empty now; PostgreSQL begins in nothing else.
-    if (await host.startFirst({ ...first, operationId: id }, dependencies.signal)) await empty();
+    const engine = await host.engine();
+    if (await startFirst(engine, { ...first, operationId: id }, dependencies.signal)) await empty();
   }
   return done;
 }
@@ -142,7 +145,8 @@ async function fill(
       },
       server: async (service, kind) => {
         const [id] = idsOf([service]);
-        return id === undefined ? undefined : await host.serverOf(id, kind, session.stack.model);
+        if (id === undefined) return undefined;
+        return await serverOf(await host.engine(), id, kind, session.stack.model);
       },
     },
     journal: async (step, data) => {

@@ -3,6 +3,8 @@ import type { Check } from "../../model/result.ts";
 import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
 import { postgresMigrations } from "../../stores/postgres/migrations.ts";
 import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
+import { serverOf } from "../../stack/scratch.ts";
+import { postgresMigrations, sqliteMigrations } from "../../stores/ef-migrations.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { PreparedContainer } from "./prepare.ts";
@@ -52,7 +54,8 @@ async function migrationsOf(
     return await tasks.run(sqliteMigrations, params, replacementPlace(mount.source, mount), signal);
   }
   const id = containers.find(({ service }) => service === store.service)?.id;
-  const server = id === undefined ? undefined : await host.serverOf(id, "postgres", stack.model);
+  const server =
+    id === undefined ? undefined : await serverOf(await host.engine(), id, "postgres", stack.model);
   if (server?.kind !== "postgres") throw new Error(`${store.name} has no server`);
   return await postgresMigrations(server, { containers: programs, signal });
 }

@@ -1,15 +1,17 @@
 import { RefusedError } from "../../core/errors.ts";
 import type { Stack } from "../../model/stack.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { serverOf } from "../../stack/scratch.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
 import { storeOfKind } from "../../stores/stores.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Dependencies } from "../session/command.ts";
-import type { Host, Workbench } from "../session/host.ts";
+import type { Workbench } from "../session/host.ts";
 import type { Makings } from "./current-stack.ts";
 
 /** What is asked whether it can take a backup. */
 export interface FitsRequest extends Workbench {
-  readonly host: Pick<Host, "serverOf">;
+  readonly engine: Engine;
   readonly stack: Pick<Stack, "containers" | "model">;
   readonly stores: readonly BackedUpStore[];
   readonly makings: Makings;
@@ -25,7 +27,7 @@ const answerTimeoutMs = 20_000;
  * @throws RefusedError with the way out.
  */
 export async function requireFits(request: FitsRequest, dependencies: Dependencies): Promise<void> {
-  const { stack, stores, makings, host, tasks, containers } = request;
+  const { stack, stores, makings, engine, tasks, containers } = request;
   const { reporter, clock } = dependencies;
   for (const store of stores) {
     const fits = store.handler ?? storeOfKind(store.kind);
@@ -35,7 +37,7 @@ export async function requireFits(request: FitsRequest, dependencies: Dependenci
     const signal = AbortSignal.any([dependencies.signal, AbortSignal.timeout(answerTimeoutMs)]);
     const context = { containers, tasks, reporter, clock, signal };
     const kind = store.kind as ServerKind;
-    const at = await host.serverOf(container.id, kind, stack.model).catch(() => undefined);
+    const at = await serverOf(engine, container.id, kind, stack.model).catch(() => undefined);
     if (at === undefined) continue;
     try {
       await fits.requireFit(at, store.components, context);

@@ -1,13 +1,8 @@
 import type { Containers } from "../../core/containers.ts";
 import type { TaskRunner } from "../../core/task.ts";
-import type { ScratchProject } from "../../model/scratch-project.ts";
-import type { ComposeModel, ContainerState, DiscoveredStore, Stack } from "../../model/stack.ts";
+import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
-import type { FirstStart } from "../../stack/first-start.ts";
-import type { ScratchStack } from "../../stack/scratch.ts";
-import type { ServerKind } from "../../stack/server-kind.ts";
-import type { SharedUse } from "../../stack/shared.ts";
 import type { Dependencies } from "./command.ts";
 
 /** What one operation works with; everything it starts carries the operation's id. */
@@ -45,7 +40,10 @@ export interface LockWish {
   readonly timeoutMs: number;
 }
 
-/** The host of the stack: the engine, its containers, and the lock that all runs on it share. */
+/**
+ * The host of the stack: how the stack is found on it, the lock that all runs share, and the engine. What only asks the
+ * engine is a function of `src/stack` that takes it.
+ */
 export interface Host {
   /** @throws RefusedError for a host that is not supported, or a stack that is not found or ambiguous. */
   discover(options: Options, dependencies: Dependencies): Promise<Stack>;
@@ -68,30 +66,6 @@ export interface Host {
    * @throws LockedError that tells who holds it.
    */
   lock(wish: LockWish, dependencies: Dependencies): Promise<HeldLock>;
-  /** The engine itself, for what changes containers and images. */
+  /** The engine. @throws KeeperError when it cannot be reached, or the host is not supported. */
   engine(): Promise<Engine>;
-  /** `repository@sha256:...` of an image, or null. */
-  repoDigest(imageId: string, reference: string): Promise<string | null>;
-  /** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */
-  hasImage(imageId: string): Promise<boolean>;
-  /** The containers of a Compose project, running or not. */
-  containersOf(project: string): Promise<readonly ContainerState[]>;
-  /** The store of a running server of a known kind; undefined when its container is gone. */
-  serverOf(
-    container: string,
-    kind: ServerKind,
-    model: ComposeModel,
-  ): Promise<DiscoveredStore | undefined>;
-  /** Makes a server's first start in another directory than its own; see `stack/first-start.ts`. */
-  startFirst(start: FirstStart, signal: AbortSignal): Promise<boolean>;
-  /** Containers outside of the stack that use the places of its stores. */
-  sharedUses(stack: Pick<Stack, "project" | "stores">): Promise<readonly SharedUse[]>;
-  /** Prepares an isolated copy of a stack; nothing of it exists before its `create`. */
-  openScratch(project: ScratchProject, operationId: string): Promise<ScratchStack>;
-  /** Removes isolated copies that killed runs left. @returns their names. */
-  removeDeadScratches(): Promise<readonly string[]>;
-  /** Free bytes that this user may write at a path. */
-  freeBytes(path: string): Promise<number>;
-  /** The host's name, for the manifest. */
-  readonly name: string;
 }

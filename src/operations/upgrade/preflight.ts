@@ -7,7 +7,7 @@ import { estimateCopy } from "../../rollback-copy/tasks.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
-import { within } from "../../stack/shared.ts";
+import { findSharedUses, within } from "../../stack/shared.ts";
 import { startOrder } from "../backup/writers.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
@@ -29,7 +29,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const { id, stack, options, repository, host } = session;
   const targets = chooseTargets(stack, options.images);
   refuseUnsafe(stack, targets);
-  if (!options.allowSharedPaths) refuseShared(await host.sharedUses(stack));
+  if (!options.allowSharedPaths) refuseShared(await findSharedUses(await host.engine(), stack));
   const engine = await host.engine();
   const logged = await whoLogged(engine, stack, targets);
   await refuseOtherChanges(session, targets);

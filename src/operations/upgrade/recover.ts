@@ -1,6 +1,7 @@
 import { describeError } from "../../core/errors.ts";
 import { endOrphansOf } from "../../core/orphans.ts";
 import { recoveryOf } from "../../model/upgrade-phase.ts";
+import { projectContainers } from "../../stack/discovery.ts";
 import { engineOf } from "../../stack/engine.ts";
 import type { backupJournal } from "../backup/journal.ts";
 import { undo } from "../backup/recover.ts";
@@ -92,7 +93,10 @@ async function endBackup(
     const known = { ...entry, operation: "backup", phase: "copy" };
     await undo(known as JournalEntry<typeof backupJournal>, context);
   }
-  for (const { id, state } of await context.host.containersOf(context.project)) {
+  const engine = await context.host.engine();
+  for (const {
+    state: { id, state },
+  } of await projectContainers(engine, context.project)) {
     if (state === "running") await context.containers.endLeftovers(id, context.operation.id);
   }
 }

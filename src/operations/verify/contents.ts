@@ -1,6 +1,7 @@
 import { KeeperError, UnverifiableError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
+import { hasImage } from "../../stack/images.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import type { Dependencies } from "../session/command.ts";
@@ -9,7 +10,7 @@ import { checkComponent } from "./component-check.ts";
 import { checkSealed } from "./sealed-manifest.ts";
 
 /** What reading the contents of a backup needs of the host: the engine, where a component is read by its server's tools. */
-export type ContentsHost = Pick<Host, "workbench" | "hasImage">;
+export type ContentsHost = Pick<Host, "workbench" | "engine">;
 
 /**
  * The `contents` level beyond the checksums: the sealed manifest equals the plain one, and every component is
@@ -33,9 +34,10 @@ export async function checkContents(
     ...source,
     open: async (component) => openComponent(source, component, signal),
   };
+  const images = { hasImage: async (id: string) => hasImage(await host.engine(), id) };
   const checks: Check[] = [sealed];
   for (const component of manifest.components) {
-    const found = await checkComponent(component, context, host);
+    const found = await checkComponent(component, context, images);
     for (const { status, name, detail } of found) {
       reporter.info(`${status} ${component.name} ${name}: ${detail}`);
     }

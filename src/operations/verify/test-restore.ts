@@ -5,7 +5,8 @@ import type { Check } from "../../model/result.ts";
 import { scratchProject } from "../../model/scratch-project.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
-import { scratchLabels } from "../../stack/scratch.ts";
+import { hasImage } from "../../stack/images.ts";
+import { openScratch, removeDeadScratches, scratchLabels } from "../../stack/scratch.ts";
 import { failedCheck } from "../../stores/check.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
@@ -23,10 +24,7 @@ import type { Host } from "../session/host.ts";
 import { bootCopy } from "./boot-clone.ts";
 
 /** What a test restore needs of the host. */
-export type ScratchHost = Pick<
-  Host,
-  "workbench" | "hasImage" | "openScratch" | "removeDeadScratches"
->;
+export type ScratchHost = Pick<Host, "workbench" | "engine">;
 
 /** What a test restore is given. */
 export interface TestRestore {
@@ -86,7 +84,7 @@ async function removeDead({
   reporter,
 }: Pick<Dependencies, "reporter"> & { readonly host: ScratchHost }): Promise<void> {
   try {
-    const removed = await host.removeDeadScratches();
+    const removed = await removeDeadScratches(await host.engine());
     for (const name of removed) reporter.info(`removed ${name}, which a killed run had left`);
   } catch (error) {
     reporter.warning(`what a killed run left is not all removed yet: ${describeError(error)}`);
@@ -116,7 +114,7 @@ async function inCopy(
   });
   for (const line of project.omitted) reporter.info(`the copy does without ${line}`);
   const begun = clock.monotonicMs();
-  await using scratch = await host.openScratch(project, operationId);
+  await using scratch = await openScratch(await host.engine(), project, operationId);
   await scratch.create();
   const workbench = await host.workbench(operationId, dependencies);
   const target: FillTarget = {
@@ -196,10 +194,11 @@ function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, s
   return service === undefined || hostname === undefined ? {} : { [service]: hostname };
 }
 
-async function missingImages(manifest: Manifest, host: Pick<Host, "hasImage">): Promise<Check[]> {
+async function missingImages(manifest: Manifest, host: Pick<Host, "engine">): Promise<Check[]> {
+  const engine = await host.engine();
   const checks: Check[] = [];
   for (const [name, { image, imageId, repoDigest }] of Object.entries(manifest.services)) {
-    if (await host.hasImage(imageId)) continue;
+    if (await hasImage(engine, imageId)) continue;
     const detail = `the image is not on this host: docker pull ${repoDigest ?? image}`;
     checks.push({ name: "image", component: name, status: "unverifiable", detail });
   }

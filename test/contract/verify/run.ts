@@ -22,11 +22,8 @@ export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Pro
     host: {
       project: noEngine,
       readStack: noEngine,
-      serverOf: noEngine,
       workbench: noEngine,
-      hasImage: noEngine,
-      openScratch: noEngine,
-      removeDeadScratches: noEngine,
+      engine: noEngine,
     },
   });
 }
