@@ -5,11 +5,18 @@
  * An undo that fails is reported beside the first error, never instead of it.
  */
 export class UndoStack {
-  readonly #steps: { readonly name: string; readonly undo: () => unknown }[] = [];
+  readonly #steps: (UndoStack | { readonly name: string; readonly undo: () => unknown })[] = [];
 
   /** Registers an undo under a name that a person understands, such as `unpause rabbitmq`. */
   add(name: string, undo: () => unknown): void {
     this.#steps.push({ name, undo });
+  }
+
+  /** A part whose `commit` forgets only what the part registered; until then it is undone with the whole. */
+  part(): UndoStack {
+    const part = new UndoStack();
+    this.#steps.push(part);
+    return part;
   }
 
   /** Success: what was acquired stays, nothing will be undone. */
@@ -21,6 +28,10 @@ export class UndoStack {
   async unwind(): Promise<{ readonly name: string; readonly error: unknown }[]> {
     const failed: { name: string; error: unknown }[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      if (step instanceof UndoStack) {
+        failed.push(...(await step.unwind()));
+        continue;
+      }
       try {
         await step.undo();
       } catch (error) {

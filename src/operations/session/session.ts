@@ -28,6 +28,11 @@ export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked 
   readonly host: Host;
   readonly journal: Journal<Spec>;
   readonly undo: UndoStack;
+  /**
+   * Leaves the journal open, whatever is undone: `recover` goes on from there. To be called with the error that is thrown
+   * then.
+   */
+  keepOpen(error: unknown): void;
 }
 
 /** What a run that holds the stack's lock works with before anything is known of the stack itself. */
@@ -98,11 +103,13 @@ export async function withSession<Spec extends JournalSpec, T>(
     const about = { project, operation: spec.operation };
     const journal = createJournal(repository.operations, id, spec, { clock, about });
     const undo = new UndoStack();
+    const keptOpen: unknown[] = [];
     const session: Session<Spec> = {
       ...locked,
       ...{ stack, options, dependencies, host, journal, undo },
+      keepOpen: (error) => void keptOpen.push(error),
     };
-    return await closing(session, work);
+    return await closing(session, keptOpen, work);
   });
 }
 
@@ -149,6 +156,7 @@ async function requireMine({ operations }: Repository, dead: DeadOwner): Promise
 
 async function closing<Spec extends JournalSpec, T>(
   session: Session<Spec>,
+  keptOpen: readonly unknown[],
   work: (session: Session<Spec>) => Promise<T>,
 ): Promise<T> {
   const { journal, undo, dependencies } = session;
@@ -159,7 +167,8 @@ async function closing<Spec extends JournalSpec, T>(
     await forgetTexts(session);
     return value;
   } catch (error) {
-    const failed = await undo.unwind();
+    const left = keptOpen.map((cause) => ({ name: "the operation", error: cause }));
+    const failed = [...(await undo.unwind()), ...left];
     // An engine that has gone ended nothing inside containers: the journal stays open, and a later run does it.
     const isUndone = failed.length === 0 && (await engineAnswers(await session.host.engine()));
     if (isUndone) journal.close("undone");

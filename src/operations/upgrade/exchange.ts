@@ -1,0 +1,104 @@
+import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
+import type { Result } from "../../model/result.ts";
+import { apply, type NewImages } from "./apply.ts";
+import { recordDeployed } from "./deployed-record.ts";
+import type { Downtime } from "./downtime.ts";
+import { finish } from "./finish.ts";
+import type { GateVerdict } from "./gate.ts";
+import type { UpgradePlan } from "./journal.ts";
+import type { Prober } from "./prober.ts";
+import { quiesce } from "./quiesce.ts";
+import { requireGood } from "./require-good.ts";
+import { committed, failureFacts, rolledBack } from "./result.ts";
+import { rollBack } from "./roll-back.ts";
+import { rollbackContext, type UpgradeSession } from "./session.ts";
+
+/** The result of an upgrade of which only the time is missing. */
+export type Outcome = Pick<Result, "result" | "warnings"> & {
+  readonly downtime?: Downtime | undefined;
+  readonly [member: string]: unknown;
+};
+
+/**
+ * Exchanges the old version for the new one, which has to prove itself. Whatever fails brings the old version back.
+ *
+ * @throws KeeperError (exit 7) when the old version could not be brought back; CancelledError once it is back.
+ */
+export async function exchange(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  images: NewImages,
+  prober: Prober,
+): Promise<Outcome> {
+  const { journal, dependencies } = session;
+  const { reporter } = dependencies;
+  let applied = false;
+  let verdict: GateVerdict;
+  try {
+    await reporter.group("Make the copy exact", () => quiesce(session, plan));
+    applied = true;
+    await reporter.group("Apply", () => apply(session, plan, images));
+    verdict = await reporter.group("Watch", () => requireGood(session, plan, images));
+  } catch (error) {
+    return await goBack(session, plan, applied, error, prober);
+  }
+  journal.append("committed", "committed", {});
+  const downtime = prober.downtime();
+  const outcome = committed(plan, verdict, downtime);
+  const { result: _word, ...facts } = outcome;
+  await leftOpenOnError(session, facts, async () => finish(await rollbackContext(session), plan));
+  try {
+    await recordDeployed(session, plan, downtime);
+  } catch (error) {
+    // The new version runs and has proven itself: what is missing is a record of it.
+    const warning = `what runs now could not be written down: ${describeError(error)}`;
+    return { ...outcome, downtime, warnings: [...(outcome.warnings ?? []), warning] };
+  }
+  return { ...outcome, downtime };
+}
+
+/** The way back; what led to it is the reason of the result. */
+async function goBack(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  applied: boolean,
+  error: unknown,
+  prober: Prober,
+): Promise<Outcome> {
+  const { journal, dependencies } = session;
+  const context = await rollbackContext(session);
+  dependencies.reporter.warning(`the old version comes back: ${describeError(error)}`);
+  const verdict = await leftOpenOnError(session, failureFacts(plan, error), async () => {
+    const checked = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
+    journal.append("rolled-back", "rolled-back", {});
+    await finish(context, plan);
+    return checked;
+  });
+  dependencies.signal.throwIfAborted();
+  const downtime = prober.downtime();
+  return { ...rolledBack(session, plan, error, verdict, downtime), downtime };
+}
+
+/** What fails here leaves the journal open, so that `recover` goes on from there; the facts are told with it. */
+async function leftOpenOnError<T>(
+  session: UpgradeSession,
+  facts: Readonly<Record<string, unknown>>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const known = cause instanceof KeeperError ? cause : undefined;
+    const { exitCode = exitCodes.needsPerson, result = "rollback-failed" } = known ?? {};
+    const { hint, evidence } = known ?? {};
+    const failure = new KeeperError(exitCode, result, known?.message ?? describeError(cause), {
+      ...(known === undefined ? {} : { class: known.class }),
+      ...(hint === undefined ? {} : { hint }),
+      ...(evidence === undefined ? {} : { evidence }),
+      facts: { ...facts, ...known?.facts },
+      cause,
+    });
+    session.keepOpen(failure);
+    throw failure;
+  }
+}
