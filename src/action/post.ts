@@ -1,7 +1,7 @@
 import * as core from "@actions/core";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
-import { describeError } from "../core/errors.ts";
+import { describeError, RefusedError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
 import { visibleText } from "../core/visible.ts";
 import type { Commands } from "../operations/session/command.ts";
@@ -30,6 +30,10 @@ export async function runPost(commands: Commands): Promise<void> {
     core.info(`${mode} did not come to its end: ${result.result}`);
     process.exit(0);
   } catch (error) {
+    if (error instanceof RefusedError && error.class === "no-repository") {
+      core.info(`nothing to do: ${mode} ended before it had a repository`);
+      process.exit(0);
+    }
     const text = `what ${mode} left behind could not be put right: ${describeError(error)}. Run: sophon-keeper recover`;
     core.error(visibleText(masker.mask(text)), { title: "Sophon Keeper: recover failed" });
     process.exit(1);

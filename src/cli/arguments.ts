@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { RefusedError } from "../core/errors.ts";
 import { type CommandName, commandNames } from "../options/commands.ts";
-import type { RawInputs } from "../options/files.ts";
+import { isKey, type RawInputs } from "../options/files.ts";
 import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
@@ -18,6 +18,7 @@ export type Request =
       readonly idle: readonly InputName[];
     };
 
+const numeric = ["integer", "duration"];
 const multiple = ["paths", "list", "lines", "images", "recipients", "identities"];
 
 /**
@@ -25,7 +26,7 @@ const multiple = ["paths", "list", "lines", "images", "recipients", "identities"
  *
  * @param offered - the commands of this build
  * @throws RefusedError for an unknown command or flag (with the one that was probably meant), a missing
- * value, a flag given twice, a stray word.
+ * value, a flag given twice, a stray word, a secret.
  */
 export function parseArguments(argv: readonly string[], offered: readonly CommandName[]): Request {
   const known = inputsOf(offered).filter(([, spec]) => spec.face !== "action");
@@ -42,6 +43,7 @@ export function parseArguments(argv: readonly string[], offered: readonly Comman
       ),
     },
   });
+  refuseKeys(tokens);
   const flags = tokens.filter((token) => token.kind === "option");
   const words = tokens.filter((token) => token.kind === "positional").map((token) => token.value);
   const asksHelp = words[0] === "help" || flags.some((flag) => flag.name === "help");
@@ -86,14 +88,17 @@ function addFlag(
   const { name, rawName, value } = flag;
   if (!isInputName(name) || !known.includes(name)) throw unknownFlag(name, rawName, known);
   const { kind } = inputSpec(name);
-  const swallowed = flag.inlineValue !== true && value?.startsWith("-") === true;
+  // `-1` is a number that is out of range, and told as such; `-x` is the next flag.
+  const isNumber = numeric.includes(kind) && /^-[\d.]/.test(value ?? "");
+  const swallowed = flag.inlineValue !== true && value?.startsWith("-") === true && !isNumber;
   if (kind !== "flag" && (value === undefined || value === "" || swallowed)) {
     throw refused(`${rawName} has no value`, `write ${rawName} VALUE or ${rawName}=VALUE`);
   }
   if (kind === "secret" && value !== undefined && !value.startsWith("@")) {
-    const variable = inputSpec(name).environment;
-    const wrong = `${rawName} on the command line can be read by every user of this host`;
-    throw refused(wrong, `set ${variable}, or write ${rawName} @FILE`);
+    throw exposed(rawName, `set ${inputSpec(name).environment}, or write ${rawName} @FILE`);
+  }
+  if (kind === "url" && /^\w+:\/\/[^/?#]*@/.test(value ?? "")) {
+    throw exposed(`the password in ${rawName}`, "give it as a header, with --health-header @FILE");
   }
   const before = raw[name];
   if (before !== undefined && !multiple.includes(kind)) {
@@ -102,7 +107,28 @@ function addFlag(
   raw[name] = before === undefined ? (value ?? "true") : `${before}\n${value}`;
 }
 
+/** A secret key is refused wherever it stands: also in a list, after a flag of another name, as a word of its own. */
+function refuseKeys(
+  tokens: readonly { readonly kind: string; readonly rawName?: string; readonly value?: unknown }[],
+): void {
+  for (const { kind, rawName = "", value } of tokens) {
+    const words = typeof value === "string" ? value.split(/[\s,=@]+/) : [];
+    if (!words.some((word) => isKey(word) && /^age-/i.test(word))) continue;
+    const { environment } = inputSpec("identity");
+    const what = kind === "option" ? `the secret key in ${rawName}` : "a secret key";
+    throw exposed(what, `set ${environment}, or write --identity FILE`);
+  }
+}
+
+/** The arguments of a process are no place for a secret. It is not repeated. */
+function exposed(what: string, fix: string): RefusedError {
+  return refused(`${what} on the command line can be read by every user of this host`, fix);
+}
+
 function unknownFlag(name: string, rawName: string, known: readonly InputName[]): RefusedError {
+  if (isInputName(name) && inputSpec(name).face === "action") {
+    return refused(`${rawName} is an input of the action`, "leave it out outside of a workflow");
+  }
   const other = otherNames[name];
   if (other !== undefined) return refused(`unknown flag ${rawName}`, `it is called --${other}`);
   const near = nearest(name, [...known, "help", "version"]);

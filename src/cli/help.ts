@@ -12,7 +12,7 @@ export const exitMeanings: Readonly<Record<ExitCode, string>> = {
   [exitCodes.backupFailed]:
     "the backup failed and none is recorded, or it is and its upload failed",
   [exitCodes.damaged]:
-    "the backup is damaged, does not restore or is too old; the log shows a failed start; the rehearsal failed",
+    "the backup is damaged, does not restore or is too old; or the log shows a failed start",
   [exitCodes.unverifiable]: "could not verify or judge",
   [exitCodes.rolledBack]: "the upgrade or restore failed; the state before is back and checked",
   [exitCodes.needsPerson]: "putting it back failed; a person is needed and is told what to do",
@@ -93,7 +93,7 @@ export function placeholderOf(spec: InputSpec): string {
 function about(spec: InputSpec): string[] {
   const standing = spec.default === undefined ? "" : ` Default: ${spec.default}.`;
   const variable = spec.environment === undefined ? "" : ` Or the variable ${spec.environment}.`;
-  return wrap(`${spec.about}${standing}${variable}`, 6);
+  return wrap(`${spec.aboutFlag ?? spec.about}${standing}${variable}`, 6);
 }
 
 function exitStatus(exits: readonly ExitCode[]): string[] {

@@ -105,13 +105,14 @@ async function readOptions(
   request: Extract<Request, { kind: "run" }>,
 ): Promise<Options> {
   const { reporter } = terminal;
-  for (const name of request.idle) {
-    reporter.warning(`--${name} means nothing to ${request.command} and is ignored`);
-  }
   const typed = withEnvironment(request.raw, request.command, terminal.environment);
   const raw = await readReferences(typed, terminal.places, terminal.readText);
   for (const text of secretTexts(raw)) reporter.secret(text);
-  return parseOptions(request.command, raw, terminal.places);
+  const options = parseOptions(request.command, raw, terminal.places);
+  for (const name of request.idle) {
+    reporter.warning(`--${name} means nothing to ${request.command} and is ignored`);
+  }
+  return options;
 }
 
 function dependenciesOf(terminal: Terminal): Dependencies {

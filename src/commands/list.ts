@@ -5,6 +5,7 @@ import { listUnfinished } from "../operations/session/journal.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import type { Options } from "../options/parse.ts";
 import { Repository, type StoredBackup } from "../repository/repository.ts";
+import { requireRepository } from "../repository/require-repository.ts";
 
 /** The backups of a repository, newest first. Verifies nothing, and needs the engine only to find the project's name. */
 export async function list(options: Options, dependencies: HostDependencies): Promise<Result> {
@@ -20,11 +21,16 @@ export async function list(options: Options, dependencies: HostDependencies): Pr
   };
 }
 
-/** The repository that the options name, directly or by the stack's project. */
+/**
+ * The repository that the options name, directly or by the stack's project.
+ *
+ * @throws RefusedError when the one that is named directly is not there.
+ */
 export async function openRepository(
   options: Options,
   dependencies: HostDependencies,
 ): Promise<Repository> {
+  await requireRepository(options.repository);
   if (options.repository !== undefined) return new Repository(options.repository);
   const project =
     options.projectName ?? (await dependencies.host.discover(options, dependencies)).project;

@@ -14,6 +14,7 @@ import { type Session, withLock } from "../operations/session/session.ts";
 import type { Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
+import { requireRepository } from "../repository/require-repository.ts";
 import { openRepository } from "./list.ts";
 
 /** What retention did. */
@@ -35,6 +36,7 @@ export async function prune(options: Options, dependencies: HostDependencies): P
     const warnings = damaged.map(({ told }) => told);
     return { result: "planned", seconds: seconds(), plan: decisions, warnings };
   }
+  await requireRepository(options.repository);
   return await withLock("prune", options, dependencies, async ({ repository, recovered }) => ({
     result: "pruned",
     ...(await applyRetention({ repository, dependencies }, options)),

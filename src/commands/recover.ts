@@ -2,10 +2,12 @@ import type { Result } from "../model/result.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { withLock } from "../operations/session/session.ts";
 import type { Options } from "../options/parse.ts";
+import { requireRepository } from "../repository/require-repository.ts";
 
 /** Finishes or undoes what an earlier run left unfinished; with nothing to do the result is `unchanged`. */
 export async function recover(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
+  await requireRepository(options.repository);
   // Taking the lock recovers: there is nothing more to do.
   return await withLock("recover", options, dependencies, async ({ recovered }) => ({
     result: recovered.length > 0 ? "recovered" : "unchanged",

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { RefusedError } from "../core/errors.ts";
+import { describeError, exitCodes, KeeperError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import type { GateVerdict } from "../operations/gate/gate.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
@@ -37,11 +38,6 @@ export async function upgradeTest(
   options: Options,
   dependencies: HostDependencies,
 ): Promise<Result> {
-  if (options.target !== "live") {
-    throw new RefusedError("target: this version has no rehearsal yet: leave target out", {
-      class: "no-rehearsal",
-    });
-  }
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   return await withSession(upgradeJournal, options, dependencies, async (session) => {

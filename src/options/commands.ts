@@ -53,7 +53,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   "upgrade-test": {
     summary: "upgrade to new images, and put images and data back if anything is wrong",
     about:
-      "Pulls new images, applies them, watches health and migration logs, and puts images and data back when they are not good: on the host (target live) or on an isolated clone of the data (target rehearsal).",
+      "Pulls new images, applies them, watches health and migration logs, and puts images and data back when they are not good.",
     exits: [3, 4, 5, 6, 7, 8],
     live: true,
   },

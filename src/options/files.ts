@@ -31,8 +31,8 @@ export async function readReferences(
   return resolved;
 }
 
-/** What looks like a key is never taken for a path, so that a mistyped one is told as such. */
-function isKey(word: string): boolean {
+/** Whether a word looks like a key: it is never taken for a path, so that a mistyped one is told as such. */
+export function isKey(word: string): boolean {
   return /^(age1|AGE-|ssh-)/i.test(word) && !/[/\\]|\.\w+$/.test(word.split(/\s/)[0] ?? "");
 }
 

@@ -24,6 +24,7 @@ export const backupInputs = {
     commands: reads,
     about:
       "A passphrase instead of recipients: the text, or @path of a file that holds it. Never both.",
+    aboutFlag: "A passphrase instead of recipients, as @path of a file that holds it. Never both.",
   },
   identity: {
     kind: "identities",
@@ -31,6 +32,8 @@ export const backupInputs = {
     commands: ["verify", "restore", "upgrade-test"],
     about:
       "The age identity that opens the backup: the path of a key file, or the secret itself (AGE-SECRET-KEY-1...). Making a backup needs none.",
+    aboutFlag:
+      "The path of the key file with the age identity that opens the backup. Making a backup needs none.",
   },
   consistency: {
     kind: "choice",
@@ -50,6 +53,7 @@ export const backupInputs = {
   },
   upload: {
     kind: "choice",
+    face: "action",
     choices: ["none", "artifact"],
     default: "none",
     commands: ["backup"],
@@ -58,12 +62,14 @@ export const backupInputs = {
   },
   "artifact-name": {
     kind: "text",
+    face: "action",
     commands: ["backup", "restore"],
     about:
       "Name of the artifact, unique in the run. Default: the id of the backup, with .tar; for a restore, the newest one of the run.",
   },
   "artifact-retention-days": {
     kind: "integer",
+    face: "action",
     min: 1,
     max: 400,
     commands: ["backup"],

@@ -8,6 +8,8 @@ export const restoreInputs = {
     commands: ["verify", "restore", "upgrade-test"],
     about:
       "The backup: an id, a path (of its directory, or of the one .tar that was uploaded), or latest; for a restore also artifact, for one of this workflow run; for verify and restore also a file that was made by hand as the Sophon page says, or a directory of such files.",
+    aboutFlag:
+      "The backup: an id, a path (of its directory, or of the one .tar that was uploaded), or latest; for verify and restore also a file that was made by hand as the Sophon page says, or a directory of such files.",
   },
   level: {
     kind: "choice",

@@ -15,9 +15,9 @@ export const upgradeInputs = {
   target: {
     kind: "text",
     default: "live",
-    commands: gated,
+    commands: ["restore"],
     about:
-      "live, or rehearsal for an upgrade on an isolated clone of the data; for a restore live, or another directory.",
+      "live restores the stack itself; a path is the directory that gets the backup as plain files.",
   },
   "health-url": {
     kind: "url",
@@ -29,6 +29,7 @@ export const upgradeInputs = {
     environment: "SOPHON_KEEPER_HEALTH_HEADER",
     commands: gated,
     about: "A header for the health request, as Name: value, or @path of a file that holds it.",
+    aboutFlag: "A header for the health request: @path of a file that holds it, as Name: value.",
   },
   "health-ca": {
     kind: "path",

@@ -110,8 +110,9 @@ function refuseContradictions(options: Options): void {
     const wrong = `artifact-name is "${artifactName}"`;
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
   }
-  if (command === "upgrade-test" && target !== "live" && target !== "rehearsal") {
-    refuse(`target is "${target}"`, "write live or rehearsal");
+  // Never ignored: who wants the upgrade to happen elsewhere must not get one on the live stack.
+  if (command === "upgrade-test" && target !== "live") {
+    refuse(`target is "${target}"`, "leave target out, an upgrade is always live");
   }
   if (command === "prune" && !hasKeepRule(options)) {
     refuse("prune has no keep rule", "give keep-last, keep-daily, keep-weekly or keep-monthly");

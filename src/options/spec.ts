@@ -24,6 +24,8 @@ export interface InputSpec {
   readonly commands: readonly CommandName[];
   /** One sentence or two for help, README and action.yml. */
   readonly about: string;
+  /** What the help of the command line says instead, where it takes something else than a workflow does. */
+  readonly aboutFlag?: string;
   /** As it would be typed; absent: the input may be left out and is `undefined` (or empty). */
   readonly default?: string;
   readonly choices?: readonly string[];

@@ -92,15 +92,16 @@ function readChoice(name: string, choices: readonly string[], word: string): str
 }
 
 function readInteger(name: string, spec: InputSpec, word: string): number {
-  const value = Number(word);
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = spec;
-  if (/^\d+$/.test(word) && value >= min && value <= max) return value;
+  const isWhole = /^-?\d+$/.test(word);
+  const value = Number(word);
+  if (isWhole && value >= min && value <= max) return value;
   const range = spec.max === undefined ? `of at least ${min}` : `from ${min} to ${max}`;
-  throw refused(name, `is "${word}"`, `write a whole number ${range}`);
+  const wrong = isWhole ? `is "${word}", which is out of range` : `is "${word}"`;
+  throw refused(name, wrong, `write a whole number ${range}`);
 }
 
 const unitMs: Readonly<Record<string, number>> = {
-  "": 1000,
   ms: 1,
   s: 1000,
   m: 60_000,
@@ -109,9 +110,10 @@ const unitMs: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** `90s`, `10m`, `1h30m`, `2d`; a bare number is seconds. In milliseconds. */
+/** `90s`, `10m`, `1h30m`, `2d`, in milliseconds. Only `0` needs no unit: in a bare number everybody reads another one. */
 function readDurationMs(name: string, word: string): number {
-  const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw]?)/g)];
+  if (word === "0") return 0;
+  const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)];
   const whole = parts.map(([part]) => part).join("");
   const milliseconds = parts.reduce(
     (sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ""] ?? Number.NaN),
@@ -119,7 +121,8 @@ function readDurationMs(name: string, word: string): number {
   );
   if (word !== "" && whole === word && Number.isFinite(milliseconds))
     return Math.round(milliseconds);
-  throw refused(name, `is "${word}"`, "write a duration such as 90s, 10m, 36h or 2d");
+  const wrong = /^[\d.]+$/.test(word) ? `is "${word}", without a unit` : `is "${word}"`;
+  throw refused(name, wrong, "write a duration such as 90s, 10m, 36h or 2d");
 }
 
 function readUrl(name: string, word: string): string {

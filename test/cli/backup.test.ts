@@ -1,4 +1,7 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
+import { temporaryDirectory } from "../../src/core/temp.ts";
 import { keeper } from "./keeper.ts";
 
 // What is refused before the engine is even looked for: nobody listens at this address.
@@ -7,7 +10,8 @@ const env = { DOCKER_HOST: "unix:///nonexistent/docker.sock", HOME: "/nonexisten
 it.each([
   [["--recipients", "age1typo"], 'recipients has "age1typo", which is not an age recipient'],
   [["--recipients", "@/nonexistent/keys"], "which is neither an age recipient nor a readable file"],
-  [["--upload", "artifact"], "upload is artifact, but nothing encrypts the backup"],
+  [["--keep-daily", "-1"], 'keep-daily is "-1", which is out of range'],
+  [["--upload", "artifact"], "--upload is an input of the action"],
   [["--keep-last", "none"], 'keep-last is "none": write a whole number'],
   [["--consistency", "hot"], 'consistency is "hot": write one of live, stopped'],
   [["--recipient", "x"], "unknown flag --recipient: did you mean --recipients?"],
@@ -27,14 +31,6 @@ it("takes no passphrase where every user of the host could read it", async () =>
   expect(JSON.parse(run.stdout).reason.message).toContain("SOPHON_KEEPER_PASSPHRASE");
 });
 
-it("upload is refused where there is no artifact service, before anything is done", async () => {
-  const recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
-  const args = ["backup", "--json", "--upload", "artifact", "--recipients", recipient];
-  const run = await keeper(args, { env });
-  expect(run.code).toBe(2);
-  expect(JSON.parse(run.stdout).reason.message).toContain("only in a step of the action");
-});
-
 it("prune without a rule removes nothing and says which rules there are", async () => {
   const run = await keeper(["prune", "--json"], { env });
   expect(run.code).toBe(2);
@@ -47,8 +43,42 @@ it("an engine that is down is refused, not a bug", async () => {
   expect(JSON.parse(run.stdout).result).toBe("refused");
 });
 
-it("lists an empty repository as such, without an engine", async () => {
-  const run = await keeper(["list", "--json", "--repository", "/nonexistent/repository"], { env });
-  expect(run.code).toBe(0);
-  expect(JSON.parse(run.stdout)).toMatchObject({ result: "listed", backups: [] });
+it("lists an empty repository, and a default one that no backup has made yet, as such", async () => {
+  await using empty = await temporaryDirectory("sophon-keeper-empty-");
+  for (const where of [
+    ["--repository", empty.path],
+    ["--project-name", "never-backed-up"],
+  ]) {
+    const run = await keeper(["list", "--json", ...where], { env });
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ result: "listed", backups: [] });
+  }
+});
+
+it.each([
+  ["list"],
+  ["verify"],
+  ["verify", "--max-age", "36h"],
+  ["restore", "--target", "/nonexistent/copy"],
+  ["prune", "--keep-last", "1"],
+  ["prune", "--keep-last", "1", "--dry-run"],
+  ["recover"],
+])("%s %s refuses a repository that is not there, and makes none", async (...words) => {
+  await using place = await temporaryDirectory("sophon-keeper-typo-");
+  const typo = join(place.path, "typo");
+  await mkdir(join(place.path, "sophon", "backups"), { recursive: true });
+  await writeFile(join(place.path, "file"), "");
+  for (const [path, what] of [
+    [typo, "does not exist"],
+    [join(place.path, "file"), "is not a directory"],
+    [place.path, "is not a repository"],
+  ] as const) {
+    const args = [...words, "--json", "--project-name", "sophon", "--repository", path];
+    const run = await keeper(args, { env });
+    expect(run.code, run.stderr).toBe(2);
+    const { reason } = JSON.parse(run.stdout);
+    expect(reason.class).toBe("no-repository");
+    expect(reason.message).toContain(`repository: ${path} ${what}`);
+  }
+  expect(await readdir(place.path)).toEqual(["file", "sophon"]);
 });

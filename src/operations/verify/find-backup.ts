@@ -5,6 +5,7 @@ import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
 import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository, type StoredBackup } from "../../repository/repository.ts";
+import { requireRepository } from "../../repository/require-repository.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
 import { repositoryPath } from "../session/repository-path.ts";
@@ -56,6 +57,7 @@ export async function listBackups(repository: Repository): Promise<StoredBackup[
 }
 
 async function repositoryOf(options: Options, dependencies: FindDependencies): Promise<Repository> {
+  await requireRepository(options.repository);
   if (options.repository !== undefined) return new Repository(options.repository);
   const project = options.projectName ?? (await dependencies.host.project(options, dependencies));
   return new Repository(repositoryPath(options, project));

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { symlinkSync } from "node:fs";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
@@ -252,7 +253,10 @@ describe("verify", () => {
     expect((await runVerify(alone, later)).reason?.message).toContain(" old; max-age is ");
     const newest = await runVerify({ ...alone, backup: "latest" }, later);
     expect(newest).toMatchObject({ result: "stale", backupId: younger });
-    const none = { repository: join(root, "nothing"), "max-age": "36h" };
+    const nothing = join(root, "nothing");
+    const none = { repository: nothing, "max-age": "36h" };
+    await expect(runVerify(none)).rejects.toThrow(/^repository: .* does not exist/);
+    await mkdir(nothing);
     expect((await runVerify(none)).result).toBe("stale");
   });
 });

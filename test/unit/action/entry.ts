@@ -3,6 +3,7 @@ import { runPost } from "../../../src/action/post.ts";
 import { runStep } from "../../../src/action/run.ts";
 import { BackupFailedError, LockedError } from "../../../src/core/errors.ts";
 import type { Command, Commands } from "../../../src/operations/session/command.ts";
+import { requireRepository } from "../../../src/repository/require-repository.ts";
 
 // The action's entry with commands that only tell what they were asked, for tests of the face itself.
 
@@ -55,8 +56,9 @@ const commands: Commands = {
     note("backup");
     return (endings[options.databaseName ?? "good"] as Command)(options, dependencies);
   },
-  recover: async () => {
+  recover: async ({ repository }) => {
     note("recover");
+    await requireRepository(repository);
     return { result: "recovered", seconds: 0 };
   },
   list: async () => ({ result: "listed", seconds: 0 }),

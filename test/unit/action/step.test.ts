@@ -164,3 +164,12 @@ it.each(["failing"])("after a %s step the post step recovers", async (ending) =>
   expect(post.notes).toEqual(["recover"]);
   expect(post.code).toBe(0);
 });
+
+it("the post step of a step that ended before it had made a repository has nothing to do", async () => {
+  const repository = join(job.directory, "never-made");
+  const inputs = { mode: "backup", "database-name": "failing", repository };
+  const { state } = await job.run(inputs);
+  const post = await job.run(inputs, { post: true, state });
+  expect(post.log).toContain("nothing to do: backup ended before it had a repository");
+  expect(post.code).toBe(0);
+});
