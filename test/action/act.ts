@@ -68,6 +68,8 @@ export class ActRunner implements AsyncDisposable {
       readonly inputs?: Readonly<Record<string, string>>;
       readonly secrets?: Readonly<Record<string, string>>;
       readonly after?: string;
+      /** No artifact can be uploaded: the account's storage is used up. */
+      readonly isStorageFull?: boolean;
     } = {},
   ): Promise<WorkflowRun> {
     const repository = await mkdtemp(join(this.#directory, "repository-"));
@@ -77,7 +79,7 @@ export class ActRunner implements AsyncDisposable {
     await writeFile(file, changed);
     await mkdir(this.artifacts, { recursive: true });
     const port = await freePort();
-    await using proxy = await startArtifactProxy(port, this.artifacts);
+    await using proxy = await startArtifactProxy(port, this.artifacts, options.isStorageFull);
     const variables = Object.entries(options.variables ?? {});
     const typed = Object.entries(options.inputs ?? {});
     const secrets = options.secrets ?? {};

@@ -18,9 +18,18 @@ export interface ArtifactProxy extends AsyncDisposable {
  *
  * @param target - port of act's artifact server on 127.0.0.1
  * @param storage - the directory of that server
+ * @param isFull - refuses every new artifact, as GitHub does once the account has used up its storage
  */
-export async function startArtifactProxy(target: number, storage: string): Promise<ArtifactProxy> {
+export async function startArtifactProxy(
+  target: number,
+  storage: string,
+  isFull = false,
+): Promise<ArtifactProxy> {
   const server = createServer((incoming, answer) => {
+    if (isFull && incoming.url?.endsWith("/CreateArtifact") === true) {
+      answer.writeHead(403, { "content-type": "application/json" }).end(quotaRefusal);
+      return;
+    }
     forward(incoming, answer, target, storage).catch((error: unknown) => {
       answer.writeHead(502).end(String(error));
     });
@@ -37,6 +46,11 @@ export async function startArtifactProxy(target: number, storage: string): Promi
     },
   };
 }
+
+const quotaRefusal = JSON.stringify({
+  code: "resource_exhausted",
+  msg: "Artifact storage quota has been hit. Unable to upload any new artifacts.",
+});
 
 async function forward(
   incoming: IncomingMessage,

@@ -32,13 +32,16 @@ afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
 });
 
-async function nightly(recipients: string, after?: string): Promise<WorkflowRun> {
+async function nightly(
+  recipients: string,
+  happens: { readonly after?: string; readonly isStorageFull?: boolean } = {},
+): Promise<WorkflowRun> {
   const paths = `project-directory: ${stack.directory}\n          repository: ${repository()}`;
   return await act.run(await readFile(join(examples, "nightly.yml"), "utf8"), {
     replace: { "project-directory: /srv/sophon": paths },
     variables: { SOPHON_BACKUP_RECIPIENTS: recipients },
     secrets: { SOPHON_VERIFY_IDENTITY: proofKey },
-    ...(after === undefined ? {} : { after }),
+    ...happens,
   });
 }
 
@@ -68,7 +71,7 @@ if [ "$INPUT_MODE $(basename "$1")" = "backup main.js" ]; then
   file=$(ls -d ${repository()}/backups/*/data.tar.zst.age | sort | tail -n 1)
   printf '\\x00\\xff\\x00\\xff' | dd of="$file" bs=1 seek=3000 conv=notrunc status=none
 fi`;
-  const night = await nightly(key.recipient, flip);
+  const night = await nightly(key.recipient, { after: flip });
   expect(night.code).not.toBe(0);
   expect(night.log).toContain("Job failed");
   const [backup, proof] = mainSteps(night);
@@ -82,6 +85,20 @@ fi`;
   expect(proof.summary).toMatch(/\| ❌ \| checksum \| data \| .*SHA-256 differs/);
   expect(night.log).toMatch(/::error|\u2757.*damaged/);
   expect(night.log).toContain("its test restore damaged");
+});
+
+it("proves the backup also when its upload failed, and is red", async () => {
+  const night = await nightly(key.recipient, { isStorageFull: true });
+  expect(night.code).not.toBe(0);
+  expect(night.log).toContain("Job failed");
+  const [backup, proof] = mainSteps(night);
+  expect(backup.outputs).toMatchObject({ result: "upload-failed", "exit-code": "3" });
+  expect(backup.outputs.reason).toContain("quota");
+  expect(proof.outputs).toMatchObject({
+    result: "verified",
+    "backup-id": backup.outputs["backup-id"],
+  });
+  expect(night.log).toMatch(/\| upload-failed \S+, its test restore verified/);
 });
 
 it("comes back from the artifact alone", async () => {
