@@ -9,6 +9,7 @@ import { checkHost } from "../../src/stack/host.ts";
 import { inspectImage, keepImage, releaseImages, repoDigest } from "../../src/stack/images.ts";
 import { ensureRegistry } from "../lab/registry.ts";
 import { run, tryRun } from "../lab/run.ts";
+import { pythonImage } from "../lab/sophon.ts";
 
 const base = "sophon-keeper-lab/base:trixie";
 let engine: Engine;
@@ -81,9 +82,8 @@ class H(http.server.BaseHTTPRequestHandler):
     H.seen += 1
     self.send_response(200 if H.seen > 2 else 503); self.end_headers(); self.wfile.write(b"answer")
 http.server.HTTPServer(("127.0.0.1", 8081), H).serve_forever()`;
-    const image = "sophon-keeper-lab/python:trixie";
     const none = ["--network", "none", "--init", "--name", name];
-    await run(["docker", "run", "-d", ...none, image, "python3", "-c", server]);
+    await run(["docker", "run", "-d", ...none, pythonImage, "python3", "-c", server]);
   });
   afterAll(async () => {
     await run(["docker", "rm", "-f", name]);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { access, open, readFile, rm, writeFile } from "node:fs/promises";
 import { hasCommand, run, tryRun } from "./run.ts";
-import { labDirectory, labPath, livePid } from "./state.ts";
+import { labDirectory, labPath, livePid, outsideRun } from "./state.ts";
 import { until } from "./step.ts";
 import { addTrixie, installPackages, osRelease } from "./tools.ts";
 
@@ -16,8 +16,7 @@ const logFile = () => labPath("dockerd.log");
  * Makes a Docker engine with Compose v2 and buildx reachable: the one that is there, or else one installed from Debian
  * packages and started on the default socket with its data in the lab directory.
  */
-export async function ensureEngine(packagesToo: readonly string[] = []): Promise<string> {
-  const packages = [...(await missingEnginePackages()), ...packagesToo];
+export async function ensureEngine(packages: readonly string[] = []): Promise<string> {
   const installed = await installPackages(packages);
   if ((await engineVersion()) === undefined) await startEngine();
   const compose = (await run(["docker", "compose", "version", "--short"])).trim();
@@ -53,7 +52,7 @@ export async function stopOwnEngine(): Promise<string> {
 }
 
 /** What of engine, client, Compose and buildx is missing, as packages of this Debian or Ubuntu. */
-async function missingEnginePackages(): Promise<string[]> {
+export async function missingEnginePackages(): Promise<string[]> {
   const reachable = (await engineVersion()) !== undefined;
   const { id, version } = await osRelease();
   const packages: string[] = [];
@@ -99,6 +98,8 @@ async function spawnDaemon(): Promise<void> {
   }
   await using log = await open(await logFile(), "w");
   const daemon = spawn("dockerd", ["--data-root", `${labDirectory()}/docker`], {
+    // It outlives the run that starts it, and is none of what ends with that.
+    env: outsideRun(),
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
   });

@@ -18,15 +18,15 @@ export const storeImages = {
 export interface ImageRecipe {
   readonly image: string;
   readonly directory: string;
-  /** The Debian release below it, or another image of the lab. Default: trixie. */
-  readonly base?: Release;
+  /** The Debian release below it, or another image of the lab and what that is made from. Default: trixie. */
+  readonly base?: Release | { readonly image: string; readonly recipe: string };
   readonly args?: Readonly<Record<string, string>>;
   readonly target?: string;
 }
 
 const imagesDirectory = join(import.meta.dirname, "images");
 
-/** The images that need only the trixie base, which is ready first. */
+/** The stores of a stack; they need only the trixie base, which is ready first. */
 const trixieStores: readonly ImageRecipe[] = [
   {
     image: storeImages.postgres17,
@@ -39,12 +39,14 @@ const trixieStores: readonly ImageRecipe[] = [
     directory: join(imagesDirectory, "rabbitmq"),
     target: "server",
   },
-  {
-    image: storeImages.rabbitmq4Management,
-    directory: join(imagesDirectory, "rabbitmq"),
-    target: "management",
-  },
 ];
+
+/** What only tests need on trixie. */
+const managementStore: ImageRecipe = {
+  image: storeImages.rabbitmq4Management,
+  directory: join(imagesDirectory, "rabbitmq"),
+  target: "management",
+};
 
 /** PostgreSQL 15 is bookworm's; it is here for the tests that cross major versions. */
 const bookwormStores: readonly ImageRecipe[] = [
@@ -56,9 +58,17 @@ const bookwormStores: readonly ImageRecipe[] = [
   },
 ];
 
-/** Builds the store images of one base that are not up to date. The base image must be there. */
-export async function ensureStoreImages(release: Release = "trixie"): Promise<string> {
-  const recipes = release === "trixie" ? trixieStores : bookwormStores;
+/** Builds the stores of a stack that are not up to date. The trixie base image must be there. */
+export async function ensureStoreImages(): Promise<string> {
+  return await ensureImages(trixieStores);
+}
+
+/** Builds the stores that only tests need. Both base images must be there. */
+export async function ensureTestStoreImages(): Promise<string> {
+  return await ensureImages([managementStore, ...bookwormStores]);
+}
+
+async function ensureImages(recipes: readonly ImageRecipe[]): Promise<string> {
   // One after the other: two builds at a time fight for two cores, and the last two share their layers.
   const states: string[] = [];
   for (const recipe of recipes) states.push(`${recipe.image} ${await ensureImage(recipe)}`);
@@ -69,7 +79,8 @@ export async function ensureStoreImages(release: Release = "trixie"): Promise<st
 export async function ensureImage(recipe: ImageRecipe): Promise<"built" | "up to date"> {
   const recipeHash = await imageRecipeHash(recipe);
   if (await hasRecipe(recipe.image, recipeHash)) return "up to date";
-  const args = { BASE: baseImage(recipe.base), ...recipe.args };
+  const { base } = recipe;
+  const args = { BASE: typeof base === "object" ? base.image : baseImage(base), ...recipe.args };
   await run([
     "docker",
     "build",
@@ -83,8 +94,9 @@ export async function ensureImage(recipe: ImageRecipe): Promise<"built" | "up to
 }
 
 async function imageRecipeHash(recipe: ImageRecipe): Promise<string> {
+  const { base = "trixie" } = recipe;
   const parts: (string | Buffer)[] = [
-    await baseRecipe(recipe.base ?? "trixie"),
+    typeof base === "object" ? base.recipe : await baseRecipe(base),
     JSON.stringify([recipe.args ?? {}, recipe.target ?? ""]),
   ];
   const entries = await readdir(recipe.directory, { recursive: true, withFileTypes: true });

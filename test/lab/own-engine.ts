@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isOwnEngine } from "./engine.ts";
@@ -9,6 +9,8 @@ import { dashboardImage, pythonImage, qdrantImage } from "./sophon.ts";
 import { until } from "./step.ts";
 
 const waitMs = 240_000;
+/** Holds the address of `docker0`, for who comes after one that was killed. */
+const bridgeFile = "docker0";
 
 /**
  * An engine of a test's own, which it may restart: the others share one. Its disposal removes all of it. While it runs the
@@ -40,6 +42,7 @@ export async function startOwnEngine(): Promise<OwnEngine> {
   const directory = await mkdtemp(join(tmpdir(), "sk-engine-"));
   const host = `unix://${join(directory, "docker.sock")}`;
   const address = await addressOfBridge();
+  await writeFile(join(directory, bridgeFile), address ?? "");
   let stop = await start(directory, host);
   const engine: OwnEngine = {
     host,
@@ -67,6 +70,14 @@ export async function startOwnEngine(): Promise<OwnEngine> {
 async function addressOfBridge(): Promise<string | undefined> {
   const { stdout } = await tryRun(["ip", "-4", "-oneline", "address", "show", "dev", "docker0"]);
   return /inet (\S+)/.exec(stdout)?.[1];
+}
+
+/** Gives `docker0` back that an engine took away which was killed, with its directory beside others in `parent`. */
+export async function bringBridgesBack(parent: string): Promise<void> {
+  for (const name of await readdir(parent).catch(() => [])) {
+    const address = await readFile(join(parent, name, bridgeFile), "utf8").catch(() => "");
+    if (address !== "") await bringBridgeBack(address);
+  }
 }
 
 async function bringBridgeBack(address: string | undefined): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { run } from "./run.ts";
-import { labPath, livePid } from "./state.ts";
+import { currentRun, labPath, lasting, livePid, runVariable } from "./state.ts";
 import { until } from "./step.ts";
 
 /** The port of the registry that all tests share. */
@@ -40,17 +40,19 @@ export async function ensureRegistry(): Promise<Registry> {
 export async function sharedRegistry(): Promise<Registry> {
   const directory = await labPath("registry");
   await mkdir(directory, { recursive: true });
-  return registryIn(directory, sharedPort);
+  return registryIn(directory, sharedPort, lasting);
 }
 
 /** Starts a registry of the caller's own on a free port; its disposal stops it. `directory` must exist. */
 export async function startRegistry(directory: string): Promise<Registry> {
-  const registry = registryIn(directory, await freePort());
+  const run = currentRun();
+  const env = run === undefined ? {} : { [runVariable]: run };
+  const registry = registryIn(directory, await freePort(), env);
   await registry.start();
   return registry;
 }
 
-function registryIn(directory: string, port: number): Registry {
+function registryIn(directory: string, port: number, env: NodeJS.ProcessEnv): Registry {
   const host = `127.0.0.1:${port}`;
   const pidFile = join(directory, "registry.pid");
   const pid = () => livePid(pidFile, "docker-registry");
@@ -58,7 +60,7 @@ function registryIn(directory: string, port: number): Registry {
 
   const start = async () => {
     if ((await pid()) !== undefined && (await reachable())) return;
-    await spawnRegistry(directory, host, pidFile);
+    await spawnRegistry(directory, host, pidFile, env);
     const log = () => readFile(join(directory, "registry.log"), "utf8");
     await until(`registry answers on ${host}`, 20_000, reachable, log);
   };
@@ -85,14 +87,19 @@ function registryIn(directory: string, port: number): Registry {
   return { host, push, digest, remove, reachable, start, stop, [Symbol.asyncDispose]: stop };
 }
 
-async function spawnRegistry(directory: string, host: string, pidFile: string): Promise<void> {
+async function spawnRegistry(
+  directory: string,
+  host: string,
+  pidFile: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   const configuration = join(directory, "registry.yml");
   await writeFile(configuration, registryConfiguration(directory, host));
   await using log = await open(join(directory, "registry.log"), "w");
   const child = spawn("docker-registry", ["serve", configuration], {
     detached: true,
     stdio: ["ignore", log.fd, log.fd],
-    env: { PATH: process.env.PATH ?? "", OTEL_TRACES_EXPORTER: "none" },
+    env: { ...env, PATH: process.env.PATH ?? "", OTEL_TRACES_EXPORTER: "none" },
   });
   // A command that cannot be started shows as a registry that never answers, with its log.
   child.once("error", () => {});

@@ -1,18 +1,48 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run, tryRun } from "./run.ts";
 import { pythonImage } from "./sophon.ts";
 import { labPath } from "./state.ts";
 
 /** Removes the stacks that tests left behind when they were killed, running ones included; answers their names. */
-export async function removeStacks(): Promise<string[]> {
+export async function removeStacks(testRun?: string): Promise<string[]> {
   const parent = join(await labPath("stacks", "x"), "..");
-  const names = (await readdir(parent)).filter((name) => name.startsWith("sk-"));
+  const all = (await readdir(parent)).filter((name) => name.startsWith("sk-"));
+  const names = testRun === undefined ? all : await stacksOf(testRun);
   for (const name of names) {
     const root = join(parent, name);
     await removeStack(name, join(root, name), root, undefined);
+    if (testRun !== undefined) await removeWorkOn(name);
   }
   return names;
+}
+
+/** The names of the stacks that a test run has made and not removed. */
+export async function stacksOf(testRun: string): Promise<string[]> {
+  const parent = join(await labPath("stacks", "x"), "..");
+  const names: string[] = [];
+  for (const name of await readdir(parent)) {
+    const owner = await readFile(join(parent, name, "run"), "utf8").catch(() => "");
+    if (owner === testRun) names.push(name);
+  }
+  return names;
+}
+
+/** What the program under test made for a stack: helpers, locks, isolated copies, kept images. */
+async function removeWorkOn(projectName: string): Promise<void> {
+  const list = async (kind: string, format: string, all: readonly string[]) => {
+    const lines = await run(["docker", kind, "ls", ...all, "--format", format]);
+    const ours = lines.split("\n").filter((line) => line.includes(projectName));
+    return ours.map((line) => line.split(" ")[0] ?? "");
+  };
+  const containers = await list("container", "{{.ID}} {{.Names}} {{.Labels}}", ["--all"]);
+  if (containers.length > 0) await tryRun(["docker", "rm", "--force", "--volumes", ...containers]);
+  const volumes = await list("volume", "{{.Name}} {{.Labels}}", []);
+  if (volumes.length > 0) await tryRun(["docker", "volume", "rm", ...volumes]);
+  const networks = await list("network", "{{.ID}} {{.Name}} {{.Labels}}", []);
+  if (networks.length > 0) await tryRun(["docker", "network", "rm", ...networks]);
+  const images = await list("image", "{{.Repository}}:{{.Tag}}", []);
+  if (images.length > 0) await tryRun(["docker", "rmi", ...images]);
 }
 
 /** Removes one stack: containers, volumes, networks, tags and directories. */

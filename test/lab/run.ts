@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { currentRun, runLabel } from "./state.ts";
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -31,7 +32,7 @@ export async function tryRun(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const [command, ...args] = argv;
+  const [command, ...args] = labelled(argv);
   if (command === undefined) throw new Error("nothing to run");
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -53,6 +54,17 @@ export async function tryRun(
     return { code: 127, stdout: "", stderr: String(error) };
   }
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
+
+/** What a test makes in the engine is labelled with its run, so that the run's end finds it. */
+function labelled(argv: readonly string[]): readonly string[] {
+  const run = currentRun();
+  if (run === undefined || argv[0] !== "docker") return argv;
+  const words = ["volume", "network"].includes(argv[1] ?? "") ? 3 : 2;
+  const makes = ["run", "create"].includes(argv[words - 1] ?? "");
+  return makes
+    ? [...argv.slice(0, words), "--label", `${runLabel}=${run}`, ...argv.slice(words)]
+    : argv;
 }
 
 /** True when `command` is found on the PATH and can be executed. */

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hash } from "./base-image.ts";
+import { ensureRuntimeImage, hash, runtimeImage } from "./base-image.ts";
 import { ensureImage, type ImageRecipe } from "./images.ts";
+import type { Tier } from "./lab-stack.ts";
 import { run, tryRun } from "./run.ts";
 import { lockLab } from "./state.ts";
 import { type GatewayVersion, goodVersions } from "./versions.ts";
@@ -11,7 +12,7 @@ import { type GatewayVersion, goodVersions } from "./versions.ts";
 const imagesDirectory = join(import.meta.dirname, "images");
 
 /** Python with the clients of every store: the stand-ins are made from it, the lab's scripts run in it. */
-export const pythonImage = "sophon-keeper-lab/python:trixie";
+export const pythonImage = `sophon-keeper-lab/python:${folderHash("python")}`;
 
 /** The gateway stand-in without a version; an image a version is made on top of it. */
 const gatewayBase = `sophon-keeper-lab/gateway:base-${folderHash("gateway")}`;
@@ -26,16 +27,24 @@ export function dashboardImage(version = "1.1.0"): string {
   return `sophon-keeper-lab/dashboard:${version}-${folderHash("dashboard")}`;
 }
 
-/** Builds the stand-ins and their base as far as they are missing. The caller holds the lab's lock. */
+/** Builds the stand-ins of every tier and version that tests begin with. The caller holds the lab's lock. */
 export async function ensureSophonImages(): Promise<string> {
-  await ensureImage({ image: pythonImage, directory: join(imagesDirectory, "python") });
-  await ensureImage(recipe(gatewayBase, "gateway"));
-  await ensureImage(recipe(qdrantImage(), "qdrant"));
+  await ensureStandIns("enterprise");
   for (const version of ["1.0.0", "1.1.0", "1.2.0"]) {
     await ensureImage(recipe(dashboardImage(version), "dashboard", version));
     await buildGateway(goodVersions[version as keyof typeof goodVersions]);
   }
   return "gateway, dashboard and qdrant stand-ins";
+}
+
+/** Builds what every stack of a tier needs, whatever its versions. The caller holds the lab's lock. */
+export async function ensureStandIns(tier: Tier, runtimeTarball?: string): Promise<string> {
+  await ensureRuntimeImage(runtimeTarball);
+  const python = { image: pythonImage, directory: join(imagesDirectory, "python") };
+  await ensureImage({ ...python, base: { image: runtimeImage, recipe: folderHash("python") } });
+  await ensureImage(recipe(gatewayBase, "gateway"));
+  if (tier !== "personal") await ensureImage(recipe(qdrantImage(), "qdrant"));
+  return `stand-ins of ${tier}`;
 }
 
 /** Builds the dashboard and Qdrant stand-ins of a version and returns the reference. */
@@ -83,7 +92,8 @@ function gatewayDockerfile(version: GatewayVersion): string {
 function recipe(image: string, name: string, version?: string): ImageRecipe {
   const key = name === "qdrant" ? "QDRANT_VERSION" : "SOPHON_DASHBOARD_VERSION";
   const args = { RUNTIME: pythonImage, ...(version === undefined ? {} : { [key]: version }) };
-  return { image, directory: join(imagesDirectory, name), args };
+  const base = { image: pythonImage, recipe: folderHash("python") };
+  return { image, directory: join(imagesDirectory, name), args, base };
 }
 
 /**
@@ -91,14 +101,16 @@ function recipe(image: string, name: string, version?: string): ImageRecipe {
  * replace what another is about to use.
  */
 function folderHash(name: string): string {
-  const entries = readdirSync(join(imagesDirectory, name), {
-    recursive: true,
-    withFileTypes: true,
+  const parts = [name, "python", "runtime"].flatMap((folder) => {
+    const entries = readdirSync(join(imagesDirectory, folder), {
+      recursive: true,
+      withFileTypes: true,
+    });
+    return entries
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+      .map((entry) => join(entry.parentPath, entry.name));
   });
-  const paths = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
-    .map((entry) => join(entry.parentPath, entry.name));
-  const sorted = paths.toSorted((a, b) => (a < b ? -1 : 1));
+  const sorted = parts.toSorted((a, b) => (a < b ? -1 : 1));
   return hash(
     sorted.flatMap((path) => [path.slice(imagesDirectory.length), readFileSync(path)]),
   ).slice(0, 8);

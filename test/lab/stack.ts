@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { LabStack, StackOptions } from "./lab-stack.ts";
+import type { LabStack, StackOptions, Tier } from "./lab-stack.ts";
 import { freePorts, storeEnv, writeProject, writerEnv } from "./project.ts";
 import { ensureRegistry, type Registry } from "./registry.ts";
 import { removeStack } from "./removal.ts";
 import { run, tryRun } from "./run.ts";
 import { makeSecrets, secretTexts } from "./secrets.ts";
 import { seedFiles, seedStores } from "./seed.ts";
-import { dashboardImage, ensureSophonImages, gatewayImage, pythonImage } from "./sophon.ts";
-import { labPath, lockLab } from "./state.ts";
+import { ensureStandIns, gatewayImage, pythonImage, standIn } from "./sophon.ts";
+import { currentRun, labPath, lockLab } from "./state.ts";
 import { type GatewayVersion, type GoodVersion, goodVersions } from "./versions.ts";
 
 /**
@@ -17,7 +17,7 @@ import { type GatewayVersion, type GoodVersion, goodVersions } from "./versions.
  * The lab must be up. On failure everything is removed again and the containers' last lines are in the error.
  */
 export async function createStack(options: StackOptions): Promise<LabStack> {
-  const shared = await prepare();
+  const shared = await prepare(options.tier);
   const stack = await makeStack(options, options.registry ?? shared);
   try {
     const seed = options.seed ?? true;
@@ -41,15 +41,18 @@ export async function createStack(options: StackOptions): Promise<LabStack> {
   }
 }
 
-let prepared: Promise<Registry> | undefined;
+const prepared = new Map<Tier, Promise<Registry>>();
 
-async function prepare(): Promise<Registry> {
-  prepared ??= (async () => {
+async function prepare(tier: Tier): Promise<Registry> {
+  const known = prepared.get(tier);
+  if (known !== undefined) return await known;
+  const preparing = (async () => {
     await using _lock = await lockLab();
-    await ensureSophonImages();
+    await ensureStandIns(tier);
     return await ensureRegistry();
   })();
-  return await prepared;
+  prepared.set(tier, preparing);
+  return await preparing;
 }
 
 async function makeStack(options: StackOptions, registry: Registry): Promise<LabStack> {
@@ -59,7 +62,12 @@ async function makeStack(options: StackOptions, registry: Registry): Promise<Lab
   const directory = join(root, projectName);
   const dataDir = options.dataDirectory ?? join(root, "sophon-data");
   const scratch = join(root, "scratch");
-  await Promise.all([mkdir(dataDir, { recursive: true }), mkdir(scratch)]);
+  await Promise.all([
+    mkdir(dataDir, { recursive: true }),
+    mkdir(scratch),
+    // By it the end of a run finds the stacks that are left.
+    writeFile(join(root, "run"), currentRun() ?? ""),
+  ]);
   await cp(join(import.meta.dirname, "stacks", options.tier), directory, { recursive: true });
   const credentials = makeSecrets();
   const namespace = `${registry.host}/${projectName}/buildersoftdev`;
@@ -102,7 +110,7 @@ async function publishFirst(stack: LabStack, version: GoodVersion | GatewayVersi
   await stack.publish(version);
   const tag = dashboardVersion(versionOf(version).version);
   const name = stack.reference(tag, "dashboard").slice(stack.registry.host.length + 1);
-  await stack.registry.push(dashboardImage(tag), name);
+  await stack.registry.push(await standIn("dashboard", tag), name);
 }
 
 function versionOf(version: GoodVersion | GatewayVersion): GatewayVersion {

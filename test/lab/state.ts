@@ -59,3 +59,23 @@ export async function livePid(pidFile: string, command: string): Promise<number 
   const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return /\) Z /.test(status) ? undefined : pid;
 }
+
+/** Names the test run that a process belongs to, in its environment. */
+export const runVariable = "SOPHON_KEEPER_LAB_RUN";
+
+/** The label that containers, networks and volumes of a run have beside {@link labLabel}. */
+export const runLabel = `${labLabel}.run`;
+
+/** The test run that this process belongs to; undefined outside of one. */
+export function currentRun(): string | undefined {
+  return process.env[runVariable];
+}
+
+/** Marks what outlives the run that starts it: the shared engine and registry. */
+export const lasting = { SOPHON_KEEPER_LAB_LASTS: "1" };
+
+/** The environment for what outlives the run that starts it. */
+export function outsideRun(): NodeJS.ProcessEnv {
+  const { [runVariable]: _, TMPDIR: __, ...rest } = process.env;
+  return { ...rest, ...lasting };
+}

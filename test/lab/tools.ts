@@ -22,15 +22,24 @@ const toolPackages: Readonly<Record<string, string>> = {
   git: "git",
 };
 
-/** Commands that the lab itself needs, beyond the engine. */
+/** Commands that the lab itself needs, beyond the engine, whatever runs in it. */
 const labPackages: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   iptables: "iptables",
-  ip: "iproute2",
   "docker-registry": "docker-registry",
-  psql: "postgresql-client",
+  age: "age",
+  "age-keygen": "age",
+  tar: "tar",
+  flock: "util-linux",
   // `docker top` runs it on the host.
   ps: "procps",
+};
+
+/** Commands that only the tests with an engine need. */
+const testPackages: Readonly<Record<string, string>> = {
+  ...toolPackages,
+  ip: "iproute2",
+  psql: "postgresql-client",
 };
 
 /** The keys of the Debian archive, from the package `debian-archive-keyring`. */
@@ -43,9 +52,14 @@ export async function ensureTools(): Promise<string> {
   return await installPackages(await missingPackages(toolPackages));
 }
 
-/** The Debian packages still needed for the tests' and the lab's commands, for one common `apt-get` call. */
-export async function missingLabPackages(): Promise<string[]> {
-  const missing = await missingPackages({ ...toolPackages, ...labPackages });
+/** The Debian packages still needed for the lab's own commands, and for the tests' where they are to run. */
+export async function missingLabPackages(forTests: boolean): Promise<string[]> {
+  return await missingPackages({ ...labPackages, ...(forTests ? testPackages : {}) });
+}
+
+/** The packages still needed to make images from Debian packages. */
+export async function missingImagePackages(): Promise<string[]> {
+  const missing = await missingPackages({ mmdebstrap: "mmdebstrap" });
   // Ubuntu does not come with the keys that mmdebstrap checks Debian's packages by.
   const hasKeyring = await access(debianKeyring).then(
     () => true,
@@ -76,10 +90,13 @@ export async function osRelease(): Promise<{ id: string; version: string }> {
   return { id: value("ID"), version: value("VERSION_ID") };
 }
 
+let listsAreFresh = false;
+
 /** Adds Debian trixie pinned so low that only packages asked for as `name/trixie` come from it. */
 export async function addTrixie(): Promise<void> {
   const source = `Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nComponents: main\nSigned-By: ${debianKeyring}\n`;
   await writeFile(trixieSource, source);
+  listsAreFresh = false;
   await writeFile(trixiePin, "Package: *\nPin: release n=trixie\nPin-Priority: 100\n");
 }
 
@@ -93,9 +110,13 @@ async function missingPackages(needs: Readonly<Record<string, string>>): Promise
 
 /** The list lock has no waiting option of its own, so another apt on the machine is waited for by trying again. */
 async function updateLists(): Promise<void> {
+  if (listsAreFresh) return;
   for (let attempt = 1; ; attempt += 1) {
     const result = await tryRun(["apt-get", ...aptOptions, "update"]);
-    if (result.code === 0) return;
+    if (result.code === 0) {
+      listsAreFresh = true;
+      return;
+    }
     if (attempt === 20) throw new Error(`apt-get update failed\n${result.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 3000));
   }
@@ -105,7 +126,9 @@ const aptOptions = ["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retri
 
 async function aptGet(args: readonly string[]): Promise<void> {
   const quiet = { DEBIAN_FRONTEND: "noninteractive", NEEDRESTART_SUSPEND: "1" };
-  const keepConfiguration = ["-o", "Dpkg::Options::=--force-confold"];
-  const argv = ["apt-get", ...aptOptions, ...keepConfiguration, ...args];
+  // Without a sync for every file: a machine that goes down meanwhile sets the lab up once more.
+  const dpkg = ["--force-confold", "--force-unsafe-io"];
+  const options = dpkg.flatMap((option) => ["-o", `Dpkg::Options::=${option}`]);
+  const argv = ["apt-get", ...aptOptions, ...options, ...args];
   await run(argv, { env: { ...process.env, ...quiet } });
 }

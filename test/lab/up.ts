@@ -1,49 +1,66 @@
+import { rm } from "node:fs/promises";
 import { ensureAct } from "./act.ts";
-import { ensureBaseImage } from "./base-image.ts";
-import { ensureEngine } from "./engine.ts";
+import { ensureBaseImage, hasRuntimeImage, makeRuntimeTarball } from "./base-image.ts";
+import { ensureEngine, missingEnginePackages } from "./engine.ts";
 import { ensureDockerUser } from "./engine-user.ts";
-import { ensureStoreImages } from "./images.ts";
+import { ensureStoreImages, ensureTestStoreImages } from "./images.ts";
 import { ensureRegistry } from "./registry.ts";
-import { ensureSophonImages } from "./sophon.ts";
+import { ensureSophonImages, ensureStandIns } from "./sophon.ts";
 import { lockLab } from "./state.ts";
 import { step } from "./step.ts";
-import { missingLabPackages } from "./tools.ts";
+import { installPackages, missingImagePackages, missingLabPackages } from "./tools.ts";
+
+/** What the lab is wanted for: a stack of a tier and nothing else, the tests, or all of it with act. */
+export type LabPurpose = "personal" | "enterprise" | "tests" | "all";
 
 /**
- * Makes the whole lab ready: tools, engine, images, registry, act. Each part is made only if it is missing, so a
- * second call takes about a second; several processes may call it at once.
+ * Makes the lab ready: tools, engine, images, registry. Each part is made only if it is missing, so a second call takes
+ * about a second; several processes may call it at once.
  */
-export async function labUp(): Promise<void> {
+export async function labUp(purpose: LabPurpose = "tests"): Promise<void> {
   await step("lab", async () => {
     await using _lock = await lockLab();
-    await step("engine and tools", async () => ensureEngine(await missingLabPackages()));
-    // act compiles on what the network-bound image builds leave of the processors.
-    await Promise.all([images(), act(), step("registry", registryHost), user()]);
+    const forTests = purpose === "tests" || purpose === "all";
+    const tarball = await engineAndRuntime(forTests);
+    const standIns = async () => {
+      const tier = purpose === "personal" ? "personal" : "enterprise";
+      await step("stand-ins", () => ensureStandIns(tier, tarball));
+      if (forTests) await step("stand-ins of every version", ensureSophonImages);
+    };
+    await Promise.all([
+      standIns(),
+      step("registry", registryHost),
+      ...(purpose === "personal" ? [] : [stores(forTests)]),
+      ...(forTests ? [user()] : []),
+      ...(purpose === "all" ? [step("act", ensureAct)] : []),
+    ]);
   });
 }
 
-async function images(): Promise<void> {
-  await step("base image trixie", () => ensureBaseImage("trixie"));
-  await Promise.all([
-    step("stores", () => ensureStoreImages("trixie")),
-    step("stand-ins", ensureSophonImages),
-    olderPostgres(),
+/** The stand-ins' packages are unpacked while the engine is installed. */
+async function engineAndRuntime(forTests: boolean): Promise<string | undefined> {
+  const packages = [...(await missingEnginePackages()), ...(await missingLabPackages(forTests))];
+  const hasRuntime = await hasRuntimeImage();
+  if (!hasRuntime)
+    await step("mmdebstrap", async () => installPackages(await missingImagePackages()));
+  const engine = () => step("engine and tools", () => ensureEngine(packages));
+  const unpack = () => step("packages of the stand-ins", makeRuntimeTarball);
+  const [started, unpacked] = await Promise.allSettled([
+    engine(),
+    hasRuntime ? undefined : unpack(),
   ]);
+  if (unpacked.status === "rejected") throw unpacked.reason;
+  if (started.status === "fulfilled") return unpacked.value;
+  if (unpacked.value !== undefined) await rm(unpacked.value, { force: true });
+  throw started.reason;
 }
 
-async function olderPostgres(): Promise<void> {
+async function stores(forTests: boolean): Promise<void> {
+  await step("base image trixie", () => ensureBaseImage("trixie"));
+  await step("stores", ensureStoreImages);
+  if (!forTests) return;
   await step("base image bookworm", () => ensureBaseImage("bookworm"));
-  await step("older stores", () => ensureStoreImages("bookworm"));
-}
-
-/** Only the tests of the action need act, and they tell why they skip; in CI its absence is a failure. */
-async function act(): Promise<void> {
-  try {
-    await step("act", ensureAct);
-  } catch (error) {
-    if (process.env.CI === "true") throw error;
-    console.error(`lab: going on without act: ${String(error)}`);
-  }
+  await step("stores that only tests need", ensureTestStoreImages);
 }
 
 async function registryHost(): Promise<string> {
