@@ -2,7 +2,7 @@ import { listenForSignals } from "../core/cancel.ts";
 import type { NamedTask } from "../core/task.ts";
 import { runTaskEntry } from "../helper/entry.ts";
 
-/** The hidden command `__task`: this process is inside a helper container and runs the one task it is given. */
+/** The hidden command `__task`: this process is inside a helper container and runs the tasks it is given. */
 export async function runTaskProcess(
   registry: readonly NamedTask<never, unknown>[],
 ): Promise<void> {

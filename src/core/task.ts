@@ -43,7 +43,17 @@ export interface NamedTask<P, R> {
  */
 export interface TaskRunner {
   run<P, R>(task: NamedTask<P, R>, params: P, place: TaskPlace, signal?: AbortSignal): Promise<R>;
+  /**
+   * The same runner for as long as no container is stopped or made anew: a helper container stays for the next task that
+   * it fits. After its disposal it runs each task in a helper of its own again.
+   *
+   * @param mounts - what the tasks will need: each helper that needs no other network or user has all of them.
+   */
+  keep(mounts?: readonly TaskMount[]): KeptTasks;
 }
+
+/** A task runner whose helper containers end with it. */
+export interface KeptTasks extends TaskRunner, AsyncDisposable {}
 
 /** The task mount of a stack's mount. */
 export function taskMount(mount: Mount, readOnly: boolean): TaskMount {

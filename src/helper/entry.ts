@@ -1,14 +1,14 @@
+import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { CancelledError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
-import type { NamedTask } from "../core/task.ts";
+import type { NamedTask, TaskContext } from "../core/task.ts";
 import { packError, type TaskMessage, type TaskRequest } from "./wire.ts";
 
 /** The hidden command by which a helper container starts this program. */
 export const taskCommand = "__task";
 
-/** Where a helper reads its task and tells what came out. */
+/** Where a helper reads its tasks and tells what came out. */
 export interface EntryStreams {
   readonly stdin: Readable;
   readonly stdout: Writable;
@@ -20,26 +20,36 @@ export interface EntryStreams {
 type AnyTask = NamedTask<any, any>;
 
 /**
- * Runs the one task that standard input names and writes its progress and its result as JSON lines.
- * Never throws: an error is a message too.
+ * Runs the tasks that standard input names, one a line and one after the other, until it ends, and writes their progress
+ * and results as JSON lines. Never throws: an error is a message too.
  */
 export async function runTaskEntry(
   registry: readonly AnyTask[],
   streams: EntryStreams,
 ): Promise<void> {
+  const { stdin, stdout, signal } = streams;
   const send = (message: TaskMessage) => {
-    streams.stdout.write(`${JSON.stringify(message)}\n`);
+    stdout.write(`${JSON.stringify(message)}\n`);
   };
+  for await (const line of createInterface({ input: stdin, signal })) {
+    send(await runTask(registry, line, { reporter: wireReporter(send), signal }));
+  }
+}
+
+async function runTask(
+  registry: readonly AnyTask[],
+  line: string,
+  context: TaskContext,
+): Promise<TaskMessage> {
   try {
-    const request = JSON.parse(await text(streams.stdin)) as TaskRequest;
+    const request = JSON.parse(line) as TaskRequest;
     const task = registry.find(({ name }) => name === request.task);
     if (task === undefined) throw new Error(`there is no task ${request.task}`);
-    const context = { reporter: wireReporter(send), signal: streams.signal };
     const value: unknown = await task.run(request.params, context);
-    send({ type: "result", value });
+    return { type: "result", value };
   } catch (error) {
-    const cancelled = streams.signal.aborted ? new CancelledError() : error;
-    send({ type: "error", error: packError(cancelled) });
+    const cancelled = context.signal.aborted ? new CancelledError() : error;
+    return { type: "error", error: packError(cancelled) };
   }
 }
 

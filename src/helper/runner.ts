@@ -1,30 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { createInterface } from "node:readline";
 import { RefusedError } from "../core/errors.ts";
-import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
-import { mountArgument } from "../core/mount.ts";
-import type { Reporter } from "../core/reporter.ts";
-import type { NamedTask, TaskMount, TaskPlace, TaskRunner } from "../core/task.ts";
-import { keeperLabels } from "../model/labels.ts";
-import { taskCommand } from "./entry.ts";
+import { run } from "../core/exec.ts";
+import type { NamedTask, TaskPlace, TaskRunner } from "../core/task.ts";
+import { tellTiming } from "../core/timing.ts";
+import { type Helper, type HelperDeps, startHelper } from "./helper.ts";
 import { ensureHelperImage } from "./image.ts";
-import { type TaskMessage, unpackError } from "./wire.ts";
-
-/** This program as a helper container starts it. */
-export interface HelperEntry {
-  /** Absolute path of the script that knows the command `__task`. */
-  readonly script: string;
-  /** Directories that the script needs, mounted read-only at their own paths. */
-  readonly directories: readonly string[];
-}
+import { KeptHelpers } from "./kept.ts";
 
 /** What a task runner works with. */
-export interface TaskRunnerDeps {
-  /** The variables that make `docker` speak to the right engine. */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly operationId: string;
-  readonly entry: HelperEntry;
-  readonly reporter: Reporter;
+export interface TaskRunnerDeps extends HelperDeps {
   /** Whose rights this process has; default `process.geteuid()`. */
   readonly uid?: number;
 }
@@ -36,7 +19,23 @@ export interface TaskRunnerDeps {
 export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner {
   const uid = deps.uid ?? process.geteuid?.() ?? -1;
   let image: Promise<string> | undefined;
-  return {
+  const start = async (place: TaskPlace): Promise<Helper> => {
+    image ??= ensureHelperImage(deps.environment);
+    image.catch(() => {
+      image = undefined;
+    });
+    await requireVolumes(deps, place);
+    return startHelper(deps, await image, place);
+  };
+  const alone: Helpers = async (place, work) => {
+    const helper = await start(place);
+    try {
+      return await work(helper);
+    } finally {
+      await helper.end();
+    }
+  };
+  const runnerWith = (helpers: Helpers): TaskRunner => ({
     run: async <P, R>(
       task: NamedTask<P, R>,
       params: P,
@@ -44,20 +43,29 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner {
       signal: AbortSignal = new AbortController().signal,
     ): Promise<R> => {
       signal.throwIfAborted();
-      const here = uid === 0 && (await sameFiles(deps, place));
-      if (here) {
-        const result = await task.run(copy(params), { reporter: deps.reporter, signal });
-        return copy(result);
+      const startMs = performance.now();
+      try {
+        if (uid === 0 && (await sameFiles(deps, place))) {
+          return copy(await task.run(copy(params), { reporter: deps.reporter, signal }));
+        }
+        const request = { task: task.name, params };
+        return (await helpers(place, (helper) => helper.run(request, signal))) as R;
+      } finally {
+        tellTiming("task", task.name, startMs);
       }
-      image ??= ensureHelperImage(deps.environment);
-      image.catch(() => {
-        image = undefined;
-      });
-      const request = JSON.stringify({ task: task.name, params });
-      return (await runInHelper(deps, await image, request, place, signal)) as R;
     },
-  };
+    keep: (mounts = []) => {
+      const kept = new KeptHelpers(start, mounts);
+      const helpers: Helpers = (place, work) =>
+        kept.isOver ? alone(place, work) : kept.use(place, work);
+      return { ...runnerWith(helpers), [Symbol.asyncDispose]: () => kept.end() };
+    },
+  });
+  return runnerWith(alone);
 }
+
+/** Gives work a helper that fits a place. */
+type Helpers = <R>(place: TaskPlace, work: (helper: Helper) => Promise<R>) => Promise<R>;
 
 function copy<T>(value: T): T {
   return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
@@ -67,129 +75,40 @@ function copy<T>(value: T): T {
 async function sameFiles(deps: TaskRunnerDeps, place: TaskPlace): Promise<boolean> {
   if (place.networkOf !== undefined) return false;
   if (place.user !== undefined && place.user !== "0:0") return false;
-  for (const { path, volume } of place.mounts) {
-    if (volume === undefined) continue;
-    const facts = await inspectVolume(deps, volume);
-    const plain = facts.Driver === "local" && Object.keys(facts.Options ?? {}).length === 0;
-    if (!plain || facts.Mountpoint !== path) return false;
-  }
-  return true;
+  const facts = await inspectVolumes(deps, place);
+  return place.mounts.every(({ path, volume }) => {
+    if (volume === undefined) return true;
+    const found = facts.find(({ Name }) => Name === volume);
+    const plain = found?.Driver === "local" && Object.keys(found.Options ?? {}).length === 0;
+    return plain && found.Mountpoint === path;
+  });
 }
 
 interface VolumeFacts {
+  readonly Name: string;
   readonly Driver: string;
   readonly Mountpoint: string;
   readonly Options: Readonly<Record<string, string>> | null;
 }
 
 /** @throws RefusedError when there is no such volume: `docker run` would silently make an empty one. */
-async function inspectVolume(deps: TaskRunnerDeps, volume: string): Promise<VolumeFacts> {
-  const args = ["volume", "inspect", "--format", "{{json .}}", volume];
+async function requireVolumes(deps: TaskRunnerDeps, place: TaskPlace): Promise<void> {
+  await inspectVolumes(deps, place);
+}
+
+/** @throws RefusedError naming a volume that is not there. */
+async function inspectVolumes(deps: TaskRunnerDeps, { mounts }: TaskPlace): Promise<VolumeFacts[]> {
+  const names = [...new Set(mounts.flatMap(({ volume }) => volume ?? []))];
+  if (names.length === 0) return [];
+  const args = ["volume", "inspect", "--format", "{{json .}}", ...names];
   const options = { addEnv: deps.environment, okCodes: [0, 1] };
   const { stdout, stderr, exitCode } = await run("docker", args, options);
-  if (exitCode === 0) return JSON.parse(stdout) as VolumeFacts;
-  throw new RefusedError(`there is no volume ${volume}`, {
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  const found = lines.map((line) => JSON.parse(line) as VolumeFacts);
+  if (exitCode === 0) return found;
+  const missing = names.find((name) => !found.some(({ Name }) => Name === name));
+  throw new RefusedError(`there is no volume ${missing}`, {
     class: "no-volume",
     evidence: stderr.trim(),
   });
-}
-
-/** The arguments of `docker` that start a helper; parameters travel on its standard input. */
-export function helperArguments(
-  image: string,
-  name: string,
-  place: TaskPlace,
-  deps: Pick<TaskRunnerDeps, "entry" | "operationId">,
-): string[] {
-  const directories = deps.entry.directories.map((path) => ({ path, readOnly: true }));
-  const network = place.networkOf === undefined ? "none" : `container:${place.networkOf}`;
-  return [
-    ...["run", "--rm", "--interactive", "--pull", "never", "--name", name],
-    ...["--label", `${keeperLabels.operation}=${deps.operationId}`],
-    ...["--label", `${keeperLabels.kind}=helper`],
-    ...["--network", network, "--security-opt", "label=disable", "--log-driver", "none"],
-    ...["--user", place.user ?? "0:0", "--tmpfs", "/tmp", "--workdir", "/"],
-    ...mergeMounts([...place.mounts, ...directories]).flatMap((m) => ["--mount", mountOf(m)]),
-    ...["--entrypoint", "node", image, deps.entry.script, taskCommand],
-  ];
-}
-
-/** One mount a path; writable when anything needs it to be. */
-function mergeMounts(mounts: readonly TaskMount[]): TaskMount[] {
-  const merged = new Map<string, TaskMount>();
-  for (const mount of mounts) {
-    const before = merged.get(mount.path);
-    const readOnly = mount.readOnly && before?.readOnly !== false;
-    merged.set(mount.path, { ...before, ...mount, readOnly });
-  }
-  return [...merged.values()];
-}
-
-function mountOf({ path, readOnly, volume }: TaskMount): string {
-  return mountArgument({ source: volume ?? path, target: path, readOnly });
-}
-
-async function runInHelper(
-  deps: TaskRunnerDeps,
-  image: string,
-  request: string,
-  place: TaskPlace,
-  signal: AbortSignal,
-): Promise<unknown> {
-  for (const { volume } of place.mounts)
-    if (volume !== undefined) await inspectVolume(deps, volume);
-  const name = `sophon-keeper-helper-${randomUUID()}`;
-  const args = helperArguments(image, name, place, deps);
-  // The client passes SIGTERM on to the task, which then undoes what it began.
-  const helper = spawnStream("docker", args, {
-    addEnv: deps.environment,
-    pipeInput: true,
-    signal,
-  });
-  const ended = helper.done.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  try {
-    helper.stdin.end(request);
-    const last = await readMessages(helper, deps.reporter);
-    const failure = await ended;
-    signal.throwIfAborted();
-    if (last?.type === "result") return last.value;
-    if (last?.type === "error") throw unpackError(last.error);
-    throw explain(failure);
-  } finally {
-    // Ended well, `--rm` has removed it; a client that was killed leaves it running.
-    if ((await ended) !== undefined) {
-      const options = { addEnv: deps.environment, okCodes: [0, 1] };
-      await run("docker", ["rm", "--force", "--volumes", name], options);
-    }
-  }
-}
-
-async function readMessages(
-  helper: StreamingProcess,
-  reporter: Reporter,
-): Promise<TaskMessage | undefined> {
-  let last: TaskMessage | undefined;
-  for await (const line of createInterface({ input: helper.stdout })) {
-    const message = JSON.parse(line) as TaskMessage;
-    if (message.type === "result" || message.type === "error") last = message;
-    else reporter[message.type](message.text);
-  }
-  return last;
-}
-
-/** Why a helper ended without a word. */
-function explain(failure: unknown): Error {
-  if (failure instanceof ExecError) {
-    const missing = /bind source path does not exist: (.*)/.exec(failure.stderr)?.[1];
-    if (missing !== undefined)
-      return new RefusedError(`${missing.trim().replace(/\.$/, "")} does not exist on this host`, {
-        class: "no-path",
-        cause: failure,
-      });
-    return new Error("the helper container ended without a result", { cause: failure });
-  }
-  return new Error("the helper container ended without a result");
 }

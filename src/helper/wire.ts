@@ -13,7 +13,7 @@ import {
 import { ExecError } from "../core/exec.ts";
 import type { ResultName } from "../model/result.ts";
 
-/** What a helper is given on standard input, as one JSON text. */
+/** What a helper is given on standard input, as one line of JSON a task. */
 export interface TaskRequest {
   readonly task: string;
   readonly params: unknown;

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { RefusedError } from "../core/errors.ts";
-import { createTaskRunner, type HelperEntry } from "../helper/runner.ts";
+import type { HelperEntry } from "../helper/helper.ts";
+import { createTaskRunner } from "../helper/runner.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { Host, Workbench } from "../operations/session/host.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";

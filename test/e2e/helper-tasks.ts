@@ -1,5 +1,5 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { RefusedError } from "../../src/core/errors.ts";
 import { run } from "../../src/core/exec.ts";
@@ -60,3 +60,6 @@ export const tools: NamedTask<null, string[]> = {
     return outputs.map(({ stdout }) => stdout.split("\n")[0] ?? "");
   },
 };
+
+/** The name of the container it runs in. */
+export const host: NamedTask<null, string> = { name: "test.host", run: async () => hostname() };

@@ -10,7 +10,7 @@ import { type Reporter, silentReporter } from "../../src/core/reporter.ts";
 import { waitFor } from "../../src/core/wait.ts";
 import { createTaskRunner, type TaskRunnerDeps } from "../../src/helper/runner.ts";
 import { run as tool, tryRun } from "../lab/run.ts";
-import { fail, network, rights, slow, tools } from "./helper-tasks.ts";
+import { fail, host, network, rights, slow, tools } from "./helper-tasks.ts";
 
 const checkout = join(import.meta.dirname, "../..");
 const operationId = `sk-stack-${randomUUID()}`;
@@ -141,6 +141,57 @@ describe("a task", () => {
     abort.abort(new Error("cancelled by the test"));
     await expect(running).rejects.toThrow("cancelled by the test");
     expect(performance.now() - begun).toBeLessThan(4_000);
+    expect(await seen()).toBeUndefined();
+    expect(await leftContainers()).toBe("");
+  });
+});
+
+describe("helpers that are kept", () => {
+  const place = (readOnly: boolean) => ({ mounts: [{ path: directory, readOnly }] });
+
+  test("run one task after the other in one container, and leave none", async () => {
+    const kept = runner().keep([{ path: directory, readOnly: false }]);
+    const first = await kept.run(host, null, { mounts: [] });
+    expect(await kept.run(host, null, place(false))).toBe(first);
+    await expect(kept.run(fail, { how: "refused" }, place(true))).rejects.toThrow("no");
+    expect(await kept.run(host, null, place(true))).toBe(first);
+    // Another user's, and one that is asked for while the first is busy, are others.
+    expect(await kept.run(host, null, { mounts: [], user: "4321:4321" })).not.toBe(first);
+    const both = [host, host].map((task) => kept.run(task, null, place(true)));
+    expect(new Set(await Promise.all(both)).size).toBe(2);
+    await kept[Symbol.asyncDispose]();
+    expect(await leftContainers()).toBe("");
+    // What is undone later still finds a helper.
+    expect(await kept.run(host, null, place(true))).not.toBe(first);
+    expect(await leftContainers()).toBe("");
+  });
+
+  test("never let a task write where only another one may", async () => {
+    await using kept = runner().keep();
+    const path = join(directory, "secret");
+    await kept.run(rights, { path }, place(true));
+    const writing = { path, write: join(directory, "kept") };
+    await expect(kept.run(rights, writing, place(true))).rejects.toMatchObject({ code: "EROFS" });
+    await kept.run(rights, writing, place(false));
+    expect(await readFile(join(directory, "kept"), "utf8")).toBe("written");
+  });
+
+  test("are replaced when one is gone, and end with a task that is aborted", async () => {
+    await using kept = runner().keep();
+    const first = await kept.run(host, null, place(false));
+    await tool(["docker", "rm", "--force", first]);
+    const gone = async () => ((await leftContainers()) === "" ? true : undefined);
+    await waitFor(gone, { clock: systemClock, timeoutMs: 20_000 });
+    const next = await kept.run(host, null, place(false));
+    expect(next).not.toBe(first);
+    const abort = new AbortController();
+    const file = join(directory, "begun in a kept one");
+    const running = kept.run(slow, { file }, place(false), abort.signal);
+    running.catch(() => undefined);
+    const seen = async () => (await stat(file).catch(() => undefined)) && true;
+    await waitFor(seen, { clock: systemClock, timeoutMs: 20_000 });
+    abort.abort(new Error("cancelled by the test"));
+    await expect(running).rejects.toThrow("cancelled by the test");
     expect(await seen()).toBeUndefined();
     expect(await leftContainers()).toBe("");
   });

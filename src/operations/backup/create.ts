@@ -7,6 +7,7 @@ import { verifyArchive } from "../../archive/read-archive.ts";
 import { writeArchive } from "../../archive/write-archive.ts";
 import { BackupFailedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { taskMount } from "../../core/task.ts";
 import { fsyncFile } from "../../core/temp.ts";
 import {
   type Component,
@@ -83,9 +84,13 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
 async function copyStores(session: RestorePointSession, sink: SinkOptions): Promise<Component[]> {
   const { stack, options, dependencies } = session;
   const { reporter, clock, signal } = dependencies;
+  await using tasks = session.tasks.keep([
+    ...stack.stores.map(({ mount }) => taskMount(mount, true)),
+    { path: sink.directory, readOnly: false },
+  ]);
   const context: BackupContext = {
     containers: session.containers,
-    tasks: session.tasks,
+    tasks,
     ...{ reporter, clock, signal, sink, undo: session.undo },
     rabbitmqMessages: options.rabbitmqMessages,
     journal: async (step, data) => {

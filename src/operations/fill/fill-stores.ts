@@ -53,8 +53,11 @@ export interface Filled {
  *
  * @returns the servers that run now, and one check or more a store.
  */
-export async function fillStores(request: FillRequest): Promise<Filled> {
-  const { stores, dependencies, target } = request;
+export async function fillStores(asked: FillRequest): Promise<Filled> {
+  const { stores, dependencies, target } = asked;
+  // Servers are started once and not again.
+  await using tasks = asked.workbench.tasks.keep();
+  const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
   for (const store of stores.filter(isPlacedAtRest)) {

@@ -60,6 +60,6 @@ async function workbenchOrNone(
       throw new UnverifiableError(cause.message, { class: cause.class, cause });
     };
     const containers = new Proxy({} as Workbench["containers"], { get: () => refuse });
-    return { containers, tasks: { run: async () => refuse() } };
+    return { containers, tasks: { run: async () => refuse(), keep: refuse } };
   }
 }

@@ -24,22 +24,20 @@ export const qdrantStore: Store<QdrantStore> = {
   kind: "qdrant",
 
   async backup(store, context) {
+    const { tasks, sink, signal } = context;
     const params = paramsOf(store);
-    const known = await context.tasks.run(listSnapshots, params, placeOf(store), context.signal);
+    // The same place for both, so that they can share a helper.
+    const place = placeOf(store, [{ path: sink.directory, readOnly: false }]);
+    const known = await tasks.run(listSnapshots, params, place, signal);
     await context.journal("qdrant-snapshots", { service: store.service, known });
     try {
-      return await context.tasks.run(
-        backupQdrant,
-        { ...params, sink: context.sink },
-        placeOf(store, [{ path: context.sink.directory, readOnly: false }]),
-        context.signal,
-      );
+      return await tasks.run(backupQdrant, { ...params, sink }, place, signal);
     } catch (cause) {
       // A task that was killed has left its snapshot; so has one whose server died.
       context.undo.add(`remove the snapshots on ${store.service}`, () =>
         forgetWhenItAnswers(store, known, context),
       );
-      throw context.signal.aborted ? cause : backupFailed(store.service, cause);
+      throw signal.aborted ? cause : backupFailed(store.service, cause);
     }
   },
 

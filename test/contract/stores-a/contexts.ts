@@ -18,6 +18,7 @@ export const plainTasks: TaskRunner = {
     const result = await task.run(JSON.parse(JSON.stringify(params)) as P, context);
     return JSON.parse(JSON.stringify(result)) as R;
   },
+  keep: () => ({ ...plainTasks, [Symbol.asyncDispose]: async () => undefined }),
 };
 
 const noContainers = new Proxy({} as Containers, {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mountArgument } from "../../../src/core/mount.ts";
-import { helperArguments } from "../../../src/helper/runner.ts";
+import { helperArguments } from "../../../src/helper/helper.ts";
 import {
   parseHashes,
   parseModel,

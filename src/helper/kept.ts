@@ -1,0 +1,46 @@
+import type { TaskMount, TaskPlace } from "../core/task.ts";
+import { type Helper, mergeMounts } from "./helper.ts";
+
+/** Helpers that stay for the next task that they fit. */
+export class KeptHelpers {
+  readonly #start: (place: TaskPlace) => Promise<Helper>;
+  readonly #mounts: readonly TaskMount[];
+  readonly #helpers: Helper[] = [];
+  #isOver = false;
+
+  /** @param mounts - what a helper without another network or user gets beside what its first task needs. */
+  constructor(start: (place: TaskPlace) => Promise<Helper>, mounts: readonly TaskMount[]) {
+    this.#start = start;
+    this.#mounts = mounts;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Runs work in a helper that is free and fits, or in a new one. */
+  async use<R>(place: TaskPlace, work: (helper: Helper) => Promise<R>): Promise<R> {
+    const free = this.#helpers.find((helper) => !helper.isTaken() && fits(helper.place, place));
+    if (free !== undefined) return await work(free);
+    const isPlain = place.networkOf === undefined && place.user === undefined;
+    const mounts = mergeMounts([...place.mounts, ...(isPlain ? this.#mounts : [])]);
+    const helper = await this.#start({ ...place, mounts });
+    this.#helpers.push(helper);
+    return await work(helper);
+  }
+
+  /** Ends them all, and waits until their containers have gone. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#helpers.map((helper) => helper.end()));
+  }
+}
+
+function fits(has: TaskPlace, wants: TaskPlace): boolean {
+  if (has.networkOf !== wants.networkOf || has.user !== wants.user) return false;
+  return wants.mounts.every(({ path, volume, readOnly }) =>
+    has.mounts.some(
+      (mount) => mount.path === path && mount.volume === volume && (readOnly || !mount.readOnly),
+    ),
+  );
+}
