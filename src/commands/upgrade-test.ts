@@ -1,16 +1,10 @@
 import { rm } from "node:fs/promises";
-import { RefusedError } from "../core/errors.ts";
-import { describeError, exitCodes, KeeperError } from "../core/errors.ts";
+
 import type { Result } from "../model/result.ts";
-import type { GateVerdict } from "../operations/gate/gate.ts";
-import type { HostDependencies } from "../operations/session/dependencies.ts";
-import { withSession } from "../operations/session/session.ts";
-import { apply, type NewImages } from "../operations/upgrade/apply.ts";
-import { recordDeployed, recordModel } from "../operations/upgrade/deployed-record.ts";
-import type { Downtime } from "../operations/upgrade/downtime.ts";
-import { cleanUp, finish } from "../operations/upgrade/finish.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { withSession } from "../operations/session/session.ts";
 import { recordModel } from "../operations/upgrade/deployed-record.ts";
 import { exchange, type Outcome } from "../operations/upgrade/exchange.ts";
 import { cleanUp } from "../operations/upgrade/finish.ts";

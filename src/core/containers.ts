@@ -50,8 +50,8 @@ export interface Containers {
   pause(container: string): Promise<void>;
   /** Safe to call on a container that is not paused. */
   unpause(container: string): Promise<void>;
-  /** Stops and waits; `timeoutSeconds` until SIGKILL. Safe on one that does not run. */
-  stop(container: string, timeoutSeconds: number): Promise<void>;
+  /** Stops and waits; `timeoutSeconds` until SIGKILL, else its own time. Safe on one that does not run. */
+  stop(container: string, timeoutSeconds?: number): Promise<void>;
   start(container: string): Promise<void>;
   setRestartPolicy(container: string, policy: string): Promise<void>;
 }

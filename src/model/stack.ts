@@ -37,6 +37,10 @@ export interface ContainerState {
   /** Address by network name; empty while it does not run. */
   readonly addresses: Readonly<Record<string, string>>;
   readonly logDriver: string;
+  /** Ids or names of the containers whose network, process or IPC namespace it joins. */
+  readonly joins?: readonly string[];
+  /** Its own time to stop (`stop_grace_period`); absent where the engine's default counts. */
+  readonly stopTimeoutSeconds?: number;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -157,7 +161,9 @@ export interface ComposeService {
   readonly image?: string;
   readonly build?: unknown;
   readonly environment?: Readonly<Record<string, string | null>>;
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly depends_on?: Readonly<
+    Record<string, { readonly condition: string; readonly restart?: boolean }>
+  >;
   readonly volumes?: readonly {
     readonly type: string;
     readonly source?: string;

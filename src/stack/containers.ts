@@ -60,7 +60,11 @@ export function createContainers(engine: Engine, operationId: string): HostConta
       if (state === "paused") await docker.getContainer(container).unpause();
     },
     stop: (container, timeoutSeconds) =>
-      unlessAlready(docker.getContainer(container).stop({ t: timeoutSeconds })),
+      unlessAlready(
+        docker
+          .getContainer(container)
+          .stop(timeoutSeconds === undefined ? {} : { t: timeoutSeconds }),
+      ),
     start: (container) => unlessAlready(docker.getContainer(container).start()),
     setRestartPolicy: async (container, policy) => {
       const [name = "no", retries = "0"] = policy.split(":");

@@ -87,8 +87,23 @@ export function toContainerState(
       }),
     ),
     logDriver: host.LogConfig?.Type ?? "",
+    joins: joinsOf(host),
+    ...stopTimeoutOf(config),
     labels,
   };
+}
+
+/** Each once: a container may join several namespaces of one other. */
+function joinsOf({ NetworkMode, PidMode, IpcMode }: ContainerInspectInfo["HostConfig"]): string[] {
+  const prefix = "container:";
+  const modes = [NetworkMode, PidMode, IpcMode].filter((mode) => mode?.startsWith(prefix) === true);
+  return [...new Set(modes.map((mode = "") => mode.slice(prefix.length)))];
+}
+
+/** Left out of the types of dockerode. */
+function stopTimeoutOf(config: object) {
+  const { StopTimeout: seconds } = config as { readonly StopTimeout?: number | null };
+  return seconds === undefined || seconds === null ? {} : { stopTimeoutSeconds: seconds };
 }
 
 function toMount(

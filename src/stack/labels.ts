@@ -9,4 +9,6 @@ export const composeLabels = {
   environmentFiles: "com.docker.compose.project.environment_file",
   volume: "com.docker.compose.volume",
   configHash: "com.docker.compose.config-hash",
+  /** `service:condition:restart`, separated by commas. */
+  dependsOn: "com.docker.compose.depends_on",
 } as const;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { dependenciesShape } from "../live-stack/journal-shapes.ts";
 import type { JournalSpec } from "../session/journal.ts";
 import type { Session } from "../session/session.ts";
 
@@ -17,7 +18,13 @@ const mount = z.object({
 export const backupSteps = {
   begin: z.object({ id: z.string() }),
   /** Writers stopped for `consistency: stopped`, or a broker for `rabbitmq-messages: stop`. */
-  stop: containers,
+  stop: containers.extend({
+    /** As they were, by id, and in which order they start. Absent in journals of older versions. */
+    before: z
+      .record(z.string(), z.object({ paused: z.boolean(), healthy: z.boolean() }))
+      .optional(),
+    dependencies: dependenciesShape.optional(),
+  }),
   pause: containers,
   "qdrant-snapshots": z.object({
     service: z.string(),

@@ -6,6 +6,7 @@ import type { StoreContext } from "../../stores/store.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
 import { backupJournal } from "./journal.ts";
+import { startStopped } from "./writers.ts";
 
 /**
  * Undoes a backup that was cut off: what was paused or stopped runs again, programs that it started
@@ -36,8 +37,7 @@ export async function undo(
       for (const id of entry.data.containers) await containers.unpause(id);
       return;
     case "stop":
-      for (const id of entry.data.containers) await startIfThere(context, id);
-      return;
+      return await startStopped(entry, context);
     case "broker-copy": {
       const { copy, mount } = entry.data;
       const parent = copy.slice(0, copy.lastIndexOf("/"));
@@ -73,9 +73,4 @@ async function stackIfWhole(context: RecoveryContext): Promise<Stack | undefined
     context.dependencies.reporter.info(`what is inside containers is left: ${error.message}`);
     return undefined;
   }
-}
-
-/** A container that a person has removed meanwhile is not brought back. */
-async function startIfThere({ containers }: RecoveryContext, id: string): Promise<void> {
-  if ((await containers.inspect(id)) !== undefined) await containers.start(id);
 }

@@ -1,49 +1,110 @@
+import type { z } from "zod";
 import type { ContainerState, Stack } from "../../model/stack.ts";
-import type { RestorePointSession } from "./journal.ts";
+import {
+  type Dependencies,
+  dependenciesOf,
+  inStartOrder,
+  joinersOf,
+} from "../live-stack/dependencies.ts";
+import { present } from "../live-stack/recreate.ts";
+import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
+import { stopContainers } from "../live-stack/stop.ts";
+import type { RecoveryContext } from "../session/dependencies.ts";
+import type { backupSteps, RestorePointSession } from "./journal.ts";
 
-const stopTimeoutSeconds = 60;
+const dependencyMs = 180_000;
 
 /**
  * With `consistency: stopped`, runs `work` while nothing but the stores' servers runs, and starts again exactly
- * what ran, dependencies first. Otherwise just runs `work`.
+ * what ran, in Compose's order. Otherwise just runs `work`.
  */
 export async function withWritersStopped(
   session: RestorePointSession,
   work: () => Promise<void>,
 ): Promise<void> {
   if (session.options.consistency === "live") return await work();
-  const { containers, journal, stack, dependencies } = session;
-  const writers = startOrder(stack, writersOf(stack));
-  journal.append("copy", "stop", { containers: writers.map(({ id }) => id) });
-  const start = async () => {
-    for (const { id } of writers) await containers.start(id);
-  };
-  try {
-    await dependencies.reporter.group("Stop what writes", async () => {
-      for (const { id } of writers.toReversed()) await containers.stop(id, stopTimeoutSeconds);
-    });
-    await work();
-  } finally {
-    await dependencies.reporter.group("Start what was stopped", start);
-  }
+  const { containers, journal, stack, undo, dependencies: given } = session;
+  const dependencies = dependenciesOf(stack.model);
+  const writers = inStartOrder(writersOf(stack), dependencies);
+  const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
+  // A server that joins a namespace of a writer goes on meanwhile, and is restarted with it.
+  const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
+  const before = Object.fromEntries(
+    all.map(({ id, state, health }) => [
+      id,
+      { paused: state === "paused", healthy: health === "healthy" },
+    ]),
+  );
+  journal.append("copy", "stop", { containers: Object.keys(before), before, dependencies });
+  const wanted = all.map((one) => wantedOf(one, before[one.id]));
+  const start = async () =>
+    await given.reporter.group("Start what was stopped", () =>
+      startAgain(wanted, { ...session, ...given, project: stack.project, dependencies }),
+    );
+  // Where the start itself fails the journal stays open, and a later run goes on from there.
+  undo.add("start what was stopped", start);
+  await given.reporter.group("Stop what writes", () =>
+    stopContainers(containers, writers, { dependencies }),
+  );
+  await work();
+  await start();
 }
 
-/** Running containers of services that are no store's server. */
-export function writersOf(stack: Stack): ContainerState[] {
+/**
+ * Starts what a killed backup stopped. A container that a person has removed meanwhile is not brought back; one that
+ * the engine is still about to stop would be down for good if its start came first.
+ */
+export async function startStopped(
+  { time, data }: Stopped,
+  context: RecoveryContext,
+): Promise<void> {
+  const { before = {}, dependencies } = data;
+  const { containers, host, project, dependencies: given } = context;
+  const all = (await present(await host.engine(), project)).filter(({ id }) =>
+    data.containers.includes(id),
+  );
+  const pending = all.filter(
+    ({ state, startedAt }) => state === "running" && Date.parse(startedAt) < Date.parse(time),
+  );
+  await stopContainers(containers, pending, { dependencies });
+  const wanted = all.map((one) => wantedOf(one, before[one.id]));
+  await startAgain(wanted, { containers, host, project, ...given, dependencies });
+}
+
+/** Running containers of services that are no store's server, also those between two tries of a crash loop. */
+function writersOf(stack: Stack): ContainerState[] {
   const servers = new Set(
     stack.stores.flatMap((store) => ("service" in store ? [store.service] : [])),
   );
   return stack.containers.filter(
-    ({ state, service }) => state === "running" && !servers.has(service),
+    ({ state, service }) =>
+      (state === "running" || state === "restarting") && !servers.has(service),
   );
 }
 
-/** Sorts containers so that each comes after those that its service depends on. */
-export function startOrder(stack: Stack, containers: readonly ContainerState[]): ContainerState[] {
-  const depth = (service: string, seen: readonly string[] = []): number => {
-    if (seen.includes(service)) return 0;
-    const needs = Object.keys(stack.model.services[service]?.depends_on ?? {});
-    return Math.max(0, ...needs.map((need) => 1 + depth(need, [...seen, service])));
+/** A journal of an older version does not tell how they were: those with a health check were healthy, most likely. */
+function wantedOf(
+  { name }: ContainerState,
+  { paused, healthy } = { paused: false, healthy: true },
+): Wanted {
+  return { name, state: paused ? "paused" : "running", healthy };
+}
+
+/** The journal's word of what was stopped. */
+interface Stopped {
+  readonly time: string;
+  readonly data: z.output<(typeof backupSteps)["stop"]>;
+}
+
+type StartingAgain = Pick<RecoveryContext, "containers" | "host" | "project"> &
+  Pick<RecoveryContext["dependencies"], "clock" | "reporter"> & {
+    readonly dependencies: Dependencies | undefined;
   };
-  return containers.toSorted((a, b) => depth(a.service) - depth(b.service));
+
+async function startAgain(wanted: readonly Wanted[], given: StartingAgain): Promise<void> {
+  const { containers, host, project, clock, reporter, dependencies } = given;
+  const engine = await host.engine();
+  const waits = patientWaits({ containers, clock, reporter, timeoutMs: dependencyMs });
+  const look = () => present(engine, project);
+  await startContainers(wanted, { containers, present: look, dependencies, clock }, waits);
 }

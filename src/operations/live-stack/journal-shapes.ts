@@ -28,6 +28,14 @@ export const projectShape = z.object({
   profiles: texts,
 });
 
+/** What the services of a stack depend on, so that the way back starts them in their order. */
+export const dependenciesShape = z.record(
+  z.string(),
+  z
+    .array(z.object({ service: z.string(), condition: z.string(), restart: z.boolean() }))
+    .readonly(),
+);
+
 /** What {@link pinsShape} describes. */
 export type Pins = z.output<typeof pinsShape>;
 /** What {@link projectShape} describes. */

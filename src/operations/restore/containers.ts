@@ -1,18 +1,24 @@
 import { accessSync, constants, existsSync, lstatSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import type { ComposeModel } from "../../model/stack.ts";
+import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
-import { projectContainers } from "../../stack/discovery.ts";
+import { removeContainer } from "../../stack/containers.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
-import { composeLabels } from "../../stack/labels.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
+import { definitions } from "../live-stack/definition.ts";
+import { joinersOf } from "../live-stack/dependencies.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
-import { type Makings, type StackNow, scaleOf, withNeeds } from "./current-stack.ts";
+import {
+  joinsNobody,
+  neededServices,
+  present,
+  scaleOf,
+  withNeeds,
+} from "../live-stack/recreate.ts";
+import type { Makings, StackNow } from "./current-stack.ts";
 import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
 
 /** What making containers is given. */
@@ -30,6 +36,8 @@ export interface MakingPlan {
   readonly pins: JournalledPins;
   /** What Compose makes of the files as they are. */
   readonly model: ComposeModel;
+  /** The containers that join a namespace of one that is made, or of one that is gone: made anew with it. */
+  readonly joiners: readonly ContainerState[];
 }
 
 /**
@@ -44,7 +52,8 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const engine = await session.host.engine();
   const project = projectOf(stack);
   const model = await createCompose(engine, project).config();
-  await refuseUnlike(engine, making, model);
+  const joiners = await joinersIn(engine, making, model);
+  await refuseUnlike(engine, making, model, servicesOf(joiners));
   const work = repository.work("restores", id);
   const context = {
     ...{ engine, project, model, work },
@@ -60,7 +69,24 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const forward = await planPins(context, to, "new");
   const backward = await planPins(context, from, "old");
   for (const { path } of forward.edits) requireWritable(path);
-  return { model, pins: { forward, backward, work } };
+  return { model, joiners, pins: { forward, backward, work } };
+}
+
+async function joinersIn(
+  engine: Engine,
+  { stack, makings }: Making,
+  { services }: ComposeModel,
+): Promise<ContainerState[]> {
+  const replaced = stack.containers.filter(({ service }) => makings.replace.includes(service));
+  const found = new Set(joinersOf(stack.containers, replaced));
+  for (const one of stack.containers) {
+    if (one.service in services && (await joinsNobody(engine, one.joins))) found.add(one);
+  }
+  return [...found].filter(({ service }) => !makings.replace.includes(service));
+}
+
+function servicesOf(containers: readonly Pick<ContainerState, "service">[]): string[] {
+  return [...new Set(containers.map(({ service }) => service))];
 }
 
 /** The part of a stack that chooses Compose's files. */
@@ -82,7 +108,7 @@ export function projectOf(stack: StackNow): JournalledCreation["project"] {
  */
 export async function makeContainers(
   making: Making,
-  { pins, model }: MakingPlan,
+  { pins, model, joiners }: MakingPlan,
 ): Promise<JournalledCreation> {
   const { session, stack, makings, manifest } = making;
   const { journal, dependencies } = session;
@@ -91,14 +117,19 @@ export async function makeContainers(
   journal.append("restore", "pin", pins);
   applyEdits(pins.forward.edits);
   const services = [...makings.create, ...makings.replace];
-  const created = await creationOf(stack, model, services, engine);
+  const joined = servicesOf(joiners);
+  const created = await creationOf(stack, model, [...services, ...joined], engine);
   journal.append("restore", "create", created);
   const project = { ...created.project, composeFiles: pins.forward.composeFiles };
   const recorded = makings.create.map((name) => [name, manifest.services[name]?.replicas ?? 1]);
   const scale = { ...created.scale, ...Object.fromEntries(recorded) };
   const compose = createCompose(engine, project);
+  for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
   // With what they depend on, which is as the files say: without it the definition would be another one.
-  await compose.up({ services, noStart: true, scale }, dependencies.signal);
+  const { signal } = dependencies;
+  await compose.up({ services, noStart: true, scale }, signal);
+  // After what they join: Compose looks up its id while it makes them.
+  if (joined.length > 0) await compose.up({ services: joined, noStart: true, scale }, signal);
   await requireOwnImages(engine, making, services);
   return created;
 }
@@ -136,7 +167,7 @@ async function creationOf(
     volumes: [...there],
     networks: [...networks],
     directories: missingDirectories(model),
-    scale: scaleOf(stack.containers, withNeeds(model, services)),
+    scale: scaleOf(stack.containers, withNeeds(neededServices(model), services)),
   };
 }
 
@@ -153,7 +184,7 @@ function missingDirectories({ services }: ComposeModel): string[] {
 }
 
 async function requireOwnImages(engine: Engine, { manifest, stack }: Making, services: string[]) {
-  const now = (await projectContainers(engine, stack.project)).map(({ state }) => state);
+  const now = await present(engine, stack.project);
   for (const service of services) {
     const own = now.filter((one) => one.service === service);
     const imageId = manifest.services[service]?.imageId;
@@ -176,30 +207,41 @@ function isMissing(path: string): boolean {
  * What is made anew must have been as the files say, images apart: on the way back the files make it again. The
  * services below it must be as the files say, too: Compose would change them on the way.
  */
-async function refuseUnlike(engine: Engine, making: Making, model: ComposeModel): Promise<void> {
+async function refuseUnlike(
+  engine: Engine,
+  making: Making,
+  model: ComposeModel,
+  joined: readonly string[],
+): Promise<void> {
   const { stack, makings } = making;
-  const concerned = withNeeds(model, [...makings.create, ...makings.replace]);
+  const made = [...makings.create, ...makings.replace, ...joined];
+  const concerned = withNeeds(neededServices(model), made);
   const own = stack.containers.filter(({ service }) => concerned.includes(service));
   if (own.length === 0) return;
-  await using trial = await temporaryDirectory("sophon-keeper-");
-  const override = join(trial.path, "images.yml");
-  const images = own.map(({ service, imageReference }) => [service, { image: imageReference }]);
-  await writeFile(override, JSON.stringify({ services: Object.fromEntries(images) }));
-  const hashes = await createCompose(engine, projectOf(stack)).hashes([override]);
-  for (const { service, labels, imageId, mounts } of own) {
+  const references = own.map(({ service, imageReference }) => [service, imageReference]);
+  const images = Object.fromEntries(references);
+  const { containers } = stack;
+  const project = projectOf(stack);
+  const isAsDefined = await definitions(engine, { project, model, containers, images });
+  for (const container of own) {
+    const { service, imageId, mounts } = container;
     const isReplaced = makings.replace.includes(service);
     const named = isReplaced ? undefined : await inspectImage(engine, imageOf(model, service));
     const wouldChange = !isReplaced && named?.id !== imageId;
-    if (labels[composeLabels.configHash] !== hashes.get(service) || wouldChange) {
+    if (!isAsDefined(container) || wouldChange) {
       throw new RefusedError(`service ${service} does not run as the files say`, {
         class: "changed-files",
         hint: `docker compose -p ${stack.project} up --no-start, so that it does, and restore then`,
       });
     }
     const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
-    if (!isReplaced || anonymous === undefined) continue;
+    const isJoined = joined.includes(service);
+    if ((!isReplaced && !isJoined) || anonymous === undefined) continue;
+    const why = isJoined
+      ? "joins a namespace of a container that is made anew"
+      : "runs another image than the backup is of";
     throw new RefusedError(
-      `service ${service} runs another image than the backup is of, and keeps ${anonymous.target} on a volume without a name`,
+      `service ${service} ${why}, and keeps ${anonymous.target} on a volume without a name`,
       {
         class: "anonymous-volume",
         hint: "a new container would get another one: give it a named volume in the compose file, or give keep-images",

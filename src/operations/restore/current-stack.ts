@@ -1,6 +1,6 @@
 import { RefusedError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import type { ComposeModel, ContainerState, Stack } from "../../model/stack.ts";
+import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { ComposeProject } from "../../stack/compose.ts";
 import { projectContainers } from "../../stack/discovery.ts";
@@ -93,28 +93,4 @@ export function makingsOf(
           of(name).some(({ imageId }) => imageId !== manifest.services[name]?.imageId),
         ),
   };
-}
-
-/** The services and everything that they depend on. */
-export function withNeeds(
-  { services }: Pick<ComposeModel, "services">,
-  names: readonly string[],
-): string[] {
-  const all = new Set(names);
-  // A set that grows while it is walked is walked to its end.
-  for (const name of all) {
-    for (const need of Object.keys(services[name]?.depends_on ?? {})) {
-      if (need in services) all.add(need);
-    }
-  }
-  return [...all];
-}
-
-/** How many containers each of some services has. */
-export function scaleOf(
-  containers: readonly Pick<ContainerState, "service">[],
-  services: readonly string[],
-): Record<string, number> {
-  const count = (name: string) => containers.filter(({ service }) => service === name).length;
-  return Object.fromEntries(services.map((name) => [name, count(name)]));
 }

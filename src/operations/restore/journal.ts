@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
+import { dependenciesShape, pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
 import type { JournalSpec } from "../session/journal.ts";
 import type { Session } from "../session/session.ts";
 
@@ -24,6 +24,9 @@ const stopped = z.object({
   restartPolicy: z.string(),
   ran: z.boolean(),
   healthy: z.boolean(),
+  /** Journals of earlier versions lack both. */
+  imageId: z.string().default(""),
+  state: z.string().default(""),
 });
 
 const bothPins = z.object({ forward: pinsShape, backward: pinsShape, work: z.string() });
@@ -46,7 +49,10 @@ export const restoreSteps = {
   /** Files of the stack that were not there, and the directories above them that were not either. */
   files: z.object({ paths: texts, directories: texts, mounts: texts }),
   /** Every container of the stack, dependencies first. */
-  stop: z.object({ containers: z.array(stopped) }),
+  stop: z.object({
+    containers: z.array(stopped),
+    dependencies: dependenciesShape.optional(),
+  }),
   /** Images that the containers ran, kept from being pruned. */
   keep: z.object({ images: z.array(z.object({ id: z.string(), service: z.string() })) }),
   /** The project's files come to name the backup's images; `backward` names those that ran. */

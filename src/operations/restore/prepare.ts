@@ -1,11 +1,12 @@
 import type { Manifest } from "../../model/manifest.ts";
 import type { ContainerState, Mount } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
-import { projectContainers } from "../../stack/discovery.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
-import { startOrder } from "../backup/writers.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import { dependenciesOf, inStartOrder } from "../live-stack/dependencies.ts";
+import { present } from "../live-stack/recreate.ts";
+import { stopContainers } from "../live-stack/stop.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
 import { makeContainers, planMaking, projectOf } from "./containers.ts";
 import { makingsOf, type StackNow } from "./current-stack.ts";
@@ -43,8 +44,6 @@ export interface PreparedContainer extends StoppedContainer {
   /** It was made just now, and nothing of its service was there before. */
   readonly isNew: boolean;
 }
-
-const stopTimeoutSeconds = 120;
 
 /**
  * Puts back the files of the stack where there are none, stops what runs, and has Compose make the containers that are
@@ -133,17 +132,17 @@ function placed(
 
 async function currentContainers({ session, stack }: PrepareRequest): Promise<ContainerState[]> {
   const engine = await session.host.engine();
-  return (await projectContainers(engine, stack.project)).map(({ state }) => state);
+  return await present(engine, stack.project);
 }
 
 async function stopAll(session: RestoreSession): Promise<StoppedContainer[]> {
   const { stack, journal, containers } = session;
-  const all = startOrder(stack, stack.containers).map(described);
-  journal.append("restore", "stop", { containers: all });
+  const dependencies = dependenciesOf(stack.model);
+  const all = inStartOrder(stack.containers, dependencies).map(described);
+  journal.append("restore", "stop", { containers: all, dependencies });
   // An engine that is restarted now must not revive what is being replaced.
-  for (const { id } of all) await containers.setRestartPolicy(id, "no");
-  for (const { id } of all) await containers.unpause(id);
-  for (const { id } of all.toReversed()) await containers.stop(id, stopTimeoutSeconds);
+  await Promise.all(all.map(({ id }) => containers.setRestartPolicy(id, "no")));
+  await stopContainers(containers, stack.containers, { dependencies });
   return all;
 }
 
@@ -154,8 +153,8 @@ async function madeContainers(
   before: readonly StoppedContainer[],
 ): Promise<StoppedContainer[]> {
   const engine = await session.host.engine();
-  const now = (await projectContainers(engine, stack.project)).map(({ state }) => state);
-  const all = startOrder(stack, now).map((container) => {
+  const now = await present(engine, stack.project);
+  const all = inStartOrder(now, dependenciesOf(stack.model)).map((container) => {
     const old = before.find(({ name }) => name === container.name);
     return old === undefined ? described(container) : { ...old, id: container.id };
   });
@@ -164,7 +163,7 @@ async function madeContainers(
 }
 
 function described(container: ContainerState): StoppedContainer {
-  const { id, name, service, restartPolicy, state, health } = container;
+  const { id, name, service, restartPolicy, state, health, imageId } = container;
   const ran = state === "running" || state === "paused" || state === "restarting";
-  return { id, name, service, restartPolicy, ran, healthy: health === "healthy" };
+  return { id, name, service, restartPolicy, ran, healthy: health === "healthy", imageId, state };
 }

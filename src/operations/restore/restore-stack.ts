@@ -2,13 +2,28 @@ import { basename } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
+import type { ContainerState } from "../../model/stack.ts";
 import { startFirst } from "../../stack/first-start.ts";
 import { serverOf } from "../../stack/scratch.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { fillStores } from "../fill/fill-stores.ts";
+import { dependenciesOf, joins } from "../live-stack/dependencies.ts";
+import { present } from "../live-stack/recreate.ts";
+import {
+  type StartContext,
+  startContainers,
+  type Waits,
+  type Wanted,
+} from "../live-stack/start.ts";
 import { readJournal } from "../session/journal.ts";
-import { type JournalledReplacement, restoreJournal, restoreSteps } from "./journal.ts";
+import type { StackNow } from "./current-stack.ts";
+import {
+  type JournalledReplacement,
+  type RestoreSession,
+  restoreJournal,
+  restoreSteps,
+} from "./journal.ts";
 import { judgeLogs } from "./log-check.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
 import { compareHeads } from "./schema-heads.ts";
@@ -124,7 +139,7 @@ async function emptyPlaces(
 }
 
 async function fill(
-  { session, manifest, source }: PrepareRequest,
+  { session, stack, manifest, source }: PrepareRequest,
   { stores, containers: stopped }: Prepared,
 ): Promise<{ checks: readonly Check[]; replacements: JournalledReplacement[] }> {
   const { containers, tasks, dependencies, journal, host } = session;
@@ -141,7 +156,7 @@ async function fill(
         return found.mount;
       },
       start: async (services) => {
-        for (const id of idsOf(services)) await containers.start(id);
+        await startServers(session, stack, services);
       },
       server: async (service, kind) => {
         const [id] = idsOf([service]);
@@ -157,35 +172,80 @@ async function fill(
   return { checks, replacements };
 }
 
+/** What is filled while it serves, after the containers whose namespaces it joins: it cannot be started without them. */
+async function startServers(
+  session: RestoreSession,
+  stack: StackNow,
+  services: readonly string[],
+): Promise<void> {
+  const context = await startContext(session, stack);
+  const all = await context.present();
+  const found = new Set(all.filter(({ service }) => services.includes(service)));
+  // A set that grows while it is walked is walked to its end.
+  for (const one of found) {
+    for (const other of all) if (other !== one && joins(one, other)) found.add(other);
+  }
+  const wanted = [...found].map(({ name }): Wanted => ({ name, state: "running", healthy: false }));
+  const nothing = async () => undefined;
+  await startContainers(wanted, context, { isStrict: true, healthy: nothing, completed: nothing });
+}
+
+async function startContext(session: RestoreSession, stack: StackNow): Promise<StartContext> {
+  const { containers, host, dependencies } = session;
+  const { clock, signal } = dependencies;
+  const engine = await host.engine();
+  const look = () => present(engine, stack.project);
+  return { containers, present: look, dependencies: dependenciesOf(stack.model), clock, signal };
+}
+
 /** Starts what ran before, or what ran when the backup was made where nothing did, each once its dependencies are well. */
 async function startAll(
-  { session, manifest }: PrepareRequest,
+  { session, stack, manifest }: PrepareRequest,
   { containers: stopped }: Prepared,
 ): Promise<Check[]> {
-  const { containers, dependencies, options } = session;
-  const { clock, signal } = dependencies;
   const wasUp = stopped.some(({ ran }) => ran);
-  const wanted = stopped.filter(({ service, ran, isNew }) =>
-    wasUp && !isNew ? ran : manifest.services[service]?.state === "running",
-  );
+  const wanted = stopped
+    .filter(({ service, ran, isNew }) =>
+      wasUp && !isNew ? ran : manifest.services[service]?.state === "running",
+    )
+    .map(({ name, state, ran }): Wanted => {
+      const isPaused = ran && state === "paused";
+      return { name, state: isPaused ? "paused" : "running", healthy: true };
+    });
   const checks: Check[] = [];
-  for (const { id, service } of wanted) {
-    await containers.start(id);
+  try {
+    await startContainers(wanted, await startContext(session, stack), waitsOf(session, checks));
+  } catch (error) {
+    // What is not well is told as its check.
+    if (checks.every(({ status }) => status === "pass")) throw error;
+  }
+  return checks;
+}
+
+/** Everything has to become well, and what is not keeps the rest from being started. */
+function waitsOf({ containers, dependencies, options }: RestoreSession, checks: Check[]): Waits {
+  const { clock, signal } = dependencies;
+  const known = new Map<string, Promise<void>>();
+  const judge = async ({ id, service }: ContainerState) => {
     let last = "not looked at";
     const look = async () => {
       const now = await containers.inspect(id);
       last = now === undefined ? "gone" : `${now.state}, health ${now.health}`;
-      if (now?.state !== "running") return false;
-      if (now.health === "unhealthy") return false;
+      if (now?.state !== "running" || now.health === "unhealthy") return false;
       return now.health === "starting" ? undefined : true;
     };
     const timeoutMs = options.healthTimeoutMs;
     const well = await waitFor(look, { clock, timeoutMs, everyMs: 300, signal });
     const status = well === true ? "pass" : "fail";
     checks.push({ name: "health", component: service, status, detail: last });
-    if (status === "fail") break;
-  }
-  return checks;
+    if (status === "fail") throw new Error(`${service}: ${last}`);
+  };
+  const well = (one: ContainerState): Promise<void> => {
+    const judged = known.get(one.id) ?? judge(one);
+    known.set(one.id, judged);
+    return judged;
+  };
+  return { isStrict: true, healthy: well, well, completed: async () => undefined };
 }
 
 function refuseBad(checks: readonly Check[]): void {

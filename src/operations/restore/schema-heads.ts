@@ -1,10 +1,9 @@
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
+import { serverOf } from "../../stack/scratch.ts";
 import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
 import { postgresMigrations } from "../../stores/postgres/migrations.ts";
 import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
-import { serverOf } from "../../stack/scratch.ts";
-import { postgresMigrations, sqliteMigrations } from "../../stores/ef-migrations.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { PreparedContainer } from "./prepare.ts";

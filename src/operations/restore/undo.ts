@@ -4,17 +4,18 @@ import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import type { TaskPlace } from "../../core/task.ts";
-import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
-import { createCompose } from "../../stack/compose.ts";
-import { removeContainer } from "../../stack/containers.ts";
-import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { releaseImages } from "../../stack/images.ts";
 import { removeNewParts } from "../../stack/parts.ts";
 import { stackRemove } from "../../stores/stack-files/unpack.ts";
 import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
+import { requireAsBefore } from "../live-stack/as-before.ts";
+import type { Dependencies } from "../live-stack/dependencies.ts";
 import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
+import { makeMissing, present as presentOf, removeAdded } from "../live-stack/recreate.ts";
+import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
+import { stopContainers } from "../live-stack/stop.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import type { Workbench } from "../session/host.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
@@ -31,14 +32,12 @@ import {
 import type { LeftToDo, PlaceAside } from "./manual-commands.ts";
 import { standing } from "./stack-files.ts";
 
-const stopTimeoutSeconds = 120;
 /**
  * For what was started on content that is taken away again: a program that is still starting, as process 1, is deaf
  * to the stop signal until it has asked for it, and nothing of its own is lost with it.
  */
 const startingTimeoutSeconds = 10;
-const healthTimeoutMs = 300_000;
-const removalMs = 60_000;
+const dependencyMs = 300_000;
 
 type Entry = JournalEntry<typeof restoreJournal>;
 
@@ -61,33 +60,42 @@ export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
  * @throws Error when a container is gone or does not come up as it was before.
  */
 export async function undoRestore(entries: readonly Entry[], context: UndoContext): Promise<void> {
-  const { containers, tasks, engine } = context;
-  const before = dataOf(entries, "stop")?.containers ?? [];
+  const { tasks, engine } = context;
+  const { containers: before = [], dependencies } = dataOf(entries, "stop") ?? {};
   const created = dataOf(entries, "create");
   const pinned = dataOf(entries, "pin");
   const files = dataOf(entries, "files");
-  const now = created === undefined ? before : await present(context);
-  const isReplaced = entries.some(({ step }) => step === "set-aside");
-  for (const { id } of now.toReversed()) {
-    const isStarting = (await containers.inspect(id))?.health === "starting";
-    const seconds = isReplaced && isStarting ? startingTimeoutSeconds : stopTimeoutSeconds;
-    await containers.stop(id, seconds);
-  }
+  await stopAll(entries, context);
   await putBackTrees(entries, context);
   if (created !== undefined) await removeMade(created, context);
   if (pinned !== undefined) forgetPins(pinned, context);
-  if (created !== undefined) await makeAgain(created, pinned, context);
+  if (created !== undefined) await makeAgain(created, pinned, before, context);
   if (files !== undefined) {
     const { paths, directories, mounts } = files;
     const place = { mounts: mounts.map((path) => ({ path, readOnly: false })) };
     await tasks.run(stackRemove, { paths, directories }, place);
   }
   try {
-    await startAgain(before, context);
+    await startAgain(before, dependencies, context);
   } catch (cause) {
     throw new RestartError(describeError(cause), { cause });
   }
   await forgetImages(entries, engine, context.id);
+}
+
+/** Stops what ran before and what the restore made. What it did not touch is left alone. */
+async function stopAll(entries: readonly Entry[], context: UndoContext): Promise<void> {
+  const { containers: before = [], dependencies } = dataOf(entries, "stop") ?? {};
+  const isMade = dataOf(entries, "create") !== undefined;
+  const isReplaced = entries.some(({ step }) => step === "set-aside");
+  const known = new Set(before.map(({ id }) => id));
+  const now = before.length === 0 && !isMade ? [] : await present(context);
+  const all = now.filter(({ id }) => isMade || known.has(id));
+  await stopContainers(context.containers, all, {
+    dependencies,
+    atMostSeconds: ({ health }) =>
+      isReplaced && health === "starting" ? startingTimeoutSeconds : undefined,
+  });
 }
 
 /** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
@@ -179,21 +187,13 @@ function dataOf<Step extends keyof typeof restoreSteps>(
 }
 
 async function present({ engine, project }: UndoContext): Promise<ContainerState[]> {
-  return (await projectContainers(engine, project)).map(({ state }) => state);
+  return await presentOf(engine, project);
 }
 
-/** Compose, or the engine on its behalf, may still be about to make one: looked at until none is left. */
 async function removeMade(created: JournalledCreation, context: UndoContext): Promise<void> {
-  const { engine, clock, tasks } = context;
+  const { engine, tasks } = context;
   const before = new Set(created.containers.map(({ id }) => id));
-  const round = async () => {
-    const added = (await present(context)).filter(({ id }) => !before.has(id));
-    for (const { id } of added) await removeContainer(engine, id, { volumes: false });
-    return added.length === 0 ? true : undefined;
-  };
-  if ((await waitFor(round, { clock, timeoutMs: removalMs })) === undefined) {
-    throw new Error("containers that the restore made come back again and again");
-  }
+  await removeAdded(context, ({ id }) => !before.has(id));
   await removeNewParts(engine, context.project, created);
   const { directories } = created;
   if (directories.length === 0) return;
@@ -214,48 +214,58 @@ function forgetPins({ forward, backward }: JournalledPins, { reporter }: UndoCon
 async function makeAgain(
   created: JournalledCreation,
   pinned: JournalledPins | undefined,
-  context: UndoContext,
+  before: readonly StoppedContainer[],
+  { engine }: UndoContext,
 ): Promise<void> {
-  const there = new Set((await present(context)).map(({ name }) => name));
-  const missing = created.containers.filter(({ name }) => !there.has(name));
-  if (missing.length === 0) return;
   const backward = pinned?.backward ?? { edits: [], composeFiles: created.project.composeFiles };
-  applyEdits(backward.edits);
-  const project = { ...created.project, composeFiles: backward.composeFiles };
-  const services = [...new Set(missing.map(({ service }) => service))];
-  const compose = createCompose(context.engine, project);
-  await compose.up({ services, noStart: true, scale: created.scale });
-  undoEdits(backward.edits);
-  const now = new Set((await present(context)).map(({ name }) => name));
-  const gone = missing.find(({ name }) => !now.has(name));
-  if (gone !== undefined) throw new Error(`container ${gone.name} could not be made again`);
+  const all = created.containers.map(({ id, name, service }) => {
+    const { imageId = "", ran = false } = before.find((one) => one.id === id) ?? {};
+    return { name, service, imageId, ran };
+  });
+  await makeMissing(all, {
+    engine,
+    files: { ...created.project, composeFiles: backward.composeFiles },
+    scaleOf: () => created.scale,
+    within: async (work) => {
+      applyEdits(backward.edits);
+      await work();
+      undoEdits(backward.edits);
+    },
+  });
 }
 
-/** Starts what ran, dependencies first, each waited for where it was healthy; restart policies last. */
+/** Starts what ran as Compose does, with the restart policies of before, and looks whether it is as it was. */
 async function startAgain(
   before: readonly StoppedContainer[],
+  dependencies: Dependencies | undefined,
   context: UndoContext,
 ): Promise<void> {
+  if (before.length === 0) return;
   const { containers, clock, reporter } = context;
-  const current = before.length === 0 ? [] : await present(context);
-  const idOf = ({ id, name }: StoppedContainer) =>
-    current.find((one) => one.name === name)?.id ?? id;
-  for (const one of before.filter(({ ran }) => ran)) {
-    const { service, healthy } = one;
-    const id = idOf(one);
-    await containers.start(id);
-    const look = async () => {
-      const now = await containers.inspect(id);
-      if (now?.state !== "running") throw new Error(`${service} ended after it was started again`);
-      return !healthy || now.health === "healthy" ? true : undefined;
-    };
-    const options = { clock, timeoutMs: healthTimeoutMs, everyMs: 300 };
-    if ((await waitFor(look, options)) === undefined) {
-      throw new Error(`${service} was healthy before and is not now`);
-    }
-    reporter.info(`${service} runs again`);
+  const current = await present(context);
+  // Journals of earlier versions know no names, and none of their containers was made anew.
+  const named = before.map((one) => ({
+    ...one,
+    name: one.name === "" ? (current.find(({ id }) => id === one.id)?.name ?? one.id) : one.name,
+  }));
+  const ran = named.filter((one) => one.ran);
+  const wanted = ran.map(({ name, state, healthy, restartPolicy }): Wanted => {
+    const running = state === "paused" ? "paused" : "running";
+    return { name, state: running, healthy, restartPolicy };
+  });
+  const look = () => present(context);
+  const waits = patientWaits({ containers, clock, reporter, timeoutMs: dependencyMs });
+  await startContainers(wanted, { containers, present: look, dependencies, clock }, waits);
+  for (const { id, name } of await look()) {
+    const old = named.find((one) => one.name === name);
+    if (old !== undefined) await containers.setRestartPolicy(id, old.restartPolicy);
   }
-  for (const one of before) await containers.setRestartPolicy(idOf(one), one.restartPolicy);
+  const asBefore = named.map((one) => ({
+    ...one,
+    state: one.state === "" && one.ran ? "running" : one.state,
+  }));
+  await requireAsBefore(asBefore, look, clock);
+  for (const { service } of ran) reporter.info(`${service} runs again`);
 }
 
 /** The place of a journalled task. */

@@ -1,17 +1,23 @@
 import { exitCodes, KeeperError } from "../../core/errors.ts";
+import type { ContainerState, Stack } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
-import { projectContainers } from "../../stack/discovery.ts";
+import { removeContainer } from "../../stack/containers.ts";
 import { engineOf } from "../../stack/engine.ts";
+import { joinersOf, restartedWith } from "../live-stack/dependencies.ts";
 import { applyEdits } from "../live-stack/image-pins.ts";
-import type { UpgradePlan } from "./journal.ts";
+import { scaleOf as countOf, present, withNeeds } from "../live-stack/recreate.ts";
+import { startContainers, type Wanted } from "../live-stack/start.ts";
+import { stopContainers } from "../live-stack/stop.ts";
+import { gatedWaits } from "./gated-start.ts";
+import type { NewImages } from "./images.ts";
+import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
-
-/** The services that the engine has a new image for, with that image's id. */
-export type NewImages = Readonly<Record<string, string>>;
 
 /**
  * Makes the containers of the upgraded services anew, with the images that were pulled and from files that name
  * them, and starts what else was stopped. Nothing is pulled, and no volume is ever deleted.
+ *
+ * @throws GateError where a container does not become what others wait for, or a one-shot does not end well.
  */
 export async function apply(
   session: UpgradeSession,
@@ -19,7 +25,7 @@ export async function apply(
   images: NewImages,
 ): Promise<void> {
   const { journal, host, dependencies, containers, stack } = session;
-  const { signal } = dependencies;
+  const { signal, clock } = dependencies;
   const engine = engineOf(session.id, await host.engine());
   journal.append("apply", "files", {});
   applyEdits(plan.forward.edits);
@@ -28,29 +34,90 @@ export async function apply(
   const compose = createCompose(engine, project, stack.secrets);
   const services = Object.keys(images);
   journal.append("apply", "up", { services });
+  const joiners = joinersOf(stack.containers, of(stack, services));
+  await stopForExchange(session, plan, [...services, ...servicesOf(joiners)]);
+  for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
   // Made with their dependencies, which are as the files say: without them the definition would be another one. Started here.
   await compose.up({ services, noStart: true, scale: scaleOf(plan, services) }, signal);
-  const stopped = new Set(plan.stop);
-  const now = await projectContainers(engine, plan.project.project);
-  for (const { id, name, service, state } of plan.containers) {
-    const isNew = services.includes(service) && state === "running";
-    const found = now.find((one) => one.state.name === name)?.state.id;
-    if (found !== undefined && (isNew || stopped.has(id))) await containers.start(found);
+  const joined = servicesOf(joiners).filter((service) => !services.includes(service));
+  // After what they join: Compose looks up its id while it makes them.
+  if (joined.length > 0) {
+    await compose.up({ services: joined, noStart: true, scale: scaleOf(plan, joined) }, signal);
   }
+  const wanted = wantedAfter(plan, [...services, ...joined], images);
+  const look = () => present(engine, plan.project.project);
+  const given = { containers, present: look, dependencies: plan.dependencies, clock, signal };
+  await startContainers(wanted, given, gatedWaits(session, plan, images, engine));
   await requireImages(session, plan, images);
 }
 
 /** How many containers these services and what they need have, also none: Compose must not make or remove any. */
 export function scaleOf(
-  plan: UpgradePlan,
+  plan: Pick<UpgradePlan, "needs" | "containers">,
   services: readonly string[],
 ): Readonly<Record<string, number>> {
-  const all = new Set(services);
-  // A set that grows while it is walked is walked to its end.
-  for (const service of all) for (const need of plan.needs[service] ?? []) all.add(need);
-  const count = (service: string) =>
-    plan.containers.filter((one) => one.service === service).length;
-  return Object.fromEntries([...all].map((name) => [name, count(name)]));
+  return countOf(plan.containers, withNeeds(plan.needs, services));
+}
+
+/**
+ * Stops the servers that are made anew, and those that are restarted with what is: they ran on when the copy was
+ * exact. Compose would give them no more than ten seconds.
+ */
+async function stopForExchange(
+  { containers, stack }: UpgradeSession,
+  { dependencies = {}, pause }: UpgradePlan,
+  changed: readonly string[],
+): Promise<void> {
+  const all = new Set([...changed, ...restartedWith(changed, dependencies)]);
+  const frozen = stack.containers.filter(({ id }) => pause.includes(id));
+  const servers = new Set(servicesOf(frozen));
+  await stopContainers(
+    containers,
+    frozen.filter(({ service }) => all.has(service)),
+    { dependencies, servers },
+  );
+}
+
+/** What is to run: what ran, of that which was stopped or made anew, and the one-shots that have a new image. */
+function wantedAfter(
+  plan: UpgradePlan,
+  made: readonly string[],
+  images: NewImages,
+): readonly Wanted[] {
+  const stopped = new Set(plan.stop);
+  const { dependencies = {} } = plan;
+  const restarted = restartedWith(made, dependencies);
+  return plan.containers.flatMap((one): Wanted[] => {
+    const { id, name, service, state } = one;
+    const healthy = one.health === "healthy";
+    if (service in images && isOneShot(plan, one)) {
+      return [{ name, state: "completed", healthy: false }];
+    }
+    const isTouched = made.includes(service) || restarted.has(service) || stopped.has(id);
+    if (!isTouched || (state !== "running" && state !== "paused")) return [];
+    return [{ name, state, healthy }];
+  });
+}
+
+/** It has ended, and something waits for it to end well: with a new image it has something to do again. */
+function isOneShot(
+  { dependencies = {} }: UpgradePlan,
+  { service, state }: PlannedContainer,
+): boolean {
+  const isWaitedFor = Object.values(dependencies).some((needs) =>
+    needs.some(
+      (need) => need.service === service && need.condition === "service_completed_successfully",
+    ),
+  );
+  return state === "exited" && isWaitedFor;
+}
+
+function of({ containers }: Pick<Stack, "containers">, services: readonly string[]) {
+  return containers.filter(({ service }) => services.includes(service));
+}
+
+function servicesOf(containers: readonly Pick<ContainerState, "service">[]): string[] {
+  return [...new Set(containers.map(({ service }) => service))];
 }
 
 /** Compose goes by names; what counts is what runs. */
@@ -59,10 +126,10 @@ async function requireImages(
   plan: UpgradePlan,
   images: NewImages,
 ): Promise<void> {
-  const now = await projectContainers(await host.engine(), plan.project.project);
+  const now = await present(await host.engine(), plan.project.project);
   for (const [service, id] of Object.entries(images)) {
-    const own = now.filter(({ state }) => state.service === service);
-    if (own.length > 0 && own.every(({ state }) => state.imageId === id)) continue;
+    const own = now.filter((one) => one.service === service);
+    if (own.length > 0 && own.every(({ imageId }) => imageId === id)) continue;
     throw new KeeperError(
       exitCodes.rolledBack,
       "rolled-back",

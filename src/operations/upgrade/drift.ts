@@ -1,12 +1,9 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
 import type { ComposeModel, ComposeService, ContainerState, Stack } from "../../model/stack.ts";
-import { createCompose } from "../../stack/compose.ts";
 import { inspectImage } from "../../stack/images.ts";
-import { composeLabels } from "../../stack/labels.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
+import { definitions } from "../live-stack/definition.ts";
+import { neededServices, withNeeds } from "../live-stack/recreate.ts";
 import { storedModel } from "./deployed-record.ts";
 import { containerDifferences, serviceDifferences, withoutSecrets } from "./model-difference.ts";
 import type { UpgradeSession } from "./session.ts";
@@ -21,25 +18,24 @@ import type { Target } from "./targets.ts";
 export async function refuseOtherChanges(
   session: UpgradeSession,
   targets: Readonly<Record<string, Target>>,
+  joined: readonly string[],
 ): Promise<void> {
   const { stack, host, options } = session;
   // Whoever names services wants these; else the files as a whole are what is wanted.
   if (Object.keys(options.images).length === 0) refuseOtherServices(stack);
   const engine = await host.engine();
-  await using trial = await temporaryDirectory("sophon-keeper-");
-  const override = join(trial.path, "images.yml");
-  const images = Object.entries(targets).map(([name, { from }]) => [name, { image: from }]);
-  await writeFile(override, JSON.stringify({ services: Object.fromEntries(images) }));
-  const hashes = await createCompose(engine, projectOf(stack)).hashes([override]);
-  // What they depend on must be as the files say, too: Compose would change it on the way.
-  const concerned = dependenciesOf(stack, Object.keys(targets));
+  const images = Object.fromEntries(
+    Object.entries(targets).map(([name, { from }]) => [name, from]),
+  );
+  const isAsDefined = await definitions(engine, { ...stack, project: projectOf(stack), images });
+  // What they depend on must be as the files say, too: Compose would change it on the way. What joins them is made anew.
+  const changed = [...Object.keys(targets), ...joined];
+  const concerned = withNeeds(neededServices(stack.model), changed);
   const found: string[] = [];
   const stored = await storedModel(session.repository, stack);
   for (const service of concerned) {
     const own = stack.containers.filter((container) => container.service === service);
-    const other = own.find(
-      ({ labels }) => labels[composeLabels.configHash] !== hashes.get(service),
-    );
+    const other = own.find((one) => !isAsDefined(one));
     if (other !== undefined) found.push(...differencesOf(stack, stored, other));
     else if (!(service in targets)) {
       const named = await inspectImage(engine, stack.model.services[service]?.image ?? "");
@@ -96,16 +92,4 @@ function differencesOf(
   return all.length === 0
     ? [`${service}: its definition`]
     : all.map((difference) => `${service}: ${difference}`);
-}
-
-/** The services and everything below them. */
-function dependenciesOf(stack: Stack, services: readonly string[]): string[] {
-  const all = new Set(services);
-  // A set that grows while it is walked is walked to its end.
-  for (const service of all) {
-    for (const needed of Object.keys(stack.model.services[service]?.depends_on ?? {})) {
-      all.add(needed);
-    }
-  }
-  return [...all];
 }

@@ -1,10 +1,11 @@
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Result } from "../../model/result.ts";
-import { apply, type NewImages } from "./apply.ts";
+import type { GateVerdict } from "../gate/gate.ts";
+import { apply } from "./apply.ts";
 import { recordDeployed } from "./deployed-record.ts";
 import type { Downtime } from "./downtime.ts";
 import { finish } from "./finish.ts";
-import type { GateVerdict } from "./gate.ts";
+import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { Prober } from "./prober.ts";
 import { quiesce } from "./quiesce.ts";

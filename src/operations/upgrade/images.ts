@@ -1,9 +1,11 @@
 import { RefusedError } from "../../core/errors.ts";
 import { type Engine, engineOf } from "../../stack/engine.ts";
 import { inspectImage, keepImage, pullImage, releaseImages, tagImage } from "../../stack/images.ts";
-import type { NewImages } from "./apply.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
+
+/** The services that the engine has a new image for, with that image's id. */
+export type NewImages = Readonly<Record<string, string>>;
 
 /** Keeps the images that run now from being pruned, whatever happens to their tags. */
 export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan): Promise<void> {

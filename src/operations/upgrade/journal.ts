@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type UpgradePhase, upgradePhases } from "../../model/upgrade-phase.ts";
 import { backupSteps } from "../backup/journal.ts";
-import { pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
+import { dependenciesShape, pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
 import type { JournalEntry, JournalSpec } from "../session/journal.ts";
 
 const texts = z.array(z.string());
@@ -16,6 +16,8 @@ const container = z.object({
   state: z.string(),
   health: z.string(),
   restartPolicy: z.string(),
+  /** It was in a crash loop, of which `state` says `running`. */
+  restarting: z.boolean().optional(),
 });
 
 /** One place that the stack writes, and its copy. */
@@ -52,6 +54,10 @@ export const planShape = z.object({
   containers: z.array(container),
   /** What each service depends on. */
   needs: z.record(z.string(), texts),
+  /** The same with its conditions. Absent in journals of older versions. */
+  dependencies: dependenciesShape.optional(),
+  /** Services that are made anew because they join a namespace of one that is. Absent in older journals. */
+  joined: texts.optional(),
   /** Ids of the containers that must not write while the copy is made exact. */
   stop: texts,
   pause: texts,

@@ -8,17 +8,32 @@ import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { findSharedUses, within } from "../../stack/shared.ts";
-import { startOrder } from "../backup/writers.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
+import {
+  type Dependencies,
+  dependenciesOf,
+  inStartOrder,
+  joinersOf,
+  restartedWith,
+} from "../live-stack/dependencies.ts";
 import { planPins } from "../live-stack/image-pins.ts";
+import { neededServices } from "../live-stack/recreate.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { lookAround, presentContainers } from "./live-target.ts";
 import { copyPlace } from "./rollback-copies.ts";
 import type { UpgradeSession } from "./session.ts";
-import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
+import {
+  chooseTargets,
+  noLog,
+  refuseAnonymous,
+  refuseShared,
+  refuseUnsafe,
+  runs,
+  type Target,
+} from "./targets.ts";
 
 /**
  * Finds out what will be done and refuses what could not be undone. Changes nothing.
@@ -32,7 +47,8 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   if (!options.allowSharedPaths) refuseShared(await findSharedUses(await host.engine(), stack));
   const engine = await host.engine();
   const logged = await whoLogged(engine, stack, targets);
-  await refuseOtherChanges(session, targets);
+  const joined = joinedServices(stack, targets);
+  await refuseOtherChanges(session, targets, joined);
   const work = repository.work("upgrades", id);
   const project = projectOf(stack);
   const context = { engine, project, pin: options.pin, work, repository: repository.path };
@@ -44,18 +60,14 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const ahead = Object.keys(targets).filter((name) => model.services[name]?.image !== from[name]);
   const behind = Object.fromEntries(ahead.map((name) => [name, from[name] ?? ""]));
   const backward = await planPins({ ...context, model }, behind, "old");
-  const containers = startOrder(stack, stack.containers);
+  const dependencies = dependenciesOf(model);
+  const containers = inStartOrder(stack.containers, dependencies);
   const copies = placesOf(stack).map((place, at) => copyPlace(session, place, at));
   const plan: UpgradePlan = {
     ...{ project, services: targets, copies, forward, backward, work },
     containers: containers.map(planned),
-    needs: Object.fromEntries(
-      Object.entries(model.services).map(([name, { depends_on: needs }]) => [
-        name,
-        Object.keys(needs ?? {}).filter((need) => need in model.services),
-      ]),
-    ),
-    ...quietened(stack, targets, copies),
+    ...{ needs: neededServices(model), dependencies, joined },
+    ...quietened(stack, { changed: [...Object.keys(targets), ...joined], dependencies }, copies),
     logged,
     schema: await schemaOf(session, engine),
     healthy: true,
@@ -68,7 +80,21 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
 function planned(container: ContainerState): UpgradePlan["containers"][number] {
   const { id, name, service, imageId, imageReference, health, restartPolicy } = container;
   const state = runs(container) ? "running" : container.state;
-  return { id, name, service, imageId, imageReference, state, health, restartPolicy };
+  const restarting = container.state === "restarting";
+  return { id, name, service, imageId, imageReference, state, health, restartPolicy, restarting };
+}
+
+/**
+ * The services that join a namespace of an upgraded one, whether they run or not: they know it by the id of its
+ * container, and have to be made anew with it.
+ *
+ * @throws RefusedError for one that a new container would take data from.
+ */
+function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>): string[] {
+  const providers = stack.containers.filter(({ service }) => service in targets);
+  const joiners = joinersOf(stack.containers, providers);
+  for (const one of joiners) refuseAnonymous(one);
+  return [...new Set(joiners.map(({ service }) => service))];
 }
 
 /** Every place that the stack writes, the outermost of nested ones. */
@@ -97,7 +123,7 @@ function sourceOf(store: DiscoveredStore): string {
 /** Who is stopped and who is frozen while the copy is made exact. */
 function quietened(
   stack: Stack,
-  targets: Readonly<Record<string, Target>>,
+  { changed, dependencies }: { changed: readonly string[]; dependencies: Dependencies },
   copies: UpgradePlan["copies"],
 ): Pick<UpgradePlan, "stop" | "pause"> {
   const servers = new Set(stack.stores.flatMap((s) => ("service" in s ? [s.service] : [])));
@@ -109,8 +135,9 @@ function quietened(
         copies.some(({ source }) => within(mount.source, source) || within(source, mount.source)),
     );
   const others = running.filter(({ service }) => !servers.has(service));
+  const stopped = new Set([...changed, ...restartedWith(changed, dependencies)]);
   return {
-    stop: others.filter((one) => one.service in targets || writes(one)).map(({ id }) => id),
+    stop: others.filter((one) => stopped.has(one.service) || writes(one)).map(({ id }) => id),
     pause: running.filter(({ service }) => servers.has(service)).map(({ id }) => id),
   };
 }

@@ -1,11 +1,9 @@
 import { describeError } from "../../core/errors.ts";
+import { pauseContainer } from "../live-stack/pause.ts";
+import { stopContainers } from "../live-stack/stop.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { deltaAll } from "./rollback-copies.ts";
 import type { UpgradeSession } from "./session.ts";
-
-const stopSeconds = 30;
-const freezeAttempts = 10;
-const freezeEveryMs = 200;
 
 /**
  * Makes the rollback copy exact: whoever writes is stopped, the stores' servers are frozen for as long as
@@ -13,33 +11,22 @@ const freezeEveryMs = 200;
  */
 export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const { containers, journal, dependencies } = session;
+  const { clock, signal } = dependencies;
   const running = plan.containers.filter(({ state }) => state === "running");
   // An engine that is restarted would otherwise revive them in the middle of the copy.
   journal.append("quiesce", "restart-off", { containers: running.map(({ id }) => id) });
   await Promise.all(running.map(({ id }) => containers.setRestartPolicy(id, "no")));
-  dependencies.signal.throwIfAborted();
+  signal.throwIfAborted();
   journal.append("quiesce", "stop-writers", { containers: plan.stop });
-  await Promise.all(plan.stop.map((id) => containers.stop(id, stopSeconds)));
-  dependencies.signal.throwIfAborted();
+  const writers = session.stack.containers.filter(({ id }) => plan.stop.includes(id));
+  await stopContainers(containers, writers, { dependencies: plan.dependencies });
+  signal.throwIfAborted();
   await checkpoint(session);
   journal.append("quiesce", "freeze", { containers: plan.pause });
-  await Promise.all(plan.pause.map((id) => freeze(session, id)));
+  await Promise.all(plan.pause.map((id) => pauseContainer(id, { containers, clock, signal })));
   await deltaAll(session, plan);
   journal.append("quiesce", "thaw", {});
   await Promise.all(plan.pause.map((id) => containers.unpause(id)));
-}
-
-/** The kernel refuses to freeze while a program is just being started inside, as health checks do all the time. */
-async function freeze({ containers, dependencies }: UpgradeSession, id: string): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await containers.pause(id);
-    } catch (error) {
-      dependencies.signal.throwIfAborted();
-      if (attempt >= freezeAttempts) throw error;
-      await dependencies.clock.sleep(freezeEveryMs, dependencies.signal);
-    }
-  }
 }
 
 /**

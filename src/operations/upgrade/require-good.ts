@@ -3,7 +3,7 @@ import type { Reason } from "../../model/result.ts";
 import { startActivity } from "../gate/database-activity.ts";
 import { schemaNow } from "../gate/schema-check.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
-import type { NewImages } from "./apply.ts";
+import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { liveTarget, presentContainers } from "./live-target.ts";
 import type { UpgradeSession } from "./session.ts";

@@ -2,26 +2,25 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
 import { quoted } from "../../core/shell.ts";
-import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
-import { createCompose } from "../../stack/compose.ts";
-import { removeContainer } from "../../stack/containers.ts";
-import { projectContainers } from "../../stack/discovery.ts";
 import { readLog } from "../../stack/logs.ts";
 import type { GateVerdict } from "../gate/gate.ts";
 import { schemaBack } from "../gate/schema-check.ts";
 import { watch } from "../gate/watch.ts";
+import { type Before, requireAsBefore } from "../live-stack/as-before.ts";
 import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
+import { makeMissing, present as presentOf, removeAdded } from "../live-stack/recreate.ts";
+import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
+import { stopContainers } from "../live-stack/stop.ts";
 import { journalPaths } from "../session/journal-file.ts";
 import { scaleOf } from "./apply.ts";
 import { retagOldImages } from "./images.ts";
-import type { UpgradePlan } from "./journal.ts";
+import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import { liveTarget } from "./live-target.ts";
 import { afterwards, byHand } from "./manual-commands.ts";
 import { putBackAll } from "./rollback-copies.ts";
 import type { RollbackContext } from "./session.ts";
 
-const stopSeconds = 20;
 const dependencyMs = 180_000;
 const soakMs = 3_000;
 
@@ -83,11 +82,12 @@ async function thaw({ containers }: RollbackContext, plan: UpgradePlan): Promise
   }
 }
 
-/** One that is started before its stop has come to its end would be down for good a little later. */
-async function endStops({ containers }: RollbackContext, plan: UpgradePlan): Promise<void> {
-  const there = async (id: string) => (await containers.inspect(id)) !== undefined;
-  const stop = async (id: string) => (await there(id)) && containers.stop(id, stopSeconds);
-  await Promise.all(plan.stop.map(stop));
+/** Waits for the stops that are under way: a container that is started during its own stop is down a little later. */
+async function endStops(context: RollbackContext, plan: UpgradePlan): Promise<void> {
+  const all = await present(context, plan);
+  const { dependencies } = plan;
+  const pending = all.filter(({ id }) => plan.stop.includes(id));
+  await stopContainers(context.containers, pending, { dependencies });
 }
 
 /** Takes the failed version away, with its log kept, and puts the data back. */
@@ -98,30 +98,24 @@ async function undoNewVersion(context: RollbackContext, plan: UpgradePlan): Prom
   const all = await present(context, plan);
   // Whatever else runs may hold the stores' files open, or write to them.
   await Promise.all(all.map(({ id }) => containers.setRestartPolicy(id, "no")));
-  await Promise.all(all.map(({ id }) => containers.stop(id, stopSeconds)));
+  const servers = servicesOf(plan.containers.filter(({ id }) => plan.pause.includes(id)));
+  await stopContainers(containers, all, { dependencies: plan.dependencies, servers });
   journal.append("roll-back", "put-back", {});
   await dependencies.reporter.group("Put the data back", () => putBackAll(context, plan));
 }
 
-/** Compose, or the engine on its behalf, may still be about to make one: looked at until none is left. */
 async function removeFailed(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { engine, dependencies, repository, id } = context;
   const failed = join(repository.path, "failed", id);
   const before = new Set(plan.containers.map((one) => one.id));
-  const isNew = (one: ContainerState) => !before.has(one.id) && one.service in plan.services;
-  const round = async () => {
-    const added = (await present(context, plan)).filter(isNew);
-    for (const { id: container, name } of added) {
-      const text = await readLog(engine, container);
-      if (text !== undefined && text !== "") await keepLog(failed, name, text, dependencies);
-      await removeKeepingVolumes(engine, container);
-    }
-    return added.length === 0 ? true : undefined;
-  };
-  const { clock } = dependencies;
-  const done = await waitFor(round, { clock, timeoutMs: 60_000, everyMs: 200 });
-  if (done === undefined)
-    throw new Error("containers of the failed version come back again and again");
+  const { joined = [] } = plan;
+  const isNew = (one: ContainerState) =>
+    !before.has(one.id) && (one.service in plan.services || joined.includes(one.service));
+  const where = { engine, project: plan.project.project, clock: dependencies.clock };
+  await removeAdded(where, isNew, async ({ id: container, name }) => {
+    const text = await readLog(engine, container);
+    if (text !== undefined && text !== "") await keepLog(failed, name, text, dependencies);
+  });
 }
 
 async function keepLog(
@@ -139,54 +133,46 @@ async function keepLog(
   }
 }
 
-async function removeKeepingVolumes(engine: RollbackContext["engine"], id: string): Promise<void> {
-  await removeContainer(engine, id, { volumes: false });
+async function present({ engine }: RollbackContext, plan: UpgradePlan): Promise<ContainerState[]> {
+  return await presentOf(engine, plan.project.project);
 }
 
-async function present({ engine }: RollbackContext, plan: UpgradePlan): Promise<ContainerState[]> {
-  return (await projectContainers(engine, plan.project.project)).map(({ state }) => state);
+function isUp({ state }: Pick<PlannedContainer, "state">): boolean {
+  return state === "running" || state === "paused";
+}
+
+function servicesOf(containers: readonly PlannedContainer[]): ReadonlySet<string> {
+  return new Set(containers.map(({ service }) => service));
 }
 
 /** Makes the containers that are gone, from the files of before and without starting them. */
-async function recreate(context: RollbackContext, plan: UpgradePlan): Promise<void> {
-  const there = new Set((await present(context, plan)).map(({ name }) => name));
-  const missing = plan.containers.filter(({ name }) => !there.has(name));
-  const services = [...new Set(missing.map(({ service }) => service))];
-  if (services.length > 0) {
-    const project = { ...plan.project, composeFiles: plan.backward.composeFiles };
-    const compose = createCompose(context.engine, project);
-    await compose.up({ services, noStart: true, scale: scaleOf(plan, services) });
-  }
-  const now = await present(context, plan);
-  for (const { name, imageId } of plan.containers) {
-    const found = now.find((one) => one.name === name);
-    if (found?.imageId === imageId) continue;
-    throw new Error(`${name} ${found === undefined ? "is missing" : "has another image"}`);
-  }
+async function recreate({ engine }: RollbackContext, plan: UpgradePlan): Promise<void> {
+  const before = plan.containers.map((one) => ({ ...one, ran: isUp(one) }));
+  await makeMissing(before, {
+    engine,
+    files: { ...plan.project, composeFiles: plan.backward.composeFiles },
+    scaleOf: (services) => scaleOf(plan, services),
+  });
 }
 
-/** In the order of `depends_on`; a dependency with a health check is waited for. */
+/** What ran, as Compose starts it. A one-shot that had ended has done its work on the data that is back. */
 async function startWhatRan(context: RollbackContext, plan: UpgradePlan): Promise<void> {
-  const { containers, dependencies } = context;
-  const now = await present(context, plan);
-  const idOf = (name: string) => now.find((one) => one.name === name)?.id ?? "";
-  for (const planned of plan.containers) {
-    const id = idOf(planned.name);
-    if (planned.state === "running") {
-      await containers.start(id);
-      if (planned.health === "healthy" && plan.pause.includes(planned.id)) {
-        await waitHealthyState(context, id);
-      }
-    }
-    await containers.setRestartPolicy(id, planned.restartPolicy);
+  const { containers } = context;
+  const { clock, reporter } = context.dependencies;
+  const wanted = plan.containers.filter(isUp).map((one): Wanted => {
+    const { name, state, health, restartPolicy } = one;
+    const running = state === "paused" ? "paused" : "running";
+    return { name, state: running, healthy: health === "healthy", restartPolicy };
+  });
+  const look = () => present(context, plan);
+  const { dependencies } = plan;
+  const waits = patientWaits({ containers, clock, reporter, timeoutMs: dependencyMs });
+  await startContainers(wanted, { containers, present: look, dependencies, clock }, waits);
+  for (const { id, name } of await look()) {
+    const planned = plan.containers.find((one) => one.name === name);
+    if (planned !== undefined) await containers.setRestartPolicy(id, planned.restartPolicy);
   }
-  dependencies.reporter.info("everything that ran runs again");
-}
-
-async function waitHealthyState({ containers, dependencies }: RollbackContext, id: string) {
-  const look = async () =>
-    (await containers.inspect(id))?.health === "healthy" ? true : undefined;
-  await waitFor(look, { clock: dependencies.clock, timeoutMs: dependencyMs, everyMs: 100 });
+  reporter.info("everything that ran runs again");
 }
 
 async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateVerdict> {
@@ -202,8 +188,17 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   });
   const rules = { healthTimeoutMs: health.timeoutMs, soakMs, allow: [], deny: [] };
   const verdict = await watch(target, rules, { ...dependencies, signal });
-  if (verdict.passed || !plan.healthy) return verdict;
-  throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
+  if (!verdict.passed && plan.healthy) {
+    throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
+  }
+  const look = () => present(context, plan);
+  await requireAsBefore(plan.containers.map(beforeOf), look, dependencies.clock);
+  return verdict;
+}
+
+function beforeOf({ name, service, imageId, state, health, restarting }: PlannedContainer): Before {
+  const healthy = health === "healthy";
+  return { name, service, imageId, state: restarting === true ? "restarting" : state, healthy };
 }
 
 function needsPerson(

@@ -3,7 +3,7 @@ import { describeError, RefusedError } from "../../core/errors.ts";
 import type { RabbitmqStore } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { defaultDirectory } from "../../stack/server-kind.ts";
-import type { NewImages } from "./apply.ts";
+import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 import { type FeatureFlag, type Jump, type Refusal, refuseJump } from "./version-rules.ts";

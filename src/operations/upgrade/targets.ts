@@ -99,7 +99,14 @@ export function runs({ state }: Pick<ContainerState, "state">): boolean {
   return state === "running" || state === "restarting";
 }
 
-function refuseContainer({ service, mounts, logDriver }: ContainerState): void {
+function refuseContainer(container: ContainerState): void {
+  refuseAnonymous(container);
+  const { service, logDriver } = container;
+  if (logDriver === "none") throw noLog(service, logDriver);
+}
+
+/** @throws RefusedError for a container whose data would stay behind when it is made anew. */
+export function refuseAnonymous({ service, mounts }: ContainerState): void {
   const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
   if (anonymous !== undefined) {
     throw new RefusedError(
@@ -110,7 +117,6 @@ function refuseContainer({ service, mounts, logDriver }: ContainerState): void {
       },
     );
   }
-  if (logDriver === "none") throw noLog(service, logDriver);
 }
 
 /** The refusal for a service whose log cannot be read back. */

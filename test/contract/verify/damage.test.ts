@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { symlinkSync } from "node:fs";
-import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,0 +1,29 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Containers } from "../../core/containers.ts";
+
+const attempts = 10;
+const everyMs = 200;
+
+/**
+ * Freezes a running container. The kernel refuses to while a program is just being started inside, as health checks do
+ * all the time: asked again, it does.
+ */
+export async function pauseContainer(
+  id: string,
+  context: {
+    readonly containers: Pick<Containers, "pause">;
+    readonly clock: Clock;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<void> {
+  const { containers, clock, signal } = context;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await containers.pause(id);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (attempt >= attempts) throw error;
+      await clock.sleep(everyMs, signal);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import type { ContainerState } from "../../model/stack.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { readLog } from "../../stack/logs.ts";
+import { startActivity } from "../gate/database-activity.ts";
+import type { GateTarget, TargetContainer } from "../gate/target.ts";
+import { watch } from "../gate/watch.ts";
+import type { Waits } from "../live-stack/start.ts";
+import type { NewImages } from "./images.ts";
+import type { UpgradePlan } from "./journal.ts";
+import { presentContainers } from "./live-target.ts";
+import { GateError } from "./require-good.ts";
+import type { UpgradeSession } from "./session.ts";
+
+/**
+ * Waits for the containers that others wait for, by the rules of the gate: a migration that makes progress has its
+ * time, and one that failed or hangs is told with what its log says.
+ */
+export function gatedWaits(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  images: NewImages,
+  engine: Engine,
+): Waits {
+  const { reporter, clock } = session.dependencies;
+  const wait = async (one: ContainerState, ends: boolean) => {
+    const awaited = ends ? "it runs to its end" : "others wait for it to be healthy";
+    reporter.info(`${one.service}: ${awaited}`);
+    const begunMs = clock.monotonicMs();
+    await requireOne(session, plan, targetOf({ session, plan, images, engine }, one, ends));
+    const seconds = ((clock.monotonicMs() - begunMs) / 1000).toFixed(1);
+    reporter.info(`${one.service}: ${ends ? "ended well" : "healthy"} after ${seconds} s`);
+  };
+  return {
+    isStrict: true,
+    healthy: async (one) => {
+      const wasHealthy = plan.containers.find(({ name }) => name === one.name)?.health;
+      try {
+        await wait(one, false);
+      } catch (error) {
+        // It was no better before, and that was allowed.
+        if (!(error instanceof GateError) || wasHealthy === "healthy") throw error;
+        reporter.warning(
+          `${one.service} is not healthy: what depends on it is started all the same`,
+        );
+      }
+    },
+    completed: async (one) => await wait(one, true),
+  };
+}
+
+/** @throws GateError when it has not become good. */
+async function requireOne(
+  { options, dependencies }: UpgradeSession,
+  plan: UpgradePlan,
+  target: GateTarget,
+): Promise<void> {
+  const rules = {
+    ...{ healthTimeoutMs: plan.health.timeoutMs, soakMs: 0 },
+    ...{ allow: options.logAllow, deny: options.logDeny },
+  };
+  const verdict = await watch(target, rules, dependencies);
+  const reason = verdict.reason ?? { class: "gate", message: "the new version is not good" };
+  if (!verdict.passed) throw new GateError(verdict, reason);
+}
+
+interface Given {
+  readonly session: UpgradeSession;
+  readonly plan: UpgradePlan;
+  readonly images: NewImages;
+  readonly engine: Engine;
+}
+
+/** One container alone, as the gate watches it. */
+function targetOf(
+  { session, plan, images, engine }: Given,
+  { id, service, name }: ContainerState,
+  ends: boolean,
+): GateTarget {
+  const { containers, tasks, dependencies } = session;
+  const isNew = service in images;
+  const services = new Set(Object.keys(plan.services).filter((one) => one in images));
+  const present = () => presentContainers(engine, plan);
+  const context = { engine, present, containers, tasks, dependencies };
+  const { schema } = plan;
+  return {
+    containers: async () => {
+      const now = await containers.inspect(id);
+      if (now !== undefined) return [{ ...(ends ? asOneRun(now) : now), isNew, ends }];
+      const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
+      return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends }];
+    },
+    // Compose waits for what the engine knows of it, and so does this.
+    probe: async () => undefined,
+    log: async (one) => await readLog(engine, one.id),
+    schema: async () => undefined,
+    ...(schema === undefined
+      ? {}
+      : { activity: startActivity(context, services, schema, dependencies.clock) }),
+  };
+}
+
+/** A one-shot that its restart policy tries again (`on-failure`) has the time of all its tries together. */
+function asOneRun(now: ContainerState): Omit<TargetContainer, "isNew" | "ends"> {
+  const { state } = now;
+  const again = { startedAt: "", restartCount: 0 };
+  return { ...now, ...again, state: state === "restarting" ? "running" : state };
+}
