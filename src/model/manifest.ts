@@ -16,20 +16,8 @@ export const manifestFile = "manifest.json";
 /** The same bytes, encrypted: what an attacker without the identity cannot make fit. */
 export const sealedManifestFile = "manifest.json.age";
 
-/** The stores that a stack can keep data in; `stack` is the compose model and its files. */
-export const storeKinds = [
-  "data",
-  "sqlite",
-  "postgres",
-  "qdrant",
-  "redis",
-  "rabbitmq",
-  "volume",
-  "stack",
-] as const;
-
-/** One of {@link storeKinds}. */
-export type StoreKind = (typeof storeKinds)[number];
+/** The component that is no store's: the compose model and its files. */
+export const stackKind = "stack";
 
 const number = z.number().int().nonnegative();
 
@@ -43,7 +31,8 @@ const component = z
   .object({
     /** Unique in the manifest: `data`, `postgres-sophon`, `qdrant-documents`, `volume-uploads`. */
     name: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/),
-    store: z.enum(storeKinds),
+    /** A kind of store (`src/stores/stores.ts`), or {@link stackKind}. A reader says which kinds it does not know. */
+    store: z.string().regex(/^[a-z][a-z0-9-]*$/),
     /** How the copy was made, such as `pg_dump -Fc`. */
     method: z.string(),
     /** The compose service that owns the store, where there is one. */

@@ -115,14 +115,28 @@ export interface VolumeStore {
   readonly databases: readonly string[];
 }
 
+/** What is known of a store of each kind that was found in the stack; a store's folder may declare its own here. */
+export interface DiscoveredStores {
+  readonly data: DataStore;
+  readonly postgres: PostgresStore;
+  readonly qdrant: QdrantStore;
+  readonly redis: RedisStore;
+  readonly rabbitmq: RabbitmqStore;
+  readonly volume: VolumeStore;
+}
+
 /** One store found in the stack. */
-export type DiscoveredStore =
-  | DataStore
-  | PostgresStore
-  | QdrantStore
-  | RedisStore
-  | RabbitmqStore
-  | VolumeStore;
+export type DiscoveredStore = DiscoveredStores[keyof DiscoveredStores];
+
+/** Where a store's bytes lie on the host. */
+export function placeOf(store: DiscoveredStore): string {
+  return "path" in store ? store.path : store.mount.source;
+}
+
+/** Whether a store is kept by a server of its own, through which it is copied. */
+export function hasServer<S extends DiscoveredStore>(store: S): store is Extract<S, ServerStore> {
+  return "containerId" in store;
+}
 
 /** One Compose project on this host, as discovery found it. */
 export interface Stack {

@@ -2,7 +2,7 @@ import type { Containers } from "../core/containers.ts";
 import { RefusedError } from "../core/errors.ts";
 import type { TaskRunner } from "../core/task.ts";
 import { keeperLabels } from "../model/labels.ts";
-import type { ComposeModel, DiscoveredStore, Stack } from "../model/stack.ts";
+import { type ComposeModel, type DiscoveredStore, hasServer, type Stack } from "../model/stack.ts";
 import { type ComposeProject, createCompose } from "./compose.ts";
 import type { PlaceOptions } from "./data-place.ts";
 import type { Engine } from "./engine.ts";
@@ -111,7 +111,7 @@ export async function readStack(options: ProjectOptions, engine: Engine): Promis
  */
 export function requireRunning(stack: Pick<Stack, "stores" | "containers">): void {
   for (const store of stack.stores) {
-    if (store.kind === "data" || store.kind === "volume") continue;
+    if (!hasServer(store)) continue;
     const container = stack.containers.find(({ id }) => id === store.containerId);
     if (container?.state === "running") continue;
     throw new RefusedError(`service ${store.service} does not run (${container?.state})`, {

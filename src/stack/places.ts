@@ -1,16 +1,18 @@
 import { basename, relative } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import { type TaskRunner, taskMount } from "../core/task.ts";
-import type {
-  ComposeModel,
-  ContainerState,
-  DataStore,
-  DiscoveredStore,
-  Mount,
-  VolumeStore,
+import {
+  type ComposeModel,
+  type ContainerState,
+  type DataStore,
+  type DiscoveredStore,
+  hasServer,
+  type Mount,
+  type VolumeStore,
 } from "../model/stack.ts";
 import { chooseDataPlace, type Place, type PlaceOptions } from "./data-place.ts";
 import { type LookResult, lookTask } from "./look.ts";
+import { mayBeEmpty } from "./server-kind.ts";
 import { within } from "./shared.ts";
 
 /** Where the stack keeps data, and what was left out. */
@@ -175,8 +177,7 @@ async function lookAt(
 
 function checkServer(store: DiscoveredStore, found: LookResult | undefined): void {
   if (found?.empty === false) return;
-  // A Redis without anything written to disk yet has an empty directory.
-  if (store.kind === "redis" && found?.type === "directory") return;
+  if (hasServer(store) && mayBeEmpty(store.kind) && found?.type === "directory") return;
   const what = found?.type === "missing" ? "missing" : "empty";
   throw new RefusedError(`${describe(store.mount)} of ${store.name} is ${what}`, {
     class: "empty-volume",

@@ -25,9 +25,8 @@ export function findSecrets(
     }
   }
   for (const store of stores) {
-    const isServer = store.kind === "postgres" || store.kind === "redis";
-    const secret = isServer ? store.password : store.kind === "qdrant" ? store.apiKey : undefined;
-    if (secret !== undefined && secret !== "") found.add(secret);
+    const { password, apiKey } = store as { readonly password?: string; readonly apiKey?: string };
+    for (const secret of [password, apiKey]) if (secret) found.add(secret);
   }
   return [...found].sort((a, b) => b.length - a.length);
 }

@@ -10,6 +10,8 @@ interface KindFacts {
   readonly variable: RegExp;
   /** Where the server keeps its data unless it is told otherwise. */
   readonly directory: string;
+  /** Whether a server without data leaves its directory empty. */
+  readonly mayBeEmpty?: boolean;
 }
 
 /** What each kind is recognised by. */
@@ -24,6 +26,7 @@ const kinds: Readonly<Record<ServerKind, KindFacts>> = {
     images: ["redis", "valkey", "redis-stack", "redis-stack-server"],
     variable: /^REDIS_VERSION$/,
     directory: "/data",
+    mayBeEmpty: true,
   },
   rabbitmq: {
     images: ["rabbitmq"],
@@ -66,4 +69,9 @@ export function mountAt(mounts: readonly Mount[], directory: string): Mount | un
 /** Where a server of this kind keeps its data unless it is told otherwise. */
 export function defaultDirectory(kind: ServerKind): string {
   return kinds[kind].directory;
+}
+
+/** Whether a server of this kind that has nothing yet leaves its directory empty. */
+export function mayBeEmpty(kind: ServerKind): boolean {
+  return kinds[kind].mayBeEmpty === true;
 }

@@ -1,5 +1,5 @@
 import { keeperLabels } from "../model/labels.ts";
-import type { Stack } from "../model/stack.ts";
+import { placeOf, type Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 
@@ -18,12 +18,8 @@ export async function findSharedUses(
   engine: Pick<Engine, "docker">,
   stack: Pick<Stack, "project" | "stores">,
 ): Promise<SharedUse[]> {
-  const sources = stack.stores.map((store) =>
-    store.kind === "data" ? store.path : store.mount.source,
-  );
-  const volumes = stack.stores.flatMap((store) =>
-    store.kind === "data" ? [] : [store.mount.volume],
-  );
+  const sources = stack.stores.map(placeOf);
+  const volumes = stack.stores.flatMap((store) => ("path" in store ? [] : [store.mount.volume]));
   const all = await engine.docker.listContainers({ all: true });
   const others = all.filter(
     ({ Labels }) =>

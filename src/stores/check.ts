@@ -1,7 +1,7 @@
 import { describeError, exitCodes, KeeperError } from "../core/errors.ts";
 import type { Count } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
-import type { Counts } from "./store.ts";
+import type { Counts, CountsVerdict } from "./store.ts";
 
 /** The part of a check that says what it is about. */
 export type CheckSubject = Pick<Check, "name" | "component">;
@@ -33,6 +33,16 @@ export function countsCheck(subject: CheckSubject, recorded: Counts, found: Coun
   }
   const more = differences.length > 5 ? `; and ${differences.length - 5} more` : "";
   return { ...subject, status: "fail", detail: differences.slice(0, 5).join("; ") + more };
+}
+
+/** Compares every count that the components recorded and that can be measured: exact ones equal, ranges inside. */
+export function compareByName(recorded: Counts, found: Counts): CountsVerdict {
+  if (Object.keys(recorded).length === 0) {
+    return { status: "unverifiable", detail: "the backup recorded no counts of it" };
+  }
+  const measured = Object.entries(found).filter(([name]) => name in recorded);
+  const { status, detail } = countsCheck({ name: "" }, recorded, Object.fromEntries(measured));
+  return { status, detail };
 }
 
 function within(found: Count | undefined, recorded: Count | undefined): boolean {

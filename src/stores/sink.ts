@@ -5,7 +5,7 @@ import { type ByteSource, type Observer, writeArchive } from "../archive/write-a
 import type { Clock } from "../core/clock.ts";
 import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";
-import type { Component, StoreKind } from "../model/manifest.ts";
+import type { Component } from "../model/manifest.ts";
 import type { SinkOptions } from "./store.ts";
 
 /** What is only known of a component when its last byte was written. */
@@ -20,7 +20,7 @@ export interface ComponentFacts {
 /** One component to be written. */
 export interface ComponentSpec {
   readonly name: string;
-  readonly store: StoreKind;
+  readonly store: string;
   readonly service?: string | undefined;
   readonly method: string;
   /** The plain file's extension, such as `tar`; `.zst` and `.age` are added as they apply. */

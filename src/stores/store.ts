@@ -4,9 +4,9 @@ import type { Containers } from "../core/containers.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TaskRunner } from "../core/task.ts";
 import type { UndoStack } from "../core/undo.ts";
-import type { Component, Count, Manifest, StoreKind } from "../model/manifest.ts";
+import type { Component, Count, Manifest } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
-import type { DiscoveredStore } from "../model/stack.ts";
+import type { DiscoveredStore, Mount } from "../model/stack.ts";
 import type { Histories } from "./ef-migrations.ts";
 
 /** Counts by name, as in {@link Component.counts}. */
@@ -58,14 +58,44 @@ export interface RestoreContext extends CheckContext {
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
 }
 
+/** A store of a backup, and the empty place that it is restored into. */
+export interface BackupAtPlace {
+  readonly name: string;
+  /** The compose service of its components. */
+  readonly service: string | undefined;
+  readonly components: readonly Component[];
+  readonly mount: Mount;
+}
+
+/** What comparing counts came to. */
+export type CountsVerdict = Pick<Check, "status" | "detail">;
+
 /**
  * One kind of data that a stack keeps.
  *
  * A store never leaves its service in another run state than it found. Every method may be called while
  * the stack serves, except `restore`, which finds the writers stopped.
+ *
+ * `test/e2e/stores` runs every store through this contract.
  */
 export interface Store<S extends DiscoveredStore = DiscoveredStore> {
-  readonly kind: StoreKind;
+  /** Names the store in manifests for ever. */
+  readonly kind: string;
+
+  /** A backup copies stores by this number, the lowest first: what refers to something else comes before it. */
+  readonly backupOrder: number;
+
+  /**
+   * Whether a service of the stack keeps it: all components of that service are one store then, and it is compared once
+   * the service runs. A store without one has the name of its component, which tells its place in `source`.
+   */
+  readonly hasServer: boolean;
+
+  /** Whether `check` runs tools of the service's image, which must be on the host. */
+  readonly checksWithImage: boolean;
+
+  /** Whether the server begins in an empty directory only, and sees what was set aside in its mount point. */
+  readonly needsEmptyMount?: boolean;
 
   /**
    * Copies the store into the sink, consistent in itself, as one or more components.
@@ -89,8 +119,22 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
   requireFit?(store: S, components: readonly Component[], context: StoreContext): Promise<void>;
 
   /**
-   * Puts the components back into the (empty or set-aside) store. The store's server, where it has one, is the
-   * one of `store.containerId`; nothing of a newer state survives.
+   * The store as it will be in an empty place. Set where `restore` puts the content there at rest, while no server
+   * runs; without it, `restore` goes through the running server of `store.containerId`, which began empty.
+   *
+   * @throws UnverifiableError when the components do not make the store whole.
+   */
+  atRest?(place: BackupAtPlace): S;
+
+  /**
+   * Returns once the server answers for good. Asked again until it does; without it, `measure` is asked.
+   *
+   * @throws Error while it does not.
+   */
+  ready?(store: S, context: StoreContext): Promise<void>;
+
+  /**
+   * Puts the components back into the (empty or set-aside) store; nothing of a newer state survives.
    *
    * @throws Error when it cannot; the caller puts the set-aside state back.
    */
@@ -98,6 +142,12 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
 
   /** Counts what is in the live or restored store now, under the same names as in the components. */
   measure(store: S, context: StoreContext): Promise<Counts>;
+
+  /** Compares what was measured with what the components recorded; without it, every count that both have is compared. */
+  compare?(recorded: Counts, found: Counts): CountsVerdict;
+
+  /** For how long after its start a server may tell too little: it is measured again meanwhile. */
+  readonly countsSettleMs?: number;
 
   /**
    * The EF Core migrations applied to each database of the live or restored store, named as in a manifest.

@@ -1,16 +1,14 @@
-import type { StoreKind } from "../model/manifest.ts";
-import type { DiscoveredStore } from "../model/stack.ts";
+import { RefusedError } from "../core/errors.ts";
+import type { DiscoveredStore, DiscoveredStores } from "../model/stack.ts";
 import { postgresStore } from "./postgres/postgres.ts";
 import { qdrantStore } from "./qdrant/qdrant.ts";
 import { rabbitmqStore } from "./rabbitmq/rabbitmq.ts";
 import { redisStore } from "./redis/redis.ts";
 import type { Store } from "./store.ts";
-import { dataStore } from "./tree/store.ts";
-import { volumeStore } from "./tree/volume.ts";
+import { dataStore, volumeStore } from "./tree/store.ts";
 
-const stores: {
-  readonly [K in DiscoveredStore["kind"]]: Store<Extract<DiscoveredStore, { kind: K }>>;
-} = {
+/** Every store: one line each. */
+export const stores: { readonly [K in keyof DiscoveredStores]: Store<DiscoveredStores[K]> } = {
   data: dataStore,
   postgres: postgresStore,
   qdrant: qdrantStore,
@@ -24,10 +22,24 @@ export function storeOf<S extends DiscoveredStore>(found: S): Store<S> {
   return stores[found.kind] as unknown as Store<S>;
 }
 
-/** The store that reads components of a kind; undefined for what is part of another component, or no store. */
-export function storeOfKind(
-  kind: StoreKind,
-): Pick<Store, "kind" | "check" | "requireFit"> | undefined {
-  const all = stores as unknown as Readonly<Partial<Record<StoreKind, Store>>>;
-  return all[kind];
+/** The store of a kind that a manifest names; undefined for what this version does not know. */
+export function storeOfKind(kind: string): Store | undefined {
+  return Object.hasOwn(stores, kind) ? (stores[kind as keyof typeof stores] as Store) : undefined;
+}
+
+/**
+ * The store of a kind that a manifest names.
+ *
+ * @throws RefusedError when this version does not know it.
+ */
+export function requireStoreOfKind(kind: string): Store {
+  const store = storeOfKind(kind);
+  if (store !== undefined) return store;
+  throw new RefusedError(
+    `the backup holds a store of the kind ${kind}, which this version does not know`,
+    {
+      class: "unknown-store",
+      hint: "use the version that made the backup, or a newer one",
+    },
+  );
 }

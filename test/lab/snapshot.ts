@@ -46,19 +46,12 @@ async function brokerSnapshot(
   stack: SnapshotTarget,
   network: readonly string[],
 ): Promise<Snapshot> {
-  const argv = ["rabbitmqctl", "--quiet", "export_definitions", "-", "--format", "json"];
   const labels = [`project=${stack.projectName}`, "service=rabbitmq"];
   const filters = labels.flatMap((label) => ["--filter", `label=com.docker.compose.${label}`]);
   const id = (await run(["docker", "ps", "--quiet", ...filters])).trim();
   if (id === "") throw new Error(`${stack.projectName} has no running broker`);
-  const definitions = JSON.parse(await run(["docker", "exec", id, ...argv])) as Definitions &
-    Record<string, unknown>;
-  const queues = definitions.queues.map((queue) => [
-    queue.vhost,
-    queue.name,
-    queue.arguments["x-queue-type"] ?? "classic",
-  ]);
-  const rabbitmq = { ...connections(stack).rabbitmq, queues };
+  const definitions = await definitionsOf(id);
+  const rabbitmq = { ...connections(stack).rabbitmq, queues: queuesOf(definitions) };
   const given = { rabbitmq, ignoreFiles: [], sections: ["rabbitmq"] };
   const messages = await labScript(stack, "snapshot/snapshot.py", given, network, "ro");
   return { "rabbitmq definitions": flatten(definitions), ...(messages as Snapshot) };
@@ -88,4 +81,48 @@ function canonical(value: unknown): string {
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   );
+}
+
+/** One server's part of a {@link snapshot}, for a container that need not be on the stack's network. */
+export async function serverSnapshot(
+  stack: SnapshotTarget,
+  container: string,
+  section: "postgres" | "qdrant" | "redis" | "rabbitmq",
+): Promise<Snapshot> {
+  const network = ["--network", `container:${container}`];
+  const { postgres, qdrant, redis, rabbitmq } = connections(stack);
+  const given = {
+    postgres: { ...postgres, host: "127.0.0.1" },
+    qdrant: { ...qdrant, url: "http://127.0.0.1:6333" },
+    redis: { ...redis, host: "127.0.0.1" },
+    rabbitmq: { ...rabbitmq, host: "127.0.0.1", queues: [] as unknown[] },
+    ...{ ignoreFiles: [], sections: [section] },
+  };
+  if (section !== "rabbitmq") {
+    return (await labScript(stack, "snapshot/snapshot.py", given, network, "ro")) as Snapshot;
+  }
+  const definitions = await definitionsOf(container);
+  given.rabbitmq.queues = queuesOf(definitions);
+  const messages = await labScript(stack, "snapshot/snapshot.py", given, network, "ro");
+  return { "rabbitmq definitions": flatten(definitions), ...(messages as Snapshot) };
+}
+
+/** The part of a {@link snapshot} that lies in the data directory. */
+export async function filesSnapshot(stack: Pick<LabStack, "dataDir">): Promise<Snapshot> {
+  const given = { ignoreFiles: [], sections: ["files"] };
+  const none = ["--network", "none"];
+  return (await labScript(stack, "snapshot/snapshot.py", given, none, "ro")) as Snapshot;
+}
+
+async function definitionsOf(container: string): Promise<Definitions & Record<string, unknown>> {
+  const argv = ["rabbitmqctl", "--quiet", "export_definitions", "-", "--format", "json"];
+  return JSON.parse(await run(["docker", "exec", container, ...argv]));
+}
+
+function queuesOf({ queues }: Definitions): unknown[] {
+  return queues.map((queue) => [
+    queue.vhost,
+    queue.name,
+    queue.arguments["x-queue-type"] ?? "classic",
+  ]);
 }

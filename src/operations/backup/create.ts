@@ -25,18 +25,8 @@ import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext, SinkOptions } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { RestorePointSession } from "./journal.ts";
-import { describeServices, schemaHeads, storeVersions } from "./manifest-facts.ts";
+import { describeServices, detailOf, schemaHeads, storeVersions } from "./manifest-facts.ts";
 import { withWritersStopped } from "./writers.ts";
-
-/** References before their targets: a row is copied before the file that it names. */
-const order: readonly DiscoveredStore["kind"][] = [
-  "postgres",
-  "qdrant",
-  "data",
-  "volume",
-  "redis",
-  "rabbitmq",
-];
 
 /** A complete backup. */
 export interface RestorePoint {
@@ -97,7 +87,8 @@ async function copyStores(session: RestorePointSession, sink: SinkOptions): Prom
       session.journal.append("copy", step as "pause", data as { containers: string[] });
     },
   };
-  const stores = stack.stores.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  const order = (store: DiscoveredStore) => storeOf(store).backupOrder;
+  const stores = stack.stores.toSorted((a, b) => order(a) - order(b));
   const all: Component[] = [
     await reporter.group("Copy the compose files", () => backupStackFiles(stack, context)),
   ];
@@ -130,8 +121,6 @@ async function describe(
   createdAt: string,
 ): Promise<Manifest> {
   const { id, stack, host, options, dependencies } = session;
-  const broker = stack.stores.find((store) => store.kind === "rabbitmq");
-  const fingerprint = components.find(({ store }) => store === "data")?.details.vaultKeyFingerprint;
   const excluded = stack.excluded.map((path) => `${path} is excluded and not in this backup`);
   const recipients = options.recipients.length > 0 || options.passphrase !== undefined;
   return {
@@ -146,9 +135,9 @@ async function describe(
     consistency: options.consistency,
     services: await describeServices(stack, await host.engine()),
     storeVersions: storeVersions(components),
-    brokerNodeName: broker?.nodeName ?? null,
+    brokerNodeName: detailOf(components, "nodeName"),
     schemaHeads: schemaHeads(components),
-    vaultKeyFingerprint: typeof fingerprint === "string" ? fingerprint : null,
+    vaultKeyFingerprint: detailOf(components, "vaultKeyFingerprint"),
     components: [...components],
     warnings: [...excluded, ...(recipients ? [] : ["not encrypted: it must not leave this host"])],
   };

@@ -47,3 +47,11 @@ export function schemaHeads(components: readonly Component[]): Record<string, st
   }
   return heads;
 }
+
+/** What the components tell of the whole backup under one name; null where none does. */
+export function detailOf(components: readonly Component[], name: string): string | null {
+  const told = components.map(({ details }) => details[name]);
+  return (
+    (told.find((value) => typeof value === "string" && value !== "") as string | undefined) ?? null
+  );
+}

@@ -1,12 +1,12 @@
-import type { Component, Manifest } from "../../model/manifest.ts";
+import { type Component, type Manifest, stackKind } from "../../model/manifest.ts";
 import type { ComposeModel, DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { Store } from "../../stores/store.ts";
-import { storeOf } from "../../stores/stores.ts";
+import { requireStoreOfKind, storeOf } from "../../stores/stores.ts";
 
 /** The components of one store of the backup. */
 export interface BackedUpStore {
   readonly name: string;
-  readonly kind: DiscoveredStore["kind"];
+  readonly kind: string;
   readonly service: string | undefined;
   readonly components: readonly Component[];
   /** How it is restored, where that is not as its kind is. */
@@ -25,17 +25,21 @@ export function handlerOf(store: BackedUpStore, at: DiscoveredStore): StoreHandl
   return store.handler ?? storeOf(at);
 }
 
-/** Groups the components of a backup by the store they are of. The compose files are no store. */
+/**
+ * Groups the components of a backup by the store they are of. The compose files are no store.
+ *
+ * @throws RefusedError for a store that this version does not know.
+ */
 export function storesOf(manifest: Manifest): BackedUpStore[] {
   const stores = new Map<string, BackedUpStore>();
   for (const component of manifest.components) {
     const { store: kind, service, name } = component;
-    if (kind === "stack" || kind === "sqlite") continue;
-    const isTree = kind === "data" || kind === "volume";
-    const key = isTree ? name : `${kind} ${service ?? ""}`;
+    if (kind === stackKind) continue;
+    const { hasServer } = requireStoreOfKind(kind);
+    const key = hasServer ? `${kind} ${service ?? ""}` : name;
     const before = stores.get(key);
     stores.set(key, {
-      name: isTree ? name : (service ?? name),
+      name: hasServer ? (service ?? name) : name,
       ...{ kind, service },
       components: [...(before?.components ?? []), component],
     });
@@ -43,9 +47,9 @@ export function storesOf(manifest: Manifest): BackedUpStore[] {
   return [...stores.values()];
 }
 
-/** Whether the store's content is put in place while its server is down; the others are filled through their server. */
-export function isPlacedAtRest({ kind }: Pick<BackedUpStore, "kind">): boolean {
-  return kind !== "postgres" && kind !== "qdrant";
+/** What the store's kind says of it. */
+export function contractOf({ kind }: Pick<BackedUpStore, "kind">): Store {
+  return requireStoreOfKind(kind);
 }
 
 /**
@@ -55,7 +59,7 @@ export function isPlacedAtRest({ kind }: Pick<BackedUpStore, "kind">): boolean {
 export function originOf(store: BackedUpStore, model: ComposeModel): string | undefined {
   const [first] = store.components;
   if (first === undefined) return undefined;
-  if (store.kind === "data" || store.kind === "volume") return first.source;
+  if (!contractOf(store).hasServer) return first.source;
   const mounts = (model.services[store.service ?? ""]?.volumes ?? []).filter(
     ({ type, read_only, source }) =>
       (type === "volume" || type === "bind") && read_only !== true && source !== undefined,
@@ -67,31 +71,4 @@ export function originOf(store: BackedUpStore, model: ComposeModel): string | un
   if (other !== undefined || mount?.source === undefined) return undefined;
   const name = model.volumes?.[mount.source]?.name;
   return mount.type === "volume" && typeof name === "string" ? name : mount.source;
-}
-
-/** A store that is put in place at rest, on the given mount. */
-export function storeAt(store: BackedUpStore, mount: Mount, manifest: Manifest): DiscoveredStore {
-  const { name, kind, service = "" } = store;
-  const details = store.components[0]?.details ?? {};
-  const databases = Object.keys((details.databases ?? {}) as Record<string, unknown>);
-  const services = [service];
-  switch (kind) {
-    case "data": {
-      const vaultKey = typeof details.vaultKey === "string" ? details.vaultKey : undefined;
-      const place = { path: mount.source, mount, services, databases };
-      return { kind, name: "data", vaultKey, exclude: [], ...place };
-    }
-    case "volume":
-      return { kind, name, mount, services, databases };
-    case "redis": {
-      const common = { name, service, containerId: "", mount, port: 6379 };
-      return { kind, ...common, password: undefined, appendOnly: details.appendOnly === true };
-    }
-    case "rabbitmq": {
-      const nodeName = manifest.brokerNodeName ?? "";
-      return { kind, name, service, containerId: "", mount, nodeName, pinned: true };
-    }
-    default:
-      throw new Error(`${kind} is not put in place at rest`);
-  }
 }

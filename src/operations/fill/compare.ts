@@ -1,26 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { countsCheck } from "../../stores/check.ts";
+import { compareByName } from "../../stores/check.ts";
 import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
 import type { Counts } from "../../stores/store.ts";
-import { isTreeCount } from "../../stores/tree/walk.ts";
-import type { BackedUpStore } from "./backed-up-store.ts";
+import { type BackedUpStore, contractOf } from "./backed-up-store.ts";
 
-/**
- * Compares what a restored store holds with what the backup recorded: exact counts equal, ranges inside. Keys with a TTL
- * are apart, since they may have expired.
- */
+/** Compares what a restored store holds with what the backup recorded, as its kind compares. */
 export function compareCounts(store: BackedUpStore, found: Counts): Check {
-  const subject = { name: "restored counts", component: store.name };
-  const recorded = recordedCounts(store);
-  const known = Object.entries(recorded).filter(([name]) => !isOnlyInCopy(store, name));
-  if (store.kind === "redis") return compareKeys(subject, recorded, found);
-  const measured = Object.entries(found).filter(([name]) => name in recorded);
-  if (known.length === 0) {
-    return { ...subject, status: "unverifiable", detail: "the backup recorded no counts of it" };
-  }
-  return countsCheck(subject, Object.fromEntries(known), Object.fromEntries(measured));
+  const recorded = Object.assign({}, ...store.components.map(({ counts }) => counts)) as Counts;
+  const compare = contractOf(store).compare ?? compareByName;
+  return { name: "restored counts", component: store.name, ...compare(recorded, found) };
 }
 
 /**
@@ -53,28 +43,4 @@ export function compareHistories(name: string, before: Histories, after: Histori
     const detail = `recorded ${head(was)}, found ${head(is)}`;
     return { name, component, status: "fail", detail };
   });
-}
-
-function recordedCounts({ components }: BackedUpStore): Counts {
-  return Object.assign({}, ...components.map(({ counts }) => counts)) as Counts;
-}
-
-/** The files of a broker's volume change with every start; its queues and messages are compared. */
-function isOnlyInCopy({ kind }: BackedUpStore, name: string): boolean {
-  return kind === "rabbitmq" && isTreeCount(name);
-}
-
-function compareKeys(
-  subject: Pick<Check, "name" | "component">,
-  recorded: Counts,
-  found: Counts,
-): Check {
-  const number = (counts: Counts, name: string) => Number(counts[name] ?? 0);
-  const volatile = number(recorded, "keys with a TTL");
-  const lasting = number(recorded, "keys") - volatile;
-  const foundVolatile = number(found, "keys with a TTL");
-  const foundLasting = number(found, "keys") - foundVolatile;
-  const good = foundLasting === lasting && foundVolatile <= volatile;
-  const detail = `${foundLasting} of ${lasting} keys, and ${foundVolatile} of ${volatile} that expire`;
-  return { ...subject, status: good ? "pass" : "fail", detail };
 }

@@ -8,11 +8,11 @@ import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
-import type { Counts, RestoreContext } from "../../stores/store.ts";
+import type { RestoreContext, Store } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
-import { type BackedUpStore, handlerOf, isPlacedAtRest, storeAt } from "./backed-up-store.ts";
+import { type BackedUpStore, contractOf, handlerOf } from "./backed-up-store.ts";
 import { compareCounts } from "./compare.ts";
 
 /** Where stores are restored: their places are empty, and none of their servers runs. */
@@ -37,7 +37,6 @@ export interface FillRequest {
 }
 
 const readyTimeoutMs = 180_000;
-const lateCountMs = 30_000;
 
 /** What filling the stores did. */
 export interface Filled {
@@ -60,10 +59,13 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
-  for (const store of stores.filter(isPlacedAtRest)) {
-    checks.push(...(await attempt(store, request, () => placeAtRest(store, request, found))));
+  for (const store of stores) {
+    const { atRest } = contractOf(store);
+    if (atRest === undefined) continue;
+    const place = () => placeAtRest(store, atRest, request, found);
+    checks.push(...(await attempt(store, request, place)));
   }
-  const servers = stores.filter(({ kind }) => kind !== "data" && kind !== "volume");
+  const servers = stores.filter((store) => contractOf(store).hasServer);
   const services = servers.flatMap(({ service }) => (service === undefined ? [] : [service]));
   if (checks.length === 0) {
     await target.start(services, dependencies.signal);
@@ -107,16 +109,13 @@ export async function migrationsOf(
 
 async function placeAtRest(
   store: BackedUpStore,
+  atRest: NonNullable<Store["atRest"]>,
   request: FillRequest,
   found: Map<BackedUpStore, DiscoveredStore>,
 ): Promise<Check[]> {
-  const at = storeAt(store, await request.target.mountOf(store), request.manifest);
-  if (
-    store.kind === "rabbitmq" &&
-    store.components.every(({ name }) => /-definitions$/.test(name))
-  ) {
-    throw new UnverifiableError("the backup holds the definitions of the broker only");
-  }
+  const { name, service, components } = store;
+  const mount = await request.target.mountOf(store);
+  const at = atRest({ name, service, components, mount });
   await handlerOf(store, at).restore(at, store.components, contextOf(request));
   found.set(store, at);
   return [];
@@ -129,7 +128,7 @@ async function fillServer(
 ): Promise<Check[]> {
   const at = await readyServer(store, request);
   found.set(store, at);
-  if (!isPlacedAtRest(store)) {
+  if (contractOf(store).atRest === undefined) {
     await handlerOf(store, at).restore(at, store.components, contextOf(request));
   }
   return [];
@@ -147,16 +146,14 @@ async function compare(
     check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
     return undefined;
   };
-  // A broker that has just been started tells nothing of its quorum queues yet.
-  if (store.kind === "rabbitmq") {
-    await waitFor(again, { clock, timeoutMs: lateCountMs, everyMs: 1_000, signal });
-  }
+  const { countsSettleMs: timeoutMs } = contractOf(store);
+  if (timeoutMs !== undefined) await waitFor(again, { clock, timeoutMs, everyMs: 1_000, signal });
   return [check];
 }
 
-/** A server answers its own health check before it is ready for us, and some have none: it is asked what it holds. */
+/** A server answers its own health check before it is ready for us, and some have none: its store asks it. */
 async function readyServer(store: BackedUpStore, request: FillRequest): Promise<DiscoveredStore> {
-  const { target, dependencies, workbench } = request;
+  const { target, dependencies } = request;
   const { clock, signal } = dependencies;
   const kind = store.kind as ServerKind;
   let last: unknown;
@@ -164,13 +161,10 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
     try {
       const at = await target.server(store.service ?? "", kind);
       if (at === undefined) throw new Error("its container has gone");
-      if (at.kind === "postgres") {
-        // The server that initialises the first database listens on its socket only.
-        const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
-        await workbench.containers.exec(at.containerId, argv, { signal });
-      }
-      const counts: Counts = await handlerOf(store, at).measure(at, contextOf(request));
-      return counts === undefined ? undefined : at;
+      const { ready } = contractOf(store);
+      if (ready !== undefined) await ready(at, contextOf(request));
+      else await handlerOf(store, at).measure(at, contextOf(request));
+      return at;
     } catch (error) {
       signal.throwIfAborted();
       last = error;
@@ -181,7 +175,9 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
   if (ready !== undefined) return ready;
   const problem = `${store.service} did not become ready: ${describeError(last)}`;
   // One that began empty has seen nothing of the backup yet.
-  throw isPlacedAtRest(store) ? new Error(problem) : new UnverifiableError(problem);
+  throw contractOf(store).atRest === undefined
+    ? new UnverifiableError(problem)
+    : new Error(problem);
 }
 
 function contextOf(request: FillRequest): RestoreContext {

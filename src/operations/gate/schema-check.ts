@@ -1,6 +1,12 @@
 import { describeError } from "../../core/errors.ts";
 import type { TaskRunner } from "../../core/task.ts";
-import type { ContainerState, PostgresStore, Stack } from "../../model/stack.ts";
+import {
+  type ContainerState,
+  hasServer,
+  type PostgresStore,
+  placeOf,
+  type Stack,
+} from "../../model/stack.ts";
 import { lookTask } from "../../stack/look.ts";
 import type { Histories as FoundHistories } from "../../stores/ef-migrations.ts";
 import { postgresMigrations } from "../../stores/postgres/migrations.ts";
@@ -41,10 +47,9 @@ export interface SchemaContext {
 /** The databases of a stack that EF Core may keep. */
 export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
   const sqlite = stores.flatMap((store) => {
-    if (store.kind !== "data" && store.kind !== "volume") return [];
+    if (hasServer(store)) return [];
     const { volume } = store.mount;
-    const source = store.kind === "data" ? store.path : store.mount.source;
-    const place = { name: store.name, source, databases: [...store.databases] };
+    const place = { name: store.name, source: placeOf(store), databases: [...store.databases] };
     return [{ ...place, ...(volume === undefined ? {} : { volume }) }];
   });
   const postgres = stores.flatMap((store) => {

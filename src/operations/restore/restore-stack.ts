@@ -7,6 +7,7 @@ import { startFirst } from "../../stack/first-start.ts";
 import { serverOf } from "../../stack/scratch.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
+import { contractOf } from "../fill/backed-up-store.ts";
 import { fillStores } from "../fill/fill-stores.ts";
 import { dependenciesOf, joins } from "../live-stack/dependencies.ts";
 import { present } from "../live-stack/recreate.ts";
@@ -129,9 +130,10 @@ async function emptyPlaces(
     done.push({ aside, isNew: isNew(mount), replacement });
     const placing = params.keepsCopy ? undefined : placingFor(target, aside);
     const [server] = containers.filter(({ service }) => service === store.service);
-    if (store.kind !== "postgres" || placing === undefined || server === undefined) continue;
+    if (placing === undefined || server === undefined) continue;
+    if (contractOf(store).needsEmptyMount !== true) continue;
     const first = { container: server.id, mountTarget: mount.target, directory: basename(placing) };
-    // A mount point is never empty now; PostgreSQL begins in nothing else.
+    // What was set aside lies in the mount point.
     const engine = await host.engine();
     if (await startFirst(engine, { ...first, operationId: id }, dependencies.signal)) await empty();
   }

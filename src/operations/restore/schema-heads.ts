@@ -1,10 +1,9 @@
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { serverOf } from "../../stack/scratch.ts";
+import type { ServerKind } from "../../stack/server-kind.ts";
 import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
-import { postgresMigrations } from "../../stores/postgres/migrations.ts";
-import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
-import { replacementPlace } from "../../stores/tree/restore.ts";
+import { contractOf } from "../fill/backed-up-store.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { PreparedContainer } from "./prepare.ts";
 import type { PlacedStore } from "./store-mounts.ts";
@@ -44,19 +43,22 @@ export async function compareHeads(
 }
 
 async function migrationsOf(
-  { host, stack, tasks, containers: programs, dependencies: { signal } }: RestoreSession,
+  { host, stack, tasks, containers, dependencies }: RestoreSession,
   { store, mount }: PlacedStore,
-  containers: readonly PreparedContainer[],
+  prepared: readonly PreparedContainer[],
 ): Promise<Histories> {
-  if (store.kind === "data" || store.kind === "volume") {
-    const params = { path: mount.source, databases: Object.keys(recordedHeads(store.components)) };
-    return await tasks.run(sqliteMigrations, params, replacementPlace(mount.source, mount), signal);
+  const { reporter, clock, signal } = dependencies;
+  const context = { containers, tasks, reporter, clock, signal };
+  const { kind, name, service, components } = store;
+  const contract = contractOf(store);
+  if (!contract.hasServer) {
+    const at = contract.atRest?.({ name, service, components, mount });
+    return (at && (await contract.migrations?.(at, context))) ?? {};
   }
-  const id = containers.find(({ service }) => service === store.service)?.id;
-  const server =
-    id === undefined ? undefined : await serverOf(await host.engine(), id, "postgres", stack.model);
-  if (server?.kind !== "postgres") throw new Error(`${store.name} has no server`);
-  return await postgresMigrations(server, { containers: programs, signal });
+  const id = prepared.find((one) => one.service === service)?.id;
+  const server = id && (await serverOf(await host.engine(), id, kind as ServerKind, stack.model));
+  if (!server) throw new Error(`${name} has no server`);
+  return (await contract.migrations?.(server, context)) ?? {};
 }
 
 function recordedHeads(components: readonly Component[]): Record<string, string> {

@@ -9,7 +9,7 @@ import {
 } from "../../core/errors.ts";
 import { UndoStack } from "../../core/undo.ts";
 import { backupId } from "../../model/backup-id.ts";
-import type { Stack } from "../../model/stack.ts";
+import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import { engineAnswers } from "../../stack/engine.ts";
@@ -95,9 +95,7 @@ export async function withSession<Spec extends JournalSpec, T>(
     const { repository, id, project } = locked;
     const stack = await dependencies.reporter.group("Find the stack", async () => {
       const found = await host.discover(options, dependencies);
-      await repository.refuseInside(
-        found.stores.map((store) => (store.kind === "data" ? store.path : store.mount.source)),
-      );
+      await repository.refuseInside(found.stores.map(placeOf));
       return found;
     });
     const about = { project, operation: spec.operation };

@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
-import type { ContainerState, DiscoveredStore, Stack } from "../../model/stack.ts";
+import { type ContainerState, placeOf, type Stack } from "../../model/stack.ts";
 import { estimateCopy } from "../../rollback-copy/tasks.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
@@ -103,7 +103,7 @@ function placesOf(stack: Stack): { name: string; source: string; volume?: string
     const { volume } = store.mount;
     return {
       name: store.name,
-      source: sourceOf(store),
+      source: placeOf(store),
       ...(volume === undefined ? {} : { volume }),
     };
   });
@@ -113,11 +113,6 @@ function placesOf(stack: Stack): { name: string; source: string; volume?: string
         (other, index) => within(source, other.source) && (source !== other.source || index < at),
       ),
   );
-}
-
-/** Where a store's bytes lie. */
-function sourceOf(store: DiscoveredStore): string {
-  return store.kind === "data" ? store.path : store.mount.source;
 }
 
 /** Who is stopped and who is frozen while the copy is made exact. */

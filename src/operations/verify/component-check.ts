@@ -1,13 +1,9 @@
-import type { Component, StoreKind } from "../../model/manifest.ts";
+import { type Component, stackKind } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { failedCheck } from "../../stores/check.ts";
 import { checkStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";
-import { isTreeCount } from "../../stores/tree/walk.ts";
-
-/** Components that are read by their server's own tools: the backup's image must be on this host. */
-const readByImage: ReadonlySet<StoreKind> = new Set(["postgres", "redis"]);
 
 /** What checking a component needs beside the context of its store. */
 export interface ImageLookup {
@@ -42,19 +38,12 @@ export async function checkComponent(
 }
 
 async function checkStructure(component: Component, context: CheckContext): Promise<Check[]> {
-  if (component.store === "stack") return await checkStackFiles(component, context);
+  if (component.store === stackKind) return await checkStackFiles(component, context);
   const store = storeOfKind(component.store);
-  if (store !== undefined) return await store.check(withoutLiveCounts(component), context);
+  if (store !== undefined) return await store.check(component, context);
   await readThrough(component, context);
   const detail = `this version does not know the structure of ${component.store} components`;
   return [{ name: "contents", component: component.name, status: "unverifiable", detail }];
-}
-
-/** What was counted in the live broker, no archive of its volume can tell. */
-function withoutLiveCounts(component: Component): Component {
-  if (component.store !== "rabbitmq" || component.name.endsWith("-definitions")) return component;
-  const counts = Object.entries(component.counts).filter(([name]) => isTreeCount(name));
-  return { ...component, counts: Object.fromEntries(counts) };
 }
 
 async function missingImage(
@@ -62,7 +51,7 @@ async function missingImage(
   { manifest }: CheckContext,
   images: ImageLookup,
 ): Promise<string | undefined> {
-  if (!readByImage.has(component.store)) return undefined;
+  if (storeOfKind(component.store)?.checksWithImage !== true) return undefined;
   const service = manifest.services[component.service ?? ""];
   if (service === undefined) return "the manifest does not tell the image of its service";
   if (await images.hasImage(service.imageId)) return undefined;

@@ -32,6 +32,10 @@ export function createPostgresStore(
 ): Store<PostgresStore> {
   return {
     kind: "postgres",
+    backupOrder: 10,
+    hasServer: true,
+    checksWithImage: true,
+    needsEmptyMount: true,
 
     async backup(store, context) {
       const server = serverOf(store, context);
@@ -48,6 +52,13 @@ export function createPostgresStore(
 
     requireFit: (store, components, context) =>
       requireSameMajor(serverOf(store, context), components),
+
+    async ready(store, context) {
+      // The server that initialises the first database listens on its socket only.
+      const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
+      await context.containers.exec(store.containerId, argv, { signal: context.signal });
+      await serverVersion(serverOf(store, context));
+    },
 
     async restore(store, components, context) {
       const server = serverOf(store, context);

@@ -22,6 +22,9 @@ const comeBackMs = 60_000;
 /** Qdrant, copied as one snapshot a collection, each compared with the checksum that the server gives. */
 export const qdrantStore: Store<QdrantStore> = {
   kind: "qdrant",
+  backupOrder: 20,
+  hasServer: true,
+  checksWithImage: false,
 
   async backup(store, context) {
     const { tasks, sink, signal } = context;

@@ -1,4 +1,6 @@
 import type { Count } from "../../model/manifest.ts";
+import type { Counts } from "../store.ts";
+import { isTreeCount } from "../tree/walk.ts";
 
 /** One queue as `rabbitmqctl list_queues` gives it; a quorum queue leaves some columns empty. */
 export interface QueueRow {
@@ -82,6 +84,18 @@ export function countsBetween(samples: readonly BrokerSample[]): Record<string, 
     counts[nameOf(row)] = range(Math.max(0, lasting - moved), Math.max(...messages) + moved);
   }
   return counts;
+}
+
+/** The counts of a broker's component that its volume's archive has, and those that a running broker tells. */
+export function countsByPlace(counts: Counts): {
+  readonly ofFiles: Counts;
+  readonly ofBroker: Counts;
+} {
+  const all = Object.entries(counts);
+  return {
+    ofFiles: Object.fromEntries(all.filter(([name]) => isTreeCount(name))),
+    ofBroker: Object.fromEntries(all.filter(([name]) => !isTreeCount(name))),
+  };
 }
 
 /** Whether the length of one of the queues that outlive the broker's process is only that of its last tick. */

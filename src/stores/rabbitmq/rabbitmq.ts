@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { BackupFailedError, describeError } from "../../core/errors.ts";
+import { BackupFailedError, describeError, UnverifiableError } from "../../core/errors.ts";
 import { taskMount } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RabbitmqStore } from "../../model/stack.ts";
+import { compareByName } from "../check.ts";
 import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "../store.ts";
 import { treeBackup } from "../tree/backup.ts";
@@ -16,6 +17,7 @@ import {
   countDefinitions,
   countQueues,
   countsBetween,
+  countsByPlace,
   isCountedLate,
 } from "./counts.ts";
 import { type BrokerLook, lookAtBroker } from "./look-at-broker.ts";
@@ -32,6 +34,11 @@ const lateMarginMs = 1_000;
  */
 export const rabbitmqStore: Store<RabbitmqStore> = {
   kind: "rabbitmq",
+  backupOrder: 60,
+  hasServer: true,
+  checksWithImage: false,
+  // A broker that has just been started tells nothing of its quorum queues yet.
+  countsSettleMs: 30_000,
 
   async backup(store, context) {
     const startedAt = context.clock.now().toISOString();
@@ -47,12 +54,25 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
   },
 
   check: (component, context) =>
-    component.name.endsWith("-definitions")
+    isDefinitions(component)
       ? checkDefinitions(component, context)
-      : checkTree(component, context),
+      : // What was counted in the live broker, no archive of its volume can tell.
+        checkTree({ ...component, counts: countsByPlace(component.counts).ofFiles }, context),
+
+  atRest({ name, service = "", components, mount }) {
+    const messages = components.find((component) => !isDefinitions(component));
+    if (messages === undefined) {
+      throw new UnverifiableError("the backup holds the definitions of the broker only");
+    }
+    const nodeName = String(messages.details.nodeName);
+    return { kind: "rabbitmq", name, service, containerId: "", mount, nodeName, pinned: true };
+  },
+
+  // The files of a broker's volume change with every start; its queues and messages are compared.
+  compare: (recorded, found) => compareByName(countsByPlace(recorded).ofBroker, found),
 
   async restore(store, components, context) {
-    const messages = components.find(({ name }) => !name.endsWith("-definitions"));
+    const messages = components.find((component) => !isDefinitions(component));
     if (messages === undefined) {
       throw new Error(
         `${store.service}: the backup holds definitions only; import them with rabbitmqctl import_definitions`,
@@ -72,6 +92,10 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
     return { ...countDefinitions(definitions), ...countQueues(queues) };
   },
 };
+
+function isDefinitions({ name }: Component): boolean {
+  return name.endsWith("-definitions");
+}
 
 async function writeDefinitions(
   store: RabbitmqStore,

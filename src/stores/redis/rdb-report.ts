@@ -1,4 +1,4 @@
-import type { Counts } from "../store.ts";
+import type { Counts, CountsVerdict } from "../store.ts";
 
 /** What `redis-check-rdb` read in a whole RDB. */
 export interface RdbReport {
@@ -30,4 +30,16 @@ export function parseKeyspace(text: string): Counts {
     expires += Number(volatile);
   }
   return { keys, "keys with a TTL": expires, ...counts };
+}
+
+/** Keys with a TTL are apart, since they may have expired meanwhile. */
+export function compareKeys(recorded: Counts, found: Counts): CountsVerdict {
+  const number = (counts: Counts, name: string) => Number(counts[name] ?? 0);
+  const volatile = number(recorded, "keys with a TTL");
+  const lasting = number(recorded, "keys") - volatile;
+  const foundVolatile = number(found, "keys with a TTL");
+  const foundLasting = number(found, "keys") - foundVolatile;
+  const good = foundLasting === lasting && foundVolatile <= volatile;
+  const detail = `${foundLasting} of ${lasting} keys, and ${foundVolatile} of ${volatile} that expire`;
+  return { status: good ? "pass" : "fail", detail };
 }

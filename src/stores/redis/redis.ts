@@ -11,7 +11,7 @@ import { writeComponent } from "../sink.ts";
 import type { CheckContext, Store, StoreContext } from "../store.ts";
 import { othersIn } from "./other-files.ts";
 import { placeRdb } from "./place-rdb.ts";
-import { parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
+import { compareKeys, parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
 import { transferCommand } from "./transfer.ts";
 
 /** The mark that a diskless transfer ends with; `redis-cli --rdb -` leaves it at the end of its output. */
@@ -23,6 +23,9 @@ const transferMarkBytes = 40;
  */
 export const redisStore: Store<RedisStore> = {
   kind: "redis",
+  backupOrder: 50,
+  hasServer: true,
+  checksWithImage: true,
 
   async backup(store, context) {
     const startedAt = context.clock.now().toISOString();
@@ -83,6 +86,14 @@ export const redisStore: Store<RedisStore> = {
     }
     return [await checkRdb(component, image, context, base)];
   },
+
+  atRest: ({ name, service = "", components, mount }) => {
+    const appendOnly = components[0]?.details.appendOnly === true;
+    const found = { name, service, containerId: "", mount, port: 6379, password: undefined };
+    return { kind: "redis", ...found, appendOnly };
+  },
+
+  compare: compareKeys,
 
   async restore(store, components, context) {
     for (const component of components) {

@@ -1,5 +1,5 @@
 import { isAbsolute, resolve, sep } from "node:path";
-import type { DiscoveredStore, Stack } from "../../model/stack.ts";
+import { placeOf, type Stack } from "../../model/stack.ts";
 import { referencedFiles } from "./references.ts";
 
 /** Whole trees of the host: an agent or a proxy looks at them, and they are no configuration of the stack. */
@@ -24,7 +24,7 @@ export interface StackRoots {
  * `secrets:` and `configs:`, and what is mounted read-only.
  */
 export async function stackRoots(stack: Stack, repository: string): Promise<StackRoots> {
-  const stores = stack.stores.map(pathOf);
+  const stores = stack.stores.map(placeOf);
   const mounted = readOnlyMounts(stack).filter(
     (path) => !stores.some((store) => within(path, store)),
   );
@@ -65,10 +65,6 @@ function sources(stack: Stack, kind: "secrets" | "configs"): string[] {
   return Object.values(stack.model[kind] ?? {}).flatMap(({ file }) =>
     typeof file === "string" ? [resolve(stack.directory, file)] : [],
   );
-}
-
-function pathOf(store: DiscoveredStore): string {
-  return store.kind === "data" ? store.path : store.mount.source;
 }
 
 function within(path: string, directory: string): boolean {

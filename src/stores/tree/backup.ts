@@ -12,9 +12,9 @@ import type { Component } from "../../model/manifest.ts";
 import { backupFailed, type ComponentFacts, openCommand, writeComponent } from "../sink.ts";
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
-import { lookAhead, type Prospect } from "./look-ahead.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
 import { archivedFingerprint, requireVaultKey } from "./vault.ts";
+import { lookAhead, type Prospect } from "./walk.ts";
 import { describeWarnings } from "./warnings.ts";
 
 /**

@@ -1,5 +1,4 @@
 import { readdir } from "node:fs/promises";
-import type { StoreKind } from "../../model/manifest.ts";
 import { sqliteCompanions } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 
@@ -9,7 +8,7 @@ export interface TreeOptions {
   readonly path: string;
   /** The component's name. */
   readonly name: string;
-  readonly store: StoreKind;
+  readonly store: string;
   readonly service: string | undefined;
   /** The key file that must be there, relative to `path`. */
   readonly vaultKey: string | undefined;

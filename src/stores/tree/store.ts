@@ -1,7 +1,7 @@
 import type { TaskPlace } from "../../core/task.ts";
 import type { DataStore, VolumeStore } from "../../model/stack.ts";
 import { sqliteMigrations } from "../sqlite/migrations.ts";
-import type { Store } from "../store.ts";
+import type { BackupAtPlace, Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
 import { treeMeasure } from "./measure.ts";
@@ -12,23 +12,57 @@ import { restoreTree } from "./restore.ts";
  * The data directory: one archive of the bind mount, with an online copy of each SQLite database in it and with
  * the key file, without which the rest is worth little.
  */
-export const dataStore: Store<DataStore> = treeStore("data", (store) => ({
-  path: store.path,
-  name: store.name,
-  store: "data",
-  service: store.services[0],
-  vaultKey: store.vaultKey,
-  databases: store.databases,
-  exclude: store.exclude,
-}));
+export const dataStore: Store<DataStore> = {
+  kind: "data",
+  backupOrder: 30,
+  ...treeStore((store: DataStore) => ({
+    path: store.path,
+    name: store.name,
+    store: "data",
+    service: store.services[0],
+    vaultKey: store.vaultKey,
+    databases: store.databases,
+    exclude: store.exclude,
+  })),
+  atRest: (place) => {
+    const { vaultKey } = place.components[0]?.details ?? {};
+    const key = typeof vaultKey === "string" ? vaultKey : undefined;
+    const { mount } = place;
+    const found = { path: mount.source, mount, vaultKey: key, exclude: [] };
+    return { kind: "data", name: "data", ...found, ...writersAt(place) };
+  },
+};
 
-/** A store that is a directory tree, as `options` describes it. */
-export function treeStore<S extends DataStore | VolumeStore>(
-  kind: S["kind"],
-  options: (store: S) => TreeOptions,
-): Store<S> {
+/** Any other volume or bind mount that a service writes, archived like the data directory. */
+export const volumeStore: Store<VolumeStore> = {
+  kind: "volume",
+  backupOrder: 40,
+  ...treeStore((store: VolumeStore) => ({
+    path: store.mount.source,
+    name: store.name,
+    store: "volume",
+    service: store.services[0],
+    vaultKey: undefined,
+    databases: store.databases,
+    exclude: [],
+  })),
+  atRest: (place) => {
+    const { name, mount } = place;
+    return { kind: "volume", name, mount, ...writersAt(place) };
+  },
+};
+
+/** Who writes a tree, and its databases, as a backup of it tells. */
+function writersAt({ service, components }: BackupAtPlace) {
+  const databases = Object.keys(components[0]?.details.databases ?? {});
+  return { services: [service ?? ""], databases };
+}
+
+/** What a store does that is a directory tree, as `options` describes it. */
+function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => TreeOptions) {
   return {
-    kind,
+    hasServer: false,
+    checksWithImage: false,
     backup: async (store, context) => {
       const tree = options(store);
       const place = readingPlace(tree, store, { path: context.sink.directory, readOnly: false });
@@ -51,7 +85,7 @@ export function treeStore<S extends DataStore | VolumeStore>(
       const place = readingPlace({ path, databases }, store);
       return await context.tasks.run(sqliteMigrations, { path, databases }, place, context.signal);
     },
-  };
+  } satisfies Omit<Store<S>, "kind" | "backupOrder">;
 }
 
 /** Where a task works that only reads a tree; a reader of a WAL database writes its lock into `-shm`, so that only a tree without one is mounted read-only. */

@@ -19,6 +19,13 @@ export interface TreeCounts {
   readonly bytes: number;
 }
 
+/** What a tree looks like just before it is archived. */
+export interface Prospect {
+  readonly bytes: number;
+  /** The files that were written last and so may be written again while they are read, newest first. */
+  readonly restless: readonly string[];
+}
+
 /** Whether a count is one of {@link TreeCounts}. */
 export function isTreeCount(name: string): boolean {
   return Object.hasOwn(noCounts, name);
@@ -33,6 +40,9 @@ const noCounts: TreeCounts = {
   bytes: 0,
 };
 const SLASH = Buffer.from("/");
+const RESTLESS_MS = 10 * 60_000;
+/** Each is hashed while it is archived; a directory that was filled just now must not cost a hash of all. */
+const MAX_RESTLESS = 256;
 
 /**
  * Every entry of a tree, without what `skip` names (a directory with all that is in it). Symbolic links are not
@@ -57,6 +67,20 @@ export async function* walkTree(
       if (stats.isDirectory()) open.push({ path: absolute, relative: `${entryPath}/` });
     }
   }
+}
+
+/** Walks the tree once: how much there is, and which files somebody is writing. */
+export async function lookAhead(root: string, skip: ReadonlySet<string>): Promise<Prospect> {
+  const recent: { path: string; changedMs: bigint }[] = [];
+  const since = BigInt(Date.now() - RESTLESS_MS);
+  let bytes = 0;
+  for await (const { path, stats } of walkTree(root, skip)) {
+    if (!stats.isFile()) continue;
+    bytes += Number(stats.size);
+    if (stats.ctimeMs >= since) recent.push({ path, changedMs: stats.ctimeMs });
+  }
+  recent.sort((a, b) => Number(b.changedMs - a.changedMs));
+  return { bytes, restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path) };
 }
 
 /** Counts as tar does: the second name of an inode is a hard link, sockets are nothing. */

@@ -7,7 +7,7 @@ import type { Snapshot } from "../../lab/snapshot.ts";
 import { type AgeKey, ageKey, keeper, type startKeeper } from "./keeper.ts";
 
 /** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */
-const unequal = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
+export const unequal = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
 /** What the lab's writers keep for themselves. */
 export const ofWriters = [
   /LabWrites/,
