@@ -29,8 +29,9 @@ const mayImport: Readonly<Record<string, string>> = {
     "core model options stack stores archive repository destinations operations/session operations/live-stack",
   "operations/fill": "core model options stack stores archive operations/session",
   "operations/gate": "core model stack stores log-scan operations/session",
+  "operations/clone": "core model stack stores operations/session operations/fill operations/gate",
   "operations/verify":
-    "core model options stack stores archive repository log-scan operations/session operations/fill",
+    "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",
   "operations/manual":

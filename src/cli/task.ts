@@ -1,10 +1,10 @@
 import { listenForSignals } from "../core/cancel.ts";
-import type { NamedTask } from "../core/task.ts";
+import type { NamedResponder, NamedTask } from "../core/task.ts";
 import { runTaskEntry } from "../helper/entry.ts";
 
 /** The hidden command `__task`: this process is inside a helper container and runs the tasks it is given. */
 export async function runTaskProcess(
-  registry: readonly NamedTask<never, unknown>[],
+  registry: readonly (NamedTask<never, unknown> | NamedResponder<never, unknown>)[],
 ): Promise<void> {
   const { stdin, stdout } = process;
   // Whoever started this reads the messages; a second signal changes nothing.

@@ -38,6 +38,21 @@ export interface NamedTask<P, R> {
 }
 
 /**
+ * A program that stays in its place and answers one question after the other there. Questions and answers are plain
+ * JSON; several may be under way at once.
+ */
+export interface NamedResponder<Q, A> {
+  readonly name: string;
+  readonly answer: (question: Q, context: TaskContext) => Promise<A>;
+}
+
+/** A {@link NamedResponder} at work. Its disposal ends it. */
+export interface Responder<Q, A> extends AsyncDisposable {
+  /** @throws what the responder throws; Error when it has ended. */
+  ask(question: Q): Promise<A>;
+}
+
+/**
  * Runs tasks: in this process when it is root and needs no other network, else in a helper container.
  * Errors come back as they were thrown ({@link KeeperError} keeps its class and exit code).
  */
@@ -54,6 +69,16 @@ export interface TaskRunner {
 
 /** A task runner whose helper containers end with it. */
 export interface KeptTasks extends TaskRunner, AsyncDisposable {}
+
+/** Starts responders, always in a helper container: one start for any number of questions. */
+export interface ResponderRunner {
+  /** @param place - where it answers. It ends by itself when this process does. */
+  open<Q, A>(
+    responder: NamedResponder<Q, A>,
+    place: TaskPlace,
+    signal?: AbortSignal,
+  ): Promise<Responder<Q, A>>;
+}
 
 /** The task mount of a stack's mount. */
 export function taskMount(mount: Mount, readOnly: boolean): TaskMount {

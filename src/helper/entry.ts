@@ -2,8 +2,8 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { CancelledError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
-import type { NamedTask, TaskContext } from "../core/task.ts";
-import { packError, type TaskMessage, type TaskRequest } from "./wire.ts";
+import type { NamedResponder, NamedTask, TaskContext } from "../core/task.ts";
+import { packError, type Question, type TaskMessage, type TaskRequest } from "./wire.ts";
 
 /** The hidden command by which a helper container starts this program. */
 export const taskCommand = "__task";
@@ -17,11 +17,12 @@ export interface EntryStreams {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each task has its own parameters
-type AnyTask = NamedTask<any, any>;
+type AnyTask = NamedTask<any, any> | NamedResponder<any, any>;
 
 /**
  * Runs the tasks that standard input names, one a line and one after the other, until it ends, and writes their progress
- * and results as JSON lines. Never throws: an error is a message too.
+ * and results as JSON lines. A responder takes all further lines as its questions. Never throws: an error is a message
+ * too.
  */
 export async function runTaskEntry(
   registry: readonly AnyTask[],
@@ -31,25 +32,38 @@ export async function runTaskEntry(
   const send = (message: TaskMessage) => {
     stdout.write(`${JSON.stringify(message)}\n`);
   };
-  for await (const line of createInterface({ input: stdin, signal })) {
-    send(await runTask(registry, line, { reporter: wireReporter(send), signal }));
+  const context = { reporter: wireReporter(send), signal };
+  const lines = createInterface({ input: stdin, signal })[Symbol.asyncIterator]();
+  for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+    try {
+      const request = JSON.parse(line.value) as TaskRequest;
+      const task = registry.find(({ name }) => name === request.task);
+      if (task === undefined) throw new Error(`there is no task ${request.task}`);
+      const work =
+        "answer" in task ? respond(task, lines, send, context) : task.run(request.params, context);
+      send({ type: "result", value: await work });
+    } catch (error) {
+      send({ type: "error", error: packError(signal.aborted ? new CancelledError() : error) });
+    }
   }
 }
 
-async function runTask(
-  registry: readonly AnyTask[],
-  line: string,
+/** Answers each question as it comes, without waiting for those before it; once the input has ended nobody waits for any. */
+async function respond(
+  responder: NamedResponder<unknown, unknown>,
+  lines: AsyncIterator<string>,
+  send: (message: TaskMessage) => void,
   context: TaskContext,
-): Promise<TaskMessage> {
-  try {
-    const request = JSON.parse(line) as TaskRequest;
-    const task = registry.find(({ name }) => name === request.task);
-    if (task === undefined) throw new Error(`there is no task ${request.task}`);
-    const value: unknown = await task.run(request.params, context);
-    return { type: "result", value };
-  } catch (error) {
-    const cancelled = context.signal.aborted ? new CancelledError() : error;
-    return { type: "error", error: packError(cancelled) };
+): Promise<void> {
+  const reply = async ({ id, question }: Question) => {
+    try {
+      send({ type: "answer", id, value: await responder.answer(question, context) });
+    } catch (error) {
+      send({ type: "no-answer", id, error: packError(error) });
+    }
+  };
+  for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+    void reply(JSON.parse(line.value) as Question);
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { RefusedError } from "../core/errors.ts";
-import { ExecError, run, spawnStream } from "../core/exec.ts";
+import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
 import { mountArgument } from "../core/mount.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TaskMount, TaskPlace } from "../core/task.ts";
@@ -26,6 +26,14 @@ export interface HelperDeps {
   readonly reporter: Reporter;
 }
 
+/** The program in a helper container. */
+export interface HelperProcess extends Pick<StreamingProcess, "stdin" | "stdout"> {
+  /** Asks it to end now; the program undoes what it began. */
+  kill(): void;
+  /** Resolves when nothing of it is left: to undefined where it ended well, else to the error. */
+  readonly ended: Promise<unknown>;
+}
+
 /** A helper container that runs one task after the other. */
 export interface Helper {
   readonly place: TaskPlace;
@@ -37,26 +45,38 @@ export interface Helper {
   end(): Promise<void>;
 }
 
-/** Starts a helper. It ends when its standard input does, which is also how it learns that this process was killed. */
-export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): Helper {
+/**
+ * Starts the program in a helper container. It ends when its standard input does, which is also how it learns that this
+ * process was killed.
+ */
+export function startProcess(deps: HelperDeps, image: string, place: TaskPlace): HelperProcess {
   const name = `sophon-keeper-helper-${randomUUID()}`;
-  const client = spawnStream("docker", helperArguments(image, name, place, deps), {
-    addEnv: deps.environment,
-    pipeInput: true,
-  });
+  const { stdin, stdout, kill, done } = spawnStream(
+    "docker",
+    helperArguments(image, name, place, deps),
+    { addEnv: deps.environment, pipeInput: true },
+  );
+  const ended = done.then(
+    // Ended well, `--rm` has removed it; a client that was killed leaves it running.
+    () => undefined,
+    async (error: unknown) => {
+      const options = { addEnv: deps.environment, okCodes: [0, 1] };
+      await run("docker", ["rm", "--force", "--volumes", name], options);
+      return error;
+    },
+  );
+  ended.catch(() => undefined);
+  return { stdin, stdout, kill: () => kill(), ended };
+}
+
+/** Starts a helper that runs tasks. */
+export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): Helper {
+  const client = startProcess(deps, image, place);
   const messages = createInterface({ input: client.stdout })[Symbol.asyncIterator]();
   let isBusy = false;
   let isOver = false;
-  const ended = client.done.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  const gone = ended.then(async (failure) => {
+  const gone = client.ended.finally(() => {
     isOver = true;
-    // Ended well, `--rm` has removed it; a client that was killed leaves it running.
-    if (failure === undefined) return;
-    const options = { addEnv: deps.environment, okCodes: [0, 1] };
-    await run("docker", ["rm", "--force", "--volumes", name], options);
   });
   gone.catch(() => undefined);
   return {
@@ -75,7 +95,7 @@ export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): 
         signal.throwIfAborted();
         if (last?.type === "result") return last.value;
         if (last?.type === "error") throw unpackError(last.error);
-        throw explain(await ended);
+        throw explain(await gone);
       } finally {
         signal.removeEventListener("abort", abort);
         isBusy = false;
@@ -99,7 +119,7 @@ async function nextResult(
     if (done === true) return undefined;
     const message = JSON.parse(line) as TaskMessage;
     if (message.type === "result" || message.type === "error") return message;
-    reporter[message.type](message.text);
+    if ("text" in message) reporter[message.type](message.text);
   }
 }
 
@@ -139,7 +159,7 @@ function mountOf({ path, readOnly, volume }: TaskMount): string {
 }
 
 /** Why a helper ended without a word. */
-function explain(failure: unknown): Error {
+export function explain(failure: unknown): Error {
   if (failure instanceof ExecError) {
     const missing = /bind source path does not exist: (.*)/.exec(failure.stderr)?.[1];
     if (missing !== undefined)

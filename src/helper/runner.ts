@@ -1,10 +1,18 @@
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
-import type { NamedTask, TaskPlace, TaskRunner } from "../core/task.ts";
+import type {
+  NamedResponder,
+  NamedTask,
+  Responder,
+  ResponderRunner,
+  TaskPlace,
+  TaskRunner,
+} from "../core/task.ts";
 import { tellTiming } from "../core/timing.ts";
-import { type Helper, type HelperDeps, startHelper } from "./helper.ts";
+import { type Helper, type HelperDeps, startHelper, startProcess } from "./helper.ts";
 import { ensureHelperImage } from "./image.ts";
 import { KeptHelpers } from "./kept.ts";
+import { openResponder } from "./responder.ts";
 
 /** What a task runner works with. */
 export interface TaskRunnerDeps extends HelperDeps {
@@ -16,17 +24,18 @@ export interface TaskRunnerDeps extends HelperDeps {
  * Runs tasks in this process where it is root and sees the same files, and in a helper container everywhere else.
  * Parameters and results are turned into JSON and back in both, so that they behave alike.
  */
-export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner {
+export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRunner {
   const uid = deps.uid ?? process.geteuid?.() ?? -1;
   let image: Promise<string> | undefined;
-  const start = async (place: TaskPlace): Promise<Helper> => {
+  const imageFor = async (place: TaskPlace): Promise<string> => {
     image ??= ensureHelperImage(deps.environment);
     image.catch(() => {
       image = undefined;
     });
     await requireVolumes(deps, place);
-    return startHelper(deps, await image, place);
+    return await image;
   };
+  const start = async (place: TaskPlace) => startHelper(deps, await imageFor(place), place);
   const alone: Helpers = async (place, work) => {
     const helper = await start(place);
     try {
@@ -61,7 +70,21 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner {
       return { ...runnerWith(helpers), [Symbol.asyncDispose]: () => kept.end() };
     },
   });
-  return runnerWith(alone);
+  return {
+    ...runnerWith(alone),
+    open: async <Q, A>(
+      { name }: NamedResponder<Q, A>,
+      place: TaskPlace,
+      signal: AbortSignal = new AbortController().signal,
+    ): Promise<Responder<Q, A>> => {
+      signal.throwIfAborted();
+      const helper = startProcess(deps, await imageFor(place), place);
+      const kill = () => helper.kill();
+      signal.addEventListener("abort", kill, { once: true });
+      void helper.ended.finally(() => signal.removeEventListener("abort", kill));
+      return openResponder<Q, A>(helper, name, deps.reporter);
+    },
+  };
 }
 
 /** Gives work a helper that fits a place. */

@@ -13,14 +13,22 @@ import {
 import { ExecError } from "../core/exec.ts";
 import type { ResultName } from "../model/result.ts";
 
-/** What a helper is given on standard input, as one line of JSON a task. */
+/** What a helper is given on standard input, as one line of JSON a task. A responder has no parameters. */
 export interface TaskRequest {
   readonly task: string;
   readonly params: unknown;
 }
 
+/** Every further line on the standard input of a responder. */
+export interface Question {
+  readonly id: number;
+  readonly question: unknown;
+}
+
 /** One line of a helper's standard output. */
 export type TaskMessage =
+  | { readonly type: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly type: "no-answer"; readonly id: number; readonly error: WireError }
   | {
       readonly type: "info" | "debug" | "warning" | "progress" | "secret";
       readonly text: string;

@@ -121,17 +121,66 @@ function scratchService(
   return {
     mem_limit: memoryLimit,
     ...staying,
+    ...pacedHealth(service),
     image: request.images[name] as string,
     pull_policy: "never",
     restart: "no",
-    dns: ["127.0.0.1"],
     logging: { driver: "json-file" },
     labels: labelsOf(request),
-    networks: networksOf(service, aliasesOf(service)),
+    ...placeOf(service, hostname, request),
     depends_on: dependencies(service, request),
     volumes: [...volumes, ...granted.flatMap(({ mount }) => (mount === undefined ? [] : [mount]))],
-    ...(hostname === undefined ? {} : { hostname }),
   } as ComposeService;
+}
+
+/** The namespaces of another service of the copy, where it had those of that service in the stack; else its own. */
+function placeOf(service: ComposeService, hostname: string | undefined, request: ScratchRequest) {
+  const shared = Object.fromEntries(
+    (["network_mode", "pid", "ipc"] as const).flatMap((key) => {
+      const value = service[key];
+      const provider = typeof value === "string" ? /^service:(.+)$/.exec(value)?.[1] : undefined;
+      return provider !== undefined && request.images[provider] !== undefined ? [[key, value]] : [];
+    }),
+  );
+  // The engine takes nothing of the kind from one that joins another's network.
+  if ("network_mode" in shared) return { ...shared, expose: undefined };
+  const own = { dns: ["127.0.0.1"], networks: networksOf(service, aliasesOf(service)) };
+  return { ...shared, ...own, ...(hostname === undefined ? {} : { hostname }) };
+}
+
+/**
+ * A health check each second, and for as long as the stack's own would take to give up: with an interval of 30 s a copy
+ * would wait for its first check most of its time. One that checks more often during its start stays as it is.
+ */
+function pacedHealth({ healthcheck }: ComposeService): { healthcheck?: unknown } {
+  if (typeof healthcheck !== "object" || healthcheck === null) return {};
+  const { test, timeout, interval, retries, start_period, start_interval } = healthcheck as Record<
+    string,
+    unknown
+  >;
+  if (test === undefined || start_interval !== undefined) return {};
+  const everySeconds = seconds(interval) || 30;
+  const patience = seconds(start_period) + everySeconds * (Number(retries ?? 0) || 3);
+  if (everySeconds <= 1) return {};
+  const paced = { test, interval: "1s", retries: Math.ceil(patience) };
+  return { healthcheck: { ...paced, ...(timeout === undefined ? {} : { timeout }) } };
+}
+
+/** A duration of Compose, such as `1m30s` or `200ms`, in seconds. */
+function seconds(duration: unknown): number {
+  const units: Readonly<Record<string, number>> = {
+    h: 3600,
+    m: 60,
+    s: 1,
+    ms: 1e-3,
+    us: 1e-6,
+    ns: 1e-9,
+  };
+  const parts = String(duration ?? "").matchAll(/([\d.]+)(h|ms|us|ns|m|s)/g);
+  return [...parts].reduce(
+    (sum, [, n = "0", unit = "s"]) => sum + Number(n) * (units[unit] ?? 1),
+    0,
+  );
 }
 
 /** By the names under which the others know it; its container's own name would collide with the live one. */

@@ -60,13 +60,14 @@ export function upArguments(project: ComposeProject, options: UpOptions = {}): s
   ];
 }
 
-/** `stop` of the given services, with the time each has until it is killed. */
+/** `stop` of the given services (of all without names), with the time each has until it is killed: its own by default. */
 export function stopArguments(
   project: ComposeProject,
   services: readonly string[],
-  timeoutSeconds: number,
+  timeoutSeconds?: number,
 ): string[] {
-  return [...projectArguments(project), "stop", "--timeout", String(timeoutSeconds), ...services];
+  const timeout = timeoutSeconds === undefined ? [] : ["--timeout", String(timeoutSeconds)];
+  return [...projectArguments(project), "stop", ...timeout, ...services];
 }
 
 /** `pull` of the given services only: without names, Compose would pull the stores too. */
@@ -85,7 +86,7 @@ export interface Compose {
   /** The hash of each service's definition, to compare with the label of its container. */
   hashes(overrides?: readonly string[]): Promise<ReadonlyMap<string, string>>;
   up(options?: UpOptions, signal?: AbortSignal): Promise<void>;
-  stop(services: readonly string[], timeoutSeconds: number, signal?: AbortSignal): Promise<void>;
+  stop(services: readonly string[], timeoutSeconds?: number, signal?: AbortSignal): Promise<void>;
   /** Starts existing containers, in the order of `depends_on`. */
   start(services: readonly string[], signal?: AbortSignal): Promise<void>;
   pull(

@@ -1,8 +1,8 @@
 import { request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { systemClock } from "../core/clock.ts";
-import type { NamedTask, TaskRunner } from "../core/task.ts";
-import { waitFor } from "../core/wait.ts";
+import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
+import type { NamedResponder } from "../core/task.ts";
 
 /** How a server is asked for its health. */
 export interface HealthRequest {
@@ -25,41 +25,72 @@ export interface HealthAnswer {
 
 const detailBytes = 2_048;
 
+/** Which server is asked, and what for. */
+export interface ServerQuestion {
+  /** An address that is reached from there; undefined is the network namespace that the question is answered in. */
+  readonly address?: string | undefined;
+  readonly port: number;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether it has to answer with a status from 200 to 299, or with any but 5xx, whatever its protocol. */
+  readonly wants: "success" | "answer";
+  readonly timeoutMs: number;
+}
+
 /**
- * Asks until the server is healthy, or the time is over; the last answer is the result. Runs in the network namespace of
- * the server's container: nothing needs to be published, and a clone without a way out is reached too.
+ * Asks servers from where it stands, which is the network namespace of one of them: nothing needs to be published, and
+ * what has no way out is reached, too.
  */
-export const waitHealthyTask: NamedTask<
-  { readonly request: HealthRequest; readonly forMs: number; readonly everyMs: number },
-  HealthAnswer
-> = {
-  name: "stack.wait-healthy",
-  run: async ({ request, forMs, everyMs }, { signal, reporter }) => {
-    let last: HealthAnswer = { healthy: false, status: 0, detail: "not asked" };
-    const look = async () => {
-      last = await probe(request, signal);
-      reporter.progress(`${request.url}: ${last.status === 0 ? last.detail : last.status}`);
-      return last.healthy ? last : undefined;
-    };
-    const options = { clock: systemClock, timeoutMs: forMs, everyMs, signal };
-    return (await waitFor(look, options)) ?? last;
+export const serverProber: NamedResponder<ServerQuestion, HealthAnswer> = {
+  name: "stack.probe",
+  answer: async (question, { signal }) => {
+    const { address, port, timeoutMs } = question;
+    let last: HealthAnswer = { healthy: false, status: 0, detail: "no address" };
+    for (const host of address === undefined ? ownAddresses() : [address]) {
+      const failure = await connectFailure(host, port, timeoutMs);
+      if (failure === undefined) return await askServer(host, question, signal);
+      last = { healthy: false, status: 0, detail: failure };
+    }
+    return last;
   },
 };
 
-/**
- * Asks one container once, or until it is healthy.
- *
- * @param container - id of the container whose network the request is made in.
- */
-export async function waitHealthy(
-  tasks: TaskRunner,
-  container: string,
-  request: HealthRequest,
-  options: { readonly forMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
+async function askServer(
+  host: string,
+  { port, path, headers = {}, wants, timeoutMs }: ServerQuestion,
+  signal: AbortSignal,
 ): Promise<HealthAnswer> {
-  const params = { request, forMs: options.forMs, everyMs: options.everyMs ?? 250 };
-  const place = { mounts: [], networkOf: container };
-  return await tasks.run(waitHealthyTask, params, place, options.signal);
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
+  const answer = await probe({ url, headers, timeoutMs }, signal);
+  if (wants === "success") return answer;
+  // Its protocol need not be HTTP.
+  if (answer.status === 0) return { healthy: true, status: 0, detail: "accepts connections" };
+  return { ...answer, healthy: answer.status < 500 };
+}
+
+/** Its own loopback first: a server may listen there only, or on the container's address only. */
+function ownAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const others = all.filter(({ internal, scopeid }) => !internal && !scopeid);
+  return [...new Set(["127.0.0.1", "::1", ...others.map(({ address }) => address)])];
+}
+
+/** Why a port accepts no connection; undefined when it does. */
+async function connectFailure(
+  host: string,
+  port: number,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const socket = connect({ host, port, timeout: timeoutMs });
+  try {
+    return await new Promise((resolve) => {
+      socket.once("connect", () => resolve(undefined));
+      socket.once("timeout", () => resolve(`no connection within ${timeoutMs} ms`));
+      socket.once("error", (error) => resolve(error.message || error.name));
+    });
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** One request; never throws for what the server or the network does. */

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "../core/exec.ts";
 import { judgeOwner, ownProcess, type ProcessIdentity } from "../core/identity.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import { keeperLabels } from "../model/labels.ts";
@@ -11,6 +10,7 @@ import { createContainers, removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import { type InspectedContainer, inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { composeLabels } from "./labels.ts";
+import { readLog } from "./logs.ts";
 import { describeServer, type ServerStore } from "./server.ts";
 import type { ServerKind } from "./server-kind.ts";
 
@@ -23,13 +23,20 @@ export interface ScratchStack extends AsyncDisposable {
   create(): Promise<void>;
   /** Starts services, and waits for what they depend on. @throws ExecError when Compose gives up. */
   start(services: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Stops everything, each service before what it depends on; a container has its own time to end. */
+  stop(signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes the containers of these services anew with other images, by service and image id, on the same volumes. Nothing
+   * of them is started.
+   */
+  useImages(images: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   containers(): Promise<ContainerState[]>;
   /** Where a volume of the copy lies on this host. */
   mountpoint(volume: string): Promise<string>;
   /** The store of a service's running server. */
   server(service: string, kind: ServerKind): Promise<ServerStore | undefined>;
-  /** What all services have logged, as Compose prints it. */
-  logs(): Promise<string>;
+  /** What one container has logged, both streams in their order; undefined when it is gone. */
+  log(container: string): Promise<string | undefined>;
 }
 
 /** The label that tells this process as the owner of a copy. */
@@ -54,17 +61,26 @@ export async function openScratch(
   const inspect = () => inspectProject(engine, name);
   const of = async (service: string) =>
     (await inspect()).find(({ state }) => state.service === service);
+  let model = project.model;
   return {
     create: () => compose.up({ noStart: true }),
     start: (services, signal) => startServices(compose, services, signal),
+    stop: (signal) => compose.stop([], undefined, signal),
+    useImages: async (images, signal) => {
+      model = withImages(model, images);
+      await writeFile(file, composeText(model), { mode: 0o600 });
+      await compose.up(
+        { services: Object.keys(images), noStart: true, noDependencies: true },
+        signal,
+      );
+    },
     containers: async () => (await inspect()).map(({ state }) => state),
     mountpoint: async (volume) => (await engine.docker.getVolume(volume).inspect()).Mountpoint,
     server: async (service, kind) => {
       const container = await of(service);
-      const { model } = project;
       return container && (await serverOf(engine, container.state.id, kind, model, operationId));
     },
-    logs: () => readLogs(engine, name),
+    log: (container) => readLog(engine, container),
     [Symbol.asyncDispose]: async () => {
       await removeProject(engine, name);
       await directory[Symbol.asyncDispose]();
@@ -128,10 +144,12 @@ async function inspectProject(engine: Engine, name: string): Promise<InspectedCo
   return inspected.filter((container) => container !== undefined);
 }
 
-async function readLogs(engine: Engine, name: string): Promise<string> {
-  const args = ["compose", "--ansi", "never", "-p", name, "logs", "--no-color"];
-  const { stdout } = await run("docker", args, { addEnv: engine.environment });
-  return stdout;
+function withImages(model: ComposeModel, images: Readonly<Record<string, string>>): ComposeModel {
+  const services = Object.entries(model.services).map(([name, service]) => {
+    const image = images[name];
+    return [name, image === undefined ? service : { ...service, image }] as const;
+  });
+  return { ...model, services: Object.fromEntries(services) };
 }
 
 /** By labels, not by Compose: what is half made is removed, too. */

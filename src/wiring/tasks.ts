@@ -1,4 +1,4 @@
-import type { NamedTask } from "../core/task.ts";
+import type { NamedResponder, NamedTask } from "../core/task.ts";
 import { uploadSnapshots } from "../operations/manual/restore-qdrant.ts";
 import { adoptDump } from "../operations/manual/restore-redis.ts";
 import {
@@ -9,7 +9,7 @@ import {
   removeCopyTask,
 } from "../rollback-copy/tasks.ts";
 import { statFiles } from "../stack/files.ts";
-import { waitHealthyTask } from "../stack/health.ts";
+import { serverProber } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
 import {
@@ -31,40 +31,41 @@ import { treeMeasure } from "../stores/tree/measure.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
 import { freeSpace, measureTrees } from "../stores/tree/size.ts";
 
-/** Every task that a helper container can be asked to run. */
-export const taskRegistry: readonly NamedTask<never, unknown>[] = [
-  adoptDump,
-  backupQdrant,
-  copyFrozen,
-  deltaTask,
-  estimateCopy,
-  extractComponents,
-  forgetSnapshots,
-  freeSpace,
-  listSnapshots,
-  lookTask,
-  measureQdrant,
-  measureTrees,
-  placeRdb,
-  preCopyBroker,
-  preCopyTask,
-  putBackTask,
-  putSettings,
-  removeBrokerCopy,
-  removeCopyTask,
-  restoreQdrant,
-  sqliteMigrations,
-  statFiles,
-  stackPack,
-  stackRemove,
-  stackUnpack,
-  treeAside,
-  treeBackup,
-  treeDiscard,
-  treeMeasure,
-  treePutBack,
-  treeReplace,
-  uploadSnapshots,
-  versionOfQdrant,
-  waitHealthyTask,
-];
+/** Every task that a helper container can be asked to run, and every responder that it can be. */
+export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<never, unknown>)[] =
+  [
+    adoptDump,
+    backupQdrant,
+    copyFrozen,
+    deltaTask,
+    estimateCopy,
+    extractComponents,
+    forgetSnapshots,
+    freeSpace,
+    listSnapshots,
+    lookTask,
+    measureQdrant,
+    measureTrees,
+    placeRdb,
+    preCopyBroker,
+    preCopyTask,
+    putBackTask,
+    putSettings,
+    removeBrokerCopy,
+    removeCopyTask,
+    restoreQdrant,
+    serverProber,
+    sqliteMigrations,
+    stackPack,
+    stackRemove,
+    stackUnpack,
+    statFiles,
+    treeAside,
+    treeBackup,
+    treeDiscard,
+    treeMeasure,
+    treePutBack,
+    treeReplace,
+    uploadSnapshots,
+    versionOfQdrant,
+  ];

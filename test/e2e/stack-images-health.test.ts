@@ -4,12 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { createTaskRunner } from "../../src/helper/runner.ts";
 import { connect, type Engine } from "../../src/stack/engine.ts";
-import { waitHealthy } from "../../src/stack/health.ts";
+import { type HealthAnswer, serverProber } from "../../src/stack/health.ts";
 import { checkHost } from "../../src/stack/host.ts";
 import { inspectImage, keepImage, releaseImages, repoDigest } from "../../src/stack/images.ts";
 import { ensureRegistry } from "../lab/registry.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { pythonImage } from "../lab/sophon.ts";
+import { until } from "../lab/step.ts";
 
 const base = "sophon-keeper-lab/base:trixie";
 let engine: Engine;
@@ -89,18 +90,28 @@ http.server.HTTPServer(("127.0.0.1", 8081), H).serve_forever()`;
     await run(["docker", "rm", "-f", name]);
   });
 
-  test("is asked from inside its network until it is good, or the time is over", async () => {
-    const request = { url: "http://127.0.0.1:8081/api/health", timeoutMs: 2_000 };
-    expect(await waitHealthy(tasks, name, request, { forMs: 20_000 })).toEqual({
-      healthy: true,
-      status: 200,
-      detail: "answer",
+  test("is asked again and again from inside its network, by one helper", async () => {
+    const place = { mounts: [], networkOf: name };
+    const question = {
+      port: 8081,
+      path: "/api/health",
+      wants: "success",
+      timeoutMs: 2_000,
+    } as const;
+    await using prober = await tasks.open(serverProber, place);
+    let good: HealthAnswer | undefined;
+    await until("it is healthy", 20_000, async () => {
+      good = await prober.ask(question);
+      return good.healthy;
     });
-    const nobody = { ...request, url: "http://127.0.0.1:8082/" };
-    expect(await waitHealthy(tasks, name, nobody, { forMs: 300 })).toMatchObject({
-      healthy: false,
-      status: 0,
-      detail: expect.stringContaining("ECONNREFUSED"),
-    });
+    expect(good).toEqual({ healthy: true, status: 200, detail: "answer" });
+    const nobody = { healthy: false, status: 0, detail: expect.stringContaining("ECONNREFUSED") };
+    expect(await prober.ask({ ...question, port: 8082 })).toMatchObject(nobody);
+    const label = ["--filter", `label=sophon-keeper.operation=${name}`];
+    const helpers = (await run(["docker", "ps", "--all", "--quiet", ...label])).trim().split("\n");
+    expect(helpers).toHaveLength(1);
+    await prober[Symbol.asyncDispose]();
+    expect(await run(["docker", "ps", "--all", "--quiet", ...label])).toBe("");
+    await expect(prober.ask(question)).rejects.toThrow("ended");
   });
 });

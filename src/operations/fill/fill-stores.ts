@@ -1,4 +1,5 @@
 import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import type { TaskRunner } from "../../core/task.ts";
 import { UndoStack } from "../../core/undo.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -32,7 +33,7 @@ export interface FillRequest {
   readonly journal: RestoreContext["journal"];
   readonly manifest: Manifest;
   readonly source: SourceOptions;
-  readonly workbench: Workbench;
+  readonly workbench: Pick<Workbench, "containers"> & { readonly tasks: TaskRunner };
   readonly dependencies: Dependencies;
 }
 

@@ -10,8 +10,8 @@ export interface Seen {
   readonly imageId: string;
   /** It was started to be judged by this gate: its log counts, and so does each restart of it. */
   readonly isNew: boolean;
-  /** It is to end by itself with exit code 0: a one-shot job, not a server. */
-  readonly ends: boolean;
+  /** Whether it may end by itself, with exit code 0: a one-shot job, not a server. */
+  readonly ends: "never" | "may" | "must";
   readonly state: string;
   readonly health: string;
   readonly exitCode: number;
@@ -239,7 +239,7 @@ export class Gate {
 
 /** A one-shot job that did what it was started for. */
 export function hasEndedWell({ ends, state, exitCode }: Pick<Seen, "ends" | "state" | "exitCode">) {
-  return ends && state === "exited" && exitCode === 0;
+  return ends !== "never" && state === "exited" && exitCode === 0;
 }
 
 /** The log says which migration is under way. */

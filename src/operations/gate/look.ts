@@ -7,7 +7,7 @@ export async function look(target: Pick<GateTarget, "containers" | "probe">): Pr
   const containers = await target.containers();
   return await Promise.all(
     containers.map(async (container) => {
-      const isAsked = container.state === "running" && !container.ends;
+      const isAsked = container.state === "running" && container.ends === "never";
       return seenOf(container, isAsked ? await target.probe(container) : undefined);
     }),
   );
@@ -21,7 +21,7 @@ function seenOf(container: TargetContainer, answer: HealthAnswer | undefined): S
   }
   const isWell = health === "none" || health === "healthy";
   const asked = answer === undefined || answer.healthy;
-  const good = state === "running" && !container.ends && isWell && asked;
+  const good = state === "running" && container.ends !== "must" && isWell && asked;
   const said = answer === undefined ? "" : `, answers ${answer.status || answer.detail}`;
   const answers = answer === undefined ? {} : { answers: answer.status > 0 };
   const detail = `${stateOf(container)}${health === "none" ? "" : `, ${health}`}${said}`;
@@ -30,5 +30,5 @@ function seenOf(container: TargetContainer, answer: HealthAnswer | undefined): S
 
 function stateOf({ state, exitCode, ends }: TargetContainer): string {
   if (state === "exited") return `exited with code ${exitCode}`;
-  return ends && state === "running" ? "running, and is to end by itself" : state;
+  return ends === "must" && state === "running" ? "running, and is to end by itself" : state;
 }

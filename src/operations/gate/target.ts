@@ -13,8 +13,11 @@ export interface TargetContainer
   readonly state: ContainerState["state"] | "gone";
   /** It was started to be judged: its log counts, and no restart of it is forgiven. */
   readonly isNew: boolean;
-  /** A one-shot job: it is good once it has ended with exit code 0, and not before. */
-  readonly ends: boolean;
+  /**
+   * Whether it may end by itself: a server never; a job that others wait for must, and is good once it has ended with
+   * exit code 0; of one that `may`, nothing tells which of the two it is.
+   */
+  readonly ends: "never" | "may" | "must";
 }
 
 /**

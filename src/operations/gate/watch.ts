@@ -1,6 +1,6 @@
 import { clean } from "../../log-scan/finding.ts";
-import { progress } from "../../log-scan/progress.ts";
-import { type ContainerState, scan } from "../../log-scan/scan.ts";
+import { type MigrationProgress, progress } from "../../log-scan/progress.ts";
+import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { StartActivity } from "./database-activity.ts";
 import {
@@ -24,9 +24,10 @@ export interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"
   readonly deny: readonly string[];
 }
 
-/** A verdict, with the last lines of every container whose log was read. */
+/** A verdict, with what the logs said, by the name of each container whose log was read. */
 export interface WatchVerdict extends GateVerdict {
   readonly lastLines: Readonly<Record<string, readonly string[]>>;
+  readonly logs: Readonly<Record<string, LogVerdict>>;
 }
 
 type WatchDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
@@ -62,11 +63,12 @@ export async function watch(
     const { mark, ...active } = await activity(wasGood);
     const looked = { containers: seen, logs: judged, activity: mark, ...active };
     const verdict = gate.take({ atMs: clock.monotonicMs(), ...looked });
+    const logs = Object.fromEntries([...judged].map(([name, { verdict }]) => [name, verdict]));
     if (verdict?.passed === false) {
-      return { ...verdict, lastLines: ofFailed(seen, judged, lastLines) };
+      return { ...verdict, logs, lastLines: ofFailed(seen, judged, lastLines) };
     }
     const whole = verdict === undefined ? undefined : await schema(verdict, judged);
-    if (whole !== undefined) return { ...whole, lastLines };
+    if (whole !== undefined) return { ...whole, logs, lastLines };
     const isGood = gate.goodSinceMs !== undefined;
     if (isGood && !wasGood) {
       const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
@@ -118,10 +120,7 @@ function schemaWithin(target: GateTarget, rules: WatchRules, clock: WatchDepende
   const isJudged = (name: string) =>
     !allow.some((one) => one.test(`Applying migration '${name}'.`));
   let endMs: number | undefined;
-  return async (
-    verdict: GateVerdict,
-    logs: Look["logs"],
-  ): Promise<Omit<WatchVerdict, "lastLines"> | undefined> => {
+  return async (verdict: GateVerdict, logs: Look["logs"]): Promise<GateVerdict | undefined> => {
     const announced = [...logs.values()].flatMap(({ progress }) => progress.announced);
     const found = await target.schema([...new Set(announced)].filter(isJudged));
     if (found === undefined) return verdict;
@@ -139,7 +138,7 @@ async function readLogs(
   seen: readonly Seen[],
   { allow, deny }: WatchRules,
 ): Promise<LogLook> {
-  const judged = new Map();
+  const judged: Map<string, { verdict: LogVerdict; progress: MigrationProgress }> = new Map();
   const lastLines: Record<string, readonly string[]> = {};
   const read = seen.filter(({ isNew, id }) => isNew && id !== "");
   const texts = await Promise.all(read.map((one) => target.log(one)));

@@ -1,5 +1,5 @@
 import type { Containers } from "../../core/containers.ts";
-import type { TaskRunner } from "../../core/task.ts";
+import type { ResponderRunner, TaskRunner } from "../../core/task.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
@@ -13,7 +13,7 @@ export interface Workbench {
     /** Removes the throw-away and helper containers that a killed operation left. */
     removeLeftovers(operationId: string): Promise<readonly string[]>;
   };
-  readonly tasks: TaskRunner;
+  readonly tasks: TaskRunner & ResponderRunner;
 }
 
 /** A lock that is held until it is released. */

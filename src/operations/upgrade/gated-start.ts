@@ -78,6 +78,7 @@ function targetOf(
 ): GateTarget {
   const { containers, tasks, dependencies } = session;
   const isNew = service in images;
+  const ending = ends ? "must" : "never";
   const services = new Set(Object.keys(plan.services).filter((one) => one in images));
   const present = () => presentContainers(engine, plan);
   const context = { engine, present, containers, tasks, dependencies };
@@ -85,9 +86,9 @@ function targetOf(
   return {
     containers: async () => {
       const now = await containers.inspect(id);
-      if (now !== undefined) return [{ ...(ends ? asOneRun(now) : now), isNew, ends }];
+      if (now !== undefined) return [{ ...(ends ? asOneRun(now) : now), isNew, ends: ending }];
       const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
-      return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends }];
+      return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: ending }];
     },
     // Compose waits for what the engine knows of it, and so does this.
     probe: async () => undefined,

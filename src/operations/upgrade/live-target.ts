@@ -73,9 +73,9 @@ function targetOf(
   const runs = planned.state === "running";
   // A job that had ended is judged where it ran again: made anew, and started.
   if (!runs && !(isNew && hasRunAgain(planned, found))) return [];
-  if (found !== undefined) return [{ ...found, isNew, ends: !runs }];
+  if (found !== undefined) return [{ ...found, isNew, ends: runs ? "never" : "must" }];
   const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
-  return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: false }];
+  return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: "never" }];
 }
 
 function hasRunAgain(planned: PlannedContainer, found: ContainerState | undefined): boolean {

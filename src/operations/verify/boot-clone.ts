@@ -1,95 +1,102 @@
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
-import { waitFor } from "../../core/wait.ts";
+import type { Reporter } from "../../core/reporter.ts";
 import type { FailureClass } from "../../log-scan/cause-patterns.ts";
-import { scan } from "../../log-scan/scan.ts";
+import type { LogVerdict } from "../../log-scan/scan.ts";
 import type { Check } from "../../model/result.ts";
-import type { ContainerState } from "../../model/stack.ts";
-import type { ScratchStack } from "../../stack/scratch.ts";
+import type { Clone } from "../clone/clone.ts";
+import type { GateTarget } from "../gate/target.ts";
+import { type WatchVerdict, watch } from "../gate/watch.ts";
 
-/** What booting a copy needs. */
+/** What booting a clone needs. */
 export interface BootOptions {
   readonly clock: Clock;
+  readonly reporter: Reporter;
   readonly signal: AbortSignal;
   readonly healthTimeoutMs: number;
   readonly logAllow: readonly string[];
   readonly logDeny: readonly string[];
 }
 
+/** How long everything has to stay good: an app that misses something often ends a few seconds after its start. */
+export const soakMs = 5_000;
+
 /** What a log of the backup's own image can only say of the data, wherever it runs. */
 const ofTheData: readonly FailureClass[] = ["schema-conflict", "migration", "corruption"];
 
 /**
- * Starts the rest of a copy on its restored stores, and judges health and log. A copy of the *old* image that does not
- * become healthy proves nothing against the backup: it may need the outside world.
+ * Boots a clone on its restored stores, and has the gate judge it. A clone of the *old* image that is not good proves
+ * nothing against the backup: it may need the outside world. What its log or its schema says of the data does.
  */
-export async function bootCopy(
-  scratch: ScratchStack,
-  services: readonly string[],
+export async function bootClone(
+  clone: Pick<Clone, "boot" | "target">,
+  schema: GateTarget["schema"],
   options: BootOptions,
 ): Promise<Check[]> {
-  const health = await bringUp(scratch, services, options);
-  return [...health, judgeLog(await scratch.logs(), health, options)];
+  const { clock, healthTimeoutMs, logAllow: allow, logDeny: deny } = options;
+  const begunMs = clock.monotonicMs();
+  const problem = await boot(clone, options);
+  // What Compose gave up on does not become good by itself.
+  const leftMs = problem === undefined ? begunMs + healthTimeoutMs - clock.monotonicMs() : 0;
+  const rules = { healthTimeoutMs: Math.max(0, leftMs), soakMs, allow, deny };
+  return judge(await watch(clone.target(schema), rules, options), problem);
 }
 
-async function bringUp(
-  scratch: ScratchStack,
-  services: readonly string[],
-  { clock, signal, healthTimeoutMs }: BootOptions,
-): Promise<Check[]> {
-  let problem: string | undefined;
+async function boot(
+  clone: Pick<Clone, "boot">,
+  { signal, healthTimeoutMs }: BootOptions,
+): Promise<string | undefined> {
+  const timeout = AbortSignal.timeout(healthTimeoutMs);
   try {
-    await scratch.start(services, signal);
+    await clone.boot(AbortSignal.any([signal, timeout]));
+    return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    problem = describeError(error);
+    if (timeout.aborted) return `not all of it is started after ${healthTimeoutMs / 1000} s`;
+    return describeError(error);
   }
-  const look = async () => {
-    const containers = await scratch.containers();
-    return containers.every(isSettled) ? containers : undefined;
-  };
-  const timeoutMs = problem === undefined ? healthTimeoutMs : 0;
-  const settled = await waitFor(look, { clock, timeoutMs, signal, everyMs: 500 });
-  const containers = settled ?? (await scratch.containers());
-  return containers.map((container) => healthCheck(container, problem));
 }
 
-/** Healthy, running without a health check, or ended; anything else may still change. */
-function isSettled({ state, health }: ContainerState): boolean {
-  if (state === "running") return health === "healthy" || health === "none";
-  return state === "exited" || state === "dead";
+/** What a verdict on a clone says of the backup. */
+export function judge(verdict: WatchVerdict, problem: string | undefined): Check[] {
+  const { logs, reason } = verdict;
+  const isHealthy = verdict.checks.every(
+    ({ name, status }) => name !== "health" || status === "pass",
+  );
+  const checks = verdict.checks.flatMap((check): Check[] => {
+    if (check.name === "health") return [healthCheck(check, problem)];
+    if (check.name === "log") return [logCheck(check, logs[check.component ?? ""], isHealthy)];
+    // The decisive one is told by those that it sums up.
+    return check.name === reason?.class ? [] : [check];
+  });
+  if (reason !== undefined && checks.every(({ status }) => status === "pass")) {
+    checks.push({
+      name: reason.class,
+      status: "unverifiable",
+      detail: inIsolation(reason.message),
+    });
+  }
+  const all = Object.values(logs);
+  if (all.length > 0 && all.every((one) => one.verdict === "unverifiable")) {
+    checks.push({ name: "log", status: "unverifiable", detail: "the log is empty" });
+  }
+  return checks;
 }
 
-function healthCheck(container: ContainerState, problem: string | undefined): Check {
-  const { service, state, health, exitCode } = container;
-  const subject = { name: "health", component: service };
-  const ended = state === "exited" && exitCode === 0;
-  const well = (state === "running" && (health === "healthy" || health === "none")) || ended;
-  if (well) {
-    const detail = ended ? "ended with exit code 0" : health === "none" ? "running" : health;
-    return { ...subject, status: "pass", detail };
-  }
-  const seen = state === "exited" ? `exited with code ${exitCode}` : `${state}, ${health}`;
+function healthCheck(check: Check, problem: string | undefined): Check {
+  if (check.status === "pass") return check;
   const why = problem === undefined ? "" : ` (${problem.split("\n").at(-1) ?? ""})`;
-  const hint = "not healthy in isolation; `clone-health: off` accepts counts alone";
-  return { ...subject, status: "unverifiable", detail: `${seen}${why}: ${hint}` };
+  return { ...check, status: "unverifiable", detail: inIsolation(`${check.detail}${why}`) };
 }
 
-function judgeLog(
-  text: string,
-  health: readonly Check[],
-  { logAllow, logDeny }: BootOptions,
-): Check {
-  const verdict = scan(text, { allow: logAllow, deny: logDeny });
-  const { decisive } = verdict;
-  if (verdict.verdict === "clean") {
-    return { name: "log", status: "pass", detail: "no sign of failure" };
-  }
-  if (decisive === undefined) {
-    return { name: "log", status: "unverifiable", detail: "the log is empty" };
-  }
-  const healthy = health.every(({ status }) => status === "pass");
-  const fails = healthy || ofTheData.includes(decisive.class);
+function logCheck(check: Check, log: LogVerdict | undefined, isHealthy: boolean): Check {
+  const decisive = log?.decisive;
+  if (decisive === undefined) return check;
+  const fails = isHealthy || ofTheData.includes(decisive.class);
   const detail = `${decisive.class}: ${decisive.evidence}`;
-  return { name: "log", status: fails ? "fail" : "unverifiable", detail };
+  return { ...check, status: fails ? "fail" : "unverifiable", detail };
+}
+
+function inIsolation(seen: string): string {
+  return `${seen}: not healthy in isolation; \`clone-health: off\` accepts counts alone`;
 }

@@ -60,6 +60,7 @@ async function workbenchOrNone(
       throw new UnverifiableError(cause.message, { class: cause.class, cause });
     };
     const containers = new Proxy({} as Workbench["containers"], { get: () => refuse });
-    return { containers, tasks: { run: async () => refuse(), keep: refuse } };
+    const tasks = { run: async () => refuse(), keep: refuse, open: async () => refuse() };
+    return { containers, tasks };
   }
 }

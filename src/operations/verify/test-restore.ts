@@ -1,27 +1,22 @@
-import { randomBytes } from "node:crypto";
-import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { describeError, KeeperError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { scratchProject } from "../../model/scratch-project.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { hasImage } from "../../stack/images.ts";
-import { openScratch, removeDeadScratches, scratchLabels } from "../../stack/scratch.ts";
+import { removeDeadScratches } from "../../stack/scratch.ts";
 import { failedCheck } from "../../stores/check.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
-import { type BackedUpStore, originOf, storesOf } from "../fill/backed-up-store.ts";
+import { openClone } from "../clone/clone.ts";
+import { type BackedUpStore, storesOf } from "../fill/backed-up-store.ts";
 import { compareHeads, compareHistories } from "../fill/compare.ts";
-import {
-  type FillRequest,
-  type FillTarget,
-  fillStores,
-  migrationsOf,
-} from "../fill/fill-stores.ts";
+import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
 import { openStackSource, type StackSource } from "../fill/stack-source.ts";
+import type { SchemaVerdict } from "../gate/schema.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
-import { bootCopy } from "./boot-clone.ts";
+import { bootClone, soakMs } from "./boot-clone.ts";
 
 /** What a test restore needs of the host. */
 export type ScratchHost = Pick<Host, "workbench" | "engine">;
@@ -37,8 +32,8 @@ export interface TestRestore {
 }
 
 /**
- * The `restore` level: all stores restored into an isolated copy of the stack, compared with the manifest, then the
- * application booted on them. Everything of the copy is removed, whatever happens.
+ * The `restore` level: all stores restored into a clone of the stack, compared with the manifest, then the
+ * application booted on them. Everything of the clone is removed, whatever happens.
  *
  * @throws the reason of the signal when it is aborted; what cannot be done is a check.
  */
@@ -67,7 +62,7 @@ export async function testRestoreOf(
     const missing = await missingImages(request.manifest, host);
     if (missing.length > 0) return missing;
     await using stack = await open();
-    return await inCopy(stack, request, dependencies);
+    return await inClone(stack, request, dependencies);
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof KeeperError)) throw error;
@@ -91,48 +86,25 @@ async function removeDead({
   }
 }
 
-async function inCopy(
+async function inClone(
   stack: StackSource,
   request: TestRestore,
   dependencies: Dependencies & { readonly host: ScratchHost },
 ): Promise<Check[]> {
   const { manifest, source, operationId, options } = request;
   const { host, clock, reporter } = dependencies;
-  const { model } = stack;
   const stores = request.stores ?? storesOf(manifest);
-  const project = scratchProject({
-    model,
-    project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
-    operationId,
-    labels: await scratchLabels(),
-    images: Object.fromEntries(
-      Object.entries(manifest.services).map(([name, { imageId }]) => [name, imageId]),
-    ),
-    hostnames: hostnamesOf(manifest),
-    stores: stores.flatMap((store) => originOf(store, model) ?? []),
-    files: stack.files,
-  });
-  for (const line of project.omitted) reporter.info(`the copy does without ${line}`);
   const begun = clock.monotonicMs();
-  await using scratch = await openScratch(await host.engine(), project, operationId);
-  await scratch.create();
   const workbench = await host.workbench(operationId, dependencies);
-  const target: FillTarget = {
-    start: scratch.start,
-    server: scratch.server,
-    mountOf: async (store) => {
-      const origin = originOf(store, model);
-      const volume = origin === undefined ? undefined : project.volumes[origin];
-      if (volume === undefined) {
-        throw new UnverifiableError(`the compose model does not tell where ${store.name} belongs`);
-      }
-      const mountpoint = await scratch.mountpoint(volume);
-      const place = { target: "", writable: true, anonymous: false, plain: true };
-      return { type: "volume", volume, source: mountpoint, ...place };
-    },
-  };
+  const { tasks } = workbench;
+  await using clone = await openClone(
+    { stack, manifest, stores, operationId, tasks },
+    dependencies,
+  );
+  for (const line of clone.omitted) reporter.info(`the clone does without ${line}`);
+  await reporter.group("Create the clone", () => clone.create());
   const filling: FillRequest = {
-    ...{ target, stores, manifest, source, workbench, dependencies },
+    ...{ target: clone, stores, manifest, source, workbench, dependencies },
     journal: async () => undefined,
   };
   const { checks: counts, stores: filled } = await fillStores(filling);
@@ -140,17 +112,23 @@ async function inCopy(
   const before = heads ? await headsBefore(filled, filling) : undefined;
   const checks = [...counts, ...(before?.checks ?? [])];
   if (!checks.every(isGood) || options.cloneHealth === "off") return checks;
-  const booted = await reporter.group("Boot the copy", async () => {
-    const services = Object.keys(project.model.services);
-    const found = await bootCopy(scratch, services, { ...options, ...dependencies });
-    // One that is not healthy may not have come to its database yet.
-    if (!found.every(isGood) || before === undefined) return found;
-    return [...found, ...(await headsBooted(before.histories, filled, filling))];
-  });
+  const schema = async () =>
+    schemaVerdict(before === undefined ? [] : await headsBooted(before.histories, filled, filling));
+  const booted = await reporter.group("Boot the clone", () =>
+    bootClone(clone, schema, { ...options, ...dependencies }),
+  );
   if (!booted.every(isGood)) return [...checks, ...booted];
-  const seconds = (clock.monotonicMs() - begun) / 1000;
+  const seconds = (clock.monotonicMs() - begun - soakMs) / 1000;
   const detail = `restored and serving after ${seconds.toFixed(1)} s`;
   return [...checks, ...booted, { name: "recovery time", status: "pass", detail }];
+}
+
+/** The first check that is not good decides; a head that cannot be read is not waited for. */
+function schemaVerdict(checks: readonly Check[]): SchemaVerdict {
+  const bad = checks.find((check) => !isGood(check));
+  if (bad === undefined) return { checks, pending: [] };
+  const message = `${bad.component ?? bad.name}: ${bad.detail}`;
+  return { checks, pending: [], reason: { class: "schema-conflict", message } };
 }
 
 function isGood({ status }: Check): boolean {
@@ -185,13 +163,6 @@ async function headsBooted(
     request.dependencies.signal.throwIfAborted();
     return [failedCheck({ name }, error)];
   }
-}
-
-/** Only the broker's data is bound to the name of its host. */
-function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, string> {
-  const service = components.find(({ store }) => store === "rabbitmq")?.service;
-  const hostname = brokerNodeName?.split("@")[1];
-  return service === undefined || hostname === undefined ? {} : { [service]: hostname };
 }
 
 async function missingImages(manifest: Manifest, host: Pick<Host, "engine">): Promise<Check[]> {

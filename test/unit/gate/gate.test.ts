@@ -6,7 +6,14 @@ import { Gate, type Look, type Seen } from "../../../src/operations/gate/gate.ts
 const rules = { startedMs: 0, healthTimeoutMs: 30_000, soakMs: 10_000 };
 
 function seen(change: Partial<Seen> = {}): Seen {
-  const base = { service: "app", name: "app-1", id: "1", imageId: "i", isNew: true, ends: false };
+  const base = {
+    service: "app",
+    name: "app-1",
+    id: "1",
+    imageId: "i",
+    isNew: true,
+    ends: "never" as const,
+  };
   const state = { state: "running", health: "healthy", exitCode: 0, restartCount: 0 };
   return { ...base, ...state, startedAt: "t", good: true, detail: "running", ...change };
 }

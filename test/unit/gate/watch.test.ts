@@ -27,7 +27,7 @@ async function watched(play: Play): Promise<{ verdict: WatchVerdict; seconds: nu
   };
   const at = () => ms / 1000;
   const container: TargetContainer = {
-    ...{ service: "app", name: "app-1", id: "1", imageId: "i", isNew: true, ends: false },
+    ...{ service: "app", name: "app-1", id: "1", imageId: "i", isNew: true, ends: "never" },
     ...{ state: "running", health: "none", exitCode: 0, restartCount: 0, startedAt: "t" },
   };
   const target: GateTarget = {
@@ -63,7 +63,7 @@ describe("the gate over a target", () => {
 
   it("waits for a job that is to end, and passes it with exit code 0 only", async () => {
     const job = (code: number) =>
-      watched({ state: (at) => ({ ends: true, ...(at < 8 ? {} : ended(code)) }) });
+      watched({ state: (at) => ({ ends: "must", ...(at < 8 ? {} : ended(code)) }) });
     const well = await job(0);
     expect(well.verdict.passed).toBe(true);
     expect(well.verdict.checks).toContainEqual(

@@ -1,0 +1,164 @@
+import { randomBytes } from "node:crypto";
+import { UnverifiableError } from "../../core/errors.ts";
+import { temporaryDirectory } from "../../core/temp.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { type ScratchProject, scratchProject } from "../../model/scratch-project.ts";
+import type { Mount } from "../../model/stack.ts";
+import { projectContainers } from "../../stack/discovery.ts";
+import { listeningPorts } from "../../stack/listening.ts";
+import { openScratch, type ScratchStack, scratchLabels } from "../../stack/scratch.ts";
+import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
+import type { FillTarget } from "../fill/fill-stores.ts";
+import type { StackSource } from "../fill/stack-source.ts";
+import type { GateTarget } from "../gate/target.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host, Workbench } from "../session/host.ts";
+import { type Expectation, expectationsOf } from "./expectations.ts";
+import { type FileModel, writeInlineFiles } from "./inline-files.ts";
+import { CloneProber } from "./prober.ts";
+import { cloneTarget } from "./target.ts";
+
+/** What a clone needs of the host. */
+export type CloneHost = Pick<Host, "engine">;
+
+/** What a clone is made of. */
+export interface CloneRequest {
+  readonly stack: StackSource;
+  /** What ran in the stack, and as which images. */
+  readonly manifest: Manifest;
+  readonly stores: readonly BackedUpStore[];
+  readonly operationId: string;
+  readonly tasks: Workbench["tasks"];
+}
+
+/**
+ * An isolated, throw-away copy of a stack: fresh volumes, its images by id, networks that lead nowhere. It is filled
+ * like any other place of stores, booted, and watched by the gate. Its disposal discards everything of it.
+ *
+ * `boot`, `stop` and `useImages` may follow one another in any order and number: an upgrade in the clone is
+ * `stop`, `useImages`, `boot`.
+ */
+export interface Clone extends FillTarget, AsyncDisposable {
+  /** What it does without, one line each. */
+  readonly omitted: readonly string[];
+  /** Makes its volumes, networks and containers. Nothing of it is started. */
+  create(): Promise<void>;
+  /**
+   * Starts every service that does not run, in Compose's order.
+   *
+   * @throws ExecError when Compose gives up, as it does when a dependency is not healthy: what was started stays so.
+   */
+  boot(signal: AbortSignal): Promise<void>;
+  /** Stops every service, in Compose's order; its data stays. */
+  stop(signal: AbortSignal): Promise<void>;
+  /** Has services run other images, by service and image id: their containers are made anew, and started by `boot`. */
+  useImages(images: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
+  /** The clone as the gate watches it, and what its databases should hold. */
+  target(schema: GateTarget["schema"]): GateTarget;
+}
+
+/** Prepares a clone; nothing of it is in the engine before its `create`. */
+export async function openClone(
+  request: CloneRequest,
+  { host, signal }: Pick<Dependencies, "signal"> & { readonly host: CloneHost },
+): Promise<Clone> {
+  const { operationId, tasks } = request;
+  const inline = await temporaryDirectory("sophon-keeper-inline-");
+  try {
+    const stack = await writeInlineFiles(request.stack, inline.path);
+    const project = await projectOf(request, stack);
+    const scratch = await openScratch(await host.engine(), project, operationId);
+    const prober = new CloneProber(tasks, signal);
+    const expectations = await expectationsFor(request, project, host);
+    const services = Object.keys(project.model.services);
+    return {
+      omitted: project.omitted,
+      create: scratch.create,
+      start: scratch.start,
+      server: scratch.server,
+      mountOf: (store) => mountOf(store, request, { project, scratch }),
+      boot: (signal) => scratch.start(services, signal),
+      stop: scratch.stop,
+      useImages: scratch.useImages,
+      target: (schema) => cloneTarget({ scratch, expectations, prober, schema }),
+      [Symbol.asyncDispose]: async () => {
+        const parts = [prober, scratch, inline];
+        const ended = await Promise.allSettled(parts.map((part) => part[Symbol.asyncDispose]()));
+        const failed = ended.find(({ status }) => status === "rejected");
+        if (failed?.status === "rejected") throw failed.reason;
+      },
+    };
+  } catch (error) {
+    await inline[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function projectOf(
+  { manifest, stores, operationId }: CloneRequest,
+  { model, files }: FileModel,
+): Promise<ScratchProject> {
+  const images = Object.entries(manifest.services).map(([name, { imageId }]) => [name, imageId]);
+  return scratchProject({
+    ...{ model, files, operationId },
+    project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
+    labels: await scratchLabels(),
+    images: Object.fromEntries(images),
+    hostnames: hostnamesOf(manifest),
+    stores: stores.flatMap((store) => originOf(store, model) ?? []),
+  });
+}
+
+/** Only the broker's data is bound to the name of its host. */
+function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, string> {
+  const service = components.find(({ store }) => store === "rabbitmq")?.service;
+  const hostname = brokerNodeName?.split("@")[1];
+  return service === undefined || hostname === undefined ? {} : { [service]: hostname };
+}
+
+async function mountOf(
+  store: BackedUpStore,
+  { stack }: CloneRequest,
+  { project, scratch }: { readonly project: ScratchProject; readonly scratch: ScratchStack },
+): Promise<Mount> {
+  const origin = originOf(store, stack.model);
+  const volume = origin === undefined ? undefined : project.volumes[origin];
+  if (volume === undefined) {
+    throw new UnverifiableError(`the compose model does not tell where ${store.name} belongs`);
+  }
+  const source = await scratch.mountpoint(volume);
+  const place = { target: "", writable: true, anonymous: false, plain: true };
+  return { type: "volume", volume, source, ...place };
+}
+
+/** What the clone's services have to do: those that are in it. */
+async function expectationsFor(
+  { stack, manifest, stores }: CloneRequest,
+  project: ScratchProject,
+  host: CloneHost,
+): Promise<ReadonlyMap<string, Expectation>> {
+  const servers = stores.flatMap(({ kind, service }) =>
+    kind === "data" || kind === "volume" || service === undefined ? [] : [service],
+  );
+  const live = await livePorts(stack.model.name, manifest, host);
+  const known = { model: stack.model, manifest, servers: new Set(servers), live };
+  const copied = [...expectationsOf(known)].filter(([name]) => name in project.model.services);
+  return new Map(copied);
+}
+
+/** Where the live stack is on this host and runs the same images, it shows where its servers listen. */
+async function livePorts(
+  project: string,
+  { services }: Manifest,
+  host: CloneHost,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const engine = await host.engine();
+  const found = new Map<string, readonly number[]>();
+  for (const { state: live } of await projectContainers(engine, project)) {
+    const { id, service, imageId, state } = live;
+    if (state !== "running" || services[service]?.imageId !== imageId) continue;
+    const ports = await listeningPorts(engine, id);
+    if (ports !== undefined) found.set(service, ports);
+  }
+  return found;
+}

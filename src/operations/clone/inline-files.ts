@@ -1,0 +1,59 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import type { ComposeModel } from "../../model/stack.ts";
+import type { StackSource } from "../fill/stack-source.ts";
+
+type Grants = NonNullable<ComposeModel["configs"]>;
+
+/** A compose model whose configs and secrets are files of this host. */
+export interface FileModel {
+  readonly model: ComposeModel;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the configs and secrets of a backup that stand in its compose files (`content`) or come from its env files
+ * (`environment`) into a directory, as Compose would put them into containers. A variable that only the shell had is in
+ * no backup: such a one stays as it is, and the clone does without it.
+ */
+export async function writeInlineFiles(
+  { model, index, files }: Pick<StackSource, "model" | "index" | "files">,
+  directory: string,
+): Promise<FileModel> {
+  const variables = await variablesOf(index, files);
+  const written: Record<string, string> = {};
+  const asFiles = async (kind: "configs" | "secrets"): Promise<Grants> => {
+    const grants: Record<string, Grants[string]> = {};
+    for (const [name, grant] of Object.entries(model[kind] ?? {})) {
+      const { content, environment } = grant as { content?: string; environment?: string };
+      const text = content ?? (environment === undefined ? undefined : variables[environment]);
+      grants[name] = grant;
+      if (text === undefined) continue;
+      const path = join(directory, kind, String(Object.keys(grants).length));
+      await mkdir(join(directory, kind), { recursive: true, mode: 0o700 });
+      // Compose's own mode for these; the directory around is for this user only.
+      await writeFile(path, text, { mode: 0o444 });
+      grants[name] = { file: path };
+      written[path] = path;
+    }
+    return grants;
+  };
+  const [configs, secrets] = [await asFiles("configs"), await asFiles("secrets")];
+  return { model: { ...model, configs, secrets }, files: { ...files, ...written } };
+}
+
+/** The variables of the project's env files, as far as the backup holds them; the last one counts. */
+async function variablesOf(
+  { directory, envFiles }: StackSource["index"],
+  files: StackSource["files"],
+): Promise<Record<string, string | undefined>> {
+  const paths = envFiles.length > 0 ? envFiles : [join(directory, ".env")];
+  const texts = await Promise.all(
+    paths.map(async (path) => {
+      const copy = files[path];
+      return copy === undefined ? "" : await readFile(copy, "utf8").catch(() => "");
+    }),
+  );
+  return Object.assign({}, ...texts.map((text) => parseEnv(text)));
+}

@@ -1,0 +1,87 @@
+import { describeError, KeeperError } from "../../core/errors.ts";
+import type { Responder, ResponderRunner } from "../../core/task.ts";
+import type { ContainerState } from "../../model/stack.ts";
+import { type HealthAnswer, type ServerQuestion, serverProber } from "../../stack/health.ts";
+import type { Expectation } from "./expectations.ts";
+
+const timeoutMs = 1_500;
+
+/** A helper in the network of one container of the clone. */
+interface Standing {
+  readonly at: ContainerState;
+  readonly responder: Promise<Responder<ServerQuestion, HealthAnswer>>;
+}
+
+/**
+ * Asks the servers of a clone from inside its network. One helper container, in the network namespace of the first server
+ * that is asked, reaches all that share a network with it: to start one takes up to 20 s on a busy host.
+ */
+export class CloneProber implements AsyncDisposable {
+  readonly #tasks: ResponderRunner;
+  readonly #signal: AbortSignal;
+  #standing: Standing[] = [];
+
+  constructor(tasks: ResponderRunner, signal: AbortSignal) {
+    this.#tasks = tasks;
+    this.#signal = signal;
+  }
+
+  /**
+   * Asks one running container for all that is expected of it. Never throws for what it does, but for a host that
+   * can run no helper.
+   *
+   * @param running - the containers of the clone that run now: the others are no place to ask from
+   */
+  async ask(
+    container: ContainerState,
+    { ports, needs, path, wants }: Expectation,
+    running: readonly ContainerState[],
+  ): Promise<HealthAnswer> {
+    const { responder, address } = this.#placeFor(container, running);
+    try {
+      const prober = await responder;
+      const answers = await Promise.all(
+        ports.map((port) => prober.ask({ address, port, path, wants, timeoutMs })),
+      );
+      const told = answers.map((answer, at) => named(answer, ports[at]));
+      const [bad, good] = [told.find((one) => !one.healthy), told.find((one) => one.healthy)];
+      const decisive = needs === "all" ? (bad ?? good) : (good ?? bad);
+      return decisive ?? { healthy: true, status: 0, detail: "nobody to ask" };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (error instanceof KeeperError) throw error;
+      this.#standing = this.#standing.filter((one) => one.responder !== responder);
+      const detail = `could not be asked: ${describeError(error)}`;
+      return { healthy: false, status: 0, detail };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const standing = this.#standing;
+    this.#standing = [];
+    for (const { responder } of standing) {
+      // One that did not start, or that has ended, is gone already.
+      const started = await responder.catch(() => undefined);
+      await started?.[Symbol.asyncDispose]();
+    }
+  }
+
+  #placeFor(container: ContainerState, running: readonly ContainerState[]) {
+    for (const { at, responder } of this.#standing) {
+      if (at.id === container.id) return { responder, address: undefined };
+      if (!running.some(({ id }) => id === at.id)) continue;
+      const shared = Object.keys(at.addresses).find((name) => name in container.addresses);
+      if (shared !== undefined) return { responder, address: container.addresses[shared] };
+    }
+    const place = { mounts: [], networkOf: container.id };
+    const responder = this.#tasks.open(serverProber, place, this.#signal);
+    this.#standing.push({ at: container, responder });
+    return { responder, address: undefined };
+  }
+}
+
+/** With the port where it tells of a failure: there may be several. */
+function named(answer: HealthAnswer, port: number | undefined): HealthAnswer {
+  if (answer.healthy || answer.status !== 0) return answer;
+  return { ...answer, detail: `nothing on port ${port} (${answer.detail})` };
+}

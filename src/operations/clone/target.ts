@@ -1,0 +1,51 @@
+import type { ContainerState } from "../../model/stack.ts";
+import type { ScratchStack } from "../../stack/scratch.ts";
+import type { GateTarget, TargetContainer } from "../gate/target.ts";
+import type { Expectation } from "./expectations.ts";
+import type { CloneProber } from "./prober.ts";
+
+/** A clone as the gate watches it. */
+export interface CloneTargetRequest {
+  readonly scratch: Pick<ScratchStack, "containers" | "log">;
+  readonly expectations: ReadonlyMap<string, Expectation>;
+  readonly prober: CloneProber;
+  /** What its databases should hold; undefined where nothing is known of that. */
+  readonly schema: GateTarget["schema"];
+}
+
+/** Every service of a clone has to do what it did in the stack; its only container bears its name. */
+export function cloneTarget(request: CloneTargetRequest): GateTarget {
+  const { scratch, expectations, prober, schema } = request;
+  let seen = new Map<string, ContainerState>();
+  return {
+    containers: async () => {
+      seen = new Map((await scratch.containers()).map((one) => [one.service, one]));
+      return [...expectations].map(([service, { ends }]) =>
+        targetOf(service, seen.get(service), ends),
+      );
+    },
+    probe: async ({ service, health }) => {
+      const container = seen.get(service);
+      const expected = expectations.get(service);
+      if (container === undefined || expected === undefined) return undefined;
+      // What the image's own check says is worth more than any answer; only success is asked for beside it.
+      const isChecked = health !== "none" && expected.wants === "answer";
+      if (expected.ports.length === 0 || isChecked) return undefined;
+      const running = [...seen.values()].filter(({ state }) => state === "running");
+      return await prober.ask(container, expected, running);
+    },
+    log: ({ id }) => scratch.log(id),
+    schema,
+  };
+}
+
+function targetOf(
+  service: string,
+  found: ContainerState | undefined,
+  ends: TargetContainer["ends"],
+): TargetContainer {
+  const base = { name: service, service, isNew: true, ends } as const;
+  if (found !== undefined) return { ...found, ...base };
+  const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
+  return { ...none, startedAt: "", state: "gone", ...base };
+}
