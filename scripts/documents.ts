@@ -5,6 +5,9 @@ import { actionInputs, offeredModes } from "../src/action/inputs.ts";
 import { outputs } from "../src/action/outputs.ts";
 import { commandHelp, exitMeanings, placeholderOf } from "../src/cli/help.ts";
 import { exitCodeOf } from "../src/core/errors.ts";
+import { CLASS_MEANING } from "../src/log-scan/cause-patterns.ts";
+import { RULES } from "../src/log-scan/failure-rules.ts";
+import { HARMLESS } from "../src/log-scan/ignore-rules.ts";
 import { offeredCommands } from "../src/operations/session/command.ts";
 import { commandDescriptions } from "../src/options/commands.ts";
 import type { InputSpec } from "../src/options/spec.ts";
@@ -32,7 +35,29 @@ export async function renderDocuments(): Promise<Map<string, string>> {
       "docs/cli.md",
       await filled("docs/cli.md", { commands: commandSections(), exits: exitTable() }),
     ],
+    [
+      "docs/log-scan.md",
+      await filled("docs/log-scan.md", {
+        classes: table(
+          ["class", "what it means and what to do"],
+          Object.entries(CLASS_MEANING).map(named),
+        ),
+        rules: table(
+          ["rule", "what it means", "written by"],
+          RULES.map((rule) => named([rule.name, rule.meaning, rule.source])),
+        ),
+        harmless: table(
+          ["rule", "why it proves nothing", "written by"],
+          HARMLESS.map((rule) => named([rule.name, rule.why, rule.source])),
+        ),
+      }),
+    ],
   ]);
+}
+
+/** A row whose first cell is a name. */
+function named([name = "", ...rest]: readonly string[]): readonly string[] {
+  return [`\`${name}\``, ...rest];
 }
 
 function actionYml(): string {

@@ -47,6 +47,10 @@ const net = "dotnet/runtime";
 const pg = "PostgreSQL, npgsql/npgsql";
 const app = "applications' own words";
 
+/** Data that a later version changed, in the words of applications and of migration tools. */
+export const NEWER_SCHEMA =
+  /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration|does not support migrating from state|\b(?:database|schema|db)\b.{0,30}\bversion\b.{0,60}\b(?:but\b.{0,40}\b(?:largest|latest|highest|newest|maximum|max)\b.{0,30}\b(?:supported|known)|too (?:new|high)|(?:higher|greater|newer|later) than)|\b(?:database|data|schema|volume|repository|profile)\b.{0,40}\b(?:created|written|initiali[sz]ed|upgraded|migrated|modified|used|opened) (?:by|with|in|to) an? (?:newer|later|more recent|higher)\b|\bfor a newer \w+, you can ?not|Can't locate revision identified by|was previously applied but is missing|VersionMissing|Detected applied migration not resolved locally|no migration found for version|The migration directory is corrupt|but its file is missing|UnknownMigrationVersion|Cannot upgrade version \S+ to/i;
+
 /** Wordings of causes; when several fit, the gravest class is taken. */
 export const CAUSES: readonly Cause[] = [
   {
@@ -144,8 +148,7 @@ export const CAUSES: readonly Cause[] = [
     source: app,
     example:
       "Database schema 20251118_AddTenants is newer than this build (20250930_AddQuota); downgrade is not supported, refusing to start.",
-    pattern:
-      /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration|does not support migrating from state/i,
+    pattern: NEWER_SCHEMA,
   },
   {
     name: "migration-not-found",

@@ -1,11 +1,23 @@
-import type { Form, Level, LogEvent } from "./event.ts";
-import { readJson, unwrapEngineJson } from "./json.ts";
+import { type Block, openBlock } from "./blocks.ts";
+import {
+  append,
+  carriesOn,
+  continues,
+  type Draft,
+  draftOf,
+  MAX_RECORD,
+  RAW,
+  seal,
+  TRACEBACK,
+} from "./draft.ts";
+import type { LogEvent } from "./event.ts";
+import { splitGlued } from "./glued.ts";
+import { readJson } from "./json.ts";
+import { openEnvelope } from "./json-envelope.ts";
 import { isNewestFirst, type Line, prefixNames, readLine } from "./physical-line.ts";
 import { learnLead, respell, type Unquote } from "./quote-prefix.ts";
 import { readHead, startsRaw } from "./record-header.ts";
 
-/** Longest text kept of one record, in characters; the rest decides nothing and may be a whole dump. */
-const MAX_RECORD = 32_768;
 /** Lines looked at to learn which prefixes are service names. */
 const SAMPLE_LINES = 5_000;
 
@@ -20,24 +32,82 @@ export function decode(text: string, emit: (event: LogEvent) => void): void {
   const turned = isNewestFirst(sample(text, (line) => line))
     ? [...lines(text)].reverse()
     : undefined;
+  const feeder = new Feeder(decoder, names);
   let number = turned === undefined ? 0 : turned.length + 1;
   for (const line of turned ?? lines(text)) {
     const raw = respell(unquote(line));
     number += turned === undefined ? 1 : -1;
-    // A lone carriage return ends a line inside a record; on a screen it would hide what stands before.
-    feed(decoder, raw.includes("\r") ? raw.replaceAll("\r", " ").trimEnd() : raw, number, names);
+    feeder.feed(raw, number);
   }
   decoder.finish();
 }
 
-function feed(decoder: Decoder, raw: string, number: number, names: ReadonlySet<string>): void {
-  const wrapped = unwrapEngineJson(raw);
-  if (wrapped === undefined) {
-    decoder.add(readLine(raw, names), number);
-    return;
+/** Takes off what engines and collectors put around a line, and what a screen would have hidden. */
+class Feeder {
+  readonly #decoder: Decoder;
+  readonly #names: ReadonlySet<string>;
+  /** Pieces of a line that the engine cut, in order. */
+  #cut = "";
+
+  constructor(decoder: Decoder, names: ReadonlySet<string>) {
+    this.#decoder = decoder;
+    this.#names = names;
   }
-  const line = readLine(wrapped.text, names);
-  decoder.add({ ...line, stamp: line.stamp ?? wrapped.stamp }, number);
+
+  feed(raw: string, number: number): void {
+    const envelope = openEnvelope(raw);
+    if (envelope === undefined) {
+      this.#line(raw, number, "", undefined);
+      return;
+    }
+    if (this.#cut.length < MAX_RECORD) this.#cut += envelope.text;
+    if (envelope.partial && this.#cut.length < MAX_RECORD) return;
+    const text = this.#cut;
+    this.#cut = "";
+    // A message of the journal may hold several lines.
+    for (const one of text.split("\n")) this.#line(one, number, envelope.service, envelope.stamp);
+  }
+
+  #line(raw: string, number: number, service: string, stamp: string | undefined): void {
+    let line: Line | undefined;
+    for (const text of screens(raw)) {
+      const read = readLine(text, line === undefined ? this.#names : NO_NAMES);
+      // What was drawn over had no prefix of its own.
+      line =
+        line === undefined
+          ? { ...read, service: read.service || service }
+          : { ...read, service: line.service };
+      for (const one of splitGlued(line.text)) {
+        this.#decoder.add({ ...line, text: one, stamp: line.stamp ?? stamp }, number);
+      }
+    }
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/**
+ * The pieces of a line that a carriage return separates. Only a piece that begins a record counts as a line: a lone
+ * carriage return also ends a line inside a record, where a screen would hide what stands before.
+ */
+function screens(raw: string): readonly string[] {
+  if (!raw.includes("\r")) return [raw];
+  const found: string[][] = [[]];
+  for (const piece of raw.split("\r")) {
+    const last = found.at(-1);
+    const begins = piece.length >= MIN_HEAD && last?.length !== 0 && isHead(piece);
+    if (begins) found.push([piece]);
+    else last?.push(piece);
+  }
+  return found.map((pieces) => pieces.join(" ").trimEnd());
+}
+
+/** No head of a record is shorter. */
+const MIN_HEAD = 8;
+
+function isHead(piece: string): boolean {
+  const { text } = readLine(piece, NO_NAMES);
+  return startsRaw(text) || readHead(text) !== undefined;
 }
 
 function* lines(text: string): Generator<string> {
@@ -61,39 +131,49 @@ function* sample(text: string, unquote: Unquote): Generator<string> {
   }
 }
 
-/** A record while its lines still come in. */
-interface Draft {
-  readonly line: number;
-  readonly service: string;
-  readonly form: Form;
-  readonly level: Level | undefined;
-  readonly category: string;
-  readonly eventId: number | undefined;
-  readonly stamp: string | undefined;
-  readonly body: string[];
-  size: number;
-  /** Lines that are not indented belong to the record too. */
-  loose: boolean;
-  exception: string;
-}
-
-/** A line that carries on the text of an exception although it is not indented. */
-const EXCEPTION_TAIL =
-  /^(?:DETAIL|POSITION|HINT|SEVERITY|ClientConnectionId|Error Number|Severity|SqlState|MessageText|Exception data|File|Line|Routine|Inner exception|---|at [A-Za-z<])/i;
-
-const EXCEPTION_TYPE = /^[A-Za-z_][\w`]*(?:\.[\w+`]+)+Exception\b(?: \([^)\n]{1,60}\))?:/;
-/** A frame that a terminal broke in two: its parenthesis is not closed yet. */
-const WRAPPED_FRAME = /^\s{0,12}at [A-Z][^)\s]{20,400}$/;
-
 class Decoder {
   readonly #emit: (event: LogEvent) => void;
   readonly #open = new Map<string, Draft>();
+  readonly #blocks = new Map<string, { block: Block; line: Line; number: number }>();
 
   constructor(emit: (event: LogEvent) => void) {
     this.#emit = emit;
   }
 
   add(line: Line, number: number): void {
+    const held = this.#blocks.get(line.service);
+    if (held !== undefined) {
+      const took = startsRaw(line.text) ? "foreign" : held.block.take(line.text);
+      if (took === "more") return;
+      this.#close(line.service);
+      if (took === "done") return;
+    }
+    const block = openBlock(line.text);
+    if (block === undefined) {
+      this.#addLine(line, number);
+      return;
+    }
+    this.#blocks.set(line.service, { block, line, number });
+    if (block.take(line.text) === "done") this.#close(line.service);
+  }
+
+  /** Ends a block: it is one record, or its lines are read one by one. */
+  #close(service: string): void {
+    const held = this.#blocks.get(service);
+    if (held === undefined) return;
+    this.#blocks.delete(service);
+    const { block, line, number } = held;
+    const body = block.body();
+    if (body !== undefined) {
+      this.#start(draftOf(line, number, body, body.message, body.exception));
+      return;
+    }
+    for (const [at, text] of block.lines.entries()) {
+      this.#addLine({ ...line, text }, number + at);
+    }
+  }
+
+  #addLine(line: Line, number: number): void {
     const { text, service } = line;
     const current = this.#open.get(service);
     const json = text.charCodeAt(0) === 123 ? readJson(text) : undefined;
@@ -101,7 +181,9 @@ class Decoder {
       this.#start(draftOf(line, number, json, json.message, json.exception));
       return;
     }
-    if (startsRaw(text)) {
+    // After an error, a traceback is that error's; else it stands for itself.
+    const isTraceback = text.startsWith(TRACEBACK) && !carriesOn(current);
+    if (isTraceback || startsRaw(text)) {
       const exit = / exited with code \d+/.test(text);
       // An exit line names its container itself, so what came before it must go out first.
       if (exit) this.finish();
@@ -122,6 +204,7 @@ class Decoder {
   }
 
   finish(): void {
+    for (const service of [...this.#blocks.keys()]) this.#close(service);
     for (const draft of this.#open.values()) this.#emit(seal(draft));
     this.#open.clear();
   }
@@ -131,96 +214,4 @@ class Decoder {
     if (before !== undefined) this.#emit(seal(before));
     this.#open.set(draft.service, draft);
   }
-}
-
-const RAW = {
-  form: "raw" as Form,
-  level: undefined,
-  category: "",
-  eventId: undefined,
-  stamp: undefined,
-};
-
-function draftOf(
-  line: Line,
-  number: number,
-  head: Pick<LogEvent, "form" | "level" | "category" | "eventId" | "stamp">,
-  message: string,
-  exception: string,
-): Draft {
-  const { form, level, category, eventId } = head;
-  const kept = message.length > MAX_RECORD ? message.slice(0, MAX_RECORD) : message;
-  return {
-    line: number,
-    service: line.service,
-    form,
-    level,
-    category,
-    eventId,
-    stamp: line.stamp ?? head.stamp,
-    body: kept === "" ? [] : [kept],
-    size: kept.length,
-    loose: form === "text",
-    exception,
-  };
-}
-
-function continues(draft: Draft, text: string): boolean {
-  if (draft.form === "compose" || draft.form === "json") return false;
-  if (text === "" || /^\s/.test(text)) return true;
-  if (draft.form === "console" && draft.body.length === 0) {
-    // Copied without its indentation: everything up to the next head belongs to it.
-    draft.loose = true;
-    return true;
-  }
-  if (draft.loose) return true;
-  // Until .NET Core 3 the console indented the message of a record and not its exception.
-  if (draft.form === "console" && isLoud(draft.level) && EXCEPTION_TYPE.test(text)) return true;
-  if (WRAPPED_FRAME.test(draft.body.at(-1) ?? "")) return true;
-  if (EXCEPTION_TAIL.test(text)) return draft.body.length > 0;
-  return (
-    draft.form === "raw" && /^Unhandled exception/i.test(draft.body[0] ?? "") && draft.size < 400
-  );
-}
-
-function isLoud(level: Level | undefined): boolean {
-  return level === "warn" || level === "error" || level === "fatal";
-}
-
-function append(draft: Draft, text: string): void {
-  if (draft.size > MAX_RECORD) return;
-  const line = draft.form === "console" && text.startsWith("      ") ? text.slice(6) : text;
-  // Scopes of the console formatter stand before the message.
-  if (draft.body.length === 0 && /^\s*=> /.test(line)) return;
-  draft.body.push(line.length > MAX_RECORD ? line.slice(0, MAX_RECORD) : line);
-  draft.size += line.length + 1;
-}
-
-function seal(draft: Draft): LogEvent {
-  const { line, service, form, level, category, eventId, stamp } = draft;
-  const text = (draft.body.length === 1 ? (draft.body[0] ?? "") : draft.body.join("\n")).trimEnd();
-  const at = draft.exception === "" ? exceptionStart(text, form) : -1;
-  const message = at === -1 ? text : text.slice(0, at).trimEnd();
-  const exception = at === -1 ? draft.exception : text.slice(at);
-  return { line, service, form, level, category, eventId, message, exception, stamp };
-}
-
-const TYPE = "[A-Za-z_][\\w+`]*(?:\\.[\\w+`]+)+";
-const EXCEPTION_LINE = new RegExp(
-  `(?:^|\\n)[ \\t]*(?:-+> ?)?(?:\\(Inner Exception #\\d+\\) ?)?${TYPE}(?:Exception|Error|Failure)\\b(?: \\([^)\\n]{1,60}\\))?(?::|\\r?\\n|$)|(?:^|\\n)\\s+at [\\w<]|(?:^|\\n)\\s*Exception data:|(?:^|\\n)Unhandled exception\\b`,
-  "i",
-);
-const EXCEPTION_INLINE = new RegExp(
-  `(?:^|\\s|[\\[(])(?=${TYPE}Exception(?: \\([^)\\n]{1,60}\\))?: )`,
-);
-
-/** Where in a record's text the exception begins; -1 where there is none. */
-function exceptionStart(text: string, form: Form): number {
-  if (!/exception|error|failure|\n\s+at /i.test(text)) return -1;
-  if (/^(?:Executed|Executing) DbCommand/.test(text)) return -1;
-  const own = EXCEPTION_LINE.exec(text);
-  const inline = EXCEPTION_INLINE.exec(text);
-  const starts = [own, inline].flatMap((m) => (m === null ? [] : [m.index]));
-  if (starts.length === 0) return -1;
-  return form === "raw" && starts.includes(0) ? 0 : Math.min(...starts);
 }

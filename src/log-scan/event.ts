@@ -2,7 +2,15 @@
 export type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 /** The shape a record was written in. */
-export type Form = "console" | "systemd" | "json" | "text" | "postgres" | "raw" | "compose";
+export type Form =
+  | "console"
+  | "systemd"
+  | "json"
+  | "text"
+  | "postgres"
+  | "redis"
+  | "raw"
+  | "compose";
 
 /** One record of a log, whatever format it was written in. */
 export interface LogEvent {
@@ -19,6 +27,16 @@ export interface LogEvent {
   /** The exception with its frames, or empty. */
   readonly exception: string;
   /** When it was written, as the record or its prefix says it; see `toMs`. */
+  readonly stamp: string | undefined;
+}
+
+/** What the first line of a record tells. */
+export interface Head {
+  readonly form: Form;
+  readonly level: Level | undefined;
+  readonly category: string;
+  readonly eventId: number | undefined;
+  readonly message: string;
   readonly stamp: string | undefined;
 }
 
@@ -51,7 +69,28 @@ const LEVELS: Readonly<Record<string, Level>> = {
   fatl: "fatal",
   fatal: "fatal",
   panic: "fatal",
+  alert: "fatal",
+  emerg: "fatal",
+  note: "info",
+  system: "info",
 };
+
+const LETTERS: Readonly<Record<string, Level>> = {
+  T: "trace",
+  V: "trace",
+  D: "debug",
+  I: "info",
+  N: "info",
+  W: "warn",
+  E: "error",
+  F: "fatal",
+  C: "fatal",
+};
+
+/** The level a capital letter stands for: Gitea, MongoDB (`D1` too), glog. */
+export function levelOfLetter(letter: string): Level | undefined {
+  return LETTERS[letter.charAt(0)];
+}
 
 /** The level a word stands for in any of the loggers read here; case does not matter. */
 export function levelOf(word: string): Level | undefined {

@@ -1,8 +1,9 @@
 import { CLASS_MEANING, type FailureClass } from "./cause-patterns.ts";
-import type { Lasts } from "./failure-rules.ts";
 import { causeOf, type FoundCause } from "./find-cause.ts";
 import { saysRetry } from "./migration-wording.ts";
+import { quoteOf, textOf } from "./quote.ts";
 import type { LogRecord } from "./record.ts";
+import type { Lasts } from "./rule.ts";
 import { framesOf } from "./stack-frames.ts";
 
 /** Something in the log that means failure unless a later record undoes it. */
@@ -33,6 +34,10 @@ export interface Charge {
   readonly meaning: string;
   readonly class?: FailureClass | undefined;
   readonly migration?: string | undefined;
+  /** The sentence to quote, where it is not the line that names the cause. */
+  readonly quote?: RegExp | undefined;
+  /** The error before the record is what a person would quote. */
+  readonly after?: boolean | undefined;
 }
 
 /** Makes a finding of a record, with the cause that it names and the line that says so. */
@@ -50,7 +55,7 @@ export function findingOf(record: LogRecord, charge: Charge): Finding {
     lasts: charge.lasts,
     service: record.service,
     line: record.line,
-    evidence: evidenceOf(record, cause),
+    evidence: quoteOf(record, cause, charge.quote),
     meaning: kind === undefined ? charge.meaning : `${charge.meaning} ${CLASS_MEANING[kind]}`,
     migration: charge.migration,
     transient: isTransient(kind),
@@ -60,7 +65,9 @@ export function findingOf(record: LogRecord, charge: Charge): Finding {
 
 /** The finding with the class and the line of an exception that follows it; undefined if that tells none. */
 export function explained(finding: Finding, record: LogRecord): Finding | undefined {
-  const said = record.form === "raw" ? `${record.exception}\n${record.message}` : record.exception;
+  const said = textOf(
+    record.form === "raw" ? record : { message: "", exception: record.exception },
+  );
   const cause = causeOf(said);
   if (cause === undefined) return undefined;
   return {
@@ -68,7 +75,7 @@ export function explained(finding: Finding, record: LogRecord): Finding | undefi
     class: cause.class,
     guessed: false,
     line: record.line,
-    evidence: evidenceOf(record, cause),
+    evidence: quoteOf(record, cause),
     meaning: `${finding.meaning} ${CLASS_MEANING[cause.class]}`,
     transient: isTransient(cause.class),
   };
@@ -80,30 +87,6 @@ function isTransient(kind: FailureClass | undefined): boolean {
 
 function causeInRecord(record: LogRecord): FoundCause | undefined {
   // A failed statement names no reason, but its data may hold words that look like one.
-  if (record.kind === "command-failed") return causeOf(record.exception);
-  return causeOf(`${record.exception}\n${record.message}`);
-}
-
-function evidenceOf(record: LogRecord, cause: FoundCause | undefined): string {
-  const text = `${record.exception}\n${record.message}`;
-  if (cause !== undefined) {
-    const from = text.lastIndexOf("\n", cause.index - 1) + 1;
-    const line = clean(text.slice(Math.max(from, cause.index - 200), cause.index + 300));
-    if (line !== "" && !line.startsWith("at ")) return line;
-  }
-  const first = clean(record.exception);
-  const message = clean(record.message);
-  if (first === "" || first.startsWith("at ")) return message === "" ? first : message;
-  return first;
-}
-
-const SECRET =
-  /\b(password|pwd|passwd|secret|token|api[-_]?key)(\s*[=:]\s*)("[^"\n]*"|'[^'\n]*'|[^;,\s"']+)/gi;
-const URL_SECRET = /(:\/\/[^:/\s@]{1,80}:)[^@/\s]{1,200}@/g;
-
-/** One line fit for a report: the first that says something, at most 300 characters, no passwords. */
-export function clean(text: string): string {
-  const line = text.split(/[\r\n]/).find((one) => one.trim() !== "") ?? "";
-  const safe = line.trim().replace(SECRET, "$1$2***").replace(URL_SECRET, "$1***@");
-  return safe.length > 300 ? `${safe.slice(0, 299)}\u2026` : safe;
+  if (record.kind === "command-failed") return causeOf(textOf({ ...record, message: "" }));
+  return causeOf(textOf(record));
 }

@@ -49,6 +49,14 @@ export const HARMLESS: readonly HarmlessRule[] = [
     why: "Kerberos is optional; the driver goes on with a password.",
   },
   {
+    name: "optional-part",
+    pattern: /^Failed to start Python task runner in internal mode/,
+    source: "n8n",
+    example:
+      "Failed to start Python task runner in internal mode. because Python 3 is missing from this system. Launching a Python runner in internal mode is intended only for debugging and is not recommended for production.",
+    why: "The application says that it goes on without an optional part.",
+  },
+  {
     name: "request",
     category:
       /^Microsoft\.AspNetCore\.(?:Server\.|Diagnostics\.(?:ExceptionHandler|DeveloperExceptionPage)|Mvc|Routing|Authentication|Authorization|DataProtection|Antiforgery|SignalR|Components|Http|HttpLogging|Session|Cors|HttpsPolicy|HttpOverrides|StaticFiles)/,

@@ -1,27 +1,29 @@
-import { type LogEvent, levelOf } from "./event.ts";
+import { type LogEvent, levelOf, levelOfLetter } from "./event.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
-type Body = Omit<LogEvent, "line" | "service">;
+
+/** What a JSON record tells. */
+export type JsonBody = Omit<LogEvent, "line" | "service">;
 
 /**
  * Reads a record that is one JSON object: the .NET JSON console, Serilog CLEF and JsonFormatter, NLog
- * and ECS layouts. Undefined when the line is no JSON object or holds no message.
+ * and ECS layouts, and the loggers of Go, Node, Rust, Python, Java, PostgreSQL and MongoDB. Undefined when the text is
+ * no JSON object or holds no message.
  */
-export function readJson(text: string): Body | undefined {
+export function readJson(text: string): JsonBody | undefined {
   if (text.charCodeAt(0) !== 123) return undefined;
   const fields = parse(text);
-  if (fields === undefined) return undefined;
+  return fields === undefined ? undefined : readFields(fields);
+}
+
+/** The same for an object that was parsed already. */
+export function readFields(fields: Fields): JsonBody | undefined {
   const properties = asFields(fields.Properties) ?? asFields(fields.State) ?? {};
   const template = str(fields["@mt"]) ?? str(fields.MessageTemplate) ?? str(fields.messageTemplate);
   const said =
-    str(fields["@m"]) ??
-    str(fields.RenderedMessage) ??
-    str(fields.renderedMessage) ??
+    first(fields, "@m", "RenderedMessage", "renderedMessage") ??
     (template === undefined ? undefined : render(template, { ...fields, ...properties })) ??
-    str(fields.Message) ??
-    str(fields.message) ??
-    str(fields.msg) ??
-    str(fields.log);
+    messageOf(fields);
   const exception = exceptionOf(fields);
   if (said === undefined && exception === "") return undefined;
   return {
@@ -32,19 +34,34 @@ export function readJson(text: string): Body | undefined {
     message: said ?? "",
     exception,
     stamp:
-      str(fields["@t"]) ?? str(fields.Timestamp) ?? str(fields["@timestamp"]) ?? str(fields.time),
+      first(fields, "@t", "Timestamp", "@timestamp", "time", "timestamp", "ts") ??
+      str(asFields(fields.t)?.$date),
   };
 }
 
-/** The line inside one of Docker's own json-file records; undefined when it is none. */
-export function unwrapEngineJson(
-  text: string,
-): { text: string; stamp: string | undefined } | undefined {
-  if (!text.startsWith('{"log":')) return undefined;
-  const fields = parse(text);
-  const log = str(fields?.log);
-  if (fields === undefined || log === undefined || fields.stream === undefined) return undefined;
-  return { text: log.replace(/\r?\n$/, ""), stamp: str(fields.time) };
+function messageOf(fields: Fields): string | undefined {
+  const nested = asFields(fields.fields) ?? asFields(fields.record);
+  const said =
+    first(fields, "Message", "message", "msg", "log", "short_message", "event", "body", "Body") ??
+    str(asFields(fields.Body)?.Value) ??
+    str(nested?.message);
+  if (said === undefined) return undefined;
+  const inner = str(nested?.message);
+  // MongoDB keeps what it is about beside what it says; loggers in Go keep the error there.
+  const attributes = asFields(fields.attr);
+  const beside =
+    attributes === undefined ? first(fields, "error", "err") : JSON.stringify(attributes);
+  return [said, inner === said ? undefined : inner, beside]
+    .filter((one) => one !== undefined)
+    .join(": ");
+}
+
+function first(fields: Fields, ...names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = str(fields[name]);
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 function parse(text: string): Fields | undefined {
@@ -56,19 +73,39 @@ function parse(text: string): Fields | undefined {
   }
 }
 
+/** Levels as numbers: pino and bunyan count up in tens, GELF counts down as syslog does. */
+const PINO: Readonly<Record<number, string>> = {
+  10: "trace",
+  20: "debug",
+  30: "info",
+  40: "warn",
+  50: "error",
+  60: "fatal",
+};
+const SYSLOG = ["fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug"];
+
 function levelOfRecord(fields: Fields, compact: boolean): LogEvent["level"] {
-  const nested = asFields(fields.log);
   const name =
-    str(fields["@l"]) ??
-    str(fields.LogLevel) ??
-    str(fields.Level) ??
-    str(fields.level) ??
-    str(fields["log.level"]) ??
-    str(nested?.level) ??
-    str(fields.severity);
+    first(fields, "@l", "LogLevel", "Level", "level", "log.level", "severity") ??
+    str(asFields(fields.log)?.level) ??
+    first(
+      fields,
+      "error_severity",
+      "levelname",
+      "loglevel",
+      "lvl",
+      "SeverityText",
+      "severity_text",
+    ) ??
+    str(asFields(fields.record)?.error_severity);
+  if (name !== undefined) return levelOf(name);
+  const number = fields.level;
+  if (typeof number === "number") {
+    return levelOf((fields.short_message === undefined ? PINO[number] : SYSLOG[number]) ?? "");
+  }
+  if (asFields(fields.t)?.$date !== undefined) return levelOfLetter(str(fields.s) ?? "");
   // Serilog's compact format leaves the level out where it is Information.
-  if (name === undefined) return compact || fields["@t"] !== undefined ? "info" : undefined;
-  return levelOf(name);
+  return compact || fields["@t"] !== undefined ? "info" : undefined;
 }
 
 function categoryOf(fields: Fields, properties: Fields): string {
@@ -78,7 +115,7 @@ function categoryOf(fields: Fields, properties: Fields): string {
     str(fields.Category) ??
     str(fields.logger) ??
     str(fields.Logger) ??
-    str(fields["log.logger"]) ??
+    first(fields, "log.logger", "logger_name", "loggerName", "target", "c", "name") ??
     ""
   );
 }
@@ -96,16 +133,23 @@ function idOf(fields: Fields, properties: Fields): number | undefined {
 
 function exceptionOf(fields: Fields): string {
   const text =
-    str(fields["@x"]) ??
-    str(fields.Exception) ??
-    str(fields.exception) ??
-    str(fields["error.stack_trace"]) ??
-    str(fields["error.stack"]) ??
-    str(fields["exception.stacktrace"]) ??
-    str(fields.stackTrace);
+    first(fields, "@x", "Exception", "exception", "error.stack_trace", "error.stack") ??
+    first(
+      fields,
+      "exception.stacktrace",
+      "stackTrace",
+      "stack_trace",
+      "stack",
+      "exc_info",
+      "traceback",
+    );
   if (text !== undefined) return text;
   const detail =
-    asFields(fields.ExceptionDetail) ?? asFields(fields.exception) ?? asFields(fields.error);
+    asFields(fields.ExceptionDetail) ??
+    asFields(fields.exception) ??
+    asFields(fields.error) ??
+    asFields(fields.err) ??
+    asFields(fields.thrown);
   if (detail === undefined) return "";
   const type = str(detail.Type) ?? str(detail.type) ?? str(detail.ClassName) ?? "";
   const message = str(detail.Message) ?? str(detail.message) ?? "";

@@ -1,3 +1,5 @@
+import { type Enveloped, exitOfUnit, unwrapAfterIso, unwrapSyslog } from "./syslog.ts";
+
 /** A physical line without what terminals, viewers and engines put around it. */
 export interface Line {
   readonly service: string;
@@ -25,42 +27,46 @@ const STREAM =
   /^(\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}[.\dZ]{0,12})\s?[|,\t ]\s?std(?:out|err)\s?[|,\t ]\s?/;
 /** `kubectl logs --prefix`. */
 const POD = /^\[pod\/(\S{1,200})\] ?/;
-/** rsyslog and `journalctl -o short-iso`, once the time is off. */
-const SYSLOG_REST = /^[\w.-]{1,80} [\w.@/-]{1,80}\[\d{1,10}\]: /;
-const SYSLOG = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} [\w.-]+ ([\w.@/-]+)(?:\[\d+\])?: /;
 
 /**
  * Takes one physical line apart. `names` are the prefixes that `prefixNames` accepted for this log;
  * a word before a bar that is not among them stays in the text.
  */
 export function readLine(raw: string, names: ReadonlySet<string>): Line {
-  let text = stripDecoration(raw);
-  let stamp: string | undefined;
-  const outer = takeTime(text);
-  if (outer !== undefined) {
-    stamp = outer.stamp;
-    text = outer.rest;
-  }
-  let service = "";
+  const outer = unwrapOuter(stripDecoration(raw));
+  let { service, stamp, text } = outer;
   const split = names.size === 0 ? undefined : knownPrefix(text, names);
   if (split !== undefined) {
     service = split.name;
-    text = split.rest;
-    const inner = takeTime(text);
-    if (inner !== undefined) {
-      stamp = inner.stamp;
-      text = inner.rest;
-    }
+    const inner = takeTime(split.rest);
+    stamp = inner?.stamp ?? stamp;
+    text = inner?.rest ?? split.rest;
   } else if (text.startsWith("[pod/")) {
     const pod = POD.exec(text);
     if (pod !== null) {
       service = pod[1] ?? "";
       text = text.slice(pod[0].length);
     }
-  } else {
-    text = withoutSyslog(text, outer !== undefined);
   }
+  if (HOST_TAG.test(outer.service)) text = ofHost(text);
   return { service, text: hasBox(text) ? text.replace(BOX, "") : text, stamp };
+}
+
+/** Programs of the host that write into the same journal. */
+const HOST_TAG =
+  /^(?:systemd(?:-\w+)?|init|kernel|dockerd|containerd|CRON|cron|crond|sshd|sudo|dbus-daemon|NetworkManager|logrotate)$/;
+
+/** What the host says of a process: that it ended. The rest is not the application's log. */
+function ofHost(text: string): string {
+  return exitOfUnit(text) ?? (/Out of memory: Killed process|oom-kill/.test(text) ? text : "");
+}
+
+/** Without the time or the syslog header that stands outermost. */
+function unwrapOuter(text: string): Enveloped {
+  const timed = takeTime(text);
+  if (timed === undefined) return unwrapSyslog(text) ?? { service: "", stamp: undefined, text };
+  const rest = unwrapAfterIso(timed.rest);
+  return { service: "", text: timed.rest, ...rest, stamp: timed.stamp };
 }
 
 /** Removes escape codes, the bars and the clock that log viewers put before a line. */
@@ -119,7 +125,7 @@ export function prefixNames(lines: Iterable<string>): Set<string> {
     if (raw.trim() === "") continue;
     total += 1;
     const text = stripDecoration(raw.length > 400 ? raw.slice(0, 400) : raw);
-    const split = splitPrefix(takeTime(text)?.rest ?? text);
+    const split = splitPrefix(unwrapOuter(text).text);
     if (split?.padded) counts.set(split.name, (counts.get(split.name) ?? 0) + 1);
   }
   let prefixed = 0;
@@ -134,10 +140,6 @@ export function prefixNames(lines: Iterable<string>): Set<string> {
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
-}
-
-function isCapital(code: number): boolean {
-  return code >= 65 && code <= 90;
 }
 
 /** Bars of boxes lie beyond ASCII, after at most a few blanks. */
@@ -164,15 +166,6 @@ export function isNewestFirst(lines: Iterable<string>): boolean {
   return falls;
 }
 
-function withoutSyslog(text: string, timed: boolean): string {
-  const syslog = timed
-    ? SYSLOG_REST.exec(text)
-    : isCapital(text.charCodeAt(0))
-      ? SYSLOG.exec(text)
-      : null;
-  return syslog === null ? text : text.slice(syslog[0].length);
-}
-
 function takeTime(text: string): { stamp: string | undefined; rest: string } | undefined {
   if (!isDigit(text.charCodeAt(0))) return undefined;
   const table = text.slice(0, 60).includes("std") ? STREAM.exec(text) : null;
@@ -182,18 +175,21 @@ function takeTime(text: string): { stamp: string | undefined; rest: string } | u
   if (match === null) return undefined;
   const rest = text.slice(match[0].length);
   // A logger's own ISO time is followed by a level; that one stays, it is part of the record's head.
-  if (/^[[(|<]?(?:[A-Z]{3,11}|[A-Z][a-z]{2,10})[\])|>: \t]/.test(rest) && hasLevel(rest)) {
-    return undefined;
-  }
+  if (hasLevel(rest)) return undefined;
   return { stamp: match[1], rest: rest.replace(CRI, "") };
 }
 
 function hasLevel(rest: string): boolean {
-  const match = /^[[(|<]?([A-Za-z]{3,11})(.)/.exec(rest);
-  const word = match?.[1] ?? "";
-  if (!LEVEL_WORD.test(word) || /^(?:info|warn|fail|crit|dbug|trce): /.test(rest)) return false;
+  // Loggers in Rust and Go pad the level on the left.
+  const match = /^( {0,3})[[(|<]?([A-Z]{3,11}|[A-Z]?[a-z]{2,10})([\])|>: \t])/.exec(rest);
+  const word = match?.[2] ?? "";
+  if (match === null || !LEVEL_WORD.test(word)) return false;
+  if (/^(?:info|warn|fail|crit|dbug|trce): /.test(rest)) return false;
+  const upper = word === word.toUpperCase();
+  // A text of the application that is indented is no level.
+  if (match[1] !== "" && !upper) return false;
   // "Error Number:2714" carries an exception on; it begins no record.
-  return match?.[2] !== " " || word === word.toUpperCase() || word.length > 5;
+  return match[3] !== " " || upper || word.length > 5;
 }
 
 const STAMP =

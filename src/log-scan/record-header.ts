@@ -1,32 +1,21 @@
-import { type Form, type Level, levelOf } from "./event.ts";
-
-/** What the first line of a record tells. */
-export interface Head {
-  readonly form: Form;
-  readonly level: Level | undefined;
-  readonly category: string;
-  readonly eventId: number | undefined;
-  readonly message: string;
-  readonly stamp: string | undefined;
-}
+import { type Head, type Level, levelOf } from "./event.ts";
+import { readOwnFormat } from "./own-formats.ts";
 
 const CONSOLE =
   /^(.{0,60}?)\b(trce|dbug|info|warn|fail|crit)\s?: (\d[\d/.:\- ]{8,30}(?:[AP]M )?)?([^\s[][^[]{0,200}?)\[(-?\d+)\](?:\s(.*))?$/s;
 const CONSOLE_BARE = /^(trce|dbug|info|warn|fail|crit): (\S.*)$/s;
 const SYSTEMD = /^<([0-7])>(.{0,60}?)\s?([A-Za-z_][^\s[]{0,200})\[(-?\d+)\](?:\s(.*))?$/s;
-const POSTGRES =
-  /^(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d+)? [\w+:/-]{1,32}) \[\d+\][^:]{0,80}? ?\b(LOG|ERROR|FATAL|PANIC|STATEMENT|DETAIL|HINT|WARNING|NOTICE|INFO|CONTEXT|DEBUG\d?):\s{1,2}(.*)$/s;
 /** What may stand before the level word of a default console record: a time, nothing else. */
 const TIMELIKE = /^[\s\d[\]():.,TZ/+-]*(?:[AP]M)?[\s\])-]*$/;
 
-/** Starts a record of its own wherever it appears: what the runtime, the shell or Compose write. */
+/** Starts a record of its own wherever it appears: what runtimes, shells and Compose write. */
 const RAW_START =
-  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+)/;
+  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+|Exception in thread "|Node\.js v\d|PHP Fatal error: |FATAL ERROR: |BOOT FAILED|Kernel pid terminated|Runtime terminating during boot|Crash dump is being written|panic: |fatal error: |fatal: |thread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at|rails aborted!|rake aborted!|bin\/rails aborted!|\*\* \([A-Z]|=[A-Z ]{4,20} REPORT====|Migration failed|Error: P\d{4}\b|Error during migration run:|npm (?:ERR!|error) )/;
+/** First letters of the above, and of the names that Compose's exit lines begin with. */
+const RAW_FIRST = new Set("UFPSOKAGYtEBNCRMnprbf*=".split("").map((one) => one.charCodeAt(0)));
 /** Whether a line that came through no logger begins a record of its own. */
 export function startsRaw(text: string): boolean {
-  const first = text.charCodeAt(0);
-  // All but Compose's exit lines begin with a capital letter or a small "t".
-  if ((first >= 65 && first <= 90) || first === 116) return RAW_START.test(text);
+  if (RAW_FIRST.has(text.charCodeAt(0)) && RAW_START.test(text)) return true;
   return text.length < 400 && text.includes(" exited with code ") && RAW_START.test(text);
 }
 
@@ -38,7 +27,7 @@ export function readHead(text: string): Head | undefined {
   return (
     readConsole(text) ??
     readSystemd(text) ??
-    readPostgres(text) ??
+    readOwnFormat(text) ??
     readDebugOutput(text) ??
     readText(text)
   );
@@ -99,32 +88,16 @@ function readSystemd(text: string): Head | undefined {
   };
 }
 
-function readPostgres(text: string): Head | undefined {
-  const first = text.charCodeAt(0);
-  if (first < 48 || first > 57) return undefined;
-  const match = POSTGRES.exec(text.length > 4000 ? text.slice(0, 4000) : text);
-  const word = match?.[2];
-  if (match === null || word === undefined) return undefined;
-  return {
-    form: "postgres",
-    level: levelOf(word.replace(/\d$/, "")) ?? "info",
-    category: word,
-    eventId: undefined,
-    message: match[3] ?? "",
-    stamp: match[1],
-  };
-}
-
 /** .NET's debug output: the category, then the level. */
 const DEBUG_OUTPUT =
   /^([A-Za-z_]\w*(?:[.+`]\w+)+): ?(Critical|Error|Warning|Information|Debug|Trace): (.*)$/s;
 
 const LEVEL_TOKEN =
-  /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|FAIL)(?=[\s\]|):,>}-])/i;
+  /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|NOTE|SYSTEM|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|SEVERE|EMERG|ALERT|FAIL)(?=[\s\]|):,>}-])/i;
 const TIME = /\d{1,2}:\d{2}:\d{2}/;
 const NLOG_REST = /^\|\s?([\w.`+<>,[\]]{1,200})\|\s?/;
 const CATEGORY =
-  /^(?:\[(?:\d+|[\w. #-]{0,24})\]\s*)?\[?([A-Za-z_]\w*(?:[.+`][\w<>`]+)+)\]?(?:\[(-?\d+)\])?\]?\s*[:|>-]?\s+/;
+  /^(?:\[(?:\d+|[\w. #-]{0,24})\]\s*)?\[?([A-Za-z_]\w*(?:(?:[.+`]|::)[\w<>`{}#]+)+)\]?(?:\[(-?\d+)\])?\]?\s*[:|>-]?\s+/;
 const SHORT_CATEGORY = /^(?:\[\d+\]\s*)?([A-Z]\w{2,60}): /;
 
 function readDebugOutput(text: string): Head | undefined {
@@ -157,7 +130,8 @@ function readText(text: string): Head | undefined {
     rest = rest.slice(nlog[0].length);
     id = eventId(/\|(\d{1,6})\|$/.exec(before)?.[1]);
   } else {
-    rest = rest.replace(/^[\s\])|:>}-]{0,40}/, "");
+    // RabbitMQ names the Erlang process that speaks.
+    rest = rest.replace(/^[\s\])|:>}-]{0,40}/, "").replace(/^<\d{1,6}\.\d{1,9}\.\d{1,6}> ?/, "");
     const named = CATEGORY.exec(rest.slice(0, 260)) ?? SHORT_CATEGORY.exec(rest.slice(0, 80));
     if (named !== null && !/(?:Exception|Error)$/.test(named[1] ?? "")) {
       category = named[1] ?? "";

@@ -1,7 +1,8 @@
 import type { LogEvent } from "./event.ts";
 import { type Kind, kindOf, migrationName, statementOf } from "./event-kind.ts";
-import { RULES, type Rule } from "./failure-rules.ts";
+import { RULES } from "./failure-rules.ts";
 import { HARMLESS } from "./ignore-rules.ts";
+import type { Rule } from "./rule.ts";
 import { type StatementKind, statementKind } from "./sql-statement.ts";
 
 /** A record with what it means, read once and used by every later step. */
@@ -63,6 +64,8 @@ function ruleFor(event: LogEvent): Rule | undefined {
 
 function applies(rule: Rule, event: LogEvent): boolean {
   const { level } = event;
+  if (event.form === "redis" && rule.store !== true)
+    return rule.where === "raw" && level === "warn";
   if (rule.where === "postgres" || event.form === "postgres") {
     const grave = level === "error" || level === "fatal";
     return rule.where === event.form && grave;

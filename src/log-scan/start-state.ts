@@ -21,6 +21,8 @@ export interface Standing {
   readonly finished: boolean;
   readonly exitCode: number | undefined;
   readonly last: LogRecord | undefined;
+  /** The last error that was told, where little was said after it. */
+  readonly loud: LogRecord | undefined;
 }
 
 /** Follows the records of one start and keeps what is still held against it. */
@@ -36,6 +38,8 @@ export class Judge {
   #startup = false;
   #exitCode: number | undefined;
   #last: LogRecord | undefined;
+  #loud: LogRecord | undefined;
+  #sinceLoud = 0;
 
   /** Takes the next record of the start. */
   take(record: LogRecord): void {
@@ -46,14 +50,26 @@ export class Judge {
     });
     if (found !== undefined) {
       this.#explain(record);
-      this.#open.push(findingOf(record, found));
+      const witness = found.after === true ? (this.#nearLoud() ?? record) : record;
+      this.#open.push(findingOf(witness, found));
       if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
     }
     if (found === undefined && (record.exception !== "" || record.form === "raw")) {
       this.#explain(record);
     }
     this.#follow(record);
-    if (record.kind !== "exit") this.#last = record;
+    if (record.kind === "exit") return;
+    this.#last = record;
+    this.#sinceLoud += 1;
+    if (isLoud(record)) {
+      this.#loud = record;
+      this.#sinceLoud = 0;
+    }
+  }
+
+  /** An error is the reason of an end that follows at once, not of one much later. */
+  #nearLoud(): LogRecord | undefined {
+    return this.#sinceLoud < NEAR ? this.#loud : undefined;
   }
 
   /** What is held against the start now. */
@@ -68,6 +84,7 @@ export class Judge {
       finished: this.#finished,
       exitCode: this.#exitCode,
       last: this.#last,
+      loud: this.#nearLoud(),
     };
   }
 
@@ -217,8 +234,16 @@ export class Judge {
   }
 }
 
+/** How many records may stand between an error and the end that it explains. */
+const NEAR = 12;
+
+function isLoud({ level, exception, kind }: LogRecord): boolean {
+  if (kind !== "other") return false;
+  return level === "error" || level === "fatal" || (level === undefined && exception !== "");
+}
+
 const SOFT_START =
-  /\b(?:worker|server|service|application|app|gateway|bot|api|host|dashboard)\b.{0,40}\b(?:started|ready|up and running|running|is listening|listening on|online)\b/i;
+  /\b(?:worker|server|service|application|app|gateway|bot|api|host|dashboard)\b.{0,40}\b(?:started|ready|up and running|running|is listening|listening on|online)\b|\b(?:ready|listening|running|served?|available|accessible|launched)\b.{0,30}\b(?:on|at|from|via)\b.{0,20}(?:\bport\b|https?:|:\d{2,5}\b|\d{4,5}\b)|^Started \w{1,60} in \d|Application startup complete|^Editor is now accessible/i;
 
 const SUPERVISED_UP = /^success: (\S{1,80}) entered RUNNING state/;
 const isSupervised = (one: Finding) => one.rule === "supervised-program-ended";

@@ -1,4 +1,3 @@
-import type { Rule } from "./failure-rules.ts";
 import { causeOf } from "./find-cause.ts";
 import type { Charge } from "./finding.ts";
 import {
@@ -7,6 +6,7 @@ import {
   saysMigrationSucceeded,
 } from "./migration-wording.ts";
 import { harmlessRule, type LogRecord } from "./record.ts";
+import type { Rule } from "./rule.ts";
 import { framesOf } from "./stack-frames.ts";
 
 /** How far the start had come when the record was written. */
@@ -69,7 +69,7 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
   const { rule } = record;
   if (rule?.lasts === "ended" && record.form === "raw") return byRule(rule, progress);
   if (record.form === "postgres") return rule === undefined ? undefined : byRule(rule, progress);
-  if (STORE.test(record.service) && rule?.where !== "raw") return undefined;
+  if (isOfStore(record) && rule?.where !== "raw" && rule?.store !== true) return undefined;
   if (harmlessRule(record) !== undefined) return undefined;
   const quiet = record.level === "info" || record.level === "debug" || record.level === "trace";
   const frames = framesOf(record.exception);
@@ -88,9 +88,21 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
 export const STORE =
   /(?:^|[-_.])(?:db|database|postgres(?:ql)?|pgsql|pg|mysql|mariadb|mssql|sqlserver|redis|valkey|rabbit(?:mq)?|qdrant|mongo(?:db)?|minio|traefik|caddy|nginx|prometheus|grafana|loki)(?:[-_.]\d+)?$/i;
 
+function isOfStore({ service, form }: LogRecord): boolean {
+  return form === "redis" || STORE.test(service);
+}
+
 function byRule(rule: Rule, progress: Progressed): Charge {
-  const { name, lasts, meaning } = rule;
-  return { rule: name, lasts, meaning, class: rule.class, migration: progress.applying };
+  const { name, lasts, meaning, quote, after } = rule;
+  return {
+    rule: name,
+    lasts,
+    meaning,
+    class: rule.class,
+    migration: progress.applying,
+    quote,
+    after,
+  };
 }
 
 function inWords(
@@ -119,7 +131,9 @@ function inWords(
   if (record.level === "fatal") return saysMigrationGoesOn(record) ? undefined : FATAL;
   if (record.form === "raw" && frames.preparation && !frames.runtime) return STARTUP;
   if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
-  if (loud && database && (progress.startup || migration !== undefined)) return DATABASE_ERROR;
+  const damaged = cause?.class === "corruption" || cause?.class === "disk-full";
+  if (loud && database && (damaged || progress.startup || migration !== undefined))
+    return DATABASE_ERROR;
   // A cut log may hold nothing but an exception, or the tail of one.
   if (record.form !== "raw") return undefined;
   if (database && /Exception data:/.test(record.exception)) return DATABASE_ERROR;

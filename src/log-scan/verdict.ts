@@ -1,4 +1,5 @@
 import type { FailureClass } from "./cause-patterns.ts";
+import { RULES } from "./failure-rules.ts";
 import { causeOf, gravest } from "./find-cause.ts";
 import { type Charge, type Finding, findingOf } from "./finding.ts";
 import { saysRetry } from "./migration-wording.ts";
@@ -91,7 +92,7 @@ function endings({ standing }: JudgedService): Finding[] {
     lasts: "ended",
     meaning: `The container ended with exit code ${exitCode}${EXITS[exitCode] ?? ""}.`,
   };
-  return [lastWords(last, charge, classOfEnd(standing))];
+  return [lastWords(standing.loud ?? last, charge, classOfEnd(standing))];
 }
 
 /** A clean end, and what ends a process that was asked to stop (SIGINT, SIGTERM). */
@@ -114,13 +115,14 @@ function byState(service: JudgedService, state: ContainerState | undefined): Fin
   if (state !== "exited") return [];
   const asked = standing.stopping || standing.exitCode !== undefined;
   if (asked || (standing.finished && !standing.started)) return [];
-  return [lastWords(last, ENDED, classOfEnd(standing))];
+  return [lastWords(standing.loud ?? last, ENDED, classOfEnd(standing))];
 }
 
 /** A finding that follows from how it ended; an exception that was the last said may still name the cause. */
 function lastWords(last: LogRecord, charge: Charge, fallback: FailureClass): Finding {
   const found = findingOf(last, charge);
-  if (last.exception !== "" && !found.guessed) return found;
+  const isLoud = last.exception !== "" || last.level === "error" || last.level === "fatal";
+  if (isLoud && !found.guessed) return found;
   return { ...found, class: fallback, guessed: true };
 }
 
@@ -165,13 +167,15 @@ function decide(
     findings.find((one) => one.class === "disk-full" || one.class === "corruption") ??
     findings.find((one) => one.class !== undefined && !one.guessed && !VAGUE.has(one.rule)) ??
     findings.find((one) => one.class !== undefined && !VAGUE.has(one.rule)) ??
+    findings.find((one) => one.class !== undefined && one.rule !== "exit-code") ??
+    findings.find((one) => !VAGUE.has(one.rule)) ??
     findings.find((one) => one.class !== undefined) ??
     findings[0];
   if (first === undefined) return undefined;
   if (first.class !== undefined && !NEEDS_ROOT.has(first.class) && !isSign(first))
     return { ...first, class: first.class };
   const root = rootInStore(records, isSign(first) ? undefined : first.class);
-  return { ...first, class: root ?? first.class ?? FALLBACK[first.rule] ?? "migration" };
+  return { ...first, class: root ?? first.class ?? FALLBACK.get(first.rule) ?? "migration" };
 }
 
 const VAGUE = new Set(["connection-error", "exit-code", "fatal-record"]);
@@ -179,16 +183,14 @@ const VAGUE = new Set(["connection-error", "exit-code", "fatal-record"]);
 const GUESSED = new Set(["hung", "ended-without-a-word", "exit-code", "restarting"]);
 const isSign = (one: Finding) => one.guessed && GUESSED.has(one.rule);
 const NEEDS_ROOT = new Set<FailureClass>(["database-connection", "crash"]);
-const FALLBACK: Readonly<Record<string, FailureClass>> = {
-  "dependency-failed": "crash",
-  "unhandled-exception": "crash",
-  "host-terminated": "crash",
-  "hosting-failed": "crash",
-  "background-service-stopped-host": "crash",
-  "fatal-record": "config",
-  "startup-failed": "config",
-  "startup-exception": "config",
-};
+const FALLBACK: ReadonlyMap<string, FailureClass> = new Map([
+  ["hosting-failed", "crash"],
+  ["fatal-record", "config"],
+  ["startup-exception", "config"],
+  ...RULES.flatMap(({ name, otherwise }) =>
+    otherwise === undefined ? [] : [[name, otherwise] as const],
+  ),
+]);
 
 /** What everybody's probes make PostgreSQL say; it tells nothing about the application. */
 const NOISE =

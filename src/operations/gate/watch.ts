@@ -1,6 +1,11 @@
 import { clean } from "../../log-scan/finding.ts";
 import { type MigrationProgress, progress } from "../../log-scan/progress.ts";
 import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
+import { clean } from "../../log-scan/quote.ts";
+import { progress } from "../../log-scan/progress.ts";
+import { type ContainerState, scan } from "../../log-scan/scan.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { readLog } from "../../stack/logs.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { StartActivity } from "./database-activity.ts";
 import {

@@ -1,0 +1,138 @@
+import { type Head, levelOf, levelOfLetter } from "./event.ts";
+
+/**
+ * Reads the head of a record in a format that one program or one library writes and that has no bracketed or upper-case
+ * level word after a time: PostgreSQL, Redis, logfmt, glog, Gitea, MongoDB 4.2, Emby.
+ */
+export function readOwnFormat(text: string): Head | undefined {
+  const first = text.charCodeAt(0);
+  const isDigit = first >= 48 && first <= 57;
+  const head = text.length > 600 ? text.slice(0, 600) : text;
+  if (isDigit || first === 91) {
+    return (
+      readRedis(head, text) ??
+      readPostgres(text) ??
+      readLetter(head, text) ??
+      readLogfmt(head, text)
+    );
+  }
+  if (first === 60) return readPostgres(text);
+  return (
+    readGlog(head, text) ??
+    readBarePostgres(head, text) ??
+    readLevelFirst(head, text) ??
+    readLogfmt(head, text)
+  );
+}
+
+const POSTGRES =
+  /^(?:< ?)?(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d+)? [\w+:/-]{1,32}) ?>? ?(?:\[\d+\](?::? ?\[\d+-\d+\])?[^:]{0,80}?)? ?\b(LOG|ERROR|FATAL|PANIC|STATEMENT|DETAIL|HINT|WARNING|NOTICE|INFO|CONTEXT|DEBUG\d?):\s{1,2}(.*)$/s;
+/** `log_line_prefix` empty, and what `initdb` and `postgres --single` write. */
+const POSTGRES_BARE = /^(LOG|FATAL|PANIC|STATEMENT|DETAIL|HINT|CONTEXT):\s{2}(.*)$/s;
+
+function readPostgres(text: string): Head | undefined {
+  const match = POSTGRES.exec(text.length > 4000 ? text.slice(0, 4000) : text);
+  return match === null ? undefined : ofPostgres(match[2] ?? "", match[3] ?? "", match[1]);
+}
+
+function readBarePostgres(head: string, text: string): Head | undefined {
+  const match = POSTGRES_BARE.exec(head);
+  if (match === null) return undefined;
+  const lead = head.length - (match[2] ?? "").length;
+  return ofPostgres(match[1] ?? "", text.slice(lead), undefined);
+}
+
+function ofPostgres(word: string, message: string, stamp: string | undefined): Head {
+  const level = levelOf(word.replace(/\d$/, "")) ?? "info";
+  return { form: "postgres", level, category: word, eventId: undefined, message, stamp };
+}
+
+/** Redis, Valkey and KeyDB: process, role, time and one character for the level. */
+const REDIS =
+  /^(?:(\d{1,9}:(?:signal-handler|[MSCX]))|\[\d{1,9}\]) (\(?\d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d{2}:\d{2}:\d{2}\.\d{3}|\(\d{9,11}\)) ?([.*#-])? /;
+const REDIS_LEVELS: Readonly<Record<string, Head["level"]>> = {
+  ".": "debug",
+  "-": "debug",
+  "*": "info",
+  "#": "warn",
+};
+
+function readRedis(head: string, text: string): Head | undefined {
+  const match = REDIS.exec(head);
+  if (match === null) return undefined;
+  const message = text.slice(match[0].length);
+  const level = REDIS_LEVELS[match[3] ?? ""] ?? "warn";
+  return { form: "redis", level, category: "", eventId: undefined, message, stamp: match[2] };
+}
+
+/** Gitea's bracketed letter after the time and the function, MongoDB's bare one. */
+const LETTER =
+  /^(?:\[?(\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}[.,\d]{0,10}(?:Z|[+-]\d{2}:?\d{2})?)\]?) (?:\S{0,120} )?(?:\[([TDIWEFC])\] |([DIWEF])[1-5]? {1,2}[A-Z]{2,12} {1,10}\[[\w.-]{1,40}\] )/;
+
+function readLetter(head: string, text: string): Head | undefined {
+  const match = LETTER.exec(head);
+  if (match === null) return undefined;
+  const level = levelOfLetter(match[2] ?? match[3] ?? "");
+  const message = text.slice(match[0].length);
+  return { form: "text", level, category: "", eventId: undefined, message, stamp: match[1] };
+}
+
+/** glog and klog. */
+const GLOG = /^([IWEF])(\d{4} \d{2}:\d{2}:\d{2}\.\d{6}) +\d{1,10} [\w./-]{1,120}:\d{1,6}\] /;
+
+function readGlog(head: string, text: string): Head | undefined {
+  const match = GLOG.exec(head);
+  if (match === null) return undefined;
+  const level = levelOfLetter(match[1] ?? "");
+  const message = text.slice(match[0].length);
+  return { form: "text", level, category: "", eventId: undefined, message, stamp: match[2] };
+}
+
+/** Emby and its relatives: `Info Main: ` with neither time nor bracket. */
+const LEVEL_FIRST =
+  /^(Info|Warn|Error|Fatal|Debug) (?!(?:Code|Number|Message|Details?|Type|Source|Report|Id|Text)\b)([A-Z][\w.-]{1,60}): /;
+
+function readLevelFirst(head: string, text: string): Head | undefined {
+  const match = LEVEL_FIRST.exec(head);
+  if (match === null) return undefined;
+  const message = text.slice(match[0].length);
+  const category = match[2] ?? "";
+  return {
+    form: "text",
+    level: levelOf(match[1] ?? ""),
+    category,
+    eventId: undefined,
+    message,
+    stamp: undefined,
+  };
+}
+
+/** Keys and values, as loggers in Go and Ruby write them. */
+const LOGFMT_LEVEL = /(?:^|\s)(?:level|lvl|severity)="?([A-Za-z]{3,11})"?(?:\s|$)/;
+const LOGFMT_TIME = /(?:^|\s)(?:time|ts|t|timestamp)="?(\d{4}-\d{2}-\d{2}[^\s"]{1,40})/;
+const LOGFMT_LOGGER = /(?:^|\s)(?:logger|component|module)="?([\w.-]{1,80})/;
+const LOGFMT_VALUE = /(?:^|\s)(msg|message|error|err|exception)=("(?:[^"\\]|\\.)*"|\S+)/g;
+
+function readLogfmt(head: string, text: string): Head | undefined {
+  const level = LOGFMT_LEVEL.exec(head)?.[1];
+  if (level === undefined || !/(?:msg|message)=/.test(head)) return undefined;
+  const said: string[] = [];
+  const window = text.length > 4_000 ? text.slice(0, 4_000) : text;
+  for (const [, name = "", value = ""] of window.matchAll(LOGFMT_VALUE)) {
+    const plain = value.startsWith('"') ? unquoted(value) : value;
+    if (name.startsWith("m")) said.unshift(plain);
+    else said.push(plain);
+  }
+  return {
+    form: "text",
+    level: levelOf(level),
+    category: LOGFMT_LOGGER.exec(head)?.[1] ?? "",
+    eventId: undefined,
+    message: said.join(": "),
+    stamp: LOGFMT_TIME.exec(head)?.[1],
+  };
+}
+
+function unquoted(value: string): string {
+  return value.slice(1, -1).replace(/\\n/g, "\n").replace(/\\t/g, "\t").replace(/\\(.)/g, "$1");
+}
