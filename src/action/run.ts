@@ -86,7 +86,7 @@ async function runMode(
 /** What a command is given inside a step. */
 export function stepDependencies(reporter: Reporter, signal: AbortSignal): Dependencies {
   const destinations = { artifact: artifactDestination(githubArtifacts(process.env)) };
-  const readInput = async () => "";
+  const readInput = async () => new Uint8Array();
   return { reporter, clock: systemClock, signal, version, readInput, destinations };
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import type { ExitCode } from "../core/errors.ts";
@@ -42,7 +42,7 @@ export async function runProcess(commands: Commands): Promise<void> {
     },
     tell: (message) => message.split("\n").forEach((line) => void reporter.info(line)),
     readText: (path) => readFile(path, "utf8"),
-    readInput: () => text(process.stdin),
+    readInput: () => buffer(process.stdin),
   };
   // A reader that went away (`| head`) must not turn a finished operation into a crash.
   for (const stream of [stdout, stderr]) stream.on("error", () => undefined);

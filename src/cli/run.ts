@@ -38,7 +38,7 @@ export interface Terminal {
   /** Writes for a person, on standard error. */
   readonly tell: (text: string) => void;
   readonly readText: (path: string) => Promise<string>;
-  readonly readInput: () => Promise<string>;
+  readonly readInput: () => Promise<Uint8Array>;
 }
 
 /** Runs one command line to its exit code. Never throws: what is thrown inside becomes a result. */

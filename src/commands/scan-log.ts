@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { toText } from "../log-scan/bytes.ts";
 import { type LogVerdict, type ScanOptions, scan } from "../log-scan/scan.ts";
 import type { Check, Reason, Result } from "../model/result.ts";
 
@@ -6,17 +7,18 @@ import type { Check, Reason, Result } from "../model/result.ts";
  * Judges a log by the rules of the upgrade's gate.
  *
  * The result is `clean`, `failed` (with the class, the decisive line and what it means as its reason),
- * or `unverifiable` where the text holds nothing to judge.
+ * or `unverifiable` where nothing in the text was recognised as an application's log: whoever pipes a log here may have
+ * piped an engine's error, a page or nothing.
  *
  * @throws RefusedError where an extra pattern is no regular expression.
  */
 export function scanLog(
-  text: string,
+  log: Uint8Array,
   options: ScanOptions,
   deps: { readonly clock: Pick<Clock, "monotonicMs"> },
 ): Result {
   const begun = deps.clock.monotonicMs();
-  const verdict = scan(text, options);
+  const verdict = scan(toText(log), { ...options, doubted: true });
   const reason = reasonOf(verdict);
   return {
     result: verdict.verdict,
@@ -26,22 +28,32 @@ export function scanLog(
   };
 }
 
+const UNREAD: Readonly<Record<NonNullable<LogVerdict["unread"]>, Reason>> = {
+  empty: {
+    class: "empty-log",
+    message:
+      "The log is empty, so nothing can be judged. Is it the right container, and does its log driver keep what it is given?",
+  },
+  unrecognised: {
+    class: "unknown-log",
+    message:
+      "No record of an application's log was recognised, so nothing can be judged. Look at the text itself: is it an error of the command that should have printed the log?",
+  },
+};
+
 function reasonOf(verdict: LogVerdict): Reason | undefined {
-  if (verdict.verdict === "unverifiable") {
-    return {
-      class: "empty-log",
-      message:
-        "The log is empty, so nothing can be judged. Is it the right container, and does its log driver keep what it is given?",
-    };
-  }
+  if (verdict.unread !== undefined) return UNREAD[verdict.unread];
   const { decisive } = verdict;
   if (decisive === undefined) return undefined;
   return { class: decisive.class, message: decisive.meaning, evidence: decisive.evidence };
 }
 
 function checksOf(verdict: LogVerdict): Check[] {
-  if (verdict.verdict === "unverifiable") {
-    return [{ name: "log", status: "unverifiable", detail: "the log is empty" }];
+  const { unread } = verdict;
+  if (unread !== undefined) {
+    const detail =
+      unread === "empty" ? "the log is empty" : "no record of an application's log was recognised";
+    return [{ name: "log", status: "unverifiable", detail }];
   }
   if (verdict.findings.length === 0) {
     const of = `${verdict.judged} of ${verdict.records} records belong to the last start`;

@@ -21,7 +21,7 @@ export const RUNTIME_RULES: readonly Rule[] = [
     class: "config",
     source: "Linux, runc",
     pattern:
-      /exec format error|^exec \S+: no such file|: error while loading shared libraries: (?!libgssapi)|standard_init_linux\.go|exec: "[^"\n]{1,200}": (?:executable file not found|permission denied|stat )/i,
+      /exec format error|^exec \S+: no such file|: error while loading shared libraries: (?!libgssapi)|standard_init_linux\.go|^\/\S{1,120}: (?:line )?\d+: .{0,120}\bnot found\s*$|exec: "[^"\n]{1,200}": (?:executable file not found|permission denied|stat )/i,
     example: "exec /app/gateway: exec format error",
     lookAlike: "exec /usr/local/bin/gateway --urls http://[::]:8080",
     meaning: "The program cannot be run: wrong architecture or an incomplete image.",

@@ -1,8 +1,10 @@
+import { isBinary } from "./bytes.ts";
 import type { FailureClass } from "./cause-patterns.ts";
 import { decode } from "./decode.ts";
 import type { Finding } from "./finding.ts";
 import { lastStart } from "./last-start.ts";
 import { compilePatterns, matchesAny } from "./pattern.ts";
+import { isForeign, isPage, isRecognised } from "./recognition.ts";
 import { type LogRecord, toRecord } from "./record.ts";
 import { Judge, type Standing } from "./start-state.ts";
 import { type ContainerState, conclude } from "./verdict.ts";
@@ -13,6 +15,11 @@ export type { ContainerState } from "./verdict.ts";
 export interface ScanOptions {
   /** The container's state when the log was read; inferred from the log where absent. */
   readonly state?: ContainerState;
+  /**
+   * The text came from a person or a pipe and may be no log at all: what is not recognised as one is `unverifiable`.
+   * Without it the text is known to be a container's log, and few or unknown words in it are no fault.
+   */
+  readonly doubted?: boolean;
   /** Regular expressions: records that match one are left out of the judgement. */
   readonly allow?: readonly string[];
   /** Regular expressions: a record of the last start that matches one is a failure. */
@@ -21,8 +28,10 @@ export interface ScanOptions {
 
 /** What a log proves about the last start that it tells of. */
 export interface LogVerdict {
-  /** `unverifiable`: there is nothing in the log to judge. Never to be read as good. */
+  /** `unverifiable`: there is nothing in the log that can be judged. Never to be read as good. */
   readonly verdict: "clean" | "failed" | "unverifiable";
+  /** Why it is `unverifiable`: nothing was written, or nothing that is known as an application's log. */
+  readonly unread?: "empty" | "unrecognised";
   /** The decisive finding, where the verdict is `failed`. */
   readonly decisive?: Finding & { readonly class: FailureClass };
   /** Everything that is held against the last start, the decisive finding included. */
@@ -45,9 +54,14 @@ export interface LogVerdict {
 export function scan(text: string, options: ScanOptions = {}): LogVerdict {
   const allow = compilePatterns("log-allow", options.allow ?? []);
   const deny = compilePatterns("log-deny", options.deny ?? []);
+  const doubted = options.doubted === true;
+  const isLog = !(doubted && (isPage(text) || isBinary(text)));
   const records: LogRecord[] = [];
-  decode(text, (event) => {
-    if (!matchesAny(allow, event)) records.push(toRecord(event));
+  let seen = 0;
+  decode(isLog ? text : "", (event) => {
+    seen += 1;
+    if (matchesAny(allow, event) || (doubted && isForeign(event))) return;
+    records.push(toRecord(event));
   });
   const groups = byService(records);
   const services: {
@@ -69,8 +83,18 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
       denied,
     });
   }
-  const outcome = conclude(services, records, options.state);
-  return { ...outcome, services: [...groups.keys()], records: records.length, judged };
+  const concluded = conclude(services, records, options.state);
+  const unknown = doubted && concluded.verdict === "clean" && !isRecognised(records);
+  const outcome = unknown ? { ...concluded, verdict: "unverifiable" as const } : concluded;
+  const isEmpty = isLog && seen === 0;
+  const unread = { unread: isEmpty ? ("empty" as const) : ("unrecognised" as const) };
+  return {
+    ...outcome,
+    ...(outcome.verdict === "unverifiable" ? unread : {}),
+    services: [...groups.keys()],
+    records: records.length,
+    judged,
+  };
 }
 
 function judge(records: readonly LogRecord[]): Standing {

@@ -3,6 +3,7 @@ import { type MigrationProgress, progress } from "../../log-scan/progress.ts";
 import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
 import { clean } from "../../log-scan/quote.ts";
 import { progress } from "../../log-scan/progress.ts";
+import { clean } from "../../log-scan/quote.ts";
 import { type ContainerState, scan } from "../../log-scan/scan.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { readLog } from "../../stack/logs.ts";

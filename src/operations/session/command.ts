@@ -14,7 +14,7 @@ export interface Dependencies {
   /** The version of this program. */
   readonly version: string;
   /** Reads standard input to its end; only for commands that take one. */
-  readonly readInput: () => Promise<string>;
+  readonly readInput: () => Promise<Uint8Array>;
   /** Places off this host, by the value of `upload`; a place that this face does not have is absent. */
   readonly destinations: Readonly<Partial<Record<"artifact", Destination>>>;
 }

@@ -17,7 +17,7 @@ export async function runVerify(raw: RawInputs, clock: Clock = systemClock): Pro
     clock,
     signal: new AbortController().signal,
     version: "0.0.0",
-    readInput: async () => "",
+    readInput: async () => new Uint8Array(),
     destinations: {},
     host: {
       project: noEngine,

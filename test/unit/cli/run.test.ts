@@ -29,7 +29,7 @@ async function run(line: string, command: Command, by?: string): Promise<Run> {
     print: (text) => void out.push(text),
     tell: (text) => void err.push(text),
     readText: async () => "",
-    readInput: async () => "",
+    readInput: async () => new Uint8Array(),
   };
   const commands: Commands = { list: command };
   const code = await runCli(terminal, commands);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { scanLog } from "../../../src/commands/scan-log.ts";
 import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
 import { type ContainerState, scan } from "../../../src/log-scan/scan.ts";
 
@@ -27,5 +28,12 @@ describe.each(index)("$file: $about ($format)", (example) => {
       verdict,
       class: example.class,
     });
+  });
+
+  test("is told the same where the log is piped in", () => {
+    const state = example.state === undefined ? {} : { state: example.state };
+    expect(scanLog(Buffer.from(text), state, { clock: { monotonicMs: () => 0 } }).result).toBe(
+      verdict,
+    );
   });
 });

@@ -15,13 +15,13 @@ const bad = write([
 const deps = { clock: { monotonicMs: () => 0 } };
 
 test.each(["", "\n\n", "   \r\n\t\n"])("an empty log is never good: %j", (text) => {
-  const result = scanLog(text, {}, deps);
+  const result = scanLog(Buffer.from(text), {}, deps);
   expect(result.result).toBe("unverifiable");
   expect(result.checks).toEqual([expect.objectContaining({ status: "unverifiable" })]);
 });
 
 test("the result names the class, the decisive line and what it means", () => {
-  const result = scanLog(bad, { state: "exited" }, deps);
+  const result = scanLog(Buffer.from(bad), { state: "exited" }, deps);
   expect(result.result).toBe("failed");
   expect(result.reason?.class).toBe("schema-conflict");
   expect(result.reason?.evidence).toContain('42701: column "Region" of relation "Nodes"');
@@ -30,7 +30,7 @@ test("the result names the class, the decisive line and what it means", () => {
 });
 
 test("a clean log has one check that passed", () => {
-  expect(scanLog(good, {}, deps)).toMatchObject({
+  expect(scanLog(Buffer.from(good), {}, deps)).toMatchObject({
     result: "clean",
     checks: [{ name: "log", status: "pass" }],
   });
