@@ -2,7 +2,8 @@ import type { CommandName } from "./commands.ts";
 import type { InputSpec } from "./spec.ts";
 
 const gated = ["restore", "upgrade-test"] as const satisfies readonly CommandName[];
-const logs = ["upgrade-test", "scan-log"] as const satisfies readonly CommandName[];
+const booted = ["verify", "restore", "upgrade-test"] as const satisfies readonly CommandName[];
+const logs = ["verify", "upgrade-test", "scan-log"] as const satisfies readonly CommandName[];
 
 /** What to upgrade to, and what decides whether it is good. */
 export const upgradeInputs = {
@@ -39,7 +40,7 @@ export const upgradeInputs = {
   "health-timeout": {
     kind: "duration",
     default: "10m",
-    commands: gated,
+    commands: booted,
     about:
       "How long the stack may take to become healthy. A migration that makes progress has more.",
   },

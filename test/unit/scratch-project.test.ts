@@ -133,3 +133,51 @@ describe("a scratch project", () => {
     expect(made.model.services.database).toMatchObject({ hostname: "db-host" });
   });
 });
+
+describe("a scratch project of services that share namespaces", () => {
+  const services = {
+    vpn: { image: "vendor/vpn:1" },
+    app: { image: "vendor/app:1", network_mode: "service:vpn", pid: "service:vpn", expose: ["80"] },
+    alone: { image: "vendor/app:1", network_mode: "service:gone", ipc: "container:other" },
+  };
+  const copied = scratchProject({
+    model: { name: "live", services } as unknown as ComposeModel,
+    ...{ project: "live-scratch-1", operationId: "operation", labels: {}, stores: [], files: {} },
+    images: { vpn: "sha256:aa", app: "sha256:bb", alone: "sha256:cc" },
+    hostnames: { app: "name" },
+  }).model.services;
+
+  it("joins those of the copy only, and then has no network or name of its own", () => {
+    expect(copied.app).toMatchObject({ network_mode: "service:vpn", pid: "service:vpn" });
+    const own = ["networks", "dns", "hostname", "expose"].filter(
+      (key) => (copied.app as Record<string, unknown>)[key] !== undefined,
+    );
+    expect(own).toEqual([]);
+    expect(copied.alone).toMatchObject({ networks: { default: {} }, dns: ["127.0.0.1"] });
+    expect(Object.keys(copied.alone as object)).not.toContain("network_mode");
+    expect(Object.keys(copied.alone as object)).not.toContain("ipc");
+  });
+});
+
+describe("the health check of a service in a scratch project", () => {
+  const paced = (healthcheck: Record<string, unknown>) =>
+    scratchProject({
+      model: { name: "live", services: { app: { healthcheck } } } as unknown as ComposeModel,
+      ...{ project: "p", operationId: "o", labels: {}, stores: [], files: {}, hostnames: {} },
+      images: { app: "sha256:aa" },
+    }).model.services.app as Record<string, unknown>;
+  const test = ["CMD", "true"];
+
+  it("is asked each second, and gives up after as long as before", () => {
+    const given = { test, interval: "30s", timeout: "5s", retries: 4, start_period: "1m30s" };
+    expect(paced(given).healthcheck).toEqual({ test, interval: "1s", timeout: "5s", retries: 210 });
+    expect(paced({ test }).healthcheck).toEqual({ test, interval: "1s", retries: 90 });
+  });
+
+  it("stays as it is where it is quick, or checks more often during its start", () => {
+    for (const more of [{ interval: "500ms" }, { interval: "1m", start_interval: "1s" }]) {
+      expect(paced({ test, ...more }).healthcheck).toEqual({ test, ...more });
+    }
+    expect(paced({ disable: true }).healthcheck).toEqual({ disable: true });
+  });
+});
