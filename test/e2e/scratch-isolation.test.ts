@@ -13,6 +13,7 @@ import { run, tryRun } from "../lab/run.ts";
 import { pythonImage } from "../lab/sophon.ts";
 import { until } from "../lab/step.ts";
 
+const baseImage = "sophon-keeper-lab/base:trixie";
 const name = `sk-iso-${randomBytes(3).toString("hex")}`;
 
 async function request(
@@ -127,6 +128,33 @@ describe("a scratch project in the engine", () => {
       await tryRun(["docker", "network", "rm", live]);
       await rm(directory, { recursive: true });
     }
+  });
+
+  it("is stopped, given another image, and started again on its data", async () => {
+    const engine = await connect();
+    const given = await request("swap", await scratchLabels());
+    const probe = {
+      ...given.model.services.probe,
+      volumes: [{ type: "volume", source: "data", target: "/data" }],
+      init: true,
+    };
+    const model = { ...given.model, services: { probe }, volumes: { data: { name: "x" } } };
+    const project = scratchProject({ ...given, model: model as unknown as ComposeModel });
+    await using scratch = await openScratch(engine, project, name);
+    const signal = AbortSignal.timeout(240_000);
+    await scratch.create();
+    await scratch.start(["probe"], signal);
+    const first = (await scratch.containers())[0];
+    await run(["docker", "exec", first?.id ?? "", "touch", "/data/kept"]);
+    await scratch.stop(signal);
+    expect((await scratch.containers())[0]).toMatchObject({ id: first?.id, state: "exited" });
+    const other = await run(["docker", "image", "inspect", "--format", "{{.Id}}", baseImage]);
+    await scratch.useImages({ probe: other.trim() }, signal);
+    expect((await scratch.containers())[0]?.state).toBe("created");
+    await scratch.start(["probe"], signal);
+    const second = (await scratch.containers())[0];
+    expect(second).toMatchObject({ imageId: other.trim(), state: "running" });
+    expect(await run(["docker", "exec", second?.id ?? "", "ls", "/data"])).toBe("kept\n");
   });
 
   it("is removed by a later run when its maker is dead, and left alone while that lives", async () => {

@@ -92,7 +92,8 @@ function told(result: {
     .join("\n");
 }
 
-describe("a test restore of a stack without a health check", () => {
+// Side by side: most of the time of each is waiting.
+describe.concurrent("a test restore of a stack without a health check", () => {
   it.each([
     ["crashes", {}, /health app: unverifiable: exited with code 134/],
     ["quits", {}, /health app: unverifiable: exited with code 0/],

@@ -67,9 +67,9 @@ export async function openClone(
   try {
     const stack = await writeInlineFiles(request.stack, inline.path);
     const project = await projectOf(request, stack);
-    const scratch = await openScratch(await host.engine(), project, operationId);
-    const prober = new CloneProber(tasks, signal);
     const expectations = await expectationsFor(request, project, host);
+    const prober = new CloneProber(tasks, signal);
+    const scratch = await openScratch(await host.engine(), project, operationId);
     const services = Object.keys(project.model.services);
     return {
       omitted: project.omitted,
