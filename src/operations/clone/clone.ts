@@ -53,8 +53,8 @@ export interface Clone extends FillTarget, AsyncDisposable {
   stop(signal: AbortSignal): Promise<void>;
   /** Has services run other images, by service and image id: their containers are made anew, and started by `boot`. */
   useImages(images: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
-  /** The clone as the gate watches it, and what its databases should hold. */
-  target(schema: GateTarget["schema"]): GateTarget;
+  /** The clone as the gate watches it; what its databases hold and do is for the caller to say. */
+  target(databases: Pick<GateTarget, "schema" | "activity">): GateTarget;
 }
 
 /** Prepares a clone; nothing of it is in the engine before its `create`. */
@@ -80,7 +80,7 @@ export async function openClone(
       boot: (signal) => scratch.start(services, signal),
       stop: scratch.stop,
       useImages: scratch.useImages,
-      target: (schema) => cloneTarget({ scratch, expectations, prober, schema }),
+      target: (databases) => cloneTarget({ scratch, expectations, prober, ...databases }),
       [Symbol.asyncDispose]: async () => {
         const parts = [prober, scratch, inline];
         const ended = await Promise.allSettled(parts.map((part) => part[Symbol.asyncDispose]()));

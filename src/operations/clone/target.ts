@@ -5,17 +5,15 @@ import type { Expectation } from "./expectations.ts";
 import type { CloneProber } from "./prober.ts";
 
 /** A clone as the gate watches it. */
-export interface CloneTargetRequest {
+export interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {
   readonly scratch: Pick<ScratchStack, "containers" | "log">;
   readonly expectations: ReadonlyMap<string, Expectation>;
   readonly prober: CloneProber;
-  /** What its databases should hold; undefined where nothing is known of that. */
-  readonly schema: GateTarget["schema"];
 }
 
 /** Every service of a clone has to do what it did in the stack; its only container bears its name. */
 export function cloneTarget(request: CloneTargetRequest): GateTarget {
-  const { scratch, expectations, prober, schema } = request;
+  const { scratch, expectations, prober, schema, activity } = request;
   let seen = new Map<string, ContainerState>();
   return {
     containers: async () => {
@@ -36,6 +34,7 @@ export function cloneTarget(request: CloneTargetRequest): GateTarget {
     },
     log: ({ id }) => scratch.log(id),
     schema,
+    ...(activity === undefined ? {} : { activity }),
   };
 }
 

@@ -39,7 +39,7 @@ export async function bootClone(
   // What Compose gave up on does not become good by itself.
   const leftMs = problem === undefined ? begunMs + healthTimeoutMs - clock.monotonicMs() : 0;
   const rules = { healthTimeoutMs: Math.max(0, leftMs), soakMs, allow, deny };
-  return judge(await watch(clone.target(schema), rules, options), problem);
+  return judge(await watch(clone.target({ schema }), rules, options), problem);
 }
 
 async function boot(
