@@ -34,13 +34,15 @@ export interface DiscoveryDeps {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The input that settles which service is the server of a kind. */
-const serviceInputs = {
+/** The input that settles which service is the server of a kind; a kind may have none. */
+const serviceInputs: Partial<
+  Record<ServerKind, { readonly option: keyof DiscoveryOptions; readonly input: string }>
+> = {
   postgres: { option: "postgresService", input: "postgres-service" },
   qdrant: { option: "qdrantService", input: "qdrant-service" },
   redis: { option: "redisService", input: "redis-service" },
   rabbitmq: { option: "rabbitmqService", input: "rabbitmq-service" },
-} as const;
+};
 
 /**
  * Finds the stack: its project and files, what runs, and every place where it keeps data. Changes nothing.
@@ -169,9 +171,9 @@ function findServers(
   const excluded = new Set(options.exclude ?? []);
   const left = containers.filter(({ state }) => !excluded.has(state.service));
   const servers = new Map<ServerKind, InspectedContainer>();
-  for (const kind of serverKinds) {
-    const { option, input } = serviceInputs[kind];
-    const named = options[option];
+  for (const kind of serverKinds()) {
+    const { option, input } = serviceInputs[kind] ?? {};
+    const named = option === undefined ? undefined : (options[option] as string | undefined);
     if (named !== undefined && !(named in model.services))
       throw new RefusedError(`${input}: there is no service ${named}`, {
         class: "no-service",
@@ -196,15 +198,16 @@ function findServers(
 function ambiguous(
   kind: ServerKind,
   services: readonly string[],
-  input: string,
+  input: string | undefined,
   named: string | undefined,
 ): RefusedError {
   const others = services.filter((service) => service !== named);
+  const choose = input === undefined ? "Choose one" : `Name the one to use with ${input}`;
   return new RefusedError(`several services are ${kind} servers: ${services.join(", ")}`, {
     class: "ambiguous-service",
     hint:
       named === undefined
-        ? `Name the one to use with ${input}, and leave the others out with exclude.`
+        ? `${choose}, and leave the others out with exclude.`
         : `Only one is copied (${named}): leave the others out with exclude: ${others.join(", ")}.`,
   });
 }

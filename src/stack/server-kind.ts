@@ -1,10 +1,15 @@
-import type { ContainerState, Mount } from "../model/stack.ts";
+import type { ContainerState, DiscoveredStores, Mount } from "../model/stack.ts";
 import { imageName } from "./profile.ts";
 
 /** The servers whose data is copied through themselves. */
-export type ServerKind = "postgres" | "qdrant" | "redis" | "rabbitmq";
+export type ServerKind = {
+  [K in keyof DiscoveredStores]: DiscoveredStores[K] extends { readonly containerId: string }
+    ? K
+    : never;
+}[keyof DiscoveredStores];
 
-interface KindFacts {
+/** What a kind of server is recognised by. */
+export interface ServerMarks {
   readonly images: readonly string[];
   /** A variable that only the server's own image or service has. */
   readonly variable: RegExp;
@@ -14,8 +19,8 @@ interface KindFacts {
   readonly mayBeEmpty?: boolean;
 }
 
-/** What each kind is recognised by. */
-const kinds: Readonly<Record<ServerKind, KindFacts>> = {
+/** What each kind of server is recognised by: one entry each, in the order of their dependencies. */
+export const serverMarks: Readonly<Record<ServerKind, ServerMarks>> = {
   postgres: {
     images: ["postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha"],
     variable: /^PGDATA$/,
@@ -35,13 +40,15 @@ const kinds: Readonly<Record<ServerKind, KindFacts>> = {
   },
 };
 
-/** The kinds in the order of their dependencies, as a table of names. */
-export const serverKinds = Object.keys(kinds) as readonly ServerKind[];
+/** The kinds in the order of their dependencies. */
+export function serverKinds(): readonly ServerKind[] {
+  return Object.keys(serverMarks) as ServerKind[];
+}
 
 /** What kind of server an image is by its name, wherever it was pulled from. */
 export function kindOfImage(reference: string): ServerKind | undefined {
   const name = imageName(reference);
-  return serverKinds.find((kind) => kinds[kind].images.includes(name));
+  return serverKinds().find((kind) => serverMarks[kind].images.includes(name));
 }
 
 /** What kind of server a container is: by its image's name, else by a variable together with its data directory. */
@@ -49,10 +56,10 @@ export function kindOfContainer(container: ContainerState): ServerKind | undefin
   const byImage = kindOfImage(container.imageReference);
   if (byImage !== undefined) return byImage;
   const names = Object.keys(container.environment);
-  return serverKinds.find(
+  return serverKinds().find(
     (kind) =>
-      names.some((name) => kinds[kind].variable.test(name)) &&
-      mountAt(container.mounts, kinds[kind].directory) !== undefined,
+      names.some((name) => serverMarks[kind].variable.test(name)) &&
+      mountAt(container.mounts, serverMarks[kind].directory) !== undefined,
   );
 }
 
@@ -68,10 +75,10 @@ export function mountAt(mounts: readonly Mount[], directory: string): Mount | un
 
 /** Where a server of this kind keeps its data unless it is told otherwise. */
 export function defaultDirectory(kind: ServerKind): string {
-  return kinds[kind].directory;
+  return serverMarks[kind].directory;
 }
 
 /** Whether a server of this kind that has nothing yet leaves its directory empty. */
 export function mayBeEmpty(kind: ServerKind): boolean {
-  return kinds[kind].mayBeEmpty === true;
+  return serverMarks[kind].mayBeEmpty === true;
 }

@@ -3,6 +3,7 @@ import { RefusedError } from "../core/errors.ts";
 import type {
   ComposeModel,
   ContainerState,
+  DiscoveredStores,
   PostgresStore,
   QdrantStore,
   RabbitmqStore,
@@ -12,7 +13,7 @@ import type { InspectedContainer } from "./inspect.ts";
 import { defaultDirectory, mountAt, type ServerKind } from "./server-kind.ts";
 
 /** A store that is a server. */
-export type ServerStore = PostgresStore | QdrantStore | RedisStore | RabbitmqStore;
+export type ServerStore = DiscoveredStores[ServerKind];
 
 /** What a server is described from. */
 export interface ServerContext {
@@ -32,17 +33,21 @@ export async function describeServer(
   container: InspectedContainer,
   context: ServerContext,
 ): Promise<ServerStore> {
-  switch (kind) {
-    case "postgres":
-      return await describePostgres(container.state, context);
-    case "qdrant":
-      return await describeQdrant(container.state, context);
-    case "redis":
-      return await describeRedis(container, context);
-    case "rabbitmq":
-      return describeRabbitmq(container.state, context.model);
-  }
+  return await serverDescriptions[kind](container, context);
 }
+
+/** How each kind of server is described: one entry each. */
+export const serverDescriptions: {
+  readonly [K in ServerKind]: (
+    container: InspectedContainer,
+    context: ServerContext,
+  ) => Promise<DiscoveredStores[K]>;
+} = {
+  postgres: ({ state }, context) => describePostgres(state, context),
+  qdrant: ({ state }, context) => describeQdrant(state, context),
+  redis: describeRedis,
+  rabbitmq: async ({ state }, { model }) => describeRabbitmq(state, model),
+};
 
 async function describePostgres(
   state: ContainerState,

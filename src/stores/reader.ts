@@ -41,7 +41,7 @@ export function openComponent(
 }
 
 /** The path of a component's file. */
-export function componentPath(source: SourceOptions, component: Component): string {
+function componentPath(source: SourceOptions, component: Component): string {
   return join(source.directory, component.file);
 }
 

@@ -18,7 +18,7 @@ export interface ComponentFacts {
 }
 
 /** One component to be written. */
-export interface ComponentSpec {
+interface ComponentSpec {
   readonly name: string;
   readonly store: string;
   readonly service?: string | undefined;

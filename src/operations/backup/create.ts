@@ -29,7 +29,7 @@ import { describeServices, detailOf, schemaHeads, storeVersions } from "./manife
 import { withWritersStopped } from "./writers.ts";
 
 /** A complete backup. */
-export interface RestorePoint {
+interface RestorePoint {
   readonly id: string;
   readonly path: string;
   readonly manifest: Manifest;

@@ -18,7 +18,7 @@ export interface BackedUpStore {
 }
 
 /** What a restore needs of a store. */
-export type StoreHandler = Pick<Store, "restore" | "measure" | "requireFit">;
+type StoreHandler = Pick<Store, "restore" | "measure" | "requireFit">;
 
 /** The handler of a store that was found or is being filled. */
 export function handlerOf(store: BackedUpStore, at: DiscoveredStore): StoreHandler {

@@ -40,7 +40,7 @@ export interface FillRequest {
 const readyTimeoutMs = 180_000;
 
 /** What filling the stores did. */
-export interface Filled {
+interface Filled {
   readonly servers: readonly string[];
   /** The stores where they are now. */
   readonly stores: readonly DiscoveredStore[];

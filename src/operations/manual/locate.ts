@@ -3,7 +3,7 @@ import type { ContainerState, Mount, Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { chooseDataPlace } from "../../stack/data-place.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
-import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
+import { kindOfContainer } from "../../stack/server-kind.ts";
 import type { Workbench } from "../session/host.ts";
 
 const inputs = {
@@ -20,7 +20,7 @@ const inputs = {
  */
 export function serverContainer(
   stack: Pick<Stack, "project" | "containers">,
-  kind: ServerKind,
+  kind: keyof typeof inputs,
   options: Options,
 ): ContainerState {
   const { option, input } = inputs[kind];

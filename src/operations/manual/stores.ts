@@ -6,6 +6,7 @@ import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { serverOf } from "../../stack/scratch.ts";
 import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
+import { kindOfContainer } from "../../stack/server-kind.ts";
 import { version } from "../../version.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Workbench } from "../session/host.ts";
@@ -133,7 +134,7 @@ async function redisOf(one: Examined, request: StoresRequest): Promise<BackedUpS
   };
 }
 
-async function serverAt<K extends Exclude<ServerKind, "rabbitmq">>(
+async function serverAt<K extends "postgres" | "qdrant" | "redis">(
   kind: K,
   { stack, options, engine }: StoresRequest,
 ) {

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { describeError, RefusedError } from "../../core/errors.ts";
-import type { RabbitmqStore } from "../../model/stack.ts";
+import type { DiscoveredStore, RabbitmqStore } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { defaultDirectory } from "../../stack/server-kind.ts";
 import type { NewImages } from "./images.ts";
@@ -8,11 +8,12 @@ import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 import { type FeatureFlag, type Jump, type Refusal, refuseJump } from "./version-rules.ts";
 
-type Kind = Jump["kind"];
+/** A kind of server for which there are rules; any version of another one takes over its data. */
+type Kind = keyof typeof sources;
 
 /** What tells a server's version inside its image: a variable, a program, the tag, in this order. */
 const sources: Readonly<
-  Record<Exclude<Kind, "redis">, { readonly variable?: string; readonly program: string[] }>
+  Record<Exclude<Jump["kind"], "redis">, { readonly variable?: string; readonly program: string[] }>
 > = {
   postgres: { variable: "PG_MAJOR", program: ["postgres", "--version"] },
   rabbitmq: { variable: "RABBITMQ_VERSION", program: ["rabbitmqctl", "version"] },
@@ -33,7 +34,7 @@ export async function requireSupportedJumps(
   images: NewImages,
 ): Promise<void> {
   for (const store of session.stack.stores) {
-    if (store.kind === "data" || store.kind === "volume" || store.kind === "redis") continue;
+    if (!hasRules(store)) continue;
     const { kind, service, containerId } = store;
     const [image, target] = [images[service], plan.services[service]];
     if (image === undefined || target === undefined) continue;
@@ -43,11 +44,18 @@ export async function requireSupportedJumps(
         ? await dataVersion(session, containerId, target.fromId)
         : await imageVersion(session, kind, target.fromId, target.from, containerId);
     refuse(refuseJump({ kind, service, from, to }));
-    if (kind === "rabbitmq") {
-      refuse(refuseJump({ kind, service, from, to, flags: await featureFlags(session, store) }));
+    if (store.kind === "rabbitmq") {
+      const flags = await featureFlags(session, store);
+      refuse(refuseJump({ kind, service, from, to, flags }));
     }
     session.dependencies.reporter.info(`${service}: ${kind} ${from} to ${to}`);
   }
+}
+
+function hasRules(
+  store: DiscoveredStore,
+): store is Extract<DiscoveredStore, { readonly kind: Kind }> {
+  return Object.hasOwn(sources, store.kind);
 }
 
 function refuse(refusal: Refusal | undefined): void {
@@ -73,7 +81,7 @@ async function dataVersion(
 
 async function imageVersion(
   session: UpgradeSession,
-  kind: Exclude<Kind, "redis">,
+  kind: Kind,
   image: string,
   reference: string,
   container?: string,

@@ -169,7 +169,7 @@ export function tableCount(database: string, schema: string, table: string): str
 }
 
 /** The name of the large objects' count. */
-export function largeObjectCount(database: string): string {
+function largeObjectCount(database: string): string {
   return `large objects ${database}`;
 }
 

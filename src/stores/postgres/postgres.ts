@@ -11,7 +11,6 @@ import { endConnections, type PostgresServer, serverOf } from "./client.ts";
 import { dumpDatabase } from "./dump.ts";
 import { dumpGlobals } from "./globals.ts";
 import { postgresMigrations } from "./migrations.ts";
-import { setAsideOthers } from "./others.ts";
 import {
   countsOf,
   databaseNames,
@@ -20,85 +19,73 @@ import {
   restoreGlobals,
 } from "./restore.ts";
 
-/** What happens at a restore to databases that the backup does not have. */
-export type OtherDatabases = "keep" | "set-aside";
-
 /**
  * PostgreSQL: every database with the server's own `pg_dump` under a snapshot in which its rows are counted too,
- * and the roles. Restored into new databases that take the place of the live ones when their counts are right.
+ * and the roles. Restored into new databases that take the place of the live ones when their counts are right;
+ * databases that the backup does not have stay as they are.
  */
-export function createPostgresStore(
-  options: { readonly otherDatabases?: OtherDatabases } = {},
-): Store<PostgresStore> {
-  return {
-    kind: "postgres",
-    backupOrder: 10,
-    hasServer: true,
-    checksWithImage: true,
-    needsEmptyMount: true,
+export const postgresStore: Store<PostgresStore> = {
+  kind: "postgres",
+  backupOrder: 10,
+  hasServer: true,
+  checksWithImage: true,
+  needsEmptyMount: true,
 
-    async backup(store, context) {
-      const server = serverOf(store, context);
-      try {
-        return await backupServer(server, context);
-      } catch (error) {
-        // A client that is gone does not end its server process before that writes to it again.
-        await endConnections(server);
-        throw context.signal.aborted ? context.signal.reason : backupFailed(store.name, error);
+  async backup(store, context) {
+    const server = serverOf(store, context);
+    try {
+      return await backupServer(server, context);
+    } catch (error) {
+      // A client that is gone does not end its server process before that writes to it again.
+      await endConnections(server);
+      throw context.signal.aborted ? context.signal.reason : backupFailed(store.name, error);
+    }
+  },
+
+  check: checkPostgres,
+
+  requireFit: (store, components, context) =>
+    requireSameMajor(serverOf(store, context), components),
+
+  async ready(store, context) {
+    // The server that initialises the first database listens on its socket only.
+    const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
+    await context.containers.exec(store.containerId, argv, { signal: context.signal });
+    await serverVersion(serverOf(store, context));
+  },
+
+  async restore(store, components, context) {
+    const server = serverOf(store, context);
+    const globals = components.find(({ details }) => details.role === "globals");
+    if (globals === undefined) throw new Error(`${store.name}: the roles are not in the backup`);
+    try {
+      await requireSameMajor(server, components);
+      const { databases } = await restoreGlobals(server, globals, context);
+      const live = await databaseNames(server);
+      for (const component of components) {
+        const { role, database } = component.details;
+        if (role !== "database") continue;
+        const facts = databases.find(({ datname }) => datname === database);
+        if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
+        await restoreDatabase(server, component, facts, live.has(facts.datname), context);
       }
-    },
+    } catch (error) {
+      await endConnections(server);
+      context.signal.throwIfAborted();
+      throw error;
+    }
+  },
 
-    check: checkPostgres,
+  async measure(store, context) {
+    const server = serverOf(store, context);
+    const databases = await listDatabases(server);
+    const counts: Counts[] = [{ [`databases ${store.name}`]: databases.length }];
+    for (const { datname } of databases) counts.push(await countsOf(server, datname));
+    return Object.assign({}, ...counts) as Counts;
+  },
 
-    requireFit: (store, components, context) =>
-      requireSameMajor(serverOf(store, context), components),
-
-    async ready(store, context) {
-      // The server that initialises the first database listens on its socket only.
-      const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
-      await context.containers.exec(store.containerId, argv, { signal: context.signal });
-      await serverVersion(serverOf(store, context));
-    },
-
-    async restore(store, components, context) {
-      const server = serverOf(store, context);
-      const globals = components.find(({ details }) => details.role === "globals");
-      if (globals === undefined) throw new Error(`${store.name}: the roles are not in the backup`);
-      try {
-        await requireSameMajor(server, components);
-        const { databases } = await restoreGlobals(server, globals, context);
-        const live = await databaseNames(server);
-        for (const component of components) {
-          const { role, database } = component.details;
-          if (role !== "database") continue;
-          const facts = databases.find(({ datname }) => datname === database);
-          if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
-          await restoreDatabase(server, component, facts, live.has(facts.datname), context);
-        }
-        if (options.otherDatabases === "set-aside") {
-          await setAsideOthers(server, databases, context);
-        }
-      } catch (error) {
-        await endConnections(server);
-        context.signal.throwIfAborted();
-        throw error;
-      }
-    },
-
-    async measure(store, context) {
-      const server = serverOf(store, context);
-      const databases = await listDatabases(server);
-      const counts: Counts[] = [{ [`databases ${store.name}`]: databases.length }];
-      for (const { datname } of databases) counts.push(await countsOf(server, datname));
-      return Object.assign({}, ...counts) as Counts;
-    },
-
-    migrations: postgresMigrations,
-  };
-}
-
-/** {@link createPostgresStore} that leaves other databases alone. */
-export const postgresStore: Store<PostgresStore> = createPostgresStore();
+  migrations: postgresMigrations,
+};
 
 async function backupServer(server: PostgresServer, context: BackupContext): Promise<Component[]> {
   const version = await serverVersion(server);

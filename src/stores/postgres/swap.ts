@@ -34,16 +34,6 @@ export function stampOf(time: Date): string {
   return time.toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
-/** Gives a database the name of one that was set aside; it takes no connections any more. */
-export async function setAside(
-  server: PostgresServer,
-  { database, old }: Swap,
-  signal: AbortSignal,
-): Promise<void> {
-  const statements = [allowConnections(database, false), ...withoutClients(database)];
-  await renaming(server, database, [...statements, rename(database, old)], signal);
-}
-
 /**
  * Gives the restored database its name, and its settings and privileges, in one transaction: a kill leaves the old
  * state or the new one. The one before takes no connections any more.

@@ -12,7 +12,7 @@ import {
 import { openLive } from "./open-live.ts";
 
 /** SQLite databases in one directory. */
-export interface SqlitePlace {
+interface SqlitePlace {
   readonly path: string;
   /** Relative to `path`. */
   readonly databases: readonly string[];

@@ -21,7 +21,7 @@ export type StackIndex = Pick<
 };
 
 /** What the task is given. */
-export interface StackPackParams {
+interface StackPackParams {
   readonly index: StackIndex;
   /** The resolved compose model. Holds secrets. */
   readonly model: unknown;

@@ -12,7 +12,7 @@ const HOST_TREES = new Set([
 const HOST_PREFIXES = ["/proc/", "/sys/", "/dev/", "/run/", "/var/run/", "/var/lib/docker/"];
 
 /** What belongs to a stack beside its data. */
-export interface StackRoots {
+interface StackRoots {
   /** Absolute paths of files and directories. */
   readonly paths: readonly string[];
   /** Mounts that are left out, one line each. */

@@ -24,7 +24,7 @@ import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
 const marker = "SOPHON_KEEPER_STACK_FILE";
 
 /** What the task is given. */
-export interface StackUnpackParams {
+interface StackUnpackParams {
   readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
   /**
    * What happens to a file that is there and differs: `keep` leaves it alone; any other word renames it, with that

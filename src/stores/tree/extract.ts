@@ -10,7 +10,7 @@ import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 
 /** One component of a backup, and the name that it gets as a plain file or directory. */
-export interface Extraction {
+interface Extraction {
   readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
   readonly name: string;
   readonly isTree: boolean;

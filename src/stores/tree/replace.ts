@@ -32,7 +32,7 @@ export interface TreeReplacement {
 }
 
 /** What to put into the directory. */
-export interface TreeReplaceParams extends TreeReplacement {
+interface TreeReplaceParams extends TreeReplacement {
   /** Without one the directory is emptied, with the owner and mode that it has. */
   readonly archive?: Omit<ReadRequest, "observers" | "progress" | "signal">;
   /** Without an archive: the directory keeps a copy of what is in it, where only a part is to be replaced. */
@@ -80,7 +80,7 @@ export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string 
 };
 
 /** What is put back, and what becomes of what was put there instead. */
-export interface TreePutBackParams extends TreeReplacement {
+interface TreePutBackParams extends TreeReplacement {
   /** It may hold somebody's work, and is kept beside; else it is removed. */
   readonly keepsReplaced?: boolean;
 }

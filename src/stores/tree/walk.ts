@@ -2,14 +2,14 @@ import { type BigIntStats, lstatSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 
 /** One entry of a tree. */
-export interface TreeEntry {
+interface TreeEntry {
   /** From the tree's root, without `./`; `.` is the root. Bytes that are no UTF-8 are replaced. */
   readonly path: string;
   readonly stats: BigIntStats;
 }
 
 /** What tar would find in a tree, under the names of a component's counts. */
-export interface TreeCounts {
+interface TreeCounts {
   readonly files: number;
   readonly directories: number;
   readonly symlinks: number;
