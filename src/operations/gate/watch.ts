@@ -1,22 +1,9 @@
-import { clean } from "../../log-scan/finding.ts";
 import { type MigrationProgress, progress } from "../../log-scan/progress.ts";
+import { clean } from "../../log-scan/quote.ts";
 import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
-import { clean } from "../../log-scan/quote.ts";
-import { progress } from "../../log-scan/progress.ts";
-import { clean } from "../../log-scan/quote.ts";
-import { type ContainerState, scan } from "../../log-scan/scan.ts";
-import type { Engine } from "../../stack/engine.ts";
-import { readLog } from "../../stack/logs.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { StartActivity } from "./database-activity.ts";
-import {
-  Gate,
-  type GateRules,
-  type GateVerdict,
-  hasEndedWell,
-  type Look,
-  type Seen,
-} from "./gate.ts";
+import { Gate, type GateRules, type GateVerdict, type Look, type Seen, hasEndedWell } from "./gate.ts";
 import { look } from "./look.ts";
 import type { GateTarget } from "./target.ts";
 

@@ -1,11 +1,9 @@
-import { dirname } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { serverOf } from "../../stack/scratch.ts";
-import { kindOfContainer, type ServerKind } from "../../stack/server-kind.ts";
 import { kindOfContainer } from "../../stack/server-kind.ts";
 import { version } from "../../version.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
@@ -16,6 +14,7 @@ import type { Examined } from "./read/read-result.ts";
 import { dumpCounts, handMadePostgres } from "./restore-postgres.ts";
 import { handMadeQdrant, snapshotCounts } from "./restore-qdrant.ts";
 import { handMadeRedis } from "./restore-redis.ts";
+import { dirname } from "node:path";
 
 /** What the stack that is there now is asked for. */
 export interface StoresRequest {
