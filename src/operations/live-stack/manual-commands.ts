@@ -1,4 +1,77 @@
+import { quoted } from "../../core/shell.ts";
+import { type Dependencies, type Need, needsOf } from "./dependencies.ts";
+
 /** The command that stops all containers of a project. Not Compose's: it stops nothing where one of them is gone. */
 export function stopAll(project: string): string {
   return `docker ps -q --filter label=com.docker.compose.project=${project} | xargs -r docker stop`;
+}
+
+/** A container that a person brings back into the state in which it was. */
+export interface StartedByHand {
+  readonly name: string;
+  readonly service: string;
+  readonly restartPolicy: string;
+  readonly isPaused: boolean;
+  readonly healthy: boolean;
+}
+
+const waitSeconds = 180;
+
+/**
+ * The commands that start what ran, in the order and with the conditions in which this tool does it: one line for all
+ * that nothing orders. `docker compose up` would run a one-shot again, and start what a person had stopped.
+ */
+export function startCommands(
+  ran: readonly StartedByHand[],
+  dependencies?: Dependencies,
+): string[] {
+  const members = ran.map((one) => ({ ...one, id: one.name }));
+  const needs = needsOf(members, dependencies ?? {});
+  const waves = wavesOf(members, needs);
+  const awaited = (wave: readonly StartedByHand[]) => {
+    const all = wave.flatMap(({ name }) => needs.get(name) ?? []);
+    const names = all.filter(({ condition }) => condition === "healthy").map(({ on }) => on);
+    return ran.filter(({ name, healthy }) => healthy && names.includes(name));
+  };
+  const waited = new Set<StartedByHand>();
+  const starts = waves.flatMap((wave) => {
+    const first = awaited(wave).filter((one) => !waited.has(one));
+    for (const one of first) waited.add(one);
+    return [...first.map(waitHealthy), `docker start ${namesOf(wave)}`];
+  });
+  const paused = ran.filter(({ isPaused }) => isPaused);
+  return [
+    ...starts,
+    ...(paused.length === 0 ? [] : [`docker pause ${namesOf(paused)}`]),
+    ...ran.map(
+      ({ name, restartPolicy }) => `docker update --restart=${restartPolicy} ${quoted(name)}`,
+    ),
+  ];
+}
+
+function wavesOf<One extends StartedByHand>(
+  members: readonly One[],
+  needs: ReadonlyMap<string, readonly Need[]>,
+): One[][] {
+  const waves: One[][] = [];
+  const started = new Set<string>();
+  // What is waited for forms no cycle: each round starts one or more.
+  while (started.size < members.length) {
+    const wave = members.filter(
+      ({ name }) =>
+        !started.has(name) && (needs.get(name) ?? []).every(({ on }) => started.has(on)),
+    );
+    for (const { name } of wave) started.add(name);
+    waves.push(wave);
+  }
+  return waves;
+}
+
+function waitHealthy({ name }: StartedByHand): string {
+  const look = `docker inspect --format "{{.State.Health.Status}}" ${quoted(name)} | grep -qx healthy`;
+  return `timeout ${waitSeconds} sh -c 'until ${look}; do sleep 1; done'`;
+}
+
+function namesOf(containers: readonly StartedByHand[]): string {
+  return containers.map(({ name }) => quoted(name)).join(" ");
 }

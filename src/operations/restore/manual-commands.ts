@@ -1,7 +1,13 @@
 import { quoted } from "../../core/shell.ts";
 import type { TreeAside } from "../../stores/tree/replace.ts";
-import { stopAll } from "../live-stack/manual-commands.ts";
-import type { JournalledCreation, JournalledPins, JournalledReplacement } from "./journal.ts";
+import type { Dependencies } from "../live-stack/dependencies.ts";
+import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
+import type {
+  JournalledCreation,
+  JournalledPins,
+  JournalledReplacement,
+  StoppedContainer,
+} from "./journal.ts";
 
 /** A place whose content was set aside, and where that lies now. */
 export interface PlaceAside extends TreeAside {
@@ -14,19 +20,29 @@ export interface LeftToDo {
   readonly asides: readonly PlaceAside[];
   readonly created: JournalledCreation | undefined;
   readonly pinned: JournalledPins | undefined;
+  /** The containers as they were before. */
+  readonly stopped: readonly StoppedContainer[];
+  readonly dependencies: Dependencies | undefined;
 }
 
 /**
  * What a person types, as root and in this order, who cannot or will not use `recover`. Each line can be typed again:
  * what is in its place already stays there, and nothing is removed.
  */
-export function byHand({ project, asides, created, pinned }: LeftToDo): string[] {
+export function byHand(left: LeftToDo): string[] {
+  const { project, asides, created, pinned, stopped, dependencies } = left;
+  const ran = stopped
+    .filter((one) => one.ran)
+    .map((one) => ({
+      // A journal of an earlier version knows no names: the engine takes an id as well.
+      ...{ ...one, name: one.name === "" ? one.id : one.name },
+      isPaused: one.state === "paused",
+    }));
   return [
     `  ${stopAll(project)}`,
     ...asides.flatMap(movesOf),
-    ...(created === undefined
-      ? [`  docker compose -p ${project} start`]
-      : makesAgain(created, pinned?.backward)),
+    ...(created === undefined ? [] : makesAgain(created, pinned?.backward)),
+    ...startCommands(ran, dependencies).map((command) => `  ${command}`),
   ];
 }
 
@@ -74,7 +90,7 @@ function makesAgain(
   const services = [...new Set(containers.map(({ service }) => service))];
   return [
     ...edits.map(({ path, after }) => `  cp ${quoted(after)} ${quoted(path)}`),
-    `  docker compose ${flags.join(" ")} up -d --pull never ${services.join(" ")}`,
+    `  docker compose ${flags.join(" ")} up --no-start --pull never ${services.join(" ")}`,
     ...edits.map(({ path, existed, before }) =>
       existed ? `  cp ${quoted(before)} ${quoted(path)}` : `  rm -f ${quoted(path)}`,
     ),

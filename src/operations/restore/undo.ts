@@ -113,7 +113,9 @@ export async function leftToDo(
     const found = await look().catch(() => treeAside.run({ target, stamp }, { reporter, signal }));
     asides.push({ ...found, replacement: entry.data });
   }
-  return { project, asides, created: dataOf(entries, "create"), pinned: dataOf(entries, "pin") };
+  const { containers: stopped = [], dependencies } = dataOf(entries, "stop") ?? {};
+  const [created, pinned] = [dataOf(entries, "create"), dataOf(entries, "pin")];
+  return { project, asides, created, pinned, stopped, dependencies };
 }
 
 async function putBackTrees(entries: readonly Entry[], context: UndoContext): Promise<void> {

@@ -99,7 +99,10 @@ function wantedAfter(
   });
 }
 
-/** It has ended, and something waits for it to end well: with a new image it has something to do again. */
+/**
+ * It has ended, and something waits for it to end well: with a new image it has something to do again. A rollback makes
+ * one anew and does not run it: it is no less a one-shot then.
+ */
 function isOneShot(
   { dependencies = {} }: UpgradePlan,
   { service, state }: PlannedContainer,
@@ -109,7 +112,7 @@ function isOneShot(
       (need) => need.service === service && need.condition === "service_completed_successfully",
     ),
   );
-  return state === "exited" && isWaitedFor;
+  return (state === "exited" || state === "created") && isWaitedFor;
 }
 
 function of({ containers }: Pick<Stack, "containers">, services: readonly string[]) {

@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { basename, join } from "node:path";
 import { quoted } from "../../core/shell.ts";
 import { keeperLabels } from "../../model/labels.ts";
-import { stopAll } from "../live-stack/manual-commands.ts";
+import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type { UpgradePlan } from "./journal.ts";
 
 /** The upgrade that a person brings back: what its plan says, and where its journal lies. */
@@ -28,7 +28,13 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
     ...project.envFiles.flatMap((file) => ["--env-file", quoted(file)]),
     ...project.profiles.flatMap((name) => ["--profile", quoted(name)]),
   ];
-  const ran = plan.containers.filter(({ state }) => state === "running");
+  const ran = plan.containers
+    .filter(({ state }) => state === "running" || state === "paused")
+    .map((one) => ({
+      ...one,
+      isPaused: one.state === "paused",
+      healthy: one.health === "healthy",
+    }));
   const services = [...new Set(ran.map(({ service }) => service))];
   return [
     stopAll(project.project),
@@ -41,10 +47,8 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
       .filter(({ from }) => !from.includes("@") && !from.startsWith("sha256:"))
       .map(({ from, fromId }) => `docker tag ${fromId} ${quoted(from)}`),
     `mv ${quoted(journal)} ${quoted(`${journal}.by-hand`)}`,
-    `docker compose ${flags.join(" ")} up -d --pull never ${services.map(quoted).join(" ")}`,
-    ...ran.map(
-      ({ name, restartPolicy }) => `docker update --restart=${restartPolicy} ${quoted(name)}`,
-    ),
+    `docker compose ${flags.join(" ")} up --no-start --pull never ${services.map(quoted).join(" ")}`,
+    ...startCommands(ran, plan.dependencies),
   ].map((command) => `  ${command}`);
 }
 

@@ -114,18 +114,33 @@ describe("files that are there already", () => {
 });
 
 describe("what a person is told when putting back fails", () => {
+  const stopped = (service: string) => ({
+    ...{ id: service, name: `${service}-1`, service, restartPolicy: "always", ran: true },
+    ...{ healthy: true, imageId: "", state: "running" },
+  });
+  const starts = [
+    "  docker start postgres-1",
+    `  timeout 180 sh -c 'until docker inspect --format "{{.State.Health.Status}}" postgres-1 | grep -qx healthy; do sleep 1; done'`,
+    "  docker start gateway-1",
+    "  docker update --restart=always gateway-1",
+    "  docker update --restart=always postgres-1",
+  ];
   const replacement = { target: "/srv/data", stamp: "before-1", place: { mounts: [] } };
   const aside = { replacement, path: "/srv/data.sophon-keeper-before-1", inside: false };
   const failed = {
     ...{ project: "sophon", repository: "/srv/backups", cause: new Error("no") },
     ...{ asides: [aside], created: undefined, pinned: undefined },
+    stopped: [stopped("gateway"), stopped("postgres"), { ...stopped("spare"), ran: false }],
+    dependencies: {
+      gateway: [{ service: "postgres", condition: "service_healthy", restart: false }],
+    },
   };
 
   it("names every path, the commands, and the repository that recover needs", () => {
     const told = undoFailed({ ...failed, error: new Error("EIO") });
     expect(told).toMatchObject({ exitCode: 7, result: "rollback-failed" });
     expect(told.facts).toEqual({ setAside: ["/srv/data.sophon-keeper-before-1"] });
-    expect(told.evidence).toContain("docker compose -p sophon start");
+    expect(told.evidence?.split("\n").slice(-5)).toEqual(starts);
     expect(told.hint).toContain("recover --project-name sophon --repository /srv/backups");
   });
 
@@ -150,11 +165,11 @@ describe("what a person is told when putting back fails", () => {
     const pins = { edits: [edit], composeFiles: project.composeFiles };
     const pinned = { forward: pins, backward: pins, work: "/w" };
     const lines = byHand({ ...failed, created, pinned });
-    expect(lines).not.toContainEqual(expect.stringContaining(" start"));
-    expect(lines.slice(-3)).toEqual([
+    expect(lines.slice(-8)).toEqual([
       "  cp /w/2 '/srv/a stack/.env'",
-      "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up -d --pull never gateway",
+      "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up --no-start --pull never gateway",
       "  cp /w/1 '/srv/a stack/.env'",
+      ...starts,
     ]);
   });
 });

@@ -1,0 +1,251 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { until } from "../lab/step.ts";
+import { healthFile, type SmallStack, smallStack } from "./support/small-stack.ts";
+
+// Containers are stopped, started and made anew as Compose does it, whoever does it: a stopped backup, a restore, an
+// upgrade, and the way back of each.
+
+/** Serves on port 8000 and is healthy after a while. */
+const slow = `image: IMAGE, init: true, command: ["sh", "-c", "sleep 3; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
+/** Ends at once unless that one answers: so do proxies that look up their upstream at their start. */
+const needsSlow = `image: IMAGE, init: true, command: ["sh", "-c", "curl -fsS http://api:8000/healthy || exit 1; exec sleep infinity"], volumes: ["web:/w"], depends_on: { api: { condition: service_healthy } }`;
+
+async function up(stack: SmallStack, services = ""): Promise<void> {
+  await stack.compose(["up", "--detach", ...services.split(" ").filter(Boolean)]);
+}
+
+describe("a service that needs another one to be healthy", () => {
+  it("is started after it by a stopped backup, a restore, an upgrade and a rollback", async () => {
+    await using stack = await smallStack(
+      "ordered",
+      { api: slow, web: needsSlow },
+      "volumes: { web: {} }\n",
+    );
+    await up(stack);
+    await stack.sh("web", "echo w >/w/x");
+    const before = await stack.states();
+    expect(before).toBe("api-1 running healthy; web-1 running");
+
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
+    expect(backup.code, backup.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const restore = await stack.keeper("restore", "--health-timeout", "60s");
+    expect(restore.code, restore.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const good = await stack.upgrade({ api: 2, web: 2 });
+    expect(good.code, good.stderr).toBe(0);
+    expect(await stack.versions()).toEqual({ api: "2", web: "2" });
+    expect(await stack.states()).toBe(before);
+
+    // The api of version 3 never serves.
+    await writeFile(join(stack.data, "a"), "b\n");
+    const bad = await stack.upgrade({ api: 3 }, "--log-deny", "never", "--health-timeout", "1s");
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(await stack.versions()).toEqual({ api: "2", web: "2" });
+    expect(await stack.states()).toBe(before);
+  });
+
+  it("comes back although the other one never was healthy", async () => {
+    const never = `image: IMAGE, init: true, volumes: ["DATA:/data"], healthcheck: { test: ["CMD", "false"], interval: 500ms, retries: 1 }`;
+    const web = `image: IMAGE, init: true, volumes: ["web:/w"], depends_on: { api: { condition: service_healthy } }`;
+    await using stack = await smallStack(
+      "unhealthy",
+      { api: never, web },
+      "volumes: { web: {} }\n",
+    );
+    await up(stack, "--no-deps web api").catch(() => undefined);
+    await stack.compose(["start", "web"]).catch(() => undefined);
+    await stack.compose(["up", "--detach", "--no-deps", "web"]);
+    await until("unhealthy", 60_000, async () => /unhealthy/.test(await stack.states()));
+    await stack.sh("web", "echo w >/w/x");
+    const before = await stack.states();
+    expect(before).toBe("api-1 running unhealthy; web-1 running");
+    const settled = () =>
+      until(
+        "as before",
+        60_000,
+        async () => (await stack.states()) === before,
+        () => stack.states(),
+      );
+
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
+    expect(backup.code, backup.stderr).toBe(0);
+    await settled();
+    // A restore asks for health and does not get it: its way back must not ask for more than there was.
+    const restore = await stack.keeper("restore", "--health-timeout", "5s");
+    expect(restore.code, restore.stderr).toBe(6);
+    await settled();
+  });
+});
+
+describe("a migrator that runs to its end before the application", () => {
+  const migrator = (tail: string) =>
+    `image: IMAGE, init: true, command: ["sh", "-c", "echo m$$V >>/data/schema; ${tail}"], volumes: ["DATA:/data"]`;
+  const app = `image: IMAGE, init: true, command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], depends_on: { migrate: { condition: service_completed_successfully } }, ${healthFile}`;
+  const schema = (stack: SmallStack) => readFile(join(stack.data, "schema"), "utf8");
+
+  it("runs again with a new image, and not on the way back", async () => {
+    const fails = "[ $$V != 3 ] || { echo wrecked >/data/a; exit 7; }";
+    await using stack = await smallStack("migrator", { migrate: migrator(fails), app });
+    await up(stack);
+    const good = await stack.upgrade({ migrate: 2, app: 2 });
+    expect(good.code, good.stderr).toBe(0);
+    expect(await schema(stack)).toBe("m1\nm2\n");
+    const before = await stack.states();
+    expect(before).toBe("app-1 running healthy; migrate-1 exited");
+    const bad = await stack.upgrade({ migrate: 3, app: 3 });
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(bad.result.reason.message).toMatch(/migrate.*code 7/);
+    expect(await schema(stack)).toBe("m1\nm2\n");
+    expect(await readFile(join(stack.data, "a"), "utf8")).toBe("a\n");
+    expect(await stack.versions()).toEqual({ migrate: "2", app: "2" });
+    expect(await stack.states()).toBe(before);
+  });
+
+  it("is not waited for without end, and its log counts although it ends with 0", async () => {
+    const hangs =
+      "[ $$V != 2 ] || sleep 1000; [ $$V != 3 ] || echo 'Unhandled exception. Npgsql.PostgresException (0x80004005): 42P07: relation exists'";
+    await using stack = await smallStack("hanging", { migrate: migrator(hangs), app });
+    await up(stack);
+    const before = await stack.states();
+    const hung = await stack.upgrade({ migrate: 2, app: 2 }, "--health-timeout", "5s");
+    expect(hung.code, hung.stderr).toBe(6);
+    const lied = await stack.upgrade({ migrate: 3, app: 3 });
+    expect(lied.code, lied.stderr).toBe(6);
+    expect(JSON.stringify(lied.result.reason)).toContain("42P07");
+    expect(await schema(stack)).toBe("m1\n");
+    expect(await stack.versions()).toEqual({ migrate: "1", app: "1" });
+    expect(await stack.states()).toBe(before);
+  });
+});
+
+describe("containers that join the namespaces of another one", () => {
+  const provider = `image: IMAGE, init: true, restart: always, ipc: shareable, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
+  const joiner = (keys: string) =>
+    `image: IMAGE, init: true, restart: always, stop_grace_period: 2s, ${keys}`;
+  const services = {
+    vpn: provider,
+    net: joiner(`network_mode: "service:vpn", volumes: ["net:/n"]`),
+    ipc: joiner(`ipc: "service:vpn"`),
+    pid: joiner(`pid: "service:vpn"`),
+    off: joiner(`network_mode: "service:vpn"`),
+  };
+  const make = async (name: string) => {
+    const stack = await smallStack(name, services, "volumes: { net: {} }\n");
+    await up(stack);
+    await stack.sh("net", "echo n >/n/x");
+    await stack.compose(["stop", "off"]);
+    return stack;
+  };
+  const states = "ipc-1 running; net-1 running; off-1 exited; pid-1 running; vpn-1 running healthy";
+  const expectJoined = async (stack: SmallStack, when: string) => {
+    expect(await stack.states(), when).toBe(states);
+    const asked = "curl -fsS http://127.0.0.1:8000/ >/dev/null && echo joined";
+    expect(await stack.sh("net", asked), when).toBe("joined");
+    for (const kind of ["ipc", "pid"]) {
+      const own = await stack.sh("vpn", `readlink /proc/1/ns/${kind}`);
+      const other = await stack.sh(kind, `readlink /proc/self/ns/${kind}`);
+      expect(other, `${when}: ${kind}`).toBe(own);
+    }
+    expect(await stack.sh("net", "cat /n/x"), when).toBe("n");
+  };
+
+  it("are restarted or made anew together with it", async () => {
+    await using stack = await make("joined");
+    await expectJoined(stack, "at first");
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
+    expect(backup.code, backup.stderr).toBe(0);
+    await expectJoined(stack, "after a stopped backup");
+    const one = await stack.upgrade({ vpn: 2 });
+    expect(one.code, one.stderr).toBe(0);
+    expect(await stack.versions()).toMatchObject({ vpn: "2", net: "1" });
+    await expectJoined(stack, "after an upgrade of the provider");
+    // What a person had stopped can still be started.
+    await stack.compose(["start", "off"]);
+    await stack.compose(["stop", "off"]);
+    const dependent = await stack.upgrade({ net: 2 });
+    expect(dependent.code, dependent.stderr).toBe(0);
+    await expectJoined(stack, "after an upgrade of the dependent");
+    const bad = await stack.upgrade({ vpn: 3 });
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(await stack.versions()).toMatchObject({ vpn: "2", net: "2" });
+    await expectJoined(stack, "after a rollback");
+    // To the image of the backup: the provider is made anew, and so are they.
+    const restore = await stack.keeper("restore", "--health-timeout", "60s");
+    expect(restore.code, restore.stderr).toBe(0);
+    expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
+    await expectJoined(stack, "after a restore");
+  });
+
+  it("are there again after a kill in the middle of an upgrade", async () => {
+    await using stack = await make("joined-kill");
+    for (const step of ["stop-writers", "up", "watch"]) {
+      const killed = await stack.killedAtStep(step, { vpn: 2 });
+      expect(killed.signal, killed.stderr).toBe("SIGKILL");
+      const recovered = await stack.keeper("recover", "--project-name", stack.projectName);
+      expect(recovered.code, recovered.stderr).toBe(0);
+      expect(recovered.result.recovered).toHaveLength(1);
+      expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
+      await expectJoined(stack, `killed at ${step}`);
+    }
+  });
+});
+
+describe("the time that a container has to stop", () => {
+  it("is its own, in a stopped backup, a restore and an upgrade", async () => {
+    const flushes = `image: IMAGE, stop_grace_period: 60s, command: ["sh", "-c", "trap 'sleep 12; echo flushed >>/data/log; exit 0' TERM; touch /tmp/healthy; while :; do sleep 0.2; done"], volumes: ["DATA:/data"], ${healthFile}`;
+    await using stack = await smallStack("grace", { app: flushes });
+    await up(stack);
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
+    expect(backup.code, backup.stderr).toBe(0);
+    expect(await readFile(join(stack.data, "log"), "utf8")).toBe("flushed\n");
+    const upgraded = await stack.upgrade({ app: 2 });
+    expect(upgraded.code, upgraded.stderr).toBe(0);
+    expect(await readFile(join(stack.data, "log"), "utf8")).toBe("flushed\nflushed\n");
+  });
+});
+
+describe("a paused container and one that a person stopped", () => {
+  it("stay as they are, with replicas and an absent dependency beside them", async () => {
+    const app = `image: IMAGE, init: true, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], ${healthFile}`;
+    const services = {
+      app,
+      frozen: `image: IMAGE, init: true, restart: always, volumes: ["cold:/c"]`,
+      off: `image: IMAGE, init: true, restart: unless-stopped, depends_on: { app: { condition: service_healthy } }`,
+      twice: `image: IMAGE, init: true, scale: 2, depends_on: { app: { condition: service_healthy, restart: true }, extra: { condition: service_healthy, required: false } }`,
+      extra: `image: IMAGE, profiles: [none]`,
+    };
+    await using stack = await smallStack("kept", services, "volumes: { cold: {} }\n");
+    await up(stack);
+    await stack.sh("frozen", "echo c >/c/x");
+    await stack.compose(["stop", "off"]);
+    await stack.compose(["pause", "frozen"]);
+    const before = await stack.states();
+    expect(before).toBe(
+      "app-1 running healthy; frozen-1 paused; off-1 exited; twice-1 running; twice-2 running",
+    );
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
+    expect(backup.code, backup.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const bad = await stack.upgrade({ app: 3, twice: 3 });
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(await stack.states()).toBe(before);
+    const good = await stack.upgrade({ app: 2, twice: 2 });
+    expect(good.code, good.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const restore = await stack.keeper("restore", "--health-timeout", "60s");
+    expect(restore.code, restore.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    // One that comes to nothing is undone.
+    const failed = await stack.keeper("restore", "--health-timeout", "1ms");
+    expect(failed.code, failed.stderr).toBe(6);
+    await until(
+      "as before",
+      60_000,
+      async () => (await stack.states()) === before,
+      () => stack.states(),
+    );
+  });
+});

@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureRegistry } from "../../lab/registry.ts";
+import { removeStack } from "../../lab/removal.ts";
+import { run, tryRun } from "../../lab/run.ts";
+import { ensureSophonImages, pythonImage } from "../../lab/sophon.ts";
+import { labPath, lockLab } from "../../lab/state.ts";
+import { keeper, type Outcome, startKeeper } from "./keeper.ts";
+
+/** A Compose stack of a few small containers, for what depends on their order and not on their data. */
+export interface SmallStack extends AsyncDisposable {
+  readonly projectName: string;
+  readonly directory: string;
+  readonly scratch: string;
+  readonly repository: string;
+  /** A directory of the host that the compose file may mount. */
+  readonly data: string;
+  /** The reference of a version of the image: they differ in their id and in the variable V. */
+  image(version: number): string;
+  compose(args: readonly string[]): Promise<string>;
+  /** Runs a shell command in a service's container; what it says, also when it fails. */
+  sh(service: string, command: string): Promise<string>;
+  /**
+   * What each container does, sorted: its name without the project's, its state, its health. One that was made anew
+   * and not started (`created`) is as good as one that has ended.
+   */
+  states(): Promise<string>;
+  /** The variable V of the containers, by service. */
+  versions(): Promise<Readonly<Record<string, string>>>;
+  keeper(command: string, ...more: readonly string[]): Promise<Outcome>;
+  upgrade(images: Readonly<Record<string, number>>, ...more: readonly string[]): Promise<Outcome>;
+  /** An upgrade that is killed with SIGKILL once a step of its journal is on the disk. */
+  killedAtStep(step: string, images: Readonly<Record<string, number>>): Promise<Outcome>;
+}
+
+const versions = [1, 2, 3];
+
+/** A health check that says yes once a file is there. */
+export const healthFile = `healthcheck: { test: ["CMD", "test", "-e", "/tmp/healthy"], interval: 500ms, retries: 60, start_period: 60s }`;
+
+/**
+ * Brings up a stack of these services. Each line of `services` is one in YAML flow style; IMAGE stands for version 1 of
+ * the image, DATA for the directory of the host.
+ */
+export async function smallStack(
+  name: string,
+  services: Readonly<Record<string, string>>,
+  more = "",
+): Promise<SmallStack> {
+  const { projectName, root, directory, host } = await prepare(name);
+  const [scratch, data] = [join(root, "scratch"), join(root, "data")];
+  for (const path of [scratch, data]) await mkdir(path);
+  await writeFile(join(data, "a"), "a\n");
+  const image = (version: number) => `${host}/${projectName}/lab/small:${version}`;
+  for (const version of versions) await publish(image(version), version);
+  const lines = Object.entries(services).map(([service, text]) => `  ${service}: { ${text} }`);
+  const file = `name: ${projectName}\nservices:\n${lines.join("\n")}\n${more}`;
+  const text = file.replaceAll("IMAGE", image(1)).replaceAll("DATA", data);
+  await writeFile(join(directory, "compose.yaml"), text);
+  const compose = (args: readonly string[]) =>
+    run(["docker", "compose", ...args], { cwd: directory });
+  const inspect = async (format: string) => {
+    const filter = `label=com.docker.compose.project=${projectName}`;
+    const ids = (await run(["docker", "ps", "-aq", "--filter", filter])).trim().split("\n");
+    return (await run(["docker", "inspect", "--format", format, ...ids])).trim().split("\n");
+  };
+  const repository = join(scratch, "repository");
+  const flags = ["--project-directory", directory, "--repository", repository];
+  // Beside this test there may run a machine that sees the whole lab.
+  const shared = (command: string) =>
+    ["restore", "upgrade-test"].includes(command) ? ["--allow-shared-paths"] : [];
+  const argv = (command: string, given: readonly string[]) => [
+    command,
+    ...flags,
+    ...shared(command),
+    ...given,
+  ];
+  const named = (images: Readonly<Record<string, number>>) =>
+    Object.entries(images)
+      .map(([service, version]) => `${service}=${image(version)}`)
+      .join(",");
+  const health = ["--soak", "2s", "--health-timeout", "40s"];
+  return {
+    ...{ projectName, directory, scratch, repository, data, image, compose },
+    sh: async (service, command) => {
+      const exec = ["docker", "compose", "exec", "-T", service, "sh", "-c", command];
+      const { stdout, stderr } = await tryRun(exec, { cwd: directory });
+      return `${stdout}${stderr}`.trim();
+    },
+    states: async () => {
+      const format = "{{.Name}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{end}}";
+      const short = (line: string) =>
+        line
+          .slice(projectName.length + 2)
+          .replace(" created", " exited")
+          .trim();
+      return (await inspect(format)).map(short).toSorted().join("; ");
+    },
+    versions: async () => {
+      const service = '{{index .Config.Labels "com.docker.compose.service"}}';
+      const all = await inspect(`${service} {{range .Config.Env}}{{.}} {{end}}`);
+      const of = (line: string) => [line.split(" ")[0], /\bV=(\d)/.exec(line)?.[1]];
+      return Object.fromEntries(all.map(of));
+    },
+    keeper: async (command, ...given) => await keeper(argv(command, given)),
+    upgrade: async (images, ...given) => {
+      const soak = given.includes("--health-timeout") ? health.slice(0, 2) : health;
+      return await keeper(argv("upgrade-test", ["--images", named(images), ...soak, ...given]));
+    },
+    killedAtStep: async (step, images) => {
+      const preload = join(import.meta.dirname, "run-at-step.ts");
+      // The parent of the shell is the program.
+      const env = { RUN_AT_STEP: step, RUN_COMMAND: "kill -KILL $PPID; sleep 60" };
+      const args = argv("upgrade-test", ["--images", named(images), ...health]);
+      return await startKeeper(args, { preload, env }).ended;
+    },
+    [Symbol.asyncDispose]: () => removeStack(projectName, directory, root, undefined),
+  };
+}
+
+async function prepare(name: string) {
+  await using _lock = await lockLab();
+  await ensureSophonImages();
+  const { host } = await ensureRegistry();
+  const projectName = `sk-${name}-${randomBytes(3).toString("hex")}`;
+  const root = join(await labPath("stacks", projectName, "x"), "..");
+  const directory = join(root, projectName);
+  await mkdir(directory, { recursive: true });
+  return { projectName, root, directory, host };
+}
+
+/** Pushed, and with all but the first forgotten here, so that it has to be pulled. */
+async function publish(reference: string, version: number): Promise<void> {
+  const file = `FROM ${pythonImage}\nENV V=${version}\nCMD ["sleep", "infinity"]\n`;
+  await run(["docker", "build", "--quiet", "--tag", reference, "-"], { input: file });
+  await run(["docker", "push", "--quiet", reference]);
+  if (version > 1) await run(["docker", "rmi", "--no-prune", reference]);
+}
