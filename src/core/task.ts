@@ -62,7 +62,7 @@ export interface TaskRunner {
    * The same runner for as long as no container is stopped or made anew: a helper container stays for the next task that
    * it fits. After its disposal it runs each task in a helper of its own again.
    *
-   * @param mounts - what the tasks will need: each helper that needs no other network or user has all of them.
+   * @param mounts - what the tasks will need: each helper of root has all of them.
    */
   keep(mounts?: readonly TaskMount[]): KeptTasks;
 }

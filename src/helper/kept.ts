@@ -8,7 +8,7 @@ export class KeptHelpers {
   readonly #helpers: Helper[] = [];
   #isOver = false;
 
-  /** @param mounts - what a helper without another network or user gets beside what its first task needs. */
+  /** @param mounts - what each helper of root gets beside what its first task needs. */
   constructor(start: (place: TaskPlace) => Promise<Helper>, mounts: readonly TaskMount[]) {
     this.#start = start;
     this.#mounts = mounts;
@@ -22,8 +22,8 @@ export class KeptHelpers {
   async use<R>(place: TaskPlace, work: (helper: Helper) => Promise<R>): Promise<R> {
     const free = this.#helpers.find((helper) => !helper.isTaken() && fits(helper.place, place));
     if (free !== undefined) return await work(free);
-    const isPlain = place.networkOf === undefined && place.user === undefined;
-    const mounts = mergeMounts([...place.mounts, ...(isPlain ? this.#mounts : [])]);
+    const more = place.user === undefined ? this.#mounts : [];
+    const mounts = mergeMounts([...place.mounts, ...more]);
     const helper = await this.#start({ ...place, mounts });
     this.#helpers.push(helper);
     return await work(helper);

@@ -56,7 +56,9 @@ interface Filled {
 export async function fillStores(asked: FillRequest): Promise<Filled> {
   const { stores, dependencies, target } = asked;
   // Servers are started once and not again.
-  await using tasks = asked.workbench.tasks.keep();
+  await using tasks = asked.workbench.tasks.keep([
+    { path: asked.source.directory, readOnly: true },
+  ]);
   const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();

@@ -9,6 +9,16 @@ export interface PostgresServer {
   readonly signal: AbortSignal | undefined;
   /** `application_name` of every connection, by which an abort finds them. */
   readonly tag: string;
+  /** Where there is one, statements in `template1` share it: each program in a container costs more than most of them. */
+  readonly admin?: AdminConnection;
+}
+
+/** A connection to `template1` that is made when it is first used, and again after a statement has failed. */
+export interface AdminConnection {
+  /** @throws ExecError with the server's message when a statement fails. */
+  execute(sql: string): Promise<string>;
+  /** To be called before the server is stopped. */
+  close(): Promise<void>;
 }
 
 /**
@@ -89,6 +99,9 @@ export async function execute(
   database: string,
   sql: string,
 ): Promise<string> {
+  if (server.admin !== undefined && database === "template1") {
+    return await server.admin.execute(sql);
+  }
   const { stdout } = await server.containers.exec(
     server.store.containerId,
     psqlArguments(server, database),

@@ -4,7 +4,7 @@ import { BackupFailedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 import { backupFailed } from "../sink.ts";
-import type { BackupContext, Counts, Store } from "../store.ts";
+import type { BackupContext, Counts, RestoreContext, Store } from "../store.ts";
 import { listDatabases, serverVersion } from "./catalog.ts";
 import { checkPostgres } from "./check.ts";
 import { endConnections, type PostgresServer, serverOf } from "./client.ts";
@@ -18,6 +18,7 @@ import {
   restoreDatabase,
   restoreGlobals,
 } from "./restore.ts";
+import { withAdmin } from "./session.ts";
 
 /**
  * PostgreSQL: every database with the server's own `pg_dump` under a snapshot in which its rows are counted too,
@@ -34,7 +35,7 @@ export const postgresStore: Store<PostgresStore> = {
   async backup(store, context) {
     const server = serverOf(store, context);
     try {
-      return await backupServer(server, context);
+      return await withAdmin(server, (connected) => backupServer(connected, context));
     } catch (error) {
       // A client that is gone does not end its server process before that writes to it again.
       await endConnections(server);
@@ -59,16 +60,10 @@ export const postgresStore: Store<PostgresStore> = {
     const globals = components.find(({ details }) => details.role === "globals");
     if (globals === undefined) throw new Error(`${store.name}: the roles are not in the backup`);
     try {
-      await requireSameMajor(server, components);
-      const { databases } = await restoreGlobals(server, globals, context);
-      const live = await databaseNames(server);
-      for (const component of components) {
-        const { role, database } = component.details;
-        if (role !== "database") continue;
-        const facts = databases.find(({ datname }) => datname === database);
-        if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
-        await restoreDatabase(server, component, facts, live.has(facts.datname), context);
-      }
+      await withAdmin(server, async (connected) => {
+        await requireSameMajor(connected, components);
+        await restoreServer(connected, globals, components, context);
+      });
     } catch (error) {
       await endConnections(server);
       context.signal.throwIfAborted();
@@ -86,6 +81,24 @@ export const postgresStore: Store<PostgresStore> = {
 
   migrations: postgresMigrations,
 };
+
+/** Brings the roles back, and every database that the backup has. */
+async function restoreServer(
+  server: PostgresServer,
+  globals: Component,
+  components: readonly Component[],
+  context: RestoreContext,
+): Promise<void> {
+  const { databases } = await restoreGlobals(server, globals, context);
+  const live = await databaseNames(server);
+  for (const component of components) {
+    const { role, database } = component.details;
+    if (role !== "database") continue;
+    const facts = databases.find(({ datname }) => datname === database);
+    if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
+    await restoreDatabase(server, component, facts, live.has(facts.datname), context);
+  }
+}
 
 async function backupServer(server: PostgresServer, context: BackupContext): Promise<Component[]> {
   const version = await serverVersion(server);

@@ -95,7 +95,9 @@ export async function restoreGlobals(
       'tablespaces', (SELECT json_agg(spcname) FROM pg_tablespace));`,
   );
   if (existing === undefined) throw new Error("the server does not tell its roles");
-  await execute(server, "template1", globalsSql(globals.sql, existing, server.store.user));
+  // In a session of its own: it sets what would count for all that follows.
+  const { admin: _shared, ...alone } = server;
+  await execute(alone, "template1", globalsSql(globals.sql, existing, server.store.user));
   return globals;
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { StreamingProcess } from "../../core/exec.ts";
-import { environment, type PostgresServer, psqlArguments } from "./client.ts";
+import { type AdminConnection, environment, type PostgresServer, psqlArguments } from "./client.ts";
 
 /** A `psql` that stays connected, so that several statements share one transaction. */
 export interface PsqlSession extends AsyncDisposable {
@@ -31,6 +31,50 @@ export function openSession(server: PostgresServer, database: string): PsqlSessi
       await process.done.catch(() => undefined);
     },
   };
+}
+
+/** From PostgreSQL 14 on a server may end connections that are idle, as this one is while a dump is loaded. */
+const STAY = `
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout' \\g /dev/null`;
+
+/** Runs `work` with a server whose statements in `template1` share one connection. */
+export async function withAdmin<T>(
+  server: PostgresServer,
+  work: (server: PostgresServer) => Promise<T>,
+): Promise<T> {
+  let session: PsqlSession | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  const close = async () => {
+    const open = session;
+    session = undefined;
+    await open?.[Symbol.asyncDispose]();
+  };
+  const run = async (sql: string) => {
+    try {
+      if (session === undefined) {
+        session = openSession(server, "template1");
+        await session.lines(STAY);
+      }
+      return (await session.lines(sql)).join("\n");
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  };
+  const admin: AdminConnection = {
+    // One after the other: a session has one output.
+    execute: (sql) => {
+      const mine = last.then(() => run(sql));
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+    close,
+  };
+  try {
+    return await work({ ...server, admin });
+  } finally {
+    await close();
+  }
 }
 
 /** The lines of a process up to one that was agreed on. */

@@ -113,6 +113,7 @@ async function replaceSettings(
       { mounts: [taskMount(mount, false)] },
       context.signal,
     );
+  await server.admin?.close();
   await context.containers.stop(containerId, stopTimeoutSeconds);
   const before = await put(text);
   if (await startsAgain(server, context)) {
@@ -121,6 +122,7 @@ async function replaceSettings(
     );
     return;
   }
+  await server.admin?.close();
   await context.containers.stop(containerId, stopTimeoutSeconds);
   await put(before);
   if (!(await startsAgain(server, context))) {

@@ -59,7 +59,9 @@ export async function swapIn(
 
 /** Undoes a swap, finished or not. Does nothing the second time. */
 export async function putBackDatabase(server: PostgresServer, swap: Swap): Promise<void> {
-  const own: PostgresServer = { ...server, signal: undefined };
+  // Undone when all else is over: with connections of its own, that no cancellation ends.
+  const { admin: _ended, ...rest } = server;
+  const own: PostgresServer = { ...rest, signal: undefined };
   const { database, fresh, old, existed } = swap;
   const names = await query<string>(own, "template1", "SELECT to_json(datname) FROM pg_database;");
   const has = (name: string) => names.includes(name);

@@ -29,7 +29,6 @@ export const qdrantStore: Store<QdrantStore> = {
   async backup(store, context) {
     const { tasks, sink, signal } = context;
     const params = paramsOf(store);
-    // The same place for both, so that they can share a helper.
     const place = placeOf(store, [{ path: sink.directory, readOnly: false }]);
     const known = await tasks.run(listSnapshots, params, place, signal);
     await context.journal("qdrant-snapshots", { service: store.service, known });
