@@ -160,6 +160,10 @@ async function readInside(
   return result.stdout;
 }
 
+/** One program asks both: before Redis 7 `CONFIG GET` takes one name, and a program in a container costs more than the answer. */
+const askSettings =
+  'redis-cli -p "$0" CONFIG GET appendonly; redis-cli -p "$0" CONFIG GET dir; exit 0';
+
 /** What the running server says of itself; empty when it cannot be asked. */
 async function redisSettings(
   state: ContainerState,
@@ -168,15 +172,16 @@ async function redisSettings(
   context: ServerContext,
 ): Promise<ReadonlyMap<string, string>> {
   if (state.state !== "running") return new Map();
-  const argv = ["redis-cli", "-p", String(port), "CONFIG", "GET"];
+  const argv = ["sh", "-c", askSettings, String(port)];
   const env: Record<string, string> = password === undefined ? {} : { REDISCLI_AUTH: password };
-  const ask = async (name: string): Promise<[string, string][]> => {
-    const okCodes = [0, 1, 127];
-    const { stdout } = await context.containers.exec(state.id, [...argv, name], { env, okCodes });
-    const [key, value] = stdout.split("\n");
-    return key === name && value !== undefined ? [[name, value]] : [];
-  };
-  return new Map([...(await ask("appendonly")), ...(await ask("dir"))]);
+  const { stdout } = await context.containers.exec(state.id, argv, { env });
+  const lines = stdout.split("\n");
+  return new Map(
+    ["appendonly", "dir"].flatMap((name): [string, string][] => {
+      const value = lines[lines.indexOf(name) + 1];
+      return lines.includes(name) && value !== undefined ? [[name, value]] : [];
+    }),
+  );
 }
 
 /** The words of a command, those of a `sh -c` line included, with the container's variables put in. */

@@ -15,6 +15,8 @@ export interface BrokerLook {
 /** A quorum queue or stream tells its length every five seconds, unless the broker is set otherwise. */
 const defaultTickMs = 5_000;
 const timeoutSeconds = 60;
+/** A broker that is starting is waited for inside it: asked again and again, the tools would take its processor. */
+const startupMs = 30_000;
 /** `EX_UNAVAILABLE`: the node does not answer. */
 const nodeDown = 69;
 
@@ -44,6 +46,7 @@ Look = fun() ->
   Ticks = [application:get_env(rabbit, Tick, ${defaultTickMs}) || Tick <- [quorum_tick_interval, stream_tick_interval]],
   #{definitions => rabbit_definitions:all_definitions(), queues => Queues, tickMs => lists:max(Ticks)}
 end,
+_ = rabbit:is_running() orelse (catch rabbit:await_startup(node(), false, ${startupMs})),
 Told = case rabbit:is_running() of true -> Look(); false -> #{starting => true} end,
 io:format("~s~n", [base64:encode(iolist_to_binary(rabbit_json:encode(Told)))]).
 `;
