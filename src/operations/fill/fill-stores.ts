@@ -72,8 +72,10 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   const services = servers.flatMap(({ service }) => (service === undefined ? [] : [service]));
   if (checks.length === 0) {
     await target.start(services, dependencies.signal);
+    await using starting = becomeReady(servers, request);
     for (const store of servers) {
-      checks.push(...(await attempt(store, request, () => fillServer(store, request, found))));
+      const fill = () => fillServer(store, request, found, starting.server(store));
+      checks.push(...(await attempt(store, request, fill)));
     }
   }
   for (const store of stores) {
@@ -128,8 +130,9 @@ async function fillServer(
   store: BackedUpStore,
   request: FillRequest,
   found: Map<BackedUpStore, DiscoveredStore>,
+  ready: Promise<DiscoveredStore>,
 ): Promise<Check[]> {
-  const at = await readyServer(store, request);
+  const at = await ready;
   found.set(store, at);
   if (contractOf(store).atRest === undefined) {
     await handlerOf(store, at).restore(at, store.components, contextOf(request));
@@ -152,6 +155,28 @@ async function compare(
   const { countsSettleMs: timeoutMs } = contractOf(store);
   if (timeoutMs !== undefined) await waitFor(again, { clock, timeoutMs, everyMs: 1_000, signal });
   return [check];
+}
+
+/** Waits for all servers at once: the last ones start while the first ones are filled. */
+function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
+  const { dependencies } = request;
+  const over = new AbortController();
+  const signal = AbortSignal.any([dependencies.signal, over.signal]);
+  const asked = { ...request, dependencies: { ...dependencies, signal } };
+  const ready = new Map(servers.map((store) => [store, readyServer(store, asked)]));
+  for (const one of ready.values()) one.catch(() => undefined);
+  return {
+    server: async (store: BackedUpStore): Promise<DiscoveredStore> => {
+      const at = await ready.get(store);
+      if (at === undefined) throw new Error(`${store.name} was not waited for`);
+      return at;
+    },
+    /** What failed elsewhere ends the wait for those that are not ready yet. */
+    [Symbol.asyncDispose]: async () => {
+      over.abort(new Error("not waited for any more"));
+      await Promise.allSettled(ready.values());
+    },
+  };
 }
 
 /** A server answers its own health check before it is ready for us, and some have none: its store asks it. */

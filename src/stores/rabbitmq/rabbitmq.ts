@@ -41,12 +41,14 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
   countsSettleMs: 30_000,
 
   async backup(store, context) {
-    const startedAt = context.clock.now().toISOString();
     try {
-      const look = await lookAtBroker(store, context);
-      const definitions = await writeDefinitions(store, look, startedAt, context);
-      if (context.rabbitmqMessages === "none") return [definitions];
-      return [definitions, await copyMessages(store, look, context)];
+      if (context.rabbitmqMessages === "none") {
+        const startedAt = context.clock.now().toISOString();
+        const look = await lookAtBroker(store, context);
+        return [await writeDefinitions(store, { look, startedAt }, context)];
+      }
+      const { messages, ...first } = await copyMessages(store, context);
+      return [await writeDefinitions(store, first, context), messages];
     } catch (cause) {
       if (context.signal.aborted || cause instanceof BackupFailedError) throw cause;
       throw backupFailed(store.service, cause);
@@ -99,8 +101,7 @@ function isDefinitions({ name }: Component): boolean {
 
 async function writeDefinitions(
   store: RabbitmqStore,
-  { definitions: text }: BrokerLook,
-  startedAt: string,
+  { look: { definitions: text }, startedAt }: FirstLook,
   context: BackupContext,
 ): Promise<Component> {
   return await writeComponent(context.sink, {
@@ -124,12 +125,16 @@ async function writeDefinitions(
   });
 }
 
-/** @param first - what the broker told before anything was copied. */
+/** What a broker told just before it was frozen, or where nothing is frozen. */
+interface FirstLook {
+  readonly look: BrokerLook;
+  readonly startedAt: string;
+}
+
 async function copyMessages(
   store: RabbitmqStore,
-  first: BrokerLook,
   context: BackupContext,
-): Promise<Component> {
+): Promise<FirstLook & { readonly messages: Component }> {
   const { tasks, signal, clock } = context;
   const mounts = [taskMount(store.mount, false)];
   // The copy lies beside the volume's directory, on the same file system.
@@ -140,7 +145,8 @@ async function copyMessages(
   const remove = () => tasks.run(removeBrokerCopy, { copy }, place);
   context.undo.add(`remove ${copy}`, remove);
   await tasks.run(preCopyBroker, { from: store.mount.source, copy }, place, signal);
-  const startedAt = context.clock.now().toISOString();
+  const startedAt = clock.now().toISOString();
+  const look = await lookAtBroker(store, context);
   await frozen(store, context, () =>
     tasks.run(copyFrozen, { from: store.mount.source, copy }, place, signal),
   );
@@ -153,13 +159,13 @@ async function copyMessages(
     signal,
   );
   await remove();
-  const looks = [first, after];
+  const looks = [look, after];
   if (isCountedLate(after.queues)) {
     const waitMs = lookedMs + after.tickMs + lateMarginMs - clock.monotonicMs();
     if (waitMs > 0) await clock.sleep(waitMs, signal);
     looks.push(await lookAtBroker(store, context));
   }
-  return {
+  const messages: Component = {
     ...component,
     method: "copy of the volume, exact while the broker was frozen",
     source: store.mount.volume ?? store.mount.source,
@@ -168,6 +174,7 @@ async function copyMessages(
     details: { ...component.details, nodeName: store.nodeName },
     recovery: `stop ${store.service}, empty its volume, unpack the file there with tar --numeric-owner --xattrs --xattrs-include='*' -xp, and start it as node ${store.nodeName}`,
   };
+  return { look, startedAt, messages };
 }
 
 function sampleOf({ definitions, queues }: BrokerLook): BrokerSample {
