@@ -14,6 +14,8 @@ const image = "sophon-keeper-lab/systemd";
 const unit = "sophon-keeper-recover.service";
 const bootMs = 240_000;
 
+type Inside = (...words: string[]) => ReturnType<typeof tryRun>;
+
 /** The unit of the guide, word for word but for the paths and the name of this stack. */
 async function guidesUnit(stack: LabStack): Promise<string> {
   const guide = await readFile(join(root, "docs/upgrade.md"), "utf8");
@@ -33,7 +35,6 @@ async function mounts(stack: LabStack, unitFile: string): Promise<string[]> {
   const compose = found.find((path) => path.endsWith("/docker-compose")) ?? "";
   const docker = (await run(["sh", "-c", "command -v docker"])).trim();
   const engineRoot = (await run(["docker", "info", "--format", "{{.DockerRootDir}}"])).trim();
-  const [node] = [process.execPath];
   return [
     "/var/run/docker.sock:/run/docker.sock",
     `${engineRoot}:${engineRoot}`,
@@ -42,10 +43,25 @@ async function mounts(stack: LabStack, unitFile: string): Promise<string[]> {
     ),
     `${docker}:/usr/local/bin/docker:ro`,
     `${compose}:/usr/local/lib/docker/cli-plugins/docker-compose:ro`,
-    `${node}:/usr/local/bin/node:ro`,
+    `${process.execPath}:/opt/node-24/bin/node:ro`,
+    `${join(dirname(unitFile), "node")}:/usr/local/bin/node:ro`,
     `${join(root, "dist")}:/opt/sophon-keeper/dist:ro`,
     `${unitFile}:/etc/systemd/system/${unit}:ro`,
   ];
+}
+
+/** What another try cannot settle is not tried for ever: here a project that does not exist, exit 2. */
+async function expectNoSecondTry(inside: Inside): Promise<void> {
+  const override = `/run/systemd/system/${unit}.d/other.conf`;
+  const command = "/opt/node-24/bin/node /opt/sophon-keeper/dist/cli.js recover";
+  const lines = `[Service]\nExecStart=\nExecStart=${command} --project-name never-there\n`;
+  const place = `mkdir -p ${dirname(override)} && printf '%s' "$0" > ${override}`;
+  await inside("sh", "-euc", `${place} && systemctl daemon-reload`, lines);
+  const started = await inside("systemctl", "start", unit);
+  expect(started.code).not.toBe(0);
+  const properties = "ActiveState,ExecMainStatus";
+  const { stdout } = await inside("systemctl", "show", "--property", properties, unit);
+  expect(stdout.trim().split("\n").toSorted()).toEqual(["ActiveState=failed", "ExecMainStatus=2"]);
 }
 
 it("an upgrade that a power cut ended is undone at the next boot, by the unit of the guide", async () => {
@@ -59,11 +75,14 @@ it("an upgrade that a power cut ended is undone at the next boot, by the unit of
   const unitFile = join(stack.scratch, "unit", unit);
   await mkdir(dirname(unitFile));
   await writeFile(unitFile, await guidesUnit(stack));
+  // The Node that the PATH finds is too old, as that of many distributions.
+  const old = "#!/bin/sh\necho 'refused: Node 20 is too old' >&2\nexit 2\n";
+  await writeFile(join(dirname(unitFile), "node"), old, { mode: 0o755 });
   const machine = `${stack.projectName}-machine`;
   const argv = ["docker", "create", "--name", machine, "--privileged", "--network", "host"];
   const volumes = (await mounts(stack, unitFile)).flatMap((mount) => ["--volume", mount]);
   await run([...argv, "--tmpfs", "/run", "--tmpfs", "/run/lock", ...volumes, image]);
-  const inside = (...words: string[]) => tryRun(["docker", "exec", machine, ...words]);
+  const inside: Inside = (...words) => tryRun(["docker", "exec", machine, ...words]);
   try {
     await run(["docker", "start", machine]);
     const isUp = async () =>
@@ -92,6 +111,7 @@ it("an upgrade that a power cut ended is undone at the next boot, by the unit of
     };
     await until("the unit is done", bootMs, isDone, journal);
     expect(await journal()).toMatch(/recovered/);
+    await expectNoSecondTry(inside);
   } finally {
     await run(["docker", "rm", "--force", "--volumes", machine]);
   }
