@@ -86,7 +86,8 @@ function actionYml(): string {
     runs: { using: "node24", main: "dist/main.js", post: "dist/post.js" },
   };
   const header = "# Generated from src/options and src/action/outputs.ts by npm run docs.\n";
-  return header + stringify(document, { lineWidth: 100 });
+  // Quotes `on`, which readers of YAML 1.1 take for true.
+  return header + stringify(document, { lineWidth: 100, compat: "yaml-1.1" });
 }
 
 function modeTable(): string {
