@@ -1,41 +1,77 @@
 import { defineConfig } from "vitest/config";
 
-/** One project a kind of test; `test/run.ts` runs them one after another, the files of each side by side. */
+/** Tests on real stores mostly wait for them, so more of them than there are processors run side by side. */
+const e2eWorkers = 4;
+
+/** A test that has to end within a run's budget: see `test/runner/exhaustive.ts`. */
+const setupFiles = ["test/lab/deadline.ts"];
+
+/** One project a kind of test; `test/run.ts` tells which run side by side. */
 export default defineConfig({
   test: {
+    tags: [
+      {
+        name: "exhaustive",
+        description:
+          "one cell of a matrix, or one promise in one more way: npm run test:exhaustive",
+      },
+    ],
     projects: [
       // No engine, no root, no network: seconds.
-      { test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 60_000 },
+      },
       // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
       {
+        extends: true,
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          maxWorkers: 2,
+          setupFiles,
           globalSetup: ["test/lab/tools-setup.ts"],
         },
       },
       // The lab: a real engine, real stores.
       {
+        extends: true,
         test: {
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts", "test/action/**/*.test.ts"],
+          include: ["test/e2e/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,
           fileParallelism: true,
-          maxWorkers: 3,
+          maxWorkers: e2eWorkers,
+          setupFiles,
           globalSetup: ["test/lab/lab-setup.ts"],
+        },
+      },
+      // The action as workflows run it, by act, which is compiled for it: a few minutes.
+      {
+        extends: true,
+        test: {
+          name: "action",
+          include: ["test/action/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          setupFiles,
+          globalSetup: ["test/lab/lab-setup.ts", "test/lab/act-setup.ts"],
         },
       },
       // Engines that go down: nothing else may run beside them.
       {
+        extends: true,
         test: {
           name: "engine",
           include: ["test/engine/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,
           fileParallelism: false,
+          setupFiles,
           globalSetup: ["test/lab/lab-setup.ts"],
         },
       },

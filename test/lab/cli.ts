@@ -7,7 +7,7 @@ import { labDirectory, labLabel } from "./state.ts";
 import { labUp } from "./up.ts";
 
 const commands: Readonly<Record<string, () => Promise<void>>> = {
-  up: labUp,
+  up: () => labUp("all"),
   down: labDown,
   status,
 };

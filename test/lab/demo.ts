@@ -1,90 +1,132 @@
 import { spawn } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import type { LabStack } from "./lab-stack.ts";
 import { followLedger } from "./ledger.ts";
 import { prober } from "./prober.ts";
 import { run } from "./run.ts";
 import { createStack } from "./stack.ts";
+import { labPath } from "./state.ts";
+import { beginRun } from "./test-run.ts";
 import { labUp } from "./up.ts";
+import { badVersions, wrecking } from "./versions.ts";
+import { gatewayState } from "./writers.ts";
 
-// `npm run demo`: the main job on a demo stack. A real Enterprise stack comes up, is written to, is backed
-// up meanwhile by the committed bundle, and the backup is opened by hand with age, zstd and tar.
+// `npm run demo`: the whole story on a stack of the Personal tier, by the committed bundle; `npm run demo -- enterprise`
+// does the same with every store.
 
 const keeper = join(import.meta.dirname, "..", "..", "dist", "cli.js");
+const tiers = {
+  personal: "a Personal stack: gateway with SQLite, dashboard",
+  enterprise: "an Enterprise stack: gateway, dashboard, PostgreSQL, Qdrant, Redis, RabbitMQ",
+} as const;
 
-await labUp();
-say("An Enterprise stack comes up: gateway, dashboard, PostgreSQL, Qdrant, Redis, RabbitMQ.");
-await using stack = await createStack({ tier: "enterprise", name: "demo", writers: true });
-console.log(await stack.compose(["ps", "--format", "table {{.Service}}\t{{.Status}}"]));
-
-const key = join(stack.scratch, "key.txt");
-await run(["age-keygen", "--output", key]);
-const recipient = (await run(["age-keygen", "-y", key])).trim();
-const repository = join(stack.scratch, "repository");
-
-say("Backed up while its writers keep writing to every store (health asked 20 times a second):");
-const result = await backUp(stack);
-
-say("The backup, as it lies in the repository:");
-console.log(await run(["ls", "-l", result.path]));
-
-say("Opened by hand, with nothing but age, zstd and tar:");
-const archive = join(result.path, "data.tar.zst.age");
-const command = `age -d -i ${key} ${archive} | zstd -d | tar -t`;
-console.log(`$ ${command} | head`);
-const names = (await run(["bash", "-o", "pipefail", "-c", command])).trim().split("\n");
-console.log(`${names.slice(0, 10).join("\n")}\n... ${names.length} entries`);
-if (!names.includes("./security/vault.key")) throw new Error("vault.key is not in the archive");
-console.log("./security/vault.key is in it");
-
-say("And the databases' dumps, read by PostgreSQL's own tool:");
-const dump = join(stack.scratch, "sophon.dump");
-const sealed = (await readdir(result.path)).find((name) => name.startsWith("postgres-sophon.dump"));
-await run(["age", "-d", "-i", key, "-o", dump, join(result.path, sealed ?? "")]);
-const postgres = await stack.containerId("postgres");
-await run(["docker", "cp", "--quiet", dump, `${postgres}:/tmp/demo.dump`]);
-const listing = await run(["docker", "exec", postgres, "pg_restore", "--list", "/tmp/demo.dump"]);
-console.log(
-  listing
-    .split("\n")
-    .filter((line) => line.includes("TABLE DATA"))
-    .join("\n"),
-);
-
-say("The demo stack is taken down.");
-
-interface BackupResult {
-  readonly result: string;
-  readonly path: string;
-  readonly seconds: number;
+const tier = process.argv[2] ?? "personal";
+if (tier !== "personal" && tier !== "enterprise") {
+  console.error("usage: npm run demo [-- personal|enterprise]");
+  process.exit(2);
+}
+const testRun = await beginRun();
+let stepNumber = 0;
+try {
+  await demo(tier);
+} finally {
+  await testRun?.end();
 }
 
-async function backUp(demo: LabStack): Promise<BackupResult> {
-  await using ledger = followLedger(demo);
-  await using probes = prober(`${demo.gatewayUrl}/api/health`, 50);
-  const child = spawn(
-    process.execPath,
-    [
-      keeper,
-      ...["backup", "--json", "--project-directory", demo.directory],
-      ...["--repository", repository, "--recipients", recipient],
-    ],
-    { stdio: ["ignore", "pipe", "inherit"] },
+async function demo(chosen: keyof typeof tiers): Promise<void> {
+  const began = performance.now();
+  say(`The lab: engine, registry and images of ${chosen}, from Debian packages`);
+  await labUp(chosen);
+
+  say(`Up comes ${tiers[chosen]}. Its gateway writes to every store`);
+  await using stack = await createStack({ tier: chosen, name: "demo", writers: true });
+  console.log(
+    await stack.compose(["ps", "--format", "table {{.Service}}\t{{.Image}}\t{{.Status}}"]),
   );
-  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const outcome = JSON.parse(await text(child.stdout)) as BackupResult;
-  if ((await code) !== 0) throw new Error(`the backup failed: ${JSON.stringify(outcome)}`);
+  // Built while the backup runs.
+  const published = Promise.all([
+    stack.publish(wrecking(badVersions["migration-failed"])),
+    stack.publish("1.2.0"),
+  ]);
+  published.catch(() => undefined);
+
+  const key = await makeKey(stack);
+  const at = ["--project-directory", stack.directory];
+  const kept = [...at, "--repository", join(stack.scratch, "repository")];
+  say("It is backed up while it is written to");
+  await backUp(stack, [...kept, "--recipients", key.recipient]);
+
+  say(
+    "The backup is verified: it is restored into an isolated copy of the stack, which must become healthy",
+  );
+  await runKeeper(["verify", ...kept, "--identity", key.identity, "--level", "restore"], 0);
+
+  const [bad, good] = await published;
+  const before = await gatewayState(stack);
+  const reports = { bad: await reportPath("rolled-back"), good: await reportPath("passed") };
+  const upgrade = ["upgrade-test", ...kept, "--soak", "3s", "--images"];
+  say(
+    "It is moved to a bad image, which ruins the data and fails its migration: it goes back by itself",
+  );
+  await runKeeper([...upgrade, `sophon-gateway=${bad}`, "--report-path", reports.bad], 6);
+  await tell(stack, before.version);
+
+  say("It is moved to a good image");
+  await runKeeper([...upgrade, `sophon-gateway=${good}`, "--report-path", reports.good], 0);
+  await tell(stack, "1.2.0");
+
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  say(`Done in ${seconds} s. What was reported, as pages for a browser:`);
+  console.log(`the rollback  ${reports.bad}\nthe upgrade   ${reports.good}`);
+  console.log(
+    "\nThe stack is removed now. The lab's engine and images stay: `npm run lab down` stops it.",
+  );
+}
+
+async function makeKey(stack: LabStack): Promise<{ identity: string; recipient: string }> {
+  const identity = join(stack.scratch, "key.txt");
+  await run(["age-keygen", "-o", identity]);
+  return { identity, recipient: (await run(["age-keygen", "-y", identity])).trim() };
+}
+
+/** Asks for the gateway's health 20 times a second meanwhile: the backup may not disturb it. */
+async function backUp(stack: LabStack, flags: readonly string[]): Promise<void> {
+  await using ledger = followLedger(stack);
+  await using probes = prober(`${stack.gatewayUrl}/api/health`, 50);
+  await runKeeper(["backup", ...flags], 0);
   const { probes: asked, failures } = await probes.stop();
   const written = await ledger.stop();
-  console.log(`\n${outcome.result} in ${outcome.seconds.toFixed(1)} s`);
-  console.log(`${asked} health probes meanwhile, ${failures.length} failed`);
-  console.log(`${written.length} writes acknowledged meanwhile, in every store`);
+  console.log(`\n${written.length} writes were acknowledged meanwhile`);
+  console.log(`${asked} health probes were sent, ${failures.length} failed`);
   if (failures.length > 0) throw new Error("the stack did not serve during its backup");
-  return outcome;
+}
+
+async function runKeeper(args: readonly string[], expected: number): Promise<void> {
+  console.log(`$ sophon-keeper ${args.join(" ")}\n`);
+  const child = spawn(process.execPath, [keeper, ...args], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== expected) throw new Error(`exit code ${code} instead of ${expected}`);
+}
+
+async function tell(stack: LabStack, version: string): Promise<void> {
+  const state = await gatewayState(stack);
+  const rows = Object.entries(state.tables).map(([name, count]) => `${count} ${name}`);
+  console.log(`\nNow version ${state.version} serves: ${rows.join(", ")}`);
+  if (state.version !== version) throw new Error(`it should be version ${version}`);
+}
+
+/** Outside of the stack, which is removed. */
+async function reportPath(name: string): Promise<string> {
+  const path = await labPath("demo", `${tier}-${name}.html`);
+  await rm(path, { force: true });
+  return path;
 }
 
 function say(text: string): void {
-  console.log(`\n== ${text}`);
+  stepNumber += 1;
+  console.log(`\n\n== ${stepNumber}. ${text}\n`);
 }

@@ -26,11 +26,11 @@ export async function labPath(...parts: readonly string[]): Promise<string> {
 }
 
 /**
- * Keeps other processes out of the lab's set-up until it is disposed. The lock is the kernel's, held by a `flock`
+ * Keeps other processes out of the lab's set-up, or a part of it, until it is disposed. The lock is the kernel's, held by a `flock`
  * process that ends with its input, so a killed owner never leaves it behind.
  */
-export async function lockLab(): Promise<AsyncDisposable> {
-  const path = await labPath("lock");
+export async function lockLab(part = "lock"): Promise<AsyncDisposable> {
+  const path = await labPath(part);
   const holder: ChildProcess = spawn("flock", [path, "sh", "-c", "echo held; exec cat"], {
     stdio: ["pipe", "pipe", "inherit"],
   });

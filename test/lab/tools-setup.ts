@@ -4,6 +4,6 @@ import { ensureTools } from "./tools.ts";
 
 /** Before any contract test: the real tools are there. No engine is needed. */
 export async function setup(): Promise<void> {
-  await using _lock = await lockLab();
+  await using _lock = await lockLab("tools");
   await step("tools", ensureTools);
 }

@@ -1,0 +1,14 @@
+import { ensureAct } from "./act.ts";
+import { lockLab } from "./state.ts";
+import { step } from "./step.ts";
+
+/** Before any test of the action in a workflow: act is built. In CI its absence is a failure, elsewhere they skip. */
+export async function setup(): Promise<void> {
+  await using _lock = await lockLab();
+  try {
+    await step("act", ensureAct);
+  } catch (error) {
+    if (process.env.CI === "true") throw error;
+    console.error(`lab: going on without act: ${String(error)}`);
+  }
+}
