@@ -1,3 +1,4 @@
+import { buildProgram } from "./lab/program.ts";
 import { beginRun } from "./lab/test-run.ts";
 import { type Counts, conclude } from "./runner/counts.ts";
 import { type Project, projects, runProjects } from "./runner/every.ts";
@@ -13,6 +14,7 @@ const words = process.argv.slice(2);
 const testRun = await beginRun();
 const timings = new Timings();
 try {
+  await buildProgram();
   const counts = words[0] === "exhaustive" ? await exhaustive(words.slice(1)) : await usual();
   await testRun?.end();
   timings.print();

@@ -9,6 +9,7 @@ import {
   reopenJournal,
 } from "../../src/operations/session/journal.ts";
 import { Repository } from "../../src/repository/repository.ts";
+import { cells } from "../lab/matrix.ts";
 import { testSpec } from "./journal-spec.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { backupId, marksOf, writeBackup } from "./support/cut-off-subjects.ts";
@@ -16,6 +17,7 @@ import { memoryDirectory, namesWith } from "./support/looks.ts";
 
 const module = "test/contract/support/cut-off-subjects.ts";
 const ways = ["kill", "EIO", "ENOSPC"] as const;
+const isKill = (how: string) => how === "kill";
 
 /** What the next run that takes the lock does first. */
 async function cleared(repository: Repository): Promise<void> {
@@ -31,31 +33,36 @@ function repositories(root: string) {
   };
 }
 
-test.each(ways)(
-  "a backup cut off by %s is listed whole or not at all, and leaves nothing",
-  async (how) => {
-    using directory = memoryDirectory();
-    const next = repositories(directory.path);
-    let repository = next();
-    const fresh = () => {
-      repository = next();
-      return { module, name: "publish", args: [repository.path] };
-    };
-    await cutOffEverywhere(how, fresh, async (outcome) => {
-      const listed = await repository.list();
-      expect(listed.map(({ problem }) => problem).filter((one) => one !== undefined)).toEqual([]);
-      if (outcome === "whole") expect(listed).toHaveLength(1);
-      await repository.create();
-      await cleared(repository);
-      expect(namesWith(".partial", repository.path)).toEqual([]);
-      expect(await repository.list()).toEqual(listed);
-      if (listed.length === 0) await writeBackup(repository);
-      expect(await repository.list()).toMatchObject([{ id: backupId, problem: undefined }]);
-    });
-  },
-);
+cells(
+  test,
+  ways,
+  isKill,
+)("a backup cut off by %s is listed whole or not at all, and leaves nothing", async (how) => {
+  using directory = memoryDirectory();
+  const next = repositories(directory.path);
+  let repository = next();
+  const fresh = () => {
+    repository = next();
+    return { module, name: "publish", args: [repository.path] };
+  };
+  await cutOffEverywhere(how, fresh, async (outcome) => {
+    const listed = await repository.list();
+    expect(listed.map(({ problem }) => problem).filter((one) => one !== undefined)).toEqual([]);
+    if (outcome === "whole") expect(listed).toHaveLength(1);
+    await repository.create();
+    await cleared(repository);
+    expect(namesWith(".partial", repository.path)).toEqual([]);
+    expect(await repository.list()).toEqual(listed);
+    if (listed.length === 0) await writeBackup(repository);
+    expect(await repository.list()).toMatchObject([{ id: backupId, problem: undefined }]);
+  });
+});
 
-test.each(ways)(
+cells(
+  test,
+  ways,
+  isKill,
+)(
   "a backup whose removal is cut off by %s is there whole or does not count, and then it is gone",
   async (how) => {
     using directory = memoryDirectory();
@@ -80,7 +87,11 @@ test.each(ways)(
   },
 );
 
-test.each(ways)("marks cut off by %s are those of before or the new ones", async (how) => {
+cells(
+  test,
+  ways,
+  isKill,
+)("marks cut off by %s are those of before or the new ones", async (how) => {
   using directory = memoryDirectory();
   const repository = new Repository(directory.path);
   await repository.create();
@@ -98,7 +109,11 @@ test.each(ways)("marks cut off by %s are those of before or the new ones", async
   expect(readdirSync(join(directory.path, "marks"))).toEqual([`${backupId}.json`]);
 });
 
-test.each(ways)(
+cells(
+  test,
+  ways,
+  isKill,
+)(
   "a journal whose making is cut off by %s begins no operation, or one that can be ended",
   async (how) => {
     using directory = memoryDirectory();
@@ -123,33 +138,34 @@ test.each(ways)(
   },
 );
 
-test.each(ways)(
-  "a journal cut off by %s tells every step that was begun, in order, and goes on",
-  async (how) => {
-    using directory = memoryDirectory();
-    let count = 0;
-    let operations = "";
-    const fresh = () => {
-      count += 1;
-      operations = join(directory.path, `operations-${count}`);
-      createJournal(operations, "one", testSpec, { clock: systemClock })[Symbol.dispose]();
-      return { module, name: "writeJournal", args: [operations] };
-    };
-    await cutOffEverywhere(how, fresh, () => {
-      const begun = namesWith("begun-", operations).length;
-      const { entries, outcome } = readJournal(operations, "one", testSpec);
-      const told = entries.map(({ data }) => (data as { container: string }).container);
-      expect(told.length).toBeGreaterThanOrEqual(begun);
-      expect(told).toEqual(told.map((_, at) => `c${at}`));
-      if (outcome === undefined) {
-        reopenJournal(operations, "one", testSpec, { clock: systemClock }).close("undone");
-      }
-      expect(readJournal(operations, "one", testSpec).entries).toHaveLength(told.length);
-      createJournal(operations, "next", testSpec, { clock: systemClock }).close("done");
-      expect(namesWith("ballast", operations)).toEqual([]);
-    });
-  },
-);
+cells(
+  test,
+  ways,
+  isKill,
+)("a journal cut off by %s tells every step that was begun, in order, and goes on", async (how) => {
+  using directory = memoryDirectory();
+  let count = 0;
+  let operations = "";
+  const fresh = () => {
+    count += 1;
+    operations = join(directory.path, `operations-${count}`);
+    createJournal(operations, "one", testSpec, { clock: systemClock })[Symbol.dispose]();
+    return { module, name: "writeJournal", args: [operations] };
+  };
+  await cutOffEverywhere(how, fresh, () => {
+    const begun = namesWith("begun-", operations).length;
+    const { entries, outcome } = readJournal(operations, "one", testSpec);
+    const told = entries.map(({ data }) => (data as { container: string }).container);
+    expect(told.length).toBeGreaterThanOrEqual(begun);
+    expect(told).toEqual(told.map((_, at) => `c${at}`));
+    if (outcome === undefined) {
+      reopenJournal(operations, "one", testSpec, { clock: systemClock }).close("undone");
+    }
+    expect(readJournal(operations, "one", testSpec).entries).toHaveLength(told.length);
+    createJournal(operations, "next", testSpec, { clock: systemClock }).close("done");
+    expect(namesWith("ballast", operations)).toEqual([]);
+  });
+});
 
 test.each(["EIO", "ENOSPC"] as const)(
   "a journal that says how it ended has ended, whatever %s forbids to tidy up",

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
@@ -56,7 +57,7 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     await expectFailure(running, /^postgres-sophon_analytics: .*pg_dump/, before);
   });
 
-  test("the server is stopped in the middle of its dump", async () => {
+  test("the server is stopped in the middle of its dump", exhaustive, async () => {
     const before = await stateOf(stack);
     const dump = await heldDump(stack);
     const running = await startedUntil(dump);
@@ -70,7 +71,7 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     expect(await listed(stack, repository)).toEqual([]);
   });
 
-  test("redis-cli is killed half way", async () => {
+  test("redis-cli is killed half way", exhaustive, async () => {
     const before = await stateOf(stack);
     await using transfer = await slowTransfer(stack);
     const running = await startedUntil(transfer);
@@ -78,7 +79,7 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     await expectFailure(running, /^redis: /, before);
   });
 
-  test("the helper that copies a collection is killed half way", async () => {
+  test("the helper that copies a collection is killed half way", exhaustive, async () => {
     const before = await stateOf(stack);
     await using download = await heldDownload(stack);
     const running = await startedUntil(download);
@@ -88,18 +89,22 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     await expectFailure(running, /^qdrant: the helper container ended without a result/, before);
   });
 
-  test("the vector server dies half way, and comes back by its restart policy", async () => {
-    const before = await stateOf(stack);
-    await using download = await heldDownload(stack);
-    const running = await startedUntil(download);
-    const [server = 0] = await processesIn(await stack.containerId("qdrant"), /qdrant/);
-    process.kill(server, "SIGKILL");
-    expectFailed(await running.ended, /^qdrant: collection .* could not be copied: /);
-    const { qdrant: _, ...others } = before;
-    expect(await stateOf(stack)).toMatchObject({ ...others, qdrant: { status: "running" } });
-    expect(await remainsOf(stack, repository)).toEqual([]);
-    expect(await listed(stack, repository)).toEqual([]);
-  });
+  test(
+    "the vector server dies half way, and comes back by its restart policy",
+    exhaustive,
+    async () => {
+      const before = await stateOf(stack);
+      await using download = await heldDownload(stack);
+      const running = await startedUntil(download);
+      const [server = 0] = await processesIn(await stack.containerId("qdrant"), /qdrant/);
+      process.kill(server, "SIGKILL");
+      expectFailed(await running.ended, /^qdrant: collection .* could not be copied: /);
+      const { qdrant: _, ...others } = before;
+      expect(await stateOf(stack)).toMatchObject({ ...others, qdrant: { status: "running" } });
+      expect(await remainsOf(stack, repository)).toEqual([]);
+      expect(await listed(stack, repository)).toEqual([]);
+    },
+  );
 
   test("the engine goes away in the middle of a dump, and the next run ends what it left", async () => {
     const before = await stateOf(stack);
@@ -116,7 +121,7 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     await expectNothingLeft(before);
   });
 
-  test("a server is removed in the middle of its transfer", async () => {
+  test("a server is removed in the middle of its transfer", exhaustive, async () => {
     const transfer = await slowTransfer(stack);
     const running = await startedUntil(transfer);
     await run(["docker", "rm", "--force", await stack.containerId("redis")]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
@@ -50,7 +51,7 @@ describe("a cancelled backup puts everything back by itself", () => {
     await expectCancelled(first, "root");
   });
 
-  test("by SIGTERM in the middle of a transfer", async () => {
+  test("by SIGTERM in the middle of a transfer", exhaustive, async () => {
     await using transfer = await slowTransfer(stack);
     const running = start("root");
     await Promise.race([transfer.reached(), running.ended]);
@@ -58,29 +59,37 @@ describe("a cancelled backup puts everything back by itself", () => {
     await expectCancelled(running, "root");
   });
 
-  test("by SIGTERM while the broker is paused, by a user who is only in the docker group", async () => {
-    await using pause = await pausing(await stack.containerId("rabbitmq"));
-    const running = start("docker user");
-    await Promise.race([pause.reached(), running.ended]);
-    running.kill("SIGTERM");
-    await expectCancelled(running, "docker user");
-  });
+  test(
+    "by SIGTERM while the broker is paused, by a user who is only in the docker group",
+    exhaustive,
+    async () => {
+      await using pause = await pausing(await stack.containerId("rabbitmq"));
+      const running = start("docker user");
+      await Promise.race([pause.reached(), running.ended]);
+      running.kill("SIGTERM");
+      await expectCancelled(running, "docker user");
+    },
+  );
 });
 
 describe("after a SIGKILL the next run puts everything back", () => {
-  test("in the middle of a dump; another user, who cannot read its journal, is told so", async () => {
-    await using dump = await heldDump(stack);
-    const running = start("root");
-    await Promise.race([dump.reached(), running.ended]);
-    await killNow(running);
-    const other = await start("docker user").ended;
-    expect(other.code, other.stderr).toBe(2);
-    expect(other.result.reason.message).toMatch(/was cut off and must be recovered first/);
-    // While the table is still held: the dump itself must be ended, not waited for.
-    await expectRecovery("root");
-  });
+  test(
+    "in the middle of a dump; another user, who cannot read its journal, is told so",
+    exhaustive,
+    async () => {
+      await using dump = await heldDump(stack);
+      const running = start("root");
+      await Promise.race([dump.reached(), running.ended]);
+      await killNow(running);
+      const other = await start("docker user").ended;
+      expect(other.code, other.stderr).toBe(2);
+      expect(other.result.reason.message).toMatch(/was cut off and must be recovered first/);
+      // While the table is still held: the dump itself must be ended, not waited for.
+      await expectRecovery("root");
+    },
+  );
 
-  test("while a helper container copies the collections", async () => {
+  test("while a helper container copies the collections", exhaustive, async () => {
     const running = start("docker user");
     const helper = () => helperMounting("docker user");
     await Promise.race([until("a helper copies", 240_000, helper), running.ended]);

@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { expect, test } from "vitest";
 import { type LabContainer, startContainer } from "../lab/container.ts";
 import { storeImages } from "../lab/images.ts";

@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { randomBytes } from "node:crypto";
 import { chown, mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";

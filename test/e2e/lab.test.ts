@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { followLedger } from "../lab/ledger.ts";

@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";

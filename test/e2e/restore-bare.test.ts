@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -78,18 +79,22 @@ describe("restore on a bare host", () => {
     expect(up).toMatchObject({ code: 0, warnings: [], after: up.before });
   });
 
-  it("enterprise: every store by content, volumes that Compose considers its own", async () => {
-    await using stack = await createStack({ tier: "enterprise", name: "restore-bare" });
-    const at = stackFlags(stack, join(stack.scratch, "repository"));
-    const made = await keeper(["backup", ...at]);
-    expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
-    const before = await snapshot(stack);
-    await intoDirectory(stack, at);
-    await removeAll(stack);
-    const { result, stderr } = await keeper(["restore", ...at]);
-    expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
-    expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
-    const up = await plainUp(stack);
-    expect(up).toMatchObject({ code: 0, warnings: [], after: up.before });
-  });
+  it(
+    "enterprise: every store by content, volumes that Compose considers its own",
+    exhaustive,
+    async () => {
+      await using stack = await createStack({ tier: "enterprise", name: "restore-bare" });
+      const at = stackFlags(stack, join(stack.scratch, "repository"));
+      const made = await keeper(["backup", ...at]);
+      expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+      const before = await snapshot(stack);
+      await intoDirectory(stack, at);
+      await removeAll(stack);
+      const { result, stderr } = await keeper(["restore", ...at]);
+      expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
+      expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
+      const up = await plainUp(stack);
+      expect(up).toMatchObject({ code: 0, warnings: [], after: up.before });
+    },
+  );
 });

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { type Snapshot, snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -88,34 +89,42 @@ it("what was set aside and cannot be moved back is named, untouched, and comes b
   expect(await standing(stack)).toEqual(states);
 });
 
-it("inside a mount point it is named where it lies, and comes back by the commands told", async () => {
-  const disk = await mkdtemp("/var/tmp/sophon-keeper-person-");
-  await run(["mount", "-t", "tmpfs", "-o", "size=256m", "none", disk]);
-  try {
-    await using stack = await createStack({
-      ...{ tier: "personal", name: "rp-mount", dataDirectory: disk },
-    });
-    const { on, before, states } = await prepared(stack);
-    const aside = `${disk}/.sophon-keeper-before-*`;
-    const ended = await blocked(on, `for at in ${aside}; do mount --bind "$at" "$at"; done`);
-    const [path] = ended.result.setAside;
+it(
+  "inside a mount point it is named where it lies, and comes back by the commands told",
+  exhaustive,
+  async () => {
+    const disk = await mkdtemp("/var/tmp/sophon-keeper-person-");
+    await run(["mount", "-t", "tmpfs", "-o", "size=256m", "none", disk]);
     try {
-      expect(path).toMatch(new RegExp(`^${disk}/[.]sophon-keeper-before-[^/]+$`));
-      expect(await readFile(join(path, "newer-than-the-backup"), "utf8")).toBe("precious");
+      await using stack = await createStack({
+        ...{ tier: "personal", name: "rp-mount", dataDirectory: disk },
+      });
+      const { on, before, states } = await prepared(stack);
+      const aside = `${disk}/.sophon-keeper-before-*`;
+      const ended = await blocked(on, `for at in ${aside}; do mount --bind "$at" "$at"; done`);
+      const [path] = ended.result.setAside;
+      try {
+        expect(path).toMatch(new RegExp(`^${disk}/[.]sophon-keeper-before-[^/]+$`));
+        expect(await readFile(join(path, "newer-than-the-backup"), "utf8")).toBe("precious");
+      } finally {
+        await run([
+          "sh",
+          "-c",
+          `for at in ${aside}; do ! mountpoint -q "$at" || umount "$at"; done`,
+        ]);
+      }
+      await byHand(ended);
+      await expectBack(stack, before, keptInside);
+      const recovered = await asHinted(ended);
+      expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
+      await expectBack(stack, before, keptInside);
+      expect(await standing(stack)).toEqual(states);
     } finally {
-      await run(["sh", "-c", `for at in ${aside}; do ! mountpoint -q "$at" || umount "$at"; done`]);
+      await run(["umount", disk]);
+      await rm(disk, { recursive: true });
     }
-    await byHand(ended);
-    await expectBack(stack, before, keptInside);
-    const recovered = await asHinted(ended);
-    expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
-    await expectBack(stack, before, keptInside);
-    expect(await standing(stack)).toEqual(states);
-  } finally {
-    await run(["umount", disk]);
-    await rm(disk, { recursive: true });
-  }
-});
+  },
+);
 
 /** Takes a port as soon as whoever has it lets go. */
 async function takePort(port: number): Promise<Server> {

@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { expect, it } from "vitest";
 import { createStack } from "../lab/stack.ts";
 import { backedUp, succeed } from "./support/restored.ts";

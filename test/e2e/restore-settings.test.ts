@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { expect, it } from "vitest";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";

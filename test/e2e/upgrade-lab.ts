@@ -20,9 +20,13 @@ const stepMs = 240_000;
 export function startKeeper(args: readonly string[], as: Caller = "root") {
   const plain = [process.execPath, program, ...args, "--json"];
   const [command = "", ...rest] = as === "root" ? plain : asDockerUser(plain);
-  const { PATH, HOME, DOCKER_HOST } = process.env;
+  const { PATH, HOME, TMPDIR, DOCKER_HOST } = process.env;
   const child = spawn(command, rest, {
-    env: { PATH, HOME, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }) },
+    env: {
+      ...{ PATH, HOME },
+      ...(TMPDIR === undefined ? {} : { TMPDIR }),
+      ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }),
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const code = new Promise<number | null>((resolve) => child.once("close", resolve));

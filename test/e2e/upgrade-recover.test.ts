@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import type { LabStack, Tier } from "../lab/lab-stack.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -56,45 +57,45 @@ const backward = [
   "roll-back/check",
   "rolled-back/rolled-back",
 ];
-/**
- * `SOPHON_KEEPER_UPGRADE_MATRIX=all` kills at every step of the journal, `enterprise` does so on that tier; the default
- * are the steps that differ most.
- */
-const matrix = process.env.SOPHON_KEEPER_UPGRADE_MATRIX ?? "short";
-const all = matrix !== "short";
-const tier: Tier = matrix === "enterprise" ? "enterprise" : "personal";
-const badSteps = all
-  ? [...forward, ...backward]
-  : ["pre-copy/copies", "quiesce/freeze", "apply/up", "roll-back/put-back"];
-const goodSteps = all ? [...forward, "committed/committed"] : ["gate/watch", "committed/committed"];
+const tiers = ["personal", "enterprise"] as const;
+/** The steps that differ most, on the smaller tier, stand for the others. */
+const usualBad = ["quiesce/freeze", "roll-back/put-back"];
+const usualGood = ["gate/watch", "committed/committed"];
 /** Where a recovery is killed, too, one after the other. */
-const recoverySteps = all
-  ? backward
-  : ["roll-back/remove", "roll-back/put-back", "roll-back/recreate", "roll-back/start"];
+const usualRecovery = ["roll-back/put-back", "roll-back/start"];
 /** Generous: the machine may be busy with other tests. */
 const waitMs = 240_000;
-const randomKills = all ? 6 : 1;
+const randomKills = [1, 2, 3, 4, 5, 6];
 
 const bad = wrecking(badVersions["crash-loop"]);
-const shared = sharedStack(() => createStack({ tier, name: "upgrade-kill" }));
-afterAll(() => shared.remove());
+const stacks = {
+  personal: sharedStack(() => createStack({ tier: "personal", name: "upgrade-kill" })),
+  enterprise: sharedStack(() => createStack({ tier: "enterprise", name: "upgrade-kill" })),
+};
+const shared = stacks.personal;
+afterAll(async () => {
+  await Promise.all([stacks.personal.remove(), stacks.enterprise.remove()]);
+});
 
 async function recover(stack: LabStack, what: string) {
   const { code, stderr } = await startRecover(stack).done;
   expect(code, `${what}\n${journalSteps(stack)}\n${stderr}`).toBe(0);
 }
 
-/** What an upgrade that nobody disturbs makes of the content of a stack. */
-let undisturbed: Promise<string[]> | undefined;
-async function newContent(): Promise<string[]> {
-  undisturbed ??= (async () => {
+/** What an upgrade that nobody disturbs makes of the content of a stack of a tier. */
+const undisturbed = new Map<Tier, Promise<string[]>>();
+async function newContent(tier: Tier): Promise<string[]> {
+  const known = undisturbed.get(tier);
+  if (known !== undefined) return await known;
+  const changed = (async () => {
     await using stack = await createStack({ tier, name: "upgrade-whole" });
     const before = await snapshot(stack);
     const { code, stderr } = await upgrade(stack, await stack.publish("1.2.0")).done;
     expect(code, stderr).toBe(0);
     return diff(before, await snapshot(stack));
   })();
-  return await undisturbed;
+  undisturbed.set(tier, changed);
+  return await changed;
 }
 
 /** The old version on the old data, or the new version on the new: which it is is told. */
@@ -102,7 +103,7 @@ async function expectWhole(stack: LabStack, before: StackSeen, what: string) {
   const { version } = await gatewayState(stack);
   if (version === "1.1.0") return await expectAsBefore(stack, before, what).then(() => undefined);
   expect(version, what).toBe("1.2.0");
-  expect(diff(before.content, await snapshot(stack)), what).toEqual(await newContent());
+  expect(diff(before.content, await snapshot(stack)), what).toEqual(await newContent(stack.tier));
   const states = await statesOf(stack);
   expect(states.length, what).toBe(before.states.length);
   expect(states.filter((line) => !line.endsWith("running unless-stopped"))).toEqual([]);
@@ -112,9 +113,16 @@ async function expectWhole(stack: LabStack, before: StackSeen, what: string) {
   return "new";
 }
 
-describe(`an upgrade of ${tier} to a bad image`, () => {
-  it.each(badSteps)("that is killed at %s leaves what recover brings back", async (step) => {
-    await shared.use(async (stack, before) => {
+describe.each(tiers)("an upgrade of %s to a bad image", (tier) => {
+  const { use } = stacks[tier];
+  const isUsual = (step: string) => tier === "personal" && usualBad.includes(step);
+
+  cells(
+    it,
+    [...forward, ...backward],
+    isUsual,
+  )("that is killed at %s leaves what recover brings back", async (step) => {
+    await use(async (stack, before) => {
       const reference = await stack.publish(bad);
       await killAt(stack, step, () => upgradeToBad(stack, reference));
       await recover(stack, step);
@@ -122,20 +130,31 @@ describe(`an upgrade of ${tier} to a bad image`, () => {
     });
   });
 
-  it("whose recovery is killed, too, again and again, is recovered", async () => {
-    await shared.use(async (stack, before) => {
+  const recoveries = [usualRecovery, backward].map((steps) => [steps.join(", "), steps] as const);
+  cells(
+    it,
+    recoveries,
+    (_, steps) => tier === "personal" && steps === usualRecovery,
+  )("whose recovery is killed, too, again and again (%s), is recovered", async (_, steps) => {
+    await use(async (stack, before) => {
       const reference = await stack.publish(bad);
       await killAt(stack, "gate/watch", () => upgradeToBad(stack, reference));
-      for (const step of recoverySteps) await killAt(stack, step, () => startRecover(stack));
+      for (const step of steps) await killAt(stack, step, () => startRecover(stack));
       await recover(stack, "recovery");
       await expectAsBefore(stack, before, "recovery");
     });
   });
 });
 
-describe(`an upgrade of ${tier} to a good image`, () => {
-  it.each(goodSteps)("that is killed at %s ends with one of both versions", async (step) => {
-    await shared.use(async (stack, before) => {
+describe.each(tiers)("an upgrade of %s to a good image", (tier) => {
+  const isUsual = (step: string) => tier === "personal" && usualGood.includes(step);
+
+  cells(
+    it,
+    [...forward, "committed/committed"],
+    isUsual,
+  )("that is killed at %s ends with one of both versions", async (step) => {
+    await stacks[tier].use(async (stack, before) => {
       const reference = await stack.publish(goodVersions["1.2.0"]);
       await killAt(stack, step, () => upgrade(stack, reference));
       await recover(stack, step);
@@ -144,11 +163,12 @@ describe(`an upgrade of ${tier} to a good image`, () => {
   });
 });
 
-describe(`an upgrade of ${tier} that is killed at any instant`, () => {
-  const instants = Array.from({ length: randomKills }, () => Math.round(Math.random() * 20_000));
+describe.each(tiers)("an upgrade of %s that is killed at any instant", exhaustive, (tier) => {
+  const instant = () => Math.round(Math.random() * 20_000);
 
-  it.each(instants)("%d ms after its begin, to a good image", async (ms) => {
-    await shared.use(async (stack, before) => {
+  it.each(randomKills)("to a good image, time %d", async () => {
+    const ms = instant();
+    await stacks[tier].use(async (stack, before) => {
       const reference = await stack.publish(goodVersions["1.2.0"]);
       await killAfter(ms, upgrade(stack, reference));
       await recover(stack, `${ms} ms`);
@@ -156,8 +176,9 @@ describe(`an upgrade of ${tier} that is killed at any instant`, () => {
     });
   });
 
-  it.each(instants)("%d ms after its begin, to a bad image, and its recovery", async (ms) => {
-    await shared.use(async (stack, before) => {
+  it.each(randomKills)("to a bad image, and its recovery, time %d", async () => {
+    const ms = instant();
+    await stacks[tier].use(async (stack, before) => {
       const reference = await stack.publish(bad);
       await killAfter(ms, upgradeToBad(stack, reference));
       await killAfter(ms / 4, startRecover(stack));
@@ -227,34 +248,38 @@ describe("an upgrade that is killed", () => {
     });
   });
 
-  it("while the engine is stopping a container starts it again, once it has stopped", async () => {
-    await using stack = await createStack({ tier: "personal", name: "upgrade-deaf", edit: deaf });
-    const before = await look(stack);
-    const gateway = await stack.containerId("sophon-gateway");
-    const startedAt = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
-    const reference = await stack.publish(bad);
-    const running = await atStep(stack, "quiesce/stop-writers", () =>
-      upgradeToBad(stack, reference),
-    );
-    await until("it was told to stop", waitMs, async () => (await stopsOf(gateway)) >= 1);
-    running.child.kill("SIGKILL");
-    await running.done;
-    const recovering = startRecover(stack);
-    let over = false;
-    void recovering.done.then(() => {
-      over = true;
-    });
-    const again = async () => over || (await stopsOf(gateway)) >= 2;
-    await until("it was told to stop again, or it is over", waitMs, again);
-    await run(["docker", "kill", "--signal", "TERM", gateway]);
-    const { code, stderr } = await recovering.done;
-    expect(code, stderr).toBe(0);
-    const now = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
-    expect(now, "the stop that was under way ends it some time later").not.toBe(startedAt);
-    await expectAsBefore(stack, before, "a stop under way");
-  });
+  it(
+    "while the engine is stopping a container starts it again, once it has stopped",
+    exhaustive,
+    async () => {
+      await using stack = await createStack({ tier: "personal", name: "upgrade-deaf", edit: deaf });
+      const before = await look(stack);
+      const gateway = await stack.containerId("sophon-gateway");
+      const startedAt = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
+      const reference = await stack.publish(bad);
+      const running = await atStep(stack, "quiesce/stop-writers", () =>
+        upgradeToBad(stack, reference),
+      );
+      await until("it was told to stop", waitMs, async () => (await stopsOf(gateway)) >= 1);
+      running.child.kill("SIGKILL");
+      await running.done;
+      const recovering = startRecover(stack);
+      let over = false;
+      void recovering.done.then(() => {
+        over = true;
+      });
+      const again = async () => over || (await stopsOf(gateway)) >= 2;
+      await until("it was told to stop again, or it is over", waitMs, again);
+      await run(["docker", "kill", "--signal", "TERM", gateway]);
+      const { code, stderr } = await recovering.done;
+      expect(code, stderr).toBe(0);
+      const now = await run(["docker", "inspect", "-f", "{{.State.StartedAt}}", gateway]);
+      expect(now, "the stop that was under way ends it some time later").not.toBe(startedAt);
+      await expectAsBefore(stack, before, "a stop under way");
+    },
+  );
 
-  it("while it tries its edits leaves no text of the project's files", async () => {
+  it("while it tries its edits leaves no text of the project's files", exhaustive, async () => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
       const texts = join(repository(stack), "upgrades");
@@ -283,7 +308,7 @@ describe("an upgrade that is killed", () => {
     });
   });
 
-  it("once the old version runs again keeps what it wrote since", async () => {
+  it("once the old version runs again keeps what it wrote since", exhaustive, async () => {
     await using stack = await createStack({ tier: "personal", name: "upgrade-since" });
     const reference = await stack.publish(bad);
     await killAt(stack, "roll-back/check", () => upgradeToBad(stack, reference));

@@ -52,16 +52,16 @@ async function demo(chosen: keyof typeof tiers): Promise<void> {
   ]);
   published.catch(() => undefined);
 
-  const key = await makeKey(stack);
-  const at = ["--project-directory", stack.directory];
-  const kept = [...at, "--repository", join(stack.scratch, "repository")];
+  const recipient = await makeKey(stack);
+  const kept = ["--repository", "../scratch/repository"];
   say("It is backed up while it is written to");
-  await backUp(stack, [...kept, "--recipients", key.recipient]);
+  await backUp(stack, [...kept, "--recipients", recipient]);
 
   say(
-    "The backup is verified: it is restored into an isolated copy of the stack, which must become healthy",
+    "The backup is verified: restored into an isolated copy of the stack, which must become healthy",
   );
-  await runKeeper(["verify", ...kept, "--identity", key.identity, "--level", "restore"], 0);
+  const identity = ["--identity", "../scratch/key.txt"];
+  await runKeeper(stack, ["verify", ...kept, ...identity, "--level", "restore"], 0);
 
   const [bad, good] = await published;
   const before = await gatewayState(stack);
@@ -70,11 +70,11 @@ async function demo(chosen: keyof typeof tiers): Promise<void> {
   say(
     "It is moved to a bad image, which ruins the data and fails its migration: it goes back by itself",
   );
-  await runKeeper([...upgrade, `sophon-gateway=${bad}`, "--report-path", reports.bad], 6);
+  await runKeeper(stack, [...upgrade, `sophon-gateway=${bad}`, "--report-path", reports.bad], 6);
   await tell(stack, before.version);
 
   say("It is moved to a good image");
-  await runKeeper([...upgrade, `sophon-gateway=${good}`, "--report-path", reports.good], 0);
+  await runKeeper(stack, [...upgrade, `sophon-gateway=${good}`, "--report-path", reports.good], 0);
   await tell(stack, "1.2.0");
 
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
@@ -85,17 +85,18 @@ async function demo(chosen: keyof typeof tiers): Promise<void> {
   );
 }
 
-async function makeKey(stack: LabStack): Promise<{ identity: string; recipient: string }> {
+/** Makes a key pair, of which the backups need only the public half. */
+async function makeKey(stack: LabStack): Promise<string> {
   const identity = join(stack.scratch, "key.txt");
   await run(["age-keygen", "-o", identity]);
-  return { identity, recipient: (await run(["age-keygen", "-y", identity])).trim() };
+  return (await run(["age-keygen", "-y", identity])).trim();
 }
 
 /** Asks for the gateway's health 20 times a second meanwhile: the backup may not disturb it. */
 async function backUp(stack: LabStack, flags: readonly string[]): Promise<void> {
   await using ledger = followLedger(stack);
   await using probes = prober(`${stack.gatewayUrl}/api/health`, 50);
-  await runKeeper(["backup", ...flags], 0);
+  await runKeeper(stack, ["backup", ...flags], 0);
   const { probes: asked, failures } = await probes.stop();
   const written = await ledger.stop();
   console.log(`\n${written.length} writes were acknowledged meanwhile`);
@@ -103,9 +104,15 @@ async function backUp(stack: LabStack, flags: readonly string[]): Promise<void> 
   if (failures.length > 0) throw new Error("the stack did not serve during its backup");
 }
 
-async function runKeeper(args: readonly string[], expected: number): Promise<void> {
+/** Runs the bundle in the project's directory, as a person would. */
+async function runKeeper(
+  { directory }: LabStack,
+  args: readonly string[],
+  expected: number,
+): Promise<void> {
   console.log(`$ sophon-keeper ${args.join(" ")}\n`);
   const child = spawn(process.execPath, [keeper, ...args], {
+    cwd: directory,
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [code] = (await once(child, "close")) as [number | null];

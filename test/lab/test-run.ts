@@ -7,7 +7,7 @@ import { bringBridgesBack } from "./own-engine.ts";
 import { endProcesses } from "./processes.ts";
 import { removeStacks, stacksOf } from "./removal.ts";
 import { run, tryRun } from "./run.ts";
-import { currentRun, labPath, runLabel, runVariable } from "./state.ts";
+import { currentRun, labDirectory, labPath, runLabel, runVariable } from "./state.ts";
 
 /** One run of tests, or of the demo, and all that it starts and makes: its end leaves nothing of it. */
 export interface TestRun {
@@ -39,6 +39,8 @@ export async function beginRun(): Promise<TestRun | undefined> {
   const note = { id, directory, owner: await ownProcess() };
   await writeFile(await notePath(id), JSON.stringify(note));
   process.env[runVariable] = id;
+  // It may have been below the temporary directory.
+  process.env.SOPHON_KEEPER_LAB_DIR = labDirectory();
   process.env.TMPDIR = directory;
 
   let ending: Promise<void> | undefined;

@@ -12,6 +12,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Component } from "../../../src/model/manifest.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
 import { dataStore } from "../../../src/stores/tree/store.ts";
+import { cells } from "../../lab/matrix.ts";
 import { cutOff, cutOffEverywhere } from "../support/cut-off.ts";
 import { looksOf, memoryDirectory } from "../support/looks.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
@@ -65,33 +66,34 @@ const kills = cases.map(([where, inside]) => ["kill", where, inside] as const);
 const matrix = cases.flatMap(([where, inside]) => ways.map((how) => [how, where, inside] as const));
 
 describe("the replacement of a tree, cut off at each change", () => {
-  it.each(matrix)(
-    "by %s is completed by the next run, and undone whole (%s)",
-    async (how, _, inside) => {
-      using directory = memoryDirectory();
-      using trees = await prepared(directory.path, inside);
-      const { target, archive, wanted, before, leftovers } = trees;
-      const params = { target, archive, stamp: "one" };
-      const work = { module, name: "treeReplace", args: [params] };
-      const putBack = async () => {
-        await plainTasks.run(treePutBack, params, place);
-        expect(looksOf(target, { without: ".sophon-keeper-" })).toEqual(before);
-        expect(leftovers()).toEqual([]);
-      };
-      await cutOffEverywhere(how, () => work, putBack);
-      if (how !== "kill") return;
-      await cutOffEverywhere(
-        how,
-        () => work,
-        async () => {
-          const { aside } = await plainTasks.run(treeReplace, params, place);
-          expect(looksOf(target, { without: ".sophon-keeper-" })).toEqual(wanted);
-          expect(readFileSync(join(aside, "sub/old"), "utf8")).toBe("sub/old");
-          await putBack();
-        },
-      );
-    },
-  );
+  cells(
+    it,
+    matrix,
+    (how) => how === "kill",
+  )("by %s is completed by the next run, and undone whole (%s)", async (how, _, inside) => {
+    using directory = memoryDirectory();
+    using trees = await prepared(directory.path, inside);
+    const { target, archive, wanted, before, leftovers } = trees;
+    const params = { target, archive, stamp: "one" };
+    const work = { module, name: "treeReplace", args: [params] };
+    const putBack = async () => {
+      await plainTasks.run(treePutBack, params, place);
+      expect(looksOf(target, { without: ".sophon-keeper-" })).toEqual(before);
+      expect(leftovers()).toEqual([]);
+    };
+    await cutOffEverywhere(how, () => work, putBack);
+    if (how !== "kill") return;
+    await cutOffEverywhere(
+      how,
+      () => work,
+      async () => {
+        const { aside } = await plainTasks.run(treeReplace, params, place);
+        expect(looksOf(target, { without: ".sophon-keeper-" })).toEqual(wanted);
+        expect(readFileSync(join(aside, "sub/old"), "utf8")).toBe("sub/old");
+        await putBack();
+      },
+    );
+  });
 
   it.each(kills)(
     "by %s on its way back is completed by the next run (%s)",

@@ -51,6 +51,7 @@ export function startKeeper(
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME ?? "/root",
+      ...(process.env.TMPDIR === undefined ? {} : { TMPDIR: process.env.TMPDIR }),
       ...options.env,
     },
     cwd: options.cwd ?? "/",
