@@ -6,6 +6,13 @@ const e2eWorkers = 4;
 /** A test that has to end within a run's budget: see `test/runner/exhaustive.ts`. */
 const setupFiles = ["test/lab/deadline.ts"];
 
+/** Projects that differ in their workers cannot be in one order; each is run by itself anyway. */
+let order = 0;
+const sequence = () => {
+  order += 1;
+  return { groupOrder: order };
+};
+
 /** One project a kind of test; `test/run.ts` tells which run side by side. */
 export default defineConfig({
   test: {
@@ -20,13 +27,19 @@ export default defineConfig({
       // No engine, no root, no network: seconds.
       {
         extends: true,
-        test: { name: "unit", include: ["test/{unit,cli}/**/*.test.ts"], testTimeout: 60_000 },
+        test: {
+          name: "unit",
+          sequence: sequence(),
+          include: ["test/{unit,cli}/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
       },
       // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
       {
         extends: true,
         test: {
           name: "contract",
+          sequence: sequence(),
           include: ["test/contract/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -40,6 +53,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
+          sequence: sequence(),
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,
@@ -54,6 +68,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "action",
+          sequence: sequence(),
           include: ["test/action/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,
@@ -67,6 +82,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "engine",
+          sequence: sequence(),
           include: ["test/engine/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 900_000,

@@ -32,7 +32,7 @@ it.each([
   expect(await processesWith(`${runVariable}=${stack.run}`)).toEqual([]);
   for (const kind of ["container", "volume", "network", "image"]) {
     const all = kind === "container" ? ["--all"] : [];
-    const list = ["docker", kind, "ls", ...all, "--no-trunc", "--format", "{{json .}}"];
+    const list = ["docker", kind, "ls", ...all, "--format", "{{json .}}"];
     const left = (await run(list)).split("\n").filter((line) => line.includes(stack.name));
     expect(left).toEqual([]);
   }

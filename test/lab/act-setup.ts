@@ -1,9 +1,11 @@
 import { ensureAct } from "./act.ts";
 import { lockLab } from "./state.ts";
 import { step } from "./step.ts";
+import { setUpVariable } from "./up.ts";
 
 /** Before any test of the action in a workflow: act is built. In CI its absence is a failure, elsewhere they skip. */
 export async function setup(): Promise<void> {
+  if (process.env[setUpVariable] === "listed") return;
   await using _lock = await lockLab();
   try {
     await step("act", ensureAct);

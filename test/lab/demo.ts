@@ -53,7 +53,7 @@ async function demo(chosen: keyof typeof tiers): Promise<void> {
   published.catch(() => undefined);
 
   const recipient = await makeKey(stack);
-  const kept = ["--repository", "../scratch/repository"];
+  const kept = ["--project-directory", ".", "--repository", "../scratch/repository"];
   say("It is backed up while it is written to");
   await backUp(stack, [...kept, "--recipients", recipient]);
 

@@ -13,6 +13,14 @@ import { installPackages, missingImagePackages, missingLabPackages } from "./too
 /** What the lab is wanted for: a stack of a tier and nothing else, the tests, or all of it with act. */
 export type LabPurpose = "personal" | "enterprise" | "tests" | "all";
 
+/** Set by who has made the lab ready before it starts vitest, to `up`, or to `listed` when nothing is run at all. */
+export const setUpVariable = "SOPHON_KEEPER_LAB_READY";
+
+/** Whether there is nothing to set up. */
+export function isSetUp(): boolean {
+  return process.env[setUpVariable] !== undefined;
+}
+
 /**
  * Makes the lab ready: tools, engine, images, registry. Each part is made only if it is missing, so a second call takes
  * about a second; several processes may call it at once.

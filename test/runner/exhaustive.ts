@@ -1,4 +1,5 @@
 import { run } from "../lab/run.ts";
+import { labUp, setUpVariable } from "../lab/up.ts";
 import { allCells, type Cell, grouped, namePattern, rotated } from "./cells.ts";
 import { type Counts, countTests, failedPart, noCounts, sumCounts } from "./counts.ts";
 import { type FileReport, root } from "./report.ts";
@@ -34,6 +35,8 @@ export async function runExhaustive(
   console.log(
     `exhaustive: ${cells.length} cells, ${minutes.toFixed(1)} minutes, commit ${commit}\n`,
   );
+  await labUp("tests");
+  process.env[setUpVariable] = "up";
   const results = await runGroups(grouped(cells, groupSize), { endMs, timings });
   tellCells(cells, new Set(results.flatMap(({ ran }) => ran)));
   timings.phase("exhaustive", (performance.now() - started) / 1000);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { temporaryDirectory } from "../../src/core/temp.ts";
+import { setUpVariable } from "../lab/up.ts";
 import { type FileReport, root } from "./report.ts";
 
 /** Marks the tests that only `npm run test:exhaustive` runs. */
@@ -42,9 +43,13 @@ export async function listTests(
   await using temporary = await temporaryDirectory("sophon-keeper-test-");
   const output = join(temporary.path, "list.json");
   const lines: string[] = [];
-  const code = await vitest(["list", ...args, `--json=${output}`], {}, (line) => {
-    lines.push(line);
-  });
+  const env = { [setUpVariable]: "listed" };
+  // The rows of a matrix are known only to who runs the file.
+  const code = await vitest(
+    ["list", "--no-static-parse", ...args, `--json=${output}`],
+    env,
+    (line) => lines.push(line),
+  );
   if (code !== 0) throw new Error(`vitest list exited with ${code}\n${lines.join("\n")}`);
   const found = JSON.parse(await readFile(output, "utf8")) as {
     readonly file: string;

@@ -1,0 +1,50 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { buildProgram } from "./lab/program.ts";
+import { beginRun } from "./lab/test-run.ts";
+import { type Counts, conclude, failedPart, noCounts, sumCounts } from "./runner/counts.ts";
+import { projects, runProjects } from "./runner/every.ts";
+import { runExhaustive } from "./runner/exhaustive.ts";
+import { root } from "./runner/report.ts";
+import { Timings } from "./runner/timings.ts";
+
+// `.ci/run`: the checks, `npm test`, and of the exhaustive part what fits into the rest of an hour.
+
+const hourMinutes = 60;
+/** For the end of what runs, and for the machine to be slower than thought. */
+const reserveMinutes = 3;
+
+const at = process.argv.indexOf("--elapsed");
+const elapsedSeconds = at < 0 ? 0 : Number(process.argv[at + 1]);
+const startedMs = performance.now() - elapsedSeconds * 1000;
+const leftMinutes = () => hourMinutes - reserveMinutes - (performance.now() - startedMs) / 60_000;
+
+const testRun = await beginRun();
+const timings = new Timings();
+const counts: Counts[] = [];
+try {
+  timings.phase("npm ci", elapsedSeconds);
+  counts.push(await check());
+  await buildProgram();
+  counts.push(await runProjects(projects, [], timings));
+  counts.push(await runExhaustive(Math.max(0, leftMinutes()), [], timings));
+} catch (error) {
+  console.error(error);
+  counts.push(failedPart(`the run itself: ${error}`));
+} finally {
+  await testRun?.end();
+}
+timings.print();
+process.exitCode = conclude(sumCounts(counts));
+
+/** It counts as one. */
+async function check(): Promise<Counts> {
+  const began = performance.now();
+  const child = spawn(process.execPath, ["scripts/check.ts"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  timings.phase("check", (performance.now() - began) / 1000);
+  return code === 0 ? { ...noCounts, passed: 1 } : failedPart("npm run check: see above");
+}
