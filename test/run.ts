@@ -1,7 +1,7 @@
 import { buildProgram } from "./lab/program.ts";
 import { beginRun } from "./lab/test-run.ts";
 import { type Counts, conclude } from "./runner/counts.ts";
-import { type Project, projects, runProjects } from "./runner/every.ts";
+import { type Project, projects, runProjects, usualProjects } from "./runner/every.ts";
 import { runExhaustive } from "./runner/exhaustive.ts";
 import { Timings } from "./runner/timings.ts";
 
@@ -27,7 +27,9 @@ async function usual(): Promise<Counts> {
   const isProject = (word: string): word is Project => projects.some((name) => name === word);
   const chosen = words.filter(isProject);
   const filters = words.filter((word) => !isProject(word));
-  return await runProjects(chosen.length === 0 ? projects : chosen, filters, timings);
+  // A filter may name any file.
+  const defaults = filters.length === 0 ? usualProjects : projects;
+  return await runProjects(chosen.length === 0 ? defaults : chosen, filters, timings);
 }
 
 async function exhaustive(given: readonly string[]): Promise<Counts> {

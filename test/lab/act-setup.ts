@@ -6,7 +6,8 @@ import { setUpVariable } from "./up.ts";
 /** Before any test of the action in a workflow: act is built. In CI its absence is a failure, elsewhere they skip. */
 export async function setup(): Promise<void> {
   if (process.env[setUpVariable] === "listed") return;
-  await using _lock = await lockLab();
+  // Not the lab's own lock: what it takes to compile act is too long for others to wait.
+  await using _lock = await lockLab("act");
   try {
     await step("act", ensureAct);
   } catch (error) {

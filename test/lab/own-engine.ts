@@ -23,11 +23,14 @@ export interface OwnEngine extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** Why this machine cannot have a second engine; undefined where it can. */
+/** Why this machine cannot have a second engine; undefined where it can. In CI a missing program is a failure. */
 export async function noOwnEngine(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "a second engine needs root";
   for (const command of ["dockerd", "ip"]) {
-    if (!(await hasCommand(command))) return `there is no ${command}`;
+    if (await hasCommand(command)) continue;
+    const reason = `there is no ${command}`;
+    if (process.env.CI === "true") throw new Error(reason);
+    return reason;
   }
   if (!(await isOwnEngine())) return "it would take docker0 away from the engine that runs here";
   return undefined;
