@@ -8,7 +8,7 @@ export const projects = ["unit", "contract", "e2e", "action", "engine"] as const
 export type Project = (typeof projects)[number];
 
 /** All but the action in workflows, for which act would have to be compiled: those are cells of the exhaustive run. */
-export const usualProjects = projects.filter((name) => name !== "action");
+export const usualProjects: readonly Project[] = projects.filter((name) => name !== "action");
 
 /**
  * Those of a row one after the other, the rows side by side; then the next rows. Engines that go down take the network
