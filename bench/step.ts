@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { parseIdentities, parseRecipients } from "../src/archive/age/keys.ts";
 import { release } from "../src/archive/io/byte-reader.ts";
 import { readArchive } from "../src/archive/read-archive.ts";
-import { packTar, unpackTar } from "../src/archive/tar/pack.ts";
+import { packTar, unpackTar } from "../src/archive/tar/pack-tar.ts";
 import { TarScanner } from "../src/archive/tar/scanner.ts";
 import { writeArchive } from "../src/archive/write-archive.ts";
 import { fsyncDirectory } from "../src/core/temp.ts";

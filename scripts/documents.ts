@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { actionInputs, offeredModes } from "../src/action/inputs.ts";
 import { outputs } from "../src/action/outputs.ts";
+import { actionInputs, offeredModes } from "../src/action/step-inputs.ts";
 import { commandHelp, exitMeanings, placeholderOf } from "../src/cli/help.ts";
 import { exitCodeOf } from "../src/core/errors.ts";
 import { CLASS_MEANING } from "../src/log-scan/cause-patterns.ts";
 import { RULES } from "../src/log-scan/failure-rules.ts";
 import { HARMLESS } from "../src/log-scan/ignore-rules.ts";
 import { offeredCommands } from "../src/operations/session/command.ts";
-import { commandDescriptions } from "../src/options/commands.ts";
+import { commandDescriptions } from "../src/options/command-names.ts";
 import type { InputSpec } from "../src/options/spec.ts";
 import { commands } from "../src/wiring/commands.ts";
 import { layerLint, layerTable } from "./layers.ts";

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { actionInputs, offeredModes } from "../src/action/inputs.ts";
 import { outputs } from "../src/action/outputs.ts";
+import { actionInputs, offeredModes } from "../src/action/step-inputs.ts";
 import { commands } from "../src/wiring/commands.ts";
 
 interface Step {

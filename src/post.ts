@@ -1,4 +1,4 @@
-import { runPost } from "./action/post.ts";
+import { runPost } from "./action/post-step.ts";
 import { commands } from "./wiring/commands.ts";
 
 await runPost(commands);

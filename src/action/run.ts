@@ -10,8 +10,8 @@ import { artifactDestination } from "../destinations/artifact.ts";
 import { githubArtifacts } from "../destinations/artifact-service.ts";
 import type { Result } from "../model/result.ts";
 import type { Commands, Dependencies } from "../operations/session/command.ts";
-import type { CommandName } from "../options/commands.ts";
-import { type RawInputs, readReferences } from "../options/files.ts";
+import type { CommandName } from "../options/command-names.ts";
+import { type RawInputs, readReferences } from "../options/input-files.ts";
 import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
 import { failureResult } from "../report/failure.ts";
@@ -19,11 +19,11 @@ import { summaryMarkdown } from "../report/markdown.ts";
 import { writePage } from "../report/page-file.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
-import { refuseForks } from "./event.ts";
-import { readInputs } from "./inputs.ts";
+import { refuseForks } from "./github-event.ts";
+import { githubReporter } from "./github-reporter.ts";
 import { outputs } from "./outputs.ts";
-import { githubReporter } from "./reporter.ts";
 import { markEnded, markStarted } from "./state.ts";
+import { readInputs } from "./step-inputs.ts";
 
 /** GitHub shows no summary of more than 1 MiB; a little less may vanish silently. */
 const summaryLimitBytes = 900 * 1024;

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { RefusedError } from "../core/errors.ts";
-import { type CommandName, commandNames } from "../options/commands.ts";
-import { isKey, type RawInputs } from "../options/files.ts";
+import { type CommandName, commandNames } from "../options/command-names.ts";
+import { isKey, type RawInputs } from "../options/input-files.ts";
 import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";

@@ -1,5 +1,5 @@
 import { type ExitCode, exitCodes } from "../core/errors.ts";
-import { type CommandName, commandDescriptions } from "../options/commands.ts";
+import { type CommandName, commandDescriptions } from "../options/command-names.ts";
 import { inputsOf } from "../options/inputs.ts";
 import type { InputKind, InputSpec } from "../options/spec.ts";
 import { wrap } from "./wrap.ts";

@@ -11,8 +11,8 @@ import {
   type Dependencies,
   offeredCommands,
 } from "../operations/session/command.ts";
-import type { CommandName } from "../options/commands.ts";
-import { type RawInputs, readReferences } from "../options/files.ts";
+import type { CommandName } from "../options/command-names.ts";
+import { type RawInputs, readReferences } from "../options/input-files.ts";
 import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
 import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";

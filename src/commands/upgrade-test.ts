@@ -8,16 +8,16 @@ import { withSession } from "../operations/session/session.ts";
 import { recordModel } from "../operations/upgrade/deployed-record.ts";
 import { exchange, type Outcome } from "../operations/upgrade/exchange.ts";
 import { cleanUp } from "../operations/upgrade/finish.ts";
-import { keepOldImages, pullImages } from "../operations/upgrade/images.ts";
 import { upgradeJournal } from "../operations/upgrade/journal.ts";
 import { preflight } from "../operations/upgrade/preflight.ts";
 import { startProber } from "../operations/upgrade/prober.ts";
 import { checkpoint } from "../operations/upgrade/quiesce.ts";
-import { planned, serviceChanges, unchanged } from "../operations/upgrade/result.ts";
 import { preCopyAll } from "../operations/upgrade/rollback-copies.ts";
 import { rollbackContext, type UpgradeSession } from "../operations/upgrade/session.ts";
 import { requireSupportedJumps } from "../operations/upgrade/store-versions.ts";
 import { timelineOf } from "../operations/upgrade/timeline.ts";
+import { keepOldImages, pullImages } from "../operations/upgrade/upgrade-images.ts";
+import { planned, serviceChanges, unchanged } from "../operations/upgrade/upgrade-result.ts";
 import type { Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
 

@@ -5,7 +5,7 @@ import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec
 import { mountArgument } from "../core/mount.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TaskMount, TaskPlace } from "../core/task.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import { taskCommand } from "./entry.ts";
 import { type TaskMessage, type TaskRequest, unpackError } from "./wire.ts";
 

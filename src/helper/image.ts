@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run, spawnStream } from "../core/exec.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 
 /** The name of the helper image without its tag. */
 export const helperRepository = "sophon-keeper/helper";

@@ -1,4 +1,3 @@
-import { type Block, openBlock } from "./blocks.ts";
 import {
   append,
   carriesOn,
@@ -16,6 +15,7 @@ import { readJson } from "./json.ts";
 import { openEnvelope } from "./json-envelope.ts";
 import { isNewestFirst, type Line, prefixNames, readLine } from "./physical-line.ts";
 import { learnLead, respell, type Unquote } from "./quote-prefix.ts";
+import { type Block, openBlock } from "./record-blocks.ts";
 import { readHead, startsRaw } from "./record-header.ts";
 
 /** Lines looked at to learn which prefixes are service names. */

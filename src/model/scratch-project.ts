@@ -1,4 +1,4 @@
-import { keeperLabels } from "./labels.ts";
+import { keeperLabels } from "./keeper-labels.ts";
 import type { ComposeModel, ComposeService } from "./stack.ts";
 
 /** What an isolated copy of a stack is made from. */

@@ -1,4 +1,4 @@
-import type { CommandName } from "./commands.ts";
+import type { CommandName } from "./command-names.ts";
 import type { InputSpec } from "./spec.ts";
 
 const makes = ["backup", "upgrade-test"] as const satisfies readonly CommandName[];

@@ -1,4 +1,4 @@
-import { commandNames } from "./commands.ts";
+import { commandNames } from "./command-names.ts";
 import type { InputSpec } from "./spec.ts";
 
 /** What is shown, and whether anything is done at all. */

@@ -1,4 +1,4 @@
-import type { CommandName } from "./commands.ts";
+import type { CommandName } from "./command-names.ts";
 import { backupInputs } from "./inputs-backup.ts";
 import { outputInputs } from "./inputs-output.ts";
 import { restoreInputs } from "./inputs-restore.ts";

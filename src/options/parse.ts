@@ -1,6 +1,6 @@
 import { RefusedError } from "../core/errors.ts";
-import type { CommandName } from "./commands.ts";
-import type { RawInputs } from "./files.ts";
+import type { CommandName } from "./command-names.ts";
+import type { RawInputs } from "./input-files.ts";
 import { type InputName, inputSpec, inputs } from "./inputs.ts";
 import type { InputKind } from "./spec.ts";
 import { type Places, readValue, type Value } from "./values.ts";

@@ -1,4 +1,4 @@
-import type { RawInputs } from "./files.ts";
+import type { RawInputs } from "./input-files.ts";
 
 /** A header's value that is shorter, such as `https`, protects nothing and would mask half a log. */
 const minimumValueLength = 8;

@@ -1,4 +1,4 @@
-import type { CommandName } from "./commands.ts";
+import type { CommandName } from "./command-names.ts";
 
 /** How the text of an input is read; see `values.ts`. */
 export type InputKind =

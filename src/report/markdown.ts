@@ -2,7 +2,7 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
-import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict.ts";
+import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
 
 /** Characters of a whole bar. */
 const barLength = 40;

@@ -2,7 +2,7 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, Result } from "../model/result.ts";
 import { backupTable, planText } from "./lists.ts";
 import { pageStyle } from "./page-style.ts";
-import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict.ts";
+import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
 
 /** What the page tells beside the result. */
 export interface PageFacts {

@@ -4,7 +4,7 @@ import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core
 import { commandLine, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
 import { mountArgument } from "../core/mount.ts";
 import { waitFor } from "../core/wait.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import type { Engine } from "./engine.ts";
 import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";

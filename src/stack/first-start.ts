@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { systemClock } from "../core/clock.ts";
 import { waitFor } from "../core/wait.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import { createContainers, removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import { splitVariable } from "./inspect.ts";

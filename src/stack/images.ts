@@ -1,6 +1,6 @@
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import type { ServiceRecord } from "../model/manifest.ts";
 import type { Stack } from "../model/stack.ts";
 import { removeContainer } from "./containers.ts";

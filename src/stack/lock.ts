@@ -4,7 +4,7 @@ import { LockedError } from "../core/errors.ts";
 import { spawnStream } from "../core/exec.ts";
 import { judgeOwner, ownProcess } from "../core/identity.ts";
 import { waitFor } from "../core/wait.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import type { Engine } from "./engine.ts";
 import { orMissing, statusOf } from "./inspect.ts";
 import { describeSelf, type LockOwner, parseOwner } from "./owner.ts";

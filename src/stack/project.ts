@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { ContainerInfo } from "dockerode";
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import { type ComposeProject, parseModel } from "./compose.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";

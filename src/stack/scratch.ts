@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { judgeOwner, ownProcess, type ProcessIdentity } from "../core/identity.ts";
 import { temporaryDirectory } from "../core/temp.ts";
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import type { ScratchProject } from "../model/scratch-project.ts";
 import type { ComposeModel, ContainerState } from "../model/stack.ts";
 import { type Compose, createCompose } from "./compose.ts";

@@ -1,4 +1,4 @@
-import { keeperLabels } from "../model/labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import { placeOf, type Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";

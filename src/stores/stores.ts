@@ -5,7 +5,7 @@ import { qdrantStore } from "./qdrant/qdrant.ts";
 import { rabbitmqStore } from "./rabbitmq/rabbitmq.ts";
 import { redisStore } from "./redis/redis.ts";
 import type { Store } from "./store.ts";
-import { dataStore, volumeStore } from "./tree/store.ts";
+import { dataStore, volumeStore } from "./tree/tree-store.ts";
 
 /** Every store: one line each. */
 export const stores: { readonly [K in keyof DiscoveredStores]: Store<DiscoveredStores[K]> } = {

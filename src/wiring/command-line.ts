@@ -1,5 +1,5 @@
 import { runProcess } from "../cli/process.ts";
-import { runTaskProcess } from "../cli/task.ts";
+import { runTaskProcess } from "../cli/task-process.ts";
 import { taskCommand } from "../helper/entry.ts";
 import { commands } from "./commands.ts";
 import { taskRegistry } from "./tasks.ts";

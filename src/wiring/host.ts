@@ -7,10 +7,10 @@ import type { Dependencies } from "../operations/session/command.ts";
 import type { Host, Workbench } from "../operations/session/host.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import type { Options } from "../options/parse.ts";
+import { checkHost } from "../stack/check-host.ts";
 import { createContainers } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
-import { checkHost } from "../stack/host.ts";
 import { acquireLock } from "../stack/lock.ts";
 import { locateProject } from "../stack/project.ts";
 

@@ -1,5 +1,5 @@
 import { recoverBackup } from "../operations/backup/recover.ts";
-import { recoverRestore } from "../operations/restore/undo.ts";
+import { recoverRestore } from "../operations/restore/undo-restore.ts";
 import type { Recoveries } from "../operations/session/dependencies.ts";
 import { forget } from "../operations/session/recovery.ts";
 import { recoverUpgrade } from "../operations/upgrade/recover.ts";

@@ -8,9 +8,9 @@ import {
   putBackTask,
   removeCopyTask,
 } from "../rollback-copy/tasks.ts";
-import { statFiles } from "../stack/files.ts";
 import { serverProber } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
+import { statFiles } from "../stack/stat-files.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
 import {
   backupQdrant,

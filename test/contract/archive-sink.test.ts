@@ -6,7 +6,7 @@ import { PassThrough, Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
 import { readArchive, verifyArchive } from "../../src/archive/read-archive.ts";
-import { packTar } from "../../src/archive/tar/pack.ts";
+import { packTar } from "../../src/archive/tar/pack-tar.ts";
 import { writeArchive } from "../../src/archive/write-archive.ts";
 import { spawnStream } from "../../src/core/exec.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";

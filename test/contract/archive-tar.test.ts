@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
-import { packTar, unpackTar } from "../../src/archive/tar/pack.ts";
+import { packTar, unpackTar } from "../../src/archive/tar/pack-tar.ts";
 import { TarScanner } from "../../src/archive/tar/scanner.ts";
 import { writeArchive } from "../../src/archive/write-archive.ts";
 import { DamagedError } from "../../src/core/errors.ts";

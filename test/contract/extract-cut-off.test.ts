@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Component } from "../../src/model/manifest.ts";
 import { extractComponents } from "../../src/stores/tree/extract.ts";
-import { dataStore } from "../../src/stores/tree/store.ts";
+import { dataStore } from "../../src/stores/tree/tree-store.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./stores-a/contexts.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
 import { looksOf, memoryDirectory } from "./support/looks.ts";

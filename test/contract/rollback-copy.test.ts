@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compareTrees } from "../../src/rollback-copy/compare.ts";
+import { compareTrees } from "../../src/rollback-copy/compare-trees.ts";
 import {
   delta,
   estimateBytes,

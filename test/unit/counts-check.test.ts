@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { countsCheck } from "../../src/stores/check.ts";
+import { countsCheck } from "../../src/stores/check-result.ts";
 import type { Counts } from "../../src/stores/store.ts";
 
 const cases: [what: string, recorded: Counts, found: Counts, status: string][] = [

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { restoreJournal } from "../../src/operations/restore/journal.ts";
-import { undoRestore } from "../../src/operations/restore/undo.ts";
+import { undoRestore } from "../../src/operations/restore/undo-restore.ts";
 import {
   createJournal,
   listUnfinished,

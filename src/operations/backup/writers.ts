@@ -5,7 +5,7 @@ import {
   dependenciesOf,
   inStartOrder,
   joinersOf,
-} from "../live-stack/dependencies.ts";
+} from "../live-stack/depends-on.ts";
 import { present } from "../live-stack/recreate.ts";
 import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";

@@ -13,10 +13,10 @@ import type { StackSource } from "../fill/stack-source.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host, Workbench } from "../session/host.ts";
+import { CloneProber } from "./clone-prober.ts";
+import { cloneTarget } from "./clone-target.ts";
 import { type Expectation, expectationsOf } from "./expectations.ts";
 import { type FileModel, writeInlineFiles } from "./inline-files.ts";
-import { CloneProber } from "./prober.ts";
-import { cloneTarget } from "./target.ts";
 
 /** What a clone needs of the host. */
 export type CloneHost = Pick<Host, "engine">;

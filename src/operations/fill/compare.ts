@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { compareByName } from "../../stores/check.ts";
+import { compareByName } from "../../stores/check-result.ts";
 import { endsWith, type Histories, newestMigration } from "../../stores/ef-migrations.ts";
 import type { Counts } from "../../stores/store.ts";
 import { type BackedUpStore, contractOf } from "./backed-up-store.ts";

@@ -6,7 +6,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
-import { failedCheck } from "../../stores/check.ts";
+import { failedCheck } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
 import type { RestoreContext, Store } from "../../stores/store.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { unpackTar } from "../../archive/tar/pack.ts";
+import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { UnverifiableError } from "../../core/errors.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";

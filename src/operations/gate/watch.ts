@@ -3,8 +3,15 @@ import { clean } from "../../log-scan/quote.ts";
 import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { StartActivity } from "./database-activity.ts";
-import { Gate, type GateRules, type GateVerdict, type Look, type Seen, hasEndedWell } from "./gate.ts";
-import { look } from "./look.ts";
+import {
+  Gate,
+  type GateRules,
+  type GateVerdict,
+  hasEndedWell,
+  type Look,
+  type Seen,
+} from "./gate.ts";
+import { look } from "./look-at-target.ts";
 import type { GateTarget } from "./target.ts";
 
 /** By which rules a target is watched. */

@@ -1,5 +1,5 @@
 import { quoted } from "../../core/shell.ts";
-import { type Dependencies, type Need, needsOf } from "./dependencies.ts";
+import { type Dependencies, type Need, needsOf } from "./depends-on.ts";
 
 /** The command that stops all containers of a project. Not Compose's: it stops nothing where one of them is gone. */
 export function stopAll(project: string): string {

@@ -4,7 +4,7 @@ import { describeError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
-import { type Dependencies, joinersOf, joins, type Need, needsOf } from "./dependencies.ts";
+import { type Dependencies, joinersOf, joins, type Need, needsOf } from "./depends-on.ts";
 import { pauseContainer } from "./pause.ts";
 import { stopSeconds } from "./stop.ts";
 

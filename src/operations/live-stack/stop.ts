@@ -1,7 +1,7 @@
 import type { Containers } from "../../core/containers.ts";
 import type { ContainerState } from "../../model/stack.ts";
 import { kindOfContainer } from "../../stack/server-kind.ts";
-import { type Dependencies, needsOf } from "./dependencies.ts";
+import { type Dependencies, needsOf } from "./depends-on.ts";
 
 /**
  * The engine kills after ten seconds, in which a database under load does not always write what it has in memory:

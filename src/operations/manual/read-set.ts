@@ -7,9 +7,9 @@ import type { Host } from "../session/host.ts";
 import { findHandMade, type HandMadeKind, type HandMadeSet } from "./find-files.ts";
 import { serverContainer, vaultKeyOf } from "./locate.ts";
 import { examineData } from "./read/data.ts";
-import { examineDump } from "./read/dump.ts";
+import { examineDump } from "./read/dump-file.ts";
 import type { ExamineContext, Examined } from "./read/read-result.ts";
-import { examineRedis } from "./read/redis.ts";
+import { examineRedis } from "./read/redis-file.ts";
 import { examineSnapshot } from "./read/snapshot.ts";
 import { examineSql } from "./read/sql.ts";
 

@@ -14,7 +14,7 @@ import type { HostDependencies } from "../session/dependencies.ts";
 import { failureOf, verdictOf } from "../verify/levels.ts";
 import type { HandMadeSet } from "./find-files.ts";
 import { examineSet, summaryOf } from "./read-set.ts";
-import { directoryOf, manifestOf, storesOfSet } from "./stores.ts";
+import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 
 /** What is to be restored, as if it were a backup of ours. */
 interface ManualRestore {

@@ -4,7 +4,7 @@ import { UndoStack } from "../../core/undo.ts";
 import type { Check } from "../../model/result.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
-import { failedCheck } from "../../stores/check.ts";
+import { failedCheck } from "../../stores/check-result.ts";
 import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext } from "../../stores/store.ts";
 import { openStackSource } from "../fill/stack-source.ts";
@@ -14,7 +14,7 @@ import { type ScratchHost, testRestoreOf } from "../verify/test-restore.ts";
 import type { HandMadeSet } from "./find-files.ts";
 import { serverContainer } from "./locate.ts";
 import type { Examined } from "./read/read-result.ts";
-import { directoryOf, manifestOf, storesOfSet } from "./stores.ts";
+import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 
 /** What a test restore of hand-made files needs of the host. */
 export type HandMadeScratchHost = ScratchHost & Pick<Host, "readStack">;

@@ -3,7 +3,7 @@ import { formatBytes } from "../../core/format.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { freeSpace } from "../../stores/tree/size.ts";
 import type { RestoreSession } from "./journal.ts";
-import { standingPlace } from "./stack-files.ts";
+import { standingPlace } from "./put-stack-files.ts";
 import type { PlacedStore } from "./store-mounts.ts";
 
 /** What each disk keeps for everything else that goes on. */

@@ -4,9 +4,9 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
+import { findImages } from "./backup-images.ts";
 import { makingsOf, type StackNow } from "./current-stack.ts";
-import { findImages } from "./images.ts";
-import { lookAtFiles } from "./stack-files.ts";
+import { lookAtFiles } from "./put-stack-files.ts";
 import { requireFits } from "./store-compatibility.ts";
 import { mountOf } from "./store-mounts.ts";
 

@@ -13,8 +13,8 @@ import {
   publishedBy,
   publishedOf,
 } from "../../stack/published.ts";
-import { projectOf } from "./containers.ts";
 import type { Makings, StackNow } from "./current-stack.ts";
+import { projectOf } from "./make-containers.ts";
 
 /** What is looked at for clashes with others on this host. */
 export interface ClashRequest {

@@ -1,6 +1,6 @@
 import { quoted } from "../../core/shell.ts";
 import type { TreeAside } from "../../stores/tree/replace.ts";
-import type { Dependencies } from "../live-stack/dependencies.ts";
+import type { Dependencies } from "../live-stack/depends-on.ts";
 import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type {
   JournalledCreation,

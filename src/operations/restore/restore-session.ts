@@ -4,9 +4,9 @@ import type { Options } from "../../options/parse.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { readJournal } from "../session/journal.ts";
 import { withSession } from "../session/session.ts";
-import { rolledBack, undoFailed } from "./errors.ts";
 import { type RestoreSession, restoreJournal } from "./journal.ts";
-import { leftToDo, undoRestore } from "./undo.ts";
+import { rolledBack, undoFailed } from "./restore-errors.ts";
+import { leftToDo, undoRestore } from "./undo-restore.ts";
 
 /** What is restored: the stack may be too broken to be discovered, so who asks for the restore tells how to find it. */
 export interface RestoreTarget {

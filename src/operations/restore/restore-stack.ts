@@ -9,7 +9,7 @@ import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { replacementPlace } from "../../stores/tree/restore.ts";
 import { contractOf } from "../fill/backed-up-store.ts";
 import { fillStores } from "../fill/fill-stores.ts";
-import { dependenciesOf, joins } from "../live-stack/dependencies.ts";
+import { dependenciesOf, joins } from "../live-stack/depends-on.ts";
 import { present } from "../live-stack/recreate.ts";
 import {
   type StartContext,
@@ -27,9 +27,9 @@ import {
 } from "./journal.ts";
 import { judgeLogs } from "./log-check.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
+import { standingPlace } from "./put-stack-files.ts";
 import { compareHeads } from "./schema-heads.ts";
-import { standingPlace } from "./stack-files.ts";
-import { finishRestore } from "./undo.ts";
+import { finishRestore } from "./undo-restore.ts";
 
 /** What a restore did. */
 export interface LiveRestored {

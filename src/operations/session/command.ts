@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import type { Destination } from "../../destinations/destination.ts";
 import type { Result } from "../../model/result.ts";
-import { type CommandName, commandNames } from "../../options/commands.ts";
+import { type CommandName, commandNames } from "../../options/command-names.ts";
 import type { Options } from "../../options/parse.ts";
 
 /** What every command is given by the composition root. */

@@ -3,15 +3,15 @@ import type { ContainerState, Stack } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
 import { removeContainer } from "../../stack/containers.ts";
 import { engineOf } from "../../stack/engine.ts";
-import { joinersOf, restartedWith } from "../live-stack/dependencies.ts";
+import { joinersOf, restartedWith } from "../live-stack/depends-on.ts";
 import { applyEdits } from "../live-stack/image-pins.ts";
 import { scaleOf as countOf, present, withNeeds } from "../live-stack/recreate.ts";
 import { startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import { gatedWaits } from "./gated-start.ts";
-import type { NewImages } from "./images.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
 
 /**
  * Makes the containers of the upgraded services anew, with the images that were pulled and from files that name

@@ -5,14 +5,14 @@ import { apply } from "./apply.ts";
 import { recordDeployed } from "./deployed-record.ts";
 import type { Downtime } from "./downtime.ts";
 import { finish } from "./finish.ts";
-import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { Prober } from "./prober.ts";
 import { quiesce } from "./quiesce.ts";
 import { requireGood } from "./require-good.ts";
-import { committed, failureFacts, rolledBack } from "./result.ts";
 import { rollBack } from "./roll-back.ts";
 import { rollbackContext, type UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
+import { committed, failureFacts, rolledBack } from "./upgrade-result.ts";
 
 /** The result of an upgrade of which only the time is missing. */
 export type Outcome = Pick<Result, "result" | "warnings"> & {

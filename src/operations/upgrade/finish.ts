@@ -1,9 +1,9 @@
 import { rm } from "node:fs/promises";
 import { describeError } from "../../core/errors.ts";
-import { releaseImages, retagOldImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { removeCopies } from "./rollback-copies.ts";
 import type { RollbackContext } from "./session.ts";
+import { releaseImages, retagOldImages } from "./upgrade-images.ts";
 
 /** Before the stack was touched: what was made for the upgrade goes, and names that a pull moved go back. */
 export async function cleanUp(context: RollbackContext, plan: UpgradePlan): Promise<void> {

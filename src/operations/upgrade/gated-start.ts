@@ -5,11 +5,11 @@ import { startActivity } from "../gate/database-activity.ts";
 import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import { watch } from "../gate/watch.ts";
 import type { Waits } from "../live-stack/start.ts";
-import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { presentContainers } from "./live-target.ts";
 import { GateError } from "./require-good.ts";
 import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
 
 /**
  * Waits for the containers that others wait for, by the rules of the gate: a migration that makes progress has its

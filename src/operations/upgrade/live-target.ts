@@ -4,7 +4,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { probe } from "../../stack/health.ts";
 import { readLog } from "../../stack/logs.ts";
 import type { Seen } from "../gate/gate.ts";
-import { look } from "../gate/look.ts";
+import { look } from "../gate/look-at-target.ts";
 import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import { healthRequest } from "./health-probe.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";

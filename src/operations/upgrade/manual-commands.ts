@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { basename, join } from "node:path";
 import { quoted } from "../../core/shell.ts";
-import { keeperLabels } from "../../model/labels.ts";
+import { keeperLabels } from "../../model/keeper-labels.ts";
 import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type { UpgradePlan } from "./journal.ts";
 

@@ -16,7 +16,7 @@ import {
   inStartOrder,
   joinersOf,
   restartedWith,
-} from "../live-stack/dependencies.ts";
+} from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
 import { neededServices } from "../live-stack/recreate.ts";
 import { refuseOtherChanges } from "./drift.ts";

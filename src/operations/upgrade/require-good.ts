@@ -3,10 +3,10 @@ import type { Reason } from "../../model/result.ts";
 import { startActivity } from "../gate/database-activity.ts";
 import { schemaNow } from "../gate/schema-check.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
-import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { liveTarget, presentContainers } from "./live-target.ts";
 import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
 
 /** The gate said no. */
 export class GateError extends KeeperError {

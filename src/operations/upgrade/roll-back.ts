@@ -14,12 +14,12 @@ import { patientWaits, startContainers, type Wanted } from "../live-stack/start.
 import { stopContainers } from "../live-stack/stop.ts";
 import { journalPaths } from "../session/journal-file.ts";
 import { scaleOf } from "./apply.ts";
-import { retagOldImages } from "./images.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import { liveTarget } from "./live-target.ts";
 import { afterwards, byHand } from "./manual-commands.ts";
 import { putBackAll } from "./rollback-copies.ts";
 import type { RollbackContext } from "./session.ts";
+import { retagOldImages } from "./upgrade-images.ts";
 
 const dependencyMs = 180_000;
 const soakMs = 3_000;

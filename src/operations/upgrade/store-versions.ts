@@ -3,9 +3,9 @@ import { describeError, RefusedError } from "../../core/errors.ts";
 import type { DiscoveredStore, RabbitmqStore } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { defaultDirectory } from "../../stack/server-kind.ts";
-import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
 import { type FeatureFlag, type Jump, type Refusal, refuseJump } from "./version-rules.ts";
 
 /** A kind of server for which there are rules; any version of another one takes over its data. */

@@ -1,6 +1,6 @@
 import { type Component, stackKind } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { failedCheck } from "../../stores/check.ts";
+import { failedCheck } from "../../stores/check-result.ts";
 import { checkStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";

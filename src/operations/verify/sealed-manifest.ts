@@ -9,7 +9,7 @@ import {
   sealedManifestFile,
 } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { failedCheck } from "../../stores/check.ts";
+import { failedCheck } from "../../stores/check-result.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 
 const subject = { name: "sealed manifest" };

@@ -5,7 +5,7 @@ import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { hasImage } from "../../stack/images.ts";
 import { removeDeadScratches } from "../../stack/scratch.ts";
-import { failedCheck } from "../../stores/check.ts";
+import { failedCheck } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { openClone } from "../clone/clone.ts";

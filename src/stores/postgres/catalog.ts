@@ -1,6 +1,6 @@
 import type { Count } from "../../model/manifest.ts";
 import { jsonLines, type PostgresServer, query } from "./client.ts";
-import type { PsqlSession } from "./session.ts";
+import type { PsqlSession } from "./sql-session.ts";
 
 /** What a server says of itself. */
 export interface ServerVersion {

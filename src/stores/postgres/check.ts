@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { ExecError } from "../../core/exec.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { type CheckSubject, countsCheck, failedCheck } from "../check.ts";
+import { type CheckSubject, countsCheck, failedCheck } from "../check-result.ts";
 import type { CheckContext, Counts } from "../store.ts";
 import { tableCount } from "./catalog.ts";
 import { CopyCounter, type CopyCounts } from "./copy-counter.ts";

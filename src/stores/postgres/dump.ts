@@ -13,7 +13,7 @@ import {
 } from "./catalog.ts";
 import { connection, environment, jsonLines, type PostgresServer } from "./client.ts";
 import { postgresHistories } from "./migrations.ts";
-import { openSession, type PsqlSession } from "./session.ts";
+import { openSession, type PsqlSession } from "./sql-session.ts";
 
 /** From this version on `pg_dump` knows zstd, which is faster and smaller than its own default. */
 const ZSTD_MAJOR = 16;

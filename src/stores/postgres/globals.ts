@@ -1,7 +1,7 @@
 import { chown, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { packTar } from "../../archive/tar/pack.ts";
+import { packTar } from "../../archive/tar/pack-tar.ts";
 import { TarScanner } from "../../archive/tar/scanner.ts";
 import { DamagedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";

@@ -10,7 +10,7 @@ import {
 } from "../ef-migrations.ts";
 import { listDatabases } from "./catalog.ts";
 import { identifier, jsonLines, serverOf } from "./client.ts";
-import { openSession, type PsqlSession } from "./session.ts";
+import { openSession, type PsqlSession } from "./sql-session.ts";
 
 /** A history has few columns, of which the id is text; a table that may not be read is none that the application keeps. */
 const SHAPES = `

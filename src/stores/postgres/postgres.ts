@@ -18,7 +18,7 @@ import {
   restoreDatabase,
   restoreGlobals,
 } from "./restore.ts";
-import { withAdmin } from "./session.ts";
+import { withAdmin } from "./sql-session.ts";
 
 /**
  * PostgreSQL: every database with the server's own `pg_dump` under a snapshot in which its rows are counted too,

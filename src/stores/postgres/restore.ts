@@ -2,7 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { RefusedError } from "../../core/errors.ts";
 import { ExecError } from "../../core/exec.ts";
 import type { Component } from "../../model/manifest.ts";
-import { countsCheck } from "../check.ts";
+import { countsCheck } from "../check-result.ts";
 import type { Counts, RestoreContext } from "../store.ts";
 import {
   type DatabaseContent,
@@ -21,8 +21,8 @@ import {
   query,
 } from "./client.ts";
 import { type Globals, globalsSql, readGlobals } from "./globals.ts";
-import { openSession, type PsqlSession } from "./session.ts";
 import { restoreServerFiles } from "./settings.ts";
+import { openSession, type PsqlSession } from "./sql-session.ts";
 import { createDatabase } from "./statements.ts";
 import { isEmpty, putBackDatabase, stampOf, swapIn, swapOf } from "./swap.ts";
 

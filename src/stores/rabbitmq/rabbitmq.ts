@@ -5,7 +5,7 @@ import { taskMount } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RabbitmqStore } from "../../model/stack.ts";
-import { compareByName } from "../check.ts";
+import { compareByName } from "../check-result.ts";
 import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "../store.ts";
 import { treeBackup } from "../tree/backup.ts";

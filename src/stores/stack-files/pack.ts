@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chown, lstat, mkdir, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { packTar } from "../../archive/tar/pack.ts";
+import { packTar } from "../../archive/tar/pack-tar.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";

@@ -5,7 +5,7 @@ import type { TaskMount } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { ComposeModel, Stack } from "../../model/stack.ts";
-import { failedCheck } from "../check.ts";
+import { failedCheck } from "../check-result.ts";
 import type { BackupContext, CheckContext } from "../store.ts";
 import { FILES, INDEX_FILE, MODEL_FILE, type StackIndex, stackPack } from "./pack.ts";
 import { stackRoots } from "./roots.ts";

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join, sep } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
-import { unpackTar } from "../../archive/tar/pack.ts";
+import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask } from "../../core/task.ts";

@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Overlay } from "../../archive/tar/gnu-tar.ts";
-import { packTar } from "../../archive/tar/pack.ts";
+import { packTar } from "../../archive/tar/pack-tar.ts";
 import type { TarSummary } from "../../archive/tar/scanner.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";

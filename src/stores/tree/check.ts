@@ -6,7 +6,7 @@ import { spawnStream } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
-import { countsCheck, failedCheck } from "../check.ts";
+import { countsCheck, failedCheck } from "../check-result.ts";
 import { inspectCopy } from "../sqlite/sqlite.ts";
 import type { CheckContext } from "../store.ts";
 import { databaseCounts } from "./backup.ts";

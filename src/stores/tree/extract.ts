@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ReadRequest, readArchive } from "../../archive/read-archive.ts";
-import { unpackTar } from "../../archive/tar/pack.ts";
+import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";

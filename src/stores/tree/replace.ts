@@ -13,7 +13,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
-import { unpackTar } from "../../archive/tar/pack.ts";
+import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";

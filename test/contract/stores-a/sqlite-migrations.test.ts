@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
-import { dataStore } from "../../../src/stores/tree/store.ts";
+import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { contextsOf, dataStoreAt } from "./contexts.ts";
 import {
   firstId,

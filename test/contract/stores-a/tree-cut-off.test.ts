@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Component } from "../../../src/model/manifest.ts";
 import { treeDiscard, treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
-import { dataStore } from "../../../src/stores/tree/store.ts";
+import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { cells } from "../../lab/matrix.ts";
 import { cutOff, cutOffEverywhere } from "../support/cut-off.ts";
 import { looksOf, memoryDirectory } from "../support/looks.ts";

@@ -19,7 +19,7 @@ import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component } from "../../../src/model/manifest.ts";
 import { treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
-import { dataStore } from "../../../src/stores/tree/store.ts";
+import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { describeTree, makeOddTree } from "../archive-tree.ts";
 import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
 import { makeDatabase, startWriter } from "./sqlite-writer.ts";

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { writeArchive } from "../../../src/archive/write-archive.ts";
 import { type Component, formatManifest, type Manifest } from "../../../src/model/manifest.ts";
-import { dataStore, volumeStore } from "../../../src/stores/tree/store.ts";
+import { dataStore, volumeStore } from "../../../src/stores/tree/tree-store.ts";
 import { bindMount, contextsOf, dataStoreAt } from "../stores-a/contexts.ts";
 
 /** A backup with two encrypted components in a repository of its own, made by the real stores. */

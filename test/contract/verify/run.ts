@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { RefusedError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import type { Result } from "../../../src/model/result.ts";
-import type { RawInputs } from "../../../src/options/files.ts";
+import type { RawInputs } from "../../../src/options/input-files.ts";
 import { parseOptions } from "../../../src/options/parse.ts";
 
 /** Verifies as the command line does, on a host without an engine. */

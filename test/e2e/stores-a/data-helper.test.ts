@@ -6,7 +6,7 @@ import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { createTaskRunner } from "../../../src/helper/runner.ts";
 import { connect } from "../../../src/stack/engine.ts";
-import { dataStore } from "../../../src/stores/tree/store.ts";
+import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { describeTree } from "../../contract/archive-tree.ts";
 import { contextsOf, dataStoreAt } from "../../contract/stores-a/contexts.ts";
 import { makeDatabase, startWriter } from "../../contract/stores-a/sqlite-writer.ts";

@@ -1,5 +1,5 @@
 import { appendFileSync } from "node:fs";
-import { runPost } from "../../../src/action/post.ts";
+import { runPost } from "../../../src/action/post-step.ts";
 import { runStep } from "../../../src/action/run.ts";
 import { BackupFailedError, LockedError } from "../../../src/core/errors.ts";
 import type { Command, Commands } from "../../../src/operations/session/command.ts";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { parseArguments } from "../../../src/cli/arguments.ts";
 import { commandHelp } from "../../../src/cli/help.ts";
-import { commandNames } from "../../../src/options/commands.ts";
+import { commandNames } from "../../../src/options/command-names.ts";
 
 const parse = (line: string) => parseArguments(line.split(" ").filter(Boolean), commandNames);
 

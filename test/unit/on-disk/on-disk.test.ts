@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
-import { keeperLabels } from "../../../src/model/labels.ts";
+import { keeperLabels } from "../../../src/model/keeper-labels.ts";
 import { formatManifest, parseManifest } from "../../../src/model/manifest.ts";
 import { parseMarks } from "../../../src/model/marks.ts";
 import { backupJournal } from "../../../src/operations/backup/journal.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readReferences } from "../../../src/options/files.ts";
+import { readReferences } from "../../../src/options/input-files.ts";
 
 const places = { workingDirectory: "/srv", home: "/home/ada" };
 const files: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { describe, expect, it } from "vitest";
 import { RefusedError } from "../../../src/core/errors.ts";
-import type { RawInputs } from "../../../src/options/files.ts";
+import type { RawInputs } from "../../../src/options/input-files.ts";
 import { type InputName, inputSpec, inputs } from "../../../src/options/inputs.ts";
 import { type Options, optionKey, parseOptions } from "../../../src/options/parse.ts";
 

@@ -4,9 +4,9 @@ import type { ComposeModel, ContainerState, Mount } from "../../../src/model/sta
 import type { BackedUpStore } from "../../../src/operations/fill/backed-up-store.ts";
 import { refuseOtherBroker } from "../../../src/operations/restore/broker-name.ts";
 import { makingsOf } from "../../../src/operations/restore/current-stack.ts";
-import { RestartError, undoFailed } from "../../../src/operations/restore/errors.ts";
 import { byHand } from "../../../src/operations/restore/manual-commands.ts";
-import { refuseOtherStack } from "../../../src/operations/restore/stack-files.ts";
+import { refuseOtherStack } from "../../../src/operations/restore/put-stack-files.ts";
+import { RestartError, undoFailed } from "../../../src/operations/restore/restore-errors.ts";
 import { mountOf } from "../../../src/operations/restore/store-mounts.ts";
 
 const model: ComposeModel = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type HostFacts, judgeHost, olderThan } from "../../../src/stack/host.ts";
+import { type HostFacts, judgeHost, olderThan } from "../../../src/stack/check-host.ts";
 
 const good: HostFacts = {
   engineVersion: "26.1.5+dfsg1",

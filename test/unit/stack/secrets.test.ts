@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ContainerState } from "../../../src/model/stack.ts";
-import { findSecrets } from "../../../src/stack/secrets.ts";
+import { findSecrets } from "../../../src/stack/find-secrets.ts";
 
 const cases = [
   [{ POSTGRES_PASSWORD: "hunter22" }, ["hunter22"]],

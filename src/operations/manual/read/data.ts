@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describeError } from "../../../core/errors.ts";
 import { temporaryDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
-import { failedCheck } from "../../../stores/check.ts";
+import { failedCheck } from "../../../stores/check-result.ts";
 import { inspectCopy, sqliteCompanions } from "../../../stores/sqlite/sqlite.ts";
 import { databaseCounts } from "../../../stores/tree/backup.ts";
 import { fingerprintOf } from "../../../stores/tree/vault.ts";

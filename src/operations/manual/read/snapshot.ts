@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { readArchive } from "../../../archive/read-archive.ts";
 import { TarScanner } from "../../../archive/tar/scanner.ts";
 import type { Check } from "../../../model/result.ts";
-import { failedCheck } from "../../../stores/check.ts";
+import { failedCheck } from "../../../stores/check-result.ts";
 import { collectionOf, type HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";
 

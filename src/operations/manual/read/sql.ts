@@ -1,6 +1,6 @@
 import { readArchive } from "../../../archive/read-archive.ts";
 import type { Check } from "../../../model/result.ts";
-import { failedCheck } from "../../../stores/check.ts";
+import { failedCheck } from "../../../stores/check-result.ts";
 import { CopyCounter } from "../../../stores/postgres/copy-counter.ts";
 import type { HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";

@@ -5,10 +5,10 @@ import { describeError, RefusedError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
 import { visibleText } from "../core/visible.ts";
 import type { Commands } from "../operations/session/command.ts";
-import { readInputs } from "./inputs.ts";
-import { githubReporter } from "./reporter.ts";
+import { githubReporter } from "./github-reporter.ts";
 import { readOptions, stepDependencies } from "./run.ts";
 import { readState } from "./state.ts";
+import { readInputs } from "./step-inputs.ts";
 
 /**
  * The post step: finishes or undoes what a cancelled or killed step left behind. Idempotent, and says

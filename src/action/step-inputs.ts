@@ -1,7 +1,7 @@
 import { RefusedError } from "../core/errors.ts";
 import { type Commands, offeredCommands } from "../operations/session/command.ts";
-import type { CommandName } from "../options/commands.ts";
-import type { RawInputs } from "../options/files.ts";
+import type { CommandName } from "../options/command-names.ts";
+import type { RawInputs } from "../options/input-files.ts";
 import { type InputName, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";

@@ -1,8 +1,8 @@
 import type { ContainerState } from "../../model/stack.ts";
 import type { ScratchStack } from "../../stack/scratch.ts";
 import type { GateTarget, TargetContainer } from "../gate/target.ts";
+import type { CloneProber } from "./clone-prober.ts";
 import type { Expectation } from "./expectations.ts";
-import type { CloneProber } from "./prober.ts";
 
 /** A clone as the gate watches it. */
 export interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {

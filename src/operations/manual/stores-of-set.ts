@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
@@ -14,7 +15,6 @@ import type { Examined } from "./read/read-result.ts";
 import { dumpCounts, handMadePostgres } from "./restore-postgres.ts";
 import { handMadeQdrant, snapshotCounts } from "./restore-qdrant.ts";
 import { handMadeRedis } from "./restore-redis.ts";
-import { dirname } from "node:path";
 
 /** What the stack that is there now is asked for. */
 export interface StoresRequest {

@@ -3,7 +3,7 @@ import { readArchive } from "../../../archive/read-archive.ts";
 import { describeError } from "../../../core/errors.ts";
 import { ExecError } from "../../../core/exec.ts";
 import type { Check } from "../../../model/result.ts";
-import { failedCheck } from "../../../stores/check.ts";
+import { failedCheck } from "../../../stores/check-result.ts";
 import { countDumpRows, ENGINE_EXIT_CODES } from "../../../stores/postgres/check.ts";
 import type { HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";

@@ -1,5 +1,5 @@
 import { RefusedError } from "../core/errors.ts";
-import { type CommandName, commandDescriptions } from "../options/commands.ts";
+import { type CommandName, commandDescriptions } from "../options/command-names.ts";
 
 /** What is looked at in the event that started the workflow. */
 interface EventPayload {

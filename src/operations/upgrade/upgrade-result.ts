@@ -6,10 +6,10 @@ import { repoDigest } from "../../stack/images.ts";
 import type { GateVerdict } from "../gate/gate.ts";
 import { deployedLock } from "./deployed-record.ts";
 import type { Downtime } from "./downtime.ts";
-import type { NewImages } from "./images.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { GateError } from "./require-good.ts";
 import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
 
 /** A result of which only the time is missing. */
 type Outcome = Pick<Result, "result" | "warnings"> & { readonly [member: string]: unknown };

@@ -9,7 +9,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
 import { definitions } from "../live-stack/definition.ts";
-import { joinersOf } from "../live-stack/dependencies.ts";
+import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
 import {
   joinsNobody,

@@ -6,7 +6,7 @@ import { describeError } from "../../../core/errors.ts";
 import { ExecError, run } from "../../../core/exec.ts";
 import { temporaryDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
-import { failedCheck } from "../../../stores/check.ts";
+import { failedCheck } from "../../../stores/check-result.ts";
 import { ENGINE_EXIT_CODES } from "../../../stores/postgres/check.ts";
 import { parseRdbReport } from "../../../stores/redis/rdb-report.ts";
 import type { Counts } from "../../../stores/store.ts";

@@ -11,7 +11,7 @@ import { removeNewParts } from "../../stack/parts.ts";
 import { stackRemove } from "../../stores/stack-files/unpack.ts";
 import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
 import { requireAsBefore } from "../live-stack/as-before.ts";
-import type { Dependencies } from "../live-stack/dependencies.ts";
+import type { Dependencies } from "../live-stack/depends-on.ts";
 import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
 import { makeMissing, present as presentOf, removeAdded } from "../live-stack/recreate.ts";
 import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
@@ -19,7 +19,6 @@ import { stopContainers } from "../live-stack/stop.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import type { Workbench } from "../session/host.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
-import { RestartError, undoFailed } from "./errors.ts";
 import {
   type JournalledCreation,
   type JournalledPins,
@@ -30,7 +29,8 @@ import {
   restoreJournal as spec,
 } from "./journal.ts";
 import type { LeftToDo, PlaceAside } from "./manual-commands.ts";
-import { standing } from "./stack-files.ts";
+import { standing } from "./put-stack-files.ts";
+import { RestartError, undoFailed } from "./restore-errors.ts";
 
 /**
  * For what was started on content that is taken away again: a program that is still starting, as process 1, is deaf
