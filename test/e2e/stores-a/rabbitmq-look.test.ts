@@ -87,12 +87,8 @@ it("a broker that does not know what it is asked for is asked part by part", asy
   expect(JSON.parse(parts.definitions)).toEqual(JSON.parse(look.definitions));
   const plain = ({ late: _late, messages: _messages, ...rest }: QueueRow) => rest;
   expect(parts.queues.toSorted(byName).map(plain)).toEqual(look.queues.toSorted(byName).map(plain));
-  expect(
-    parts.queues
-      .filter(({ late }) => late)
-      .map(({ name }) => name)
-      .toSorted(),
-  ).toEqual(["größe", "history", "orders"].toSorted());
+  const late = parts.queues.filter((row) => row.late).map(({ name }) => name);
+  expect(new Set(late)).toEqual(new Set(["größe", "history", "orders"]));
 });
 
 async function lookAt(through: Containers) {
