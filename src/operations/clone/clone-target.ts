@@ -1,4 +1,5 @@
 import type { ContainerState } from "../../model/stack.ts";
+import type { HealthAnswer } from "../../stack/health.ts";
 import type { ScratchStack } from "../../stack/scratch.ts";
 import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import type { CloneProber } from "./clone-prober.ts";
@@ -15,6 +16,7 @@ export interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activit
 export function cloneTarget(request: CloneTargetRequest): GateTarget {
   const { scratch, expectations, prober, schema, activity } = request;
   let seen = new Map<string, ContainerState>();
+  const speaksOther = new Map<string, HealthAnswer>();
   return {
     containers: async () => {
       seen = new Map((await scratch.containers()).map((one) => [one.service, one]));
@@ -29,8 +31,13 @@ export function cloneTarget(request: CloneTargetRequest): GateTarget {
       // What the image's own check says is worth more than any answer; only success is asked for beside it.
       const isChecked = health !== "none" && expected.wants === "answer";
       if (expected.ports.length === 0 || isChecked) return undefined;
+      const before = speaksOther.get(container.id);
+      if (before !== undefined) return before;
       const running = [...seen.values()].filter(({ state }) => state === "running");
-      return await prober.ask(container, expected, running);
+      const answer = await prober.ask(container, expected, running);
+      // Another protocol than HTTP: such servers count what they cannot read, and some then shut its sender out.
+      if (answer.healthy && answer.status === 0) speaksOther.set(container.id, answer);
+      return answer;
     },
     log: ({ id }) => scratch.log(id),
     schema,
