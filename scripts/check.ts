@@ -5,6 +5,7 @@ import { temporaryDirectory } from "../src/core/temp.ts";
 import { bundle } from "./bundle.ts";
 import { renderDocuments } from "./documents.ts";
 import { layerProblems } from "./layers.ts";
+import { nameProblems } from "./names.ts";
 import { findTraces } from "./traces.ts";
 import { versionProblems } from "./version.ts";
 import { lintWorkflows } from "./workflows.ts";
@@ -14,6 +15,7 @@ const checks: readonly [name: string, problems: () => string[] | Promise<string[
   ["format and lint", () => tool("biome", ["ci", "--colors=off", "--error-on-warnings", "."])],
   ["types", () => tool("tsc", ["--noEmit"])],
   ["every folder has its layer", () => layerProblems(root)],
+  ["a base name occurs once", () => nameProblems(root)],
   ["docs equal to the tables", checkDocuments],
   ["workflows", () => lintWorkflows(root)],
   ["versions and tags agree", () => versionProblems(root)],
