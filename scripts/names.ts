@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 const sameEverywhere = [
   ...["journal", "recover", "session", "tasks", "manual-commands", "disk-space"],
   ...["backup", "check", "restore", "verify", "test-restore", "client", "migrations"],
-  ...["host", "run"],
+  ...["host", "containers", "run"],
 ];
 
 /** Base names in `src/` that occur in several folders and are not the same thing there. */
