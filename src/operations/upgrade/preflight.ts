@@ -129,12 +129,19 @@ function quietened(
         mount.writable &&
         copies.some(({ source }) => within(mount.source, source) || within(source, mount.source)),
     );
-  const others = running.filter(({ service }) => !servers.has(service));
+  const others = stack.containers.filter(({ service }) => !servers.has(service));
   const stopped = new Set([...changed, ...restartedWith(changed, dependencies)]);
+  // A paused one writes nothing, until it is thawed to be made anew.
+  const mustStop = (one: ContainerState) =>
+    runs(one) ? stopped.has(one.service) || writes(one) : isPaused(one) && stopped.has(one.service);
   return {
-    stop: others.filter((one) => stopped.has(one.service) || writes(one)).map(({ id }) => id),
+    stop: others.filter(mustStop).map(({ id }) => id),
     pause: running.filter(({ service }) => servers.has(service)).map(({ id }) => id),
   };
+}
+
+function isPaused({ state }: ContainerState): boolean {
+  return state === "paused";
 }
 
 /** What is logged later may be about requests, of which a new container gets none at first. */
