@@ -27,8 +27,10 @@ export async function withWritersStopped(
   const dependencies = dependenciesOf(stack.model);
   const writers = inStartOrder(writersOf(stack), dependencies);
   const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
-  // A server that joins a namespace of a writer goes on meanwhile, and is restarted with it.
   const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
+  // A server that joins a namespace of a writer has to go on meanwhile, and is restarted with it.
+  const servers = serversOf(stack);
+  const stopped = all.filter(({ service }) => !servers.has(service));
   const before = Object.fromEntries(
     all.map(({ id, state, health }) => [
       id,
@@ -44,7 +46,7 @@ export async function withWritersStopped(
   // Where the start itself fails the journal stays open, and a later run goes on from there.
   undo.add("start what was stopped", start);
   await given.reporter.group("Stop what writes", () =>
-    stopContainers(containers, writers, { dependencies }),
+    stopContainers(containers, stopped, { dependencies }),
   );
   await work();
   await start();
@@ -73,13 +75,15 @@ export async function startStopped(
 
 /** Running containers of services that are no store's server, also those between two tries of a crash loop. */
 function writersOf(stack: Stack): ContainerState[] {
-  const servers = new Set(
-    stack.stores.flatMap((store) => ("service" in store ? [store.service] : [])),
-  );
+  const servers = serversOf(stack);
   return stack.containers.filter(
     ({ state, service }) =>
       (state === "running" || state === "restarting") && !servers.has(service),
   );
+}
+
+function serversOf({ stores }: Stack): ReadonlySet<string> {
+  return new Set(stores.flatMap((store) => ("service" in store ? [store.service] : [])));
 }
 
 /** A journal of an older version does not tell how they were: those with a health check were healthy, most likely. */

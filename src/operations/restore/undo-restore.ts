@@ -236,7 +236,10 @@ async function makeAgain(
   });
 }
 
-/** Starts what ran as Compose does, with the restart policies of before, and looks whether it is as it was. */
+/**
+ * Starts what ran as Compose does, with the restart policies of before, and looks whether it is as it was. Unlike an
+ * upgrade's rollback it compares no schema: the data is what was renamed away and not a copy.
+ */
 async function startAgain(
   before: readonly StoppedContainer[],
   dependencies: Dependencies | undefined,

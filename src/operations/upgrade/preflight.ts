@@ -134,8 +134,11 @@ function quietened(
   // A paused one writes nothing, until it is thawed to be made anew.
   const mustStop = (one: ContainerState) =>
     runs(one) ? stopped.has(one.service) || writes(one) : isPaused(one) && stopped.has(one.service);
+  const first = others.filter(mustStop);
+  // What joins a namespace of one of them is cut off from it, or killed with it: stopped before, it ends well.
+  const joiners = joinersOf(others, first).filter((one) => runs(one) || isPaused(one));
   return {
-    stop: others.filter(mustStop).map(({ id }) => id),
+    stop: [...first, ...joiners].map(({ id }) => id),
     pause: running.filter(({ service }) => servers.has(service)).map(({ id }) => id),
   };
 }
