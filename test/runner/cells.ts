@@ -7,6 +7,7 @@ export interface Cell {
   readonly project: string;
   /** Below the checkout. */
   readonly file: string;
+  /** From the outermost `describe` to the test, with ` > ` between. */
   readonly name: string;
 }
 

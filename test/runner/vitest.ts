@@ -10,6 +10,9 @@ import { type FileReport, root } from "./report.ts";
 /** Marks the tests that only `npm run test:exhaustive` runs. */
 export const exhaustiveTag = "exhaustive";
 
+/** What each of many runs would say of itself. */
+const isNoise = /^\s*$|RUN|JSON report written|Start at/;
+
 /** How one run of vitest ended. */
 export interface VitestRun {
   readonly code: number;
@@ -29,14 +32,14 @@ export async function runVitest(
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${output}`];
   const started = performance.now();
   const code = await vitest(["run", ...reporters, ...args], env, (line) => {
-    if (line !== "") console.log(`${label} ${line}`);
+    if (!isNoise.test(line)) console.log(`${label} ${line}`);
   });
   const report = await readFile(output, "utf8").catch(() => undefined);
   const seconds = (performance.now() - started) / 1000;
   return { code, seconds, files: report === undefined ? [] : JSON.parse(report).testResults };
 }
 
-/** The tests that vitest finds, without running any: file and full name. */
+/** The tests that vitest finds, without running any: file, and names from the outermost one, with ` > ` between. */
 export async function listTests(
   args: readonly string[],
 ): Promise<readonly { readonly file: string; readonly name: string; readonly project: string }[]> {
@@ -56,10 +59,7 @@ export async function listTests(
     readonly name: string;
     readonly projectName: string;
   }[];
-  return found.map(({ file, name, projectName }) => ({
-    ...{ file, project: projectName },
-    name: name.split(" > ").join(" "),
-  }));
+  return found.map(({ file, name, projectName }) => ({ file, name, project: projectName }));
 }
 
 function vitest(
