@@ -106,7 +106,8 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
 
   /**
    * Reads a component's structure to its last byte, with the backup's own images where a tool is needed.
-   * Gives a failed check for damage and an `unverifiable` one where it cannot be judged; does not throw for either.
+   * Gives a failed check for damage and an `unverifiable` one where it cannot be judged. What `open` and its stream
+   * throw may be thrown on: whoever asks takes it for what it says of the bytes.
    */
   check(component: Component, context: CheckContext): Promise<Check[]>;
 
