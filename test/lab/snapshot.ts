@@ -102,7 +102,10 @@ export async function serverSnapshot(
     return (await labScript(stack, "snapshot/snapshot.py", given, network, "ro")) as Snapshot;
   }
   const definitions = await definitionsOf(container);
-  given.rabbitmq.queues = queuesOf(definitions);
+  // What the writers write is told one by one elsewhere, and may be much.
+  const isWritten = ({ name }: Definitions["queues"][number]) => name.startsWith("lab.writes.");
+  const queues = definitions.queues.filter((queue) => !isWritten(queue));
+  given.rabbitmq.queues = queuesOf({ queues });
   const messages = await labScript(stack, "snapshot/snapshot.py", given, network, "ro");
   return { "rabbitmq definitions": flatten(definitions), ...(messages as Snapshot) };
 }

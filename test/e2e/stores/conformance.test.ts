@@ -19,7 +19,8 @@ let found: readonly DiscoveredStore[];
 let contents: Readonly<Record<string, Snapshot>>;
 
 beforeAll(async () => {
-  const size = { smallFiles: 50, rows: 100 };
+  // Enough for something to be written at any moment, and little enough to be read one by one.
+  const size = { smallFiles: 50, rows: 100, env: { LAB_WRITERS_RATE: "5" } };
   stack = scope.use(await createStack({ tier: "enterprise", name: "conformance", ...size }));
   ({ stores: found } = await discoverReal({ projectDirectory: stack.directory }));
   contents = await contentsOf(stack, found);
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => scope.disposeAsync());
 
-it.each(["data", "postgres", "qdrant", "redis", "rabbitmq"] as const)(
+it.each(["rabbitmq", "postgres", "qdrant", "redis", "data"] as const)(
   "%s keeps what the contract of stores promises",
   async (kind) => {
     const store = found.find((one) => one.kind === kind);
