@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { parseIdentities, parseRecipients } from "../src/archive/age/keys.ts";
 import { release } from "../src/archive/io/byte-reader.ts";
 import { readArchive } from "../src/archive/read-archive.ts";
 import { packTar, unpackTar } from "../src/archive/tar/pack-tar.ts";
@@ -26,7 +25,7 @@ await steps[step]?.();
 
 async function pack(): Promise<void> {
   const { source, done } = packTar({ directory: first });
-  const encrypt = { recipients: parseRecipients(third) };
+  const encrypt = { recipients: [third] };
   await writeArchive({ source, done, file: second, compress: true, encrypt });
   await fsyncDirectory(".");
 }
@@ -42,7 +41,7 @@ async function contents(): Promise<void> {
 }
 
 async function readable() {
-  const identities = parseIdentities(await readFile(second, "utf8"));
+  const identities = [...(/^AGE-SECRET-KEY-1\w+$/m.exec(await readFile(second, "utf8")) ?? [])];
   return { file: first, compressed: true, decrypt: { identities } };
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../src/core/temp.ts";
 import { bundle } from "./bundle.ts";
 import { renderDocuments } from "./documents.ts";
+import { unusedExports } from "./exports.ts";
 import { layerProblems } from "./layers.ts";
 import { nameProblems } from "./names.ts";
 import { findTraces } from "./traces.ts";
@@ -16,6 +17,7 @@ const checks: readonly [name: string, problems: () => string[] | Promise<string[
   ["types", () => tool("tsc", ["--noEmit"])],
   ["every folder has its layer", () => layerProblems(root)],
   ["a base name occurs once", () => nameProblems(root)],
+  ["exports are imported", () => unusedExports(root)],
   ["docs equal to the tables", checkDocuments],
   ["workflows", () => lintWorkflows(root)],
   ["versions and tags agree", () => versionProblems(root)],

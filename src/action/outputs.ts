@@ -2,7 +2,7 @@ import { exitCodeOf } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 
 /** One output of the action. */
-export interface Output {
+interface Output {
   readonly name: string;
   readonly about: string;
   readonly of: (result: Result) => unknown;

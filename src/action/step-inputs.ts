@@ -7,7 +7,7 @@ import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
 
 /** What the step's `with:` asks for. */
-export interface StepInputs {
+interface StepInputs {
   readonly command: CommandName;
   readonly raw: RawInputs;
   /** Inputs that no version of the action knows and that look like no known one. */

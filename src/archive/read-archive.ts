@@ -23,7 +23,7 @@ export interface ReadRequest {
 }
 
 /** What was read, to compare with what was recorded when it was written. */
-export interface ReadArchive {
+interface ReadArchive {
   readonly bytes: number;
   /** Hex sha256 of the file's bytes. */
   readonly sha256: string;

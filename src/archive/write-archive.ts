@@ -22,7 +22,7 @@ export interface ByteSource extends AsyncIterable<Uint8Array> {
 }
 
 /** What to write, and how. */
-export interface ArchiveRequest {
+interface ArchiveRequest {
   /** The plain bytes. Destroyed when anything goes wrong, which ends a child process behind it. */
   readonly source: ByteSource;
   /**
@@ -43,7 +43,7 @@ export interface ArchiveRequest {
 }
 
 /** One file as it lies on disk. */
-export interface WrittenArchive {
+interface WrittenArchive {
   readonly file: string;
   readonly bytes: number;
   /** Hex sha256 of the file's bytes. */

@@ -7,7 +7,7 @@ import { tellTiming } from "../core/timing.ts";
 import { visibleLine } from "../core/visible.ts";
 
 /** Where a terminal reporter writes, and how. */
-export interface TerminalOptions {
+interface TerminalOptions {
   /** Standard error; standard output belongs to the result. */
   readonly stream: Writable;
   /** On a terminal progress is one line that changes; elsewhere a line now and then. */

@@ -18,7 +18,7 @@ import { requireRepository } from "../repository/require-repository.ts";
 import { openRepository } from "./list.ts";
 
 /** What retention did. */
-export interface Retained {
+interface Retained {
   /** Ids, newest first. */
   readonly kept: readonly string[];
   readonly removed: readonly string[];

@@ -20,7 +20,7 @@ import { type ScratchHost, testRestore } from "../operations/verify/test-restore
 import type { Options } from "../options/parse.ts";
 
 /** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
-export type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost & HandMadeScratchHost;
+type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost & HandMadeScratchHost;
 
 /**
  * Proves a backup at one of three levels, each including the one before.

@@ -24,7 +24,7 @@ export interface ExecOptions {
 }
 
 /** How a program is run whose bytes are streamed. */
-export interface StreamOptions extends Omit<ExecOptions, "input"> {
+interface StreamOptions extends Omit<ExecOptions, "input"> {
   readonly pipeInput?: boolean;
   /** Becomes the standard output of the program; its `stdout` here is null then. */
   readonly stdout?: Socket;

@@ -35,7 +35,7 @@ export async function ownProcess(): Promise<ProcessIdentity> {
 }
 
 /** When a process was started, in clock ticks after boot; undefined when it is gone or only waits to be reaped. */
-export async function readStartTicks(pid: number): Promise<string | undefined> {
+async function readStartTicks(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   // The second field is the program's name, which may hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");

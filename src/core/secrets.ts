@@ -32,7 +32,7 @@ export class Masker {
 }
 
 /** Every form in which a secret is likely to show up in a log. */
-export function secretForms(secret: string): string[] {
+function secretForms(secret: string): string[] {
   const lines = secret.split(/\r?\n/).map((line) => line.trim());
   const texts = [secret.trim(), ...lines].filter((text) => text.length >= minimumLength);
   return [...new Set(texts.flatMap(formsOf))].filter((form) => form.length >= minimumLength);

@@ -29,7 +29,7 @@ export interface TaskContext {
  * A step that needs rights or a network that the caller may not have: parameters and result are plain
  * JSON, so that the same function runs in this process or in a helper container.
  */
-export type Task<P, R> = (params: P, context: TaskContext) => Promise<R>;
+type Task<P, R> = (params: P, context: TaskContext) => Promise<R>;
 
 /** A task under the name by which a helper container finds it. */
 export interface NamedTask<P, R> {
@@ -68,7 +68,7 @@ export interface TaskRunner {
 }
 
 /** A task runner whose helper containers end with it. */
-export interface KeptTasks extends TaskRunner, AsyncDisposable {}
+interface KeptTasks extends TaskRunner, AsyncDisposable {}
 
 /** Starts responders, always in a helper container: one start for any number of questions. */
 export interface ResponderRunner {

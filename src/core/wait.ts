@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 
 /** How long and how often {@link waitFor} looks. */
-export interface WaitOptions {
+interface WaitOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly everyMs?: number;

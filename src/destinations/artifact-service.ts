@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import type { ArtifactService } from "./artifact.ts";
 
 /** The variables of the runner that decide whether there is an artifact service. */
-export interface RunnerEnvironment {
+interface RunnerEnvironment {
   readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
   readonly ACTIONS_RESULTS_URL?: string | undefined;
   readonly GITHUB_SERVER_URL?: string | undefined;

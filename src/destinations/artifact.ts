@@ -8,7 +8,7 @@ import { makePipe, type Piped, releaseWriter, tarIntoPipe } from "./pipe.ts";
 import { sealedFiles } from "./sealed.ts";
 
 /** What the artifact service says of one artifact. */
-export interface ListedArtifact {
+interface ListedArtifact {
   readonly name: string;
   readonly id: number;
   readonly size: number;

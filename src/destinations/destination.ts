@@ -1,7 +1,7 @@
 import type { Reporter } from "../core/reporter.ts";
 
 /** A complete backup on this host that is to be sent away. */
-export interface Shipment {
+interface Shipment {
   readonly backupId: string;
   /** The backup's directory. */
   readonly directory: string;

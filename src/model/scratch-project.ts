@@ -2,7 +2,7 @@ import { keeperLabels } from "./keeper-labels.ts";
 import type { ComposeModel, ComposeService } from "./stack.ts";
 
 /** What an isolated copy of a stack is made from. */
-export interface ScratchRequest {
+interface ScratchRequest {
   /** The resolved model of the stack that the backup was made of. */
   readonly model: ComposeModel;
   /** Name of the copy; the stack's own name is `model.name`. */
@@ -73,7 +73,7 @@ export function scratchProject(request: ScratchRequest): ScratchProject {
 }
 
 /** The labels by which a later run finds a copy that a killed one left. */
-export function labelsOf(
+function labelsOf(
   request: Pick<ScratchRequest, "operationId" | "labels" | "model">,
 ): Record<string, string> {
   return {

@@ -16,7 +16,7 @@ export const upgradePhases = [
 export type UpgradePhase = (typeof upgradePhases)[number];
 
 /** What recovery does with an upgrade that was cut off. */
-export type Recovery = "clean-up" | "roll-back" | "finish";
+type Recovery = "clean-up" | "roll-back" | "finish";
 
 /**
  * Decides by the last phase in the journal: until the stack is touched there is only something to

@@ -16,7 +16,7 @@ export const commandNames = [
 export type CommandName = (typeof commandNames)[number];
 
 /** What is told of a command. Which commands a build offers is the command table's to say. */
-export interface CommandDescription {
+interface CommandDescription {
   /** One line for the list of commands. */
   readonly summary: string;
   /** A paragraph for its own help. */

@@ -79,7 +79,7 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
 }
 
 /** The member of {@link Options} that holds an input. */
-export function optionKey(name: InputName): string {
+function optionKey(name: InputName): string {
   const camel = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
   return inputSpec(name).kind === "duration" ? `${camel}Ms` : camel;
 }

@@ -38,7 +38,7 @@ export function verdictFacts(result: Result): string[] {
 }
 
 /** A bar of the timeline: its place in the whole, in percent. */
-export interface Bar {
+interface Bar {
   readonly name: string;
   readonly fromSeconds: number;
   readonly seconds: number;

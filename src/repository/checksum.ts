@@ -18,7 +18,7 @@ import type { Check } from "../model/result.ts";
 const readBlockBytes = 1024 * 1024;
 
 /** What {@link checkChecksums} found. */
-export interface ChecksumResult {
+interface ChecksumResult {
   readonly checks: readonly Check[];
   /** Undefined when it is missing or cannot be read. */
   readonly manifest: Manifest | undefined;

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnStream } from "../core/exec.ts";
 import { cpAttributesArgs, type ProgramContext, runMarked, tarPackArgs } from "./programs.ts";
@@ -8,31 +7,19 @@ import { type Entry, textOf } from "./tree.ts";
 const blockBytes = 512;
 
 /**
- * The extended attributes and ACLs of files and directories of a tree, each as one text to compare
- * (empty where there are none). Node cannot read them, GNU tar can: it writes them into pax headers
- * as `SCHILY.xattr.*` and `SCHILY.acl.*`. It packs a shadow of the tree without content, so that no data is read.
+ * The extended attributes and ACLs of a few files, each as one text to compare (empty where there are none). Node cannot
+ * read them, GNU tar can: it writes them into pax headers as `SCHILY.xattr.*` and `SCHILY.acl.*`. It packs a shadow of
+ * the files without content, made in the copy's directory, so that no data is read.
  *
- * @param paths - files and directories only, in the order of the result.
+ * @param files - their paths must be text; in the order of the result
  */
-export async function attributesOfTree(
-  context: ProgramContext,
-  root: string,
-  paths: readonly string[],
-): Promise<string[]> {
-  return await inShadow(tmpdir(), context, paths, async (shadow) => {
-    const args = ["--archive", "--preserve=xattr", "--attributes-only", "--", ".", shadow];
-    await runMarked(context, "cp", args, root);
-  });
-}
-
-/** The same for a few files, whose paths must be text; the shadow is made in the copy's directory. */
 export async function attributesOfFiles(
   context: ProgramContext,
   root: string,
   files: readonly Entry[],
 ): Promise<string[]> {
   const paths = files.map(({ path }) => path);
-  return await inShadow(context.copy, context, paths, async (shadow) => {
+  return await inShadow(context, paths, async (shadow) => {
     await runMarked(context, "cp", cpAttributesArgs(files.map(textOf), shadow), root);
   });
 }
@@ -47,7 +34,7 @@ export async function attributesOfDirectories(
 }
 
 /** The attributes of every member of an uncompressed pax archive whose members have no content. */
-export function readAttributes(archive: Buffer): string[] {
+function readAttributes(archive: Buffer): string[] {
   const members: string[] = [];
   let attributes: string[] = [];
   for (let at = 0; at + blockBytes <= archive.length && archive[at] !== 0; ) {
@@ -66,12 +53,11 @@ export function readAttributes(archive: Buffer): string[] {
 }
 
 async function inShadow(
-  parent: string,
   context: ProgramContext,
   paths: readonly string[],
   fill: (shadow: string) => Promise<void>,
 ): Promise<string[]> {
-  const shadow = mkdtempSync(join(parent, "sophon-keeper-attributes-"));
+  const shadow = mkdtempSync(join(context.copy, "sophon-keeper-attributes-"));
   try {
     await fill(shadow);
     const found = readAttributes(await packed(context, shadow, paths));

@@ -103,11 +103,6 @@ export async function delta(
   return resultOf(wanted, plan, started);
 }
 
-/** Whether {@link delta} completed the copy and nothing changed it since: only then can it be put back. */
-export function isExact(copy: string): boolean {
-  return readIndex(copy)?.exact === true;
-}
-
 /** Deletes a rollback copy, whatever state it is in. Nothing there is fine. */
 export async function removeCopy(copy: string): Promise<void> {
   await endOrphans(copy);

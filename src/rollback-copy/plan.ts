@@ -75,6 +75,6 @@ export function pathsOf(plan: MirrorPlan): string[] {
 }
 
 /** The directory that holds a path. */
-export function parentOf(path: string): string {
+function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

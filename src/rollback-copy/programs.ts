@@ -46,7 +46,7 @@ export function tarPackArgs(from: string): string[] {
 }
 
 /** Arguments of a GNU tar that unpacks its standard input into `to`, with the attributes of directories that exist. */
-export function tarUnpackArgs(to: string): string[] {
+function tarUnpackArgs(to: string): string[] {
   return [
     ...["--extract", "--preserve-permissions", "--same-owner", ...tarAttributes],
     ...[`--directory=${to}`, "--file=-"],

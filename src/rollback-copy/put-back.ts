@@ -20,7 +20,7 @@ import {
 } from "./tree.ts";
 
 /** Options of {@link putBack}. */
-export interface PutBackOptions extends PassOptions {
+interface PutBackOptions extends PassOptions {
   /**
    * An existing directory, best on the file system of the source, that takes what the put back
    * would destroy: every path that is new or was changed since the copy, at its own place.

@@ -6,13 +6,13 @@ import type { PassResult } from "./pass.ts";
 import { type PutBackResult, putBack } from "./put-back.ts";
 
 /** One source and its rollback copy, as absolute paths of the host. */
-export interface CopyPaths {
+interface CopyPaths {
   readonly source: string;
   readonly copy: string;
 }
 
 /** What a copy needs and what its file system has, in bytes; `device` tells file systems apart. */
-export interface CopyEstimate {
+interface CopyEstimate {
   readonly bytes: number;
   readonly paths: number;
   readonly freeBytes: number;

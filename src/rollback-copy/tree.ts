@@ -14,7 +14,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { RefusedError } from "../core/errors.ts";
 
 /** What kind of thing a path is: file, directory, symlink, or other (fifo, socket, device). */
-export type EntryKind = "f" | "d" | "l" | "o";
+type EntryKind = "f" | "d" | "l" | "o";
 
 /**
  * One path of a tree. `path` is relative to the root (`""` is the root itself) and holds one

@@ -22,7 +22,7 @@ import {
 } from "../stores/qdrant/tasks.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
-import { sqliteMigrations, sqliteSchemaHeads } from "../stores/sqlite/migrations.ts";
+import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";

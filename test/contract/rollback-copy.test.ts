@@ -16,17 +16,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compareTrees } from "../../src/rollback-copy/compare-trees.ts";
-import {
-  delta,
-  estimateBytes,
-  isExact,
-  preCopy,
-  removeCopy,
-} from "../../src/rollback-copy/copy.ts";
+import { delta, estimateBytes, preCopy, removeCopy } from "../../src/rollback-copy/copy.ts";
 import { NoSpaceError } from "../../src/rollback-copy/programs.ts";
 import { putBack } from "../../src/rollback-copy/put-back.ts";
 import { cells } from "../lab/matrix.ts";
+import { compareTrees, isExact } from "./rollback-copy-compare.ts";
 import {
   judge,
   LoopFileSystem,

@@ -5,7 +5,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ownProcess } from "../../src/core/identity.ts";
-import { type ScratchRequest, scratchProject } from "../../src/model/scratch-project.ts";
+import { scratchProject } from "../../src/model/scratch-project.ts";
 import type { ComposeModel } from "../../src/model/stack.ts";
 import { connect } from "../../src/stack/engine.ts";
 import { openScratch, removeDeadScratches, scratchLabels } from "../../src/stack/scratch.ts";
@@ -19,7 +19,7 @@ const name = `sk-iso-${randomBytes(3).toString("hex")}`;
 async function request(
   suffix: string,
   labels: Readonly<Record<string, string>>,
-): Promise<ScratchRequest> {
+): Promise<Parameters<typeof scratchProject>[0]> {
   const inspect = ["docker", "image", "inspect", "--format", "{{.Id}}", pythonImage];
   const services = { probe: { image: pythonImage, command: ["sleep", "600"] } };
   return {

@@ -1,7 +1,7 @@
 import type { createDecipheriv, KeyObject } from "node:crypto";
 
 /** Opens the next chunk of a payload: its plain bytes, or in words what is wrong with it. */
-export type Unsealer = (sealed: Buffer, last: boolean) => Buffer | string;
+type Unsealer = (sealed: Buffer, last: boolean) => Buffer | string;
 
 /**
  * Decrypts the chunks of age's STREAM in their order, see `makeSealer`.

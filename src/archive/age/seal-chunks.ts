@@ -1,7 +1,7 @@
 import type { createCipheriv, KeyObject } from "node:crypto";
 
 /** Makes the chunks of one age payload out of pieces of any size. */
-export interface Sealer {
+interface Sealer {
   /** The chunks that are known not to be the last, as ciphertexts and tags in turn. */
   update(piece: Buffer): Buffer[];
   /** The last chunk. */

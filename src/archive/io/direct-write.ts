@@ -1,7 +1,7 @@
 import type { write as writeSome } from "node:fs";
 
 /** Puts a stream of bytes into a file, a large block at a time. */
-export interface BlockWriter {
+interface BlockWriter {
   /** Copies the bytes; waits while all blocks are on their way to the disk. */
   put(bytes: Uint8Array): Promise<void>;
   /** Writes what is left, and waits for all of it. Returns the bytes of the file. */

@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 
 /** Hashes blocks of shared memory in a thread of its own, in the order they are given. */
-export interface Hasher {
+interface Hasher {
   /** Settles when the block was looked at, and may change again. */
   update(block: Uint8Array): Promise<void>;
   /** The hex sha256 of all blocks. */

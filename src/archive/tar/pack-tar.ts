@@ -20,13 +20,13 @@ import { type MemberListener, TarScanner, type TarSummary, type WantedMember } f
 const RECORD_BYTES = 20 * TAR_BLOCK_BYTES;
 
 /** What a finished tar is known to hold. */
-export interface PackedContent {
+interface PackedContent {
   readonly warnings: TarWarnings;
   readonly summary: TarSummary;
 }
 
 /** A tar being made: `source` and `done` fit `writeArchive`. */
-export interface PackedTar {
+interface PackedTar {
   readonly source: ByteSource;
   /** Rejects with {@link ExecError} when tar failed. Settles only when `source` is read. */
   readonly done: Promise<PackedContent>;

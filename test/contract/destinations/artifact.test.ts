@@ -6,12 +6,10 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
-import {
-  type ArtifactService,
-  artifactDestination,
-  type ListedArtifact,
-} from "../../../src/destinations/artifact.ts";
+import { type ArtifactService, artifactDestination } from "../../../src/destinations/artifact.ts";
 import { githubArtifacts } from "../../../src/destinations/artifact-service.ts";
+
+type ListedArtifact = Awaited<ReturnType<ArtifactService["list"]>>[number];
 
 let directory: string;
 const magic = "age-encryption.org/v1\n";

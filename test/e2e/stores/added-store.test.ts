@@ -6,7 +6,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Result } from "../../../src/model/result.ts";
-import type { CommandName } from "../../../src/options/commands.ts";
+import type { CommandName } from "../../../src/options/command-names.ts";
 import { parseOptions } from "../../../src/options/parse.ts";
 import { serverDescriptions } from "../../../src/stack/server.ts";
 import { serverMarks } from "../../../src/stack/server-kind.ts";
@@ -59,7 +59,7 @@ async function keeper(command: CommandName, more: Record<string, string> = {}): 
   return await work(options, {
     ...{ reporter: silentReporter, clock: systemClock, version: "0.0.0", destinations: {} },
     signal: new AbortController().signal,
-    readInput: async () => "",
+    readInput: async () => new Uint8Array(),
   });
 }
 

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { UndoStack } from "../../../src/core/undo.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import type { DiscoveredStore } from "../../../src/model/stack.ts";
-import { compareByName } from "../../../src/stores/check.ts";
+import { compareByName } from "../../../src/stores/check-result.ts";
 import { openComponent, type SourceOptions } from "../../../src/stores/reader.ts";
 import type {
   BackupContext,

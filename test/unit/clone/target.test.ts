@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import type { ContainerState } from "../../../src/model/stack.ts";
+import { CloneProber } from "../../../src/operations/clone/clone-prober.ts";
+import { cloneTarget } from "../../../src/operations/clone/clone-target.ts";
 import type { Expectation } from "../../../src/operations/clone/expectations.ts";
-import { CloneProber } from "../../../src/operations/clone/prober.ts";
-import { cloneTarget } from "../../../src/operations/clone/target.ts";
 import type { HealthAnswer, ServerQuestion } from "../../../src/stack/health.ts";
 
 function container(

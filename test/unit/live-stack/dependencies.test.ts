@@ -7,7 +7,7 @@ import {
   type Member,
   needsOf,
   restartedWith,
-} from "../../../src/operations/live-stack/dependencies.ts";
+} from "../../../src/operations/live-stack/depends-on.ts";
 
 const member = (service: string, more: Partial<Member> = {}): Member => ({
   ...{ id: `id-${service}`, name: `${service}-1`, service },

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RefusedError } from "../../../src/core/errors.ts";
 import type { RawInputs } from "../../../src/options/input-files.ts";
 import { type InputName, inputSpec, inputs } from "../../../src/options/inputs.ts";
-import { type Options, optionKey, parseOptions } from "../../../src/options/parse.ts";
+import { type Options, parseOptions } from "../../../src/options/parse.ts";
 
 const places = { workingDirectory: "/srv", home: "/home/ada" };
 const recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
@@ -12,11 +12,17 @@ function parse(command: Options["command"], raw: RawInputs): Options {
   return parseOptions(command, raw, places);
 }
 
+/** `keep-last` is `keepLast`, the duration `soak` is `soakMs`. */
+function memberOf(name: InputName): string {
+  const camel = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return inputSpec(name).kind === "duration" ? `${camel}Ms` : camel;
+}
+
 describe("parseOptions", () => {
   it("gives every input's member, with its default", () => {
     const options = parse("backup", {});
     for (const name of Object.keys(inputs) as InputName[]) {
-      expect(Object.keys(options)).toContain(optionKey(name));
+      expect(Object.keys(options)).toContain(memberOf(name));
     }
     expect(options).toMatchObject({
       command: "backup",

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { judgeOwner, ownProcess, readStartTicks } from "../../../src/core/identity.ts";
+import { judgeOwner, ownProcess } from "../../../src/core/identity.ts";
 
 const here = { pid: 1, startTicks: "10", bootId: "boot", pidNamespace: "pid:[1]" };
 const cases = [
@@ -28,10 +29,13 @@ test("the start of a process is read while it lives, and not after", async () =>
     stdio: ["pipe", "ignore", "ignore"],
   });
   const pid = child.pid ?? -1;
-  expect(Number(await readStartTicks(pid))).toBeGreaterThanOrEqual(
-    Number((await ownProcess()).startTicks),
-  );
+  const own = await ownProcess();
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const startTicks = stat.slice(stat.lastIndexOf(")")).split(" ")[20] ?? "";
+  expect(Number(startTicks)).toBeGreaterThanOrEqual(Number(own.startTicks));
+  const held = { ...own, pid, startTicks };
+  expect(await judgeOwner(held, own)).toBe("alive");
   child.stdin?.end();
   await once(child, "close");
-  expect(await readStartTicks(pid)).toBeUndefined();
+  expect(await judgeOwner(held, own)).toBe("dead");
 });

@@ -1,7 +1,7 @@
 import { BackupFailedError } from "../../../../src/core/errors.ts";
 import type { Mount } from "../../../../src/model/stack.ts";
 import { mountAt } from "../../../../src/stack/server-kind.ts";
-import { failedCheck } from "../../../../src/stores/check.ts";
+import { failedCheck } from "../../../../src/stores/check-result.ts";
 import { writeComponent } from "../../../../src/stores/sink.ts";
 import type { Store, StoreContext } from "../../../../src/stores/store.ts";
 

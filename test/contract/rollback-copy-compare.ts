@@ -1,10 +1,24 @@
+import { execFileSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
-import { attributesOfTree } from "./attributes.ts";
-import { sameContent } from "./content.ts";
-import { kindOf, likeness, printable, rawPath, readStamp, type Tree, walkTree } from "./tree.ts";
+import { sameContent } from "../../src/rollback-copy/content.ts";
+import { readIndex } from "../../src/rollback-copy/index.ts";
+import {
+  kindOf,
+  likeness,
+  printable,
+  rawPath,
+  readStamp,
+  type Tree,
+  walkTree,
+} from "../../src/rollback-copy/tree.ts";
+
+/** Whether a rollback copy is complete and nothing has changed its source since: only then can it be put back. */
+export function isExact(copy: string): boolean {
+  return readIndex(copy)?.exact === true;
+}
 
 /** One way in which two trees differ. */
-export interface Difference {
+interface Difference {
   /** As text, quoted. */
   readonly path: string;
   readonly what:
@@ -38,13 +52,29 @@ export async function compareTrees(a: string, b: string): Promise<Difference[]> 
   }
   const [leftNames, rightNames] = [namesByInode(left), namesByInode(right)];
   for (const path of both) if (leftNames.get(path) !== rightNames.get(path)) tell(path, "links");
-  const plain = both.filter((path) => ["f", "d"].includes(kindOf(left.get(path)?.stamp ?? "")));
-  const ours = await attributesOfTree({ copy: a }, a, plain);
-  const theirs = await attributesOfTree({ copy: b }, b, plain);
-  plain.forEach((path, at) => {
-    if (ours[at] !== theirs[at]) tell(path, "attributes");
-  });
+  const [ours, theirs] = [attributesByPath(a), attributesByPath(b)];
+  for (const path of new Set([...ours.keys(), ...theirs.keys()])) {
+    if (ours.get(path) !== theirs.get(path)) differences.push({ path, what: "attributes" });
+  }
   return differences;
+}
+
+const readAttributes = `
+import json, os, sys
+found = {}
+for place, folders, files in os.walk(os.fsencode(sys.argv[1])):
+    for path in [place] + [os.path.join(place, name) for name in files]:
+        if os.path.isfile(path) and not os.path.islink(path) or path == place:
+            name = os.path.relpath(path, os.fsencode(sys.argv[1])).hex()
+            found[name] = sorted([key, os.getxattr(path, key).hex()] for key in os.listxattr(path))
+print(json.dumps(found))`;
+
+/** The extended attributes, of which ACLs are some, of every file and directory, by its path in hex. */
+function attributesByPath(root: string): Map<string, string> {
+  const found = JSON.parse(
+    execFileSync("python3", ["-c", readAttributes, root], { encoding: "utf8" }),
+  );
+  return new Map(Object.entries(found).map(([path, list]) => [path, JSON.stringify(list)]));
 }
 
 async function sameInside(a: string, b: string, path: string, kind: string): Promise<boolean> {
