@@ -79,14 +79,14 @@ it("leaves one alone whose image checks itself, but asks for success beside it",
 });
 
 it("asks a server of another protocol only until it has accepted a connection", async () => {
-  let isUp = false;
+  const server = { isUp: false };
   const accepts = { healthy: true, status: 0, detail: "accepts connections" };
   const refuses = { healthy: false, status: 0, detail: "ECONNREFUSED" };
-  const { asked, look } = clone([container("a", ["x"])], () => (isUp ? accepts : refuses));
+  const { asked, look } = clone([container("a", ["x"])], () => (server.isUp ? accepts : refuses));
   expect(await look()).toMatchObject([
     { healthy: false, detail: "nothing on port 80 (ECONNREFUSED)" },
   ]);
-  isUp = true;
+  server.isUp = true;
   for (let at = 0; at < 3; at += 1) expect(await look()).toEqual([accepts]);
   expect(asked).toHaveLength(2);
 });
