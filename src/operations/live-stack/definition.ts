@@ -27,40 +27,54 @@ export async function definitions(
   await writeFile(override, JSON.stringify({ services: Object.fromEntries(own) }));
   const compose = createCompose(engine, project);
   const hashes = await compose.hashes([override]);
-  const resolved = await resolvedHashes(compose, override, model, containers);
-  return ({ service, labels }) => {
-    const label = labels[composeLabels.configHash];
-    return (
-      label === hashes.get(service) || (label !== undefined && label === resolved.get(service))
-    );
-  };
+  const isPlain = (one: ContainerState) => labelOf(one) === hashes.get(one.service);
+  const others = containers.filter((one) => !isPlain(one));
+  const resolved =
+    others.length === 0
+      ? new Map()
+      : await resolvedHashes(compose, override, model, { others, containers });
+  return (one) => isPlain(one) || labelOf(one) === (resolved.get(one.service) ?? "");
+}
+
+function labelOf({ labels }: ContainerState): string | undefined {
+  return labels[composeLabels.configHash];
 }
 
 /**
- * `up` hashes a service as it makes it: with the ids of the containers whose namespaces it joins, and without
- * dependencies that are not there (`required: false`). `config --hash` does not (docker/compose
- * `pkg/compose/convergence.go`, `resolveServiceReferences`). A Compose that cannot read the override tells nothing.
+ * `up` hashes a service as it makes it: with the ids of the containers whose namespaces it joins, with the variables of
+ * its env files, and without dependencies that are not there (`required: false`). `config --hash` does not
+ * (docker/compose `pkg/compose/convergence.go`, `resolveServiceReferences`; docker/compose#14001). A Compose that cannot
+ * read the override tells nothing.
  */
 async function resolvedHashes(
   compose: Compose,
   images: string,
   { services }: ComposeModel,
-  containers: readonly ContainerState[],
+  {
+    others,
+    containers,
+  }: { others: readonly ContainerState[]; containers: readonly ContainerState[] },
 ): Promise<ReadonlyMap<string, string>> {
-  const lines = containers.flatMap((container) => {
+  const lines = new Map<string, string>();
+  for (const container of others) {
     const definition = services[container.service];
-    if (definition === undefined) return [];
-    const needs = Object.entries(definition.depends_on ?? {});
-    const kept = needs.filter(([need]) => need in services);
-    const modes = resolvedModes(definition, container, containers);
-    if (Object.keys(modes).length === 0 && kept.length === needs.length) return [];
-    const parts = Object.entries(modes).map(([key, mode]) => `${key}: ${JSON.stringify(mode)}`);
-    parts.push(`depends_on: !override ${JSON.stringify(Object.fromEntries(kept))}`);
-    return [`  ${JSON.stringify(container.service)}: { ${parts.join(", ")} }`];
-  });
-  if (lines.length === 0) return new Map();
+    if (definition === undefined) continue;
+    const { depends_on: needs = {}, environment = {} } = definition;
+    const kept = Object.entries(needs).filter(([need]) => need in services);
+    const modes = Object.entries(resolvedModes(definition, container, containers));
+    const parts = [
+      ...modes.map(([key, mode]) => `${key}: ${JSON.stringify(mode)}`),
+      `depends_on: !override ${JSON.stringify(Object.fromEntries(kept))}`,
+      "env_file: !reset null",
+      `environment: !override ${JSON.stringify(environment).replaceAll("$", "$$$$")}`,
+    ];
+    const name = JSON.stringify(container.service);
+    lines.set(container.service, `  ${name}: { ${parts.join(", ")} }`);
+  }
+  if (lines.size === 0) return new Map();
   const override = images.replace(/images\.yml$/, "resolved.yml");
-  await writeFile(override, `services:\n${[...new Set(lines)].join("\n")}\n`);
+  const text = `services:\n${[...lines.values()].join("\n")}\n`;
+  await writeFile(override, text, { mode: 0o600 });
   return await compose.hashes([images, override]).catch(() => new Map());
 }
 
