@@ -12,8 +12,11 @@ const slow = `image: IMAGE, init: true, command: ["sh", "-c", "sleep 3; touch /t
 /** Ends at once unless that one answers: so do proxies that look up their upstream at their start. */
 const needsSlow = `image: IMAGE, init: true, command: ["sh", "-c", "curl -fsS http://api:8000/healthy || exit 1; exec sleep infinity"], volumes: ["web:/w"], depends_on: { api: { condition: service_healthy } }`;
 
-async function up(stack: SmallStack, services = ""): Promise<void> {
-  await stack.compose(["up", "--detach", ...services.split(" ").filter(Boolean)]);
+/** Brings it up, and waits until nothing is starting any more. `up --wait` takes a one-shot that is done for a failure. */
+async function up(stack: SmallStack, ...args: readonly string[]): Promise<void> {
+  await stack.compose(["up", "--detach", ...args]);
+  const isSettled = async () => !(await stack.states()).includes("starting");
+  await until("the stack is up", 120_000, isSettled, () => stack.states());
 }
 
 describe("a service that needs another one to be healthy", () => {
@@ -55,10 +58,8 @@ describe("a service that needs another one to be healthy", () => {
       { api: never, web },
       "volumes: { web: {} }\n",
     );
-    await up(stack, "--no-deps web api").catch(() => undefined);
-    await stack.compose(["start", "web"]).catch(() => undefined);
-    await stack.compose(["up", "--detach", "--no-deps", "web"]);
-    await until("unhealthy", 60_000, async () => /unhealthy/.test(await stack.states()));
+    await up(stack, "--no-deps", "api");
+    await up(stack, "--no-deps", "web");
     await stack.sh("web", "echo w >/w/x");
     const before = await stack.states();
     expect(before).toBe("api-1 running unhealthy; web-1 running");
