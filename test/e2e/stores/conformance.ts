@@ -283,7 +283,7 @@ async function cancel(run: Run, taken: Taken, state: unknown): Promise<void> {
   for (const part of [0.1, 0.4, 0.8]) {
     const sink = join(directory, `cancelled-${part}`);
     await mkdir(sink);
-    const signal = AbortSignal.timeout((taken.untilMs - taken.sinceMs) * part);
+    const signal = AbortSignal.timeout(Math.round((taken.untilMs - taken.sinceMs) * part));
     const given = { directory: sink, recipients: [], passphrase: undefined };
     const context = { ...backupContext(subject, given), signal };
     const done = await store.backup(subject.store, context).then(

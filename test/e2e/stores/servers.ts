@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { createTaskRunner } from "../../../src/helper/runner.ts";
 import { type DiscoveredStore, hasServer, placeOf } from "../../../src/model/stack.ts";
@@ -9,6 +9,7 @@ import { connect } from "../../../src/stack/engine.ts";
 import { diff } from "../../lab/compare.ts";
 import type { LabStack } from "../../lab/lab-stack.ts";
 import type { Ledger, LedgerEntry } from "../../lab/ledger.ts";
+import { program } from "../../lab/program.ts";
 import { run } from "../../lab/run.ts";
 import { filesSnapshot, type Snapshot, serverSnapshot } from "../../lab/snapshot.ts";
 import { pythonImage } from "../../lab/sophon.ts";
@@ -37,10 +38,7 @@ export async function subjectOf(
 ): Promise<Subject> {
   const engine = await connect();
   const operationId = `conformance-${stack.projectName}`;
-  const entry = {
-    script: join(import.meta.dirname, "..", "helper-entry.ts"),
-    directories: [join(import.meta.dirname, "../../..")],
-  };
+  const entry = { script: program, directories: [dirname(program)] };
   const { environment } = engine;
   const service = hasServer(store) ? store.service : "sophon-gateway";
   const image = await imageOf(await stack.containerId(service));
