@@ -1,6 +1,6 @@
 import type { ExitCode } from "../core/errors.ts";
 
-/** Every command of the command line (contract); each is also a `mode` of the action. */
+/** Every command of the command line (contract). All but `scan-log` are also a `mode` of the action. */
 export const commandNames = [
   "backup",
   "verify",
@@ -15,73 +15,73 @@ export const commandNames = [
 /** One of {@link commandNames}. */
 export type CommandName = (typeof commandNames)[number];
 
-/** What is told of a command. Which commands a build offers is the command table's to say. */
+/** Describes a command. The table in `src/wiring/commands.ts` decides which commands a build offers. */
 interface CommandDescription {
   /** One line for the list of commands. */
   readonly summary: string;
-  /** A paragraph for its own help. */
+  /** A paragraph for the help of the command. */
   readonly about: string;
-  /** The exit codes it can end with, beside 0, 1, 2 and 130. */
+  /** Possible exit codes besides 0, 1, 2 and 130. */
   readonly exits: readonly ExitCode[];
-  /** Whether it changes the running stack or its data: such a mode never runs for a pull request of a fork. */
+  /** Whether the command changes the running stack or its data. Such a mode never runs for a pull request from a fork. */
   readonly live: boolean;
 }
 
-/** The descriptions that help, README and action.yml are made from. */
+/** Descriptions for the help texts, README and action.yml. */
 export const commandDescriptions: Readonly<Record<CommandName, CommandDescription>> = {
   backup: {
-    summary: "take one restore point of the whole stack while it serves",
+    summary: "back up the whole stack while it runs, as one restore point",
     about:
-      "Copies every store of the stack, each consistent in itself, compressed, encrypted and checksummed, into the repository of this host; reads back what it wrote; then removes backups that no retention rule keeps.",
+      "Copies every store of the stack into the repository on this host: each store consistent in itself, compressed, encrypted and checksummed. Reads back what it wrote, then removes backups that no retention rule keeps.",
     exits: [3, 8],
     live: true,
   },
   verify: {
-    summary: "prove that a backup restores",
+    summary: "prove that a backup can be restored",
     about:
-      "Looks at a backup at one of three levels, each including the one before: checksum (every file against the manifest), contents (decrypted and read to the last byte), restore (brought up in an isolated scratch project and compared).",
+      "Verifies a backup at one of three levels; each level includes the previous one. checksum: compares every file with the manifest. contents: decrypts every file and reads it to the last byte. restore: restores the backup into an isolated clone of the stack, starts it and compares the contents.",
     exits: [4, 5],
     live: false,
   },
   restore: {
-    summary: "put the stack back from a backup",
+    summary: "restore the stack from a backup",
     about:
-      "Verifies the backup before anything is touched, sets the current state aside, restores every store, starts the stack and checks it. What fails puts the state that was set aside back.",
+      "Verifies the backup before it changes anything, sets the current data aside, restores every store, starts the stack and checks it. If a step fails, the previous data is put back.",
     exits: [4, 5, 6, 7, 8],
     live: true,
   },
   "upgrade-test": {
-    summary: "upgrade to new images, and put images and data back if anything is wrong",
+    summary: "upgrade to new images; roll images and data back if anything fails",
     about:
-      "Pulls new images, applies them, watches health and migration logs, and puts images and data back when they are not good.",
+      "Pulls new images, applies them, and watches health and migration logs. If a check fails, images and data are rolled back.",
     exits: [3, 4, 5, 6, 7, 8],
     live: true,
   },
   recover: {
-    summary: "finish or undo what an interrupted run left behind",
+    summary: "finish or undo an interrupted operation",
     about:
-      "Reads the journal of an operation whose owner is dead and finishes or undoes it. With nothing to do the result is unchanged.",
+      "Reads the journal of an operation whose process is gone, and finishes or undoes the operation. If there is nothing to do, the result is unchanged.",
     exits: [6, 7, 8],
     live: true,
   },
   list: {
     summary: "list the backups of this host",
     about:
-      "Lists the complete backups of the repository, the newest first, with what is proven of each.",
+      "Lists the complete backups of the repository, newest first, with the level at which each was verified.",
     exits: [],
     live: false,
   },
   prune: {
     summary: "remove backups that no retention rule keeps",
     about:
-      "Counts only backups that are marked at the retain level or above, never removes the last good one, and with --dry-run only says what it would remove.",
+      "Counts only backups that were verified at retain-level or above, and never removes the last good one. With --dry-run it only reports what it would remove.",
     exits: [8],
     live: true,
   },
   "scan-log": {
-    summary: "judge a log for failed migrations and failed starts",
+    summary: "scan a log for failed migrations and failed starts",
     about:
-      "Reads a log on standard input (the output of docker compose logs, of the .NET console, Serilog, NLog or JSON) and judges its last start.",
+      "Reads a log from standard input (docker compose logs, the .NET console, Serilog, NLog or JSON) and decides whether the last start succeeded.",
     exits: [4, 5],
     live: false,
   },

@@ -3,12 +3,12 @@ import type { InputName } from "./inputs.ts";
 import { inputSpec } from "./inputs.ts";
 import { absolute, type Places, words } from "./values.ts";
 
-/** What the user typed, by input; inputs that were left out are not in it. */
+/** What the user typed, by input name; omitted inputs are absent. */
 export type RawInputs = Readonly<Partial<Record<InputName, string>>>;
 
 /**
- * Replaces references to files by what is in them: `@path` for secrets, and for keys also a plain path,
- * so that the validator itself needs no disk.
+ * Replaces file references with the contents of the file: `@path` for secrets, for keys also a plain path. The validator
+ * therefore needs no disk access.
  *
  * @throws RefusedError naming the input and the file that cannot be read.
  */
@@ -31,7 +31,7 @@ export async function readReferences(
   return resolved;
 }
 
-/** Whether a word looks like a key: it is never taken for a path, so that a mistyped one is told as such. */
+/** Whether a word looks like a key. Such a word is never read as a path, so a mistyped key is reported as a key. */
 export function isKey(word: string): boolean {
   return /^(age1|AGE-|ssh-)/i.test(word) && !/[/\\]|\.\w+$/.test(word.split(/\s/)[0] ?? "");
 }

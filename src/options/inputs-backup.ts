@@ -10,30 +10,31 @@ const reads = [
 ] as const satisfies readonly CommandName[];
 const prunes = ["backup", "upgrade-test", "prune"] as const satisfies readonly CommandName[];
 
-/** How a backup is made, sealed, kept and sent away. */
+/** How a backup is made, encrypted, retained and uploaded. */
 export const backupInputs = {
   recipients: {
     kind: "recipients",
     commands: makes,
     about:
-      "age recipients (age1...) that can open the backup, one a line or separated by commas, or files of them (@path). Give two: yours and an offline recovery key. Without any, and without a passphrase, a backup stays on this host in the clear, mode 0600.",
+      "age recipients (age1...) that can decrypt the backup, one per line or separated by commas, or files with recipients (@path). Give two: yours and an offline recovery key. Without recipients and without a passphrase the backup is not encrypted and stays on this host, mode 0600.",
   },
   passphrase: {
     kind: "secret",
     environment: "SOPHON_KEEPER_PASSPHRASE",
     commands: reads,
     about:
-      "A passphrase instead of recipients: the text, or @path of a file that holds it. Never both.",
-    aboutFlag: "A passphrase instead of recipients, as @path of a file that holds it. Never both.",
+      "A passphrase instead of recipients: the text, or @path of a file that contains it. Never use both.",
+    aboutFlag:
+      "A passphrase instead of recipients, as @path of a file that contains it. Never use both.",
   },
   identity: {
     kind: "identities",
     environment: "SOPHON_KEEPER_IDENTITY",
     commands: ["verify", "restore", "upgrade-test"],
     about:
-      "The age identity that opens the backup: the path of a key file, or the secret itself (AGE-SECRET-KEY-1...). Making a backup needs none.",
+      "The age identity that decrypts the backup: the path of a key file, or the secret key itself (AGE-SECRET-KEY-1...). Not needed to make a backup.",
     aboutFlag:
-      "The path of the key file with the age identity that opens the backup. Making a backup needs none.",
+      "The path of the key file with the age identity that decrypts the backup. Not needed to make a backup.",
   },
   consistency: {
     kind: "choice",
@@ -41,7 +42,7 @@ export const backupInputs = {
     default: "live",
     commands: makes,
     about:
-      "live: the stack serves, each store is consistent in itself. stopped: what writes is stopped for the shortest possible time, all stores are of one instant.",
+      "live: the stack keeps running, and each store is consistent in itself. stopped: services that write are stopped for as short as possible, and all stores are from the same moment.",
   },
   "rabbitmq-messages": {
     kind: "choice",
@@ -49,7 +50,7 @@ export const backupInputs = {
     default: "pause",
     commands: makes,
     about:
-      "How messages are copied: pause freezes the broker for a moment, stop stops it (transient messages are lost), none copies definitions only.",
+      "How messages are backed up. pause: freezes the broker for a moment. stop: stops the broker (transient messages are lost). none: backs up definitions only.",
   },
   upload: {
     kind: "choice",
@@ -58,14 +59,14 @@ export const backupInputs = {
     default: "none",
     commands: ["backup"],
     about:
-      "artifact: also put the encrypted backup into an artifact of the workflow run. Refused without encryption.",
+      "artifact: also upload the encrypted backup as an artifact of the workflow run. Refused without encryption.",
   },
   "artifact-name": {
     kind: "text",
     face: "action",
     commands: ["backup", "restore"],
     about:
-      "Name of the artifact, unique in the run. Default: the id of the backup, with .tar; for a restore, the newest one of the run.",
+      "Name of the artifact, unique within the run. Default: the backup id with .tar; for a restore, the newest artifact of the run.",
   },
   "artifact-retention-days": {
     kind: "integer",
@@ -73,31 +74,32 @@ export const backupInputs = {
     min: 1,
     max: 400,
     commands: ["backup"],
-    about: "Days that GitHub keeps the artifact. Default: as the repository is set.",
+    about:
+      "How many days GitHub keeps the artifact. Default: the setting of the GitHub repository.",
   },
   "keep-last": {
     kind: "integer",
     min: 1,
     commands: prunes,
-    about: "Keep this many of the newest backups. Without any keep rule nothing is removed.",
+    about: "Keep this many of the newest backups. Without a keep rule no backup is removed.",
   },
   "keep-daily": {
     kind: "integer",
     min: 1,
     commands: prunes,
-    about: "Keep the newest backup of each of this many days.",
+    about: "Keep the newest backup of each day, for this many days.",
   },
   "keep-weekly": {
     kind: "integer",
     min: 1,
     commands: prunes,
-    about: "Keep the newest backup of each of this many weeks.",
+    about: "Keep the newest backup of each week, for this many weeks.",
   },
   "keep-monthly": {
     kind: "integer",
     min: 1,
     commands: prunes,
-    about: "Keep the newest backup of each of this many months.",
+    about: "Keep the newest backup of each month, for this many months.",
   },
   "retain-level": {
     kind: "choice",

@@ -1,15 +1,15 @@
 import type { InputSpec } from "./spec.ts";
 
-/** Which backup, how deep to look, and what to put back. */
+/** Which backup, how thoroughly to verify it, and what to restore. */
 export const restoreInputs = {
   backup: {
     kind: "text",
     default: "latest",
     commands: ["verify", "restore", "upgrade-test"],
     about:
-      "The backup: an id, a path (of its directory, or of the one .tar that was uploaded), or latest; for a restore also artifact, for one of this workflow run; for verify and restore also a file that was made by hand as the Sophon page says, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
-      "The backup: an id, a path (of its directory, or of the one .tar that was uploaded), or latest; for verify and restore also a file that was made by hand as the Sophon page says, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
   },
   level: {
     kind: "choice",
@@ -17,13 +17,13 @@ export const restoreInputs = {
     default: "contents",
     commands: ["verify"],
     about:
-      "How deep to verify: checksum needs no identity, contents needs one, restore also needs an engine.",
+      "How thoroughly to verify: checksum needs no identity, contents needs one, restore also needs a Docker engine.",
   },
   "max-age": {
     kind: "duration",
     commands: ["verify"],
     about:
-      "The result is stale (exit 4) when the newest backup verified at the level is older, such as 36h.",
+      "The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h.",
   },
   "clone-health": {
     kind: "choice",
@@ -31,7 +31,7 @@ export const restoreInputs = {
     default: "on",
     commands: ["verify"],
     about:
-      "off: at level restore, counts alone decide; for a stack that needs the outside world to become healthy.",
+      "off: at level restore, only the counts decide. For a stack that needs network access to become healthy.",
   },
   only: {
     kind: "list",
@@ -42,11 +42,11 @@ export const restoreInputs = {
     kind: "flag",
     commands: ["restore"],
     about:
-      "Containers that run another image than the backup is of keep it. Default: they are made anew with the backup's image, and the project's files name it.",
+      "Keep containers on their current image even if the backup has another. Default: they are recreated with the backup's image, and the project's files name it.",
   },
   "allow-shared-paths": {
     kind: "flag",
     commands: ["restore", "upgrade-test"],
-    about: "Go on although a path or volume of the stack is also used by another project.",
+    about: "Continue even if another project also uses a path or volume of the stack.",
   },
 } as const satisfies Record<string, InputSpec>;

@@ -24,36 +24,36 @@ const changing = [
   "prune",
 ] as const satisfies readonly CommandName[];
 
-/** Which stack, and where its parts are when they cannot be found. */
+/** Which stack, and where its parts are if discovery does not find them. */
 export const stackInputs = {
   "project-directory": {
     kind: "path",
     commands: stack,
     about:
-      "Directory of the Compose project. Default: where the running project says it was started.",
+      "Directory of the Compose project. Default: the directory from which the running project was started.",
   },
   "compose-files": {
     kind: "paths",
     inProject: true,
     commands: stack,
     about:
-      "Compose files in Compose's order, one a line or separated by commas; relative to the project directory. Default: those of the running project, else what Compose finds.",
+      "Compose files in the order Compose merges them, one per line or separated by commas, relative to the project directory. Default: the files of the running project, else what Compose finds.",
   },
   "project-name": {
     kind: "text",
     commands: stack,
-    about: "Name of the Compose project. Default: as Compose decides it.",
+    about: "Name of the Compose project. Default: the name that Compose chooses.",
   },
   "env-files": {
     kind: "paths",
     inProject: true,
     commands: stack,
-    about: "Env files given to Compose; relative to the project directory.",
+    about: "Env files for Compose, relative to the project directory.",
   },
   profiles: {
     kind: "list",
     commands: stack,
-    about: "Compose profiles that are part of the stack.",
+    about: "Compose profiles that belong to the stack.",
   },
   repository: {
     kind: "path",
@@ -65,44 +65,44 @@ export const stackInputs = {
     kind: "duration",
     default: "0s",
     commands: changing,
-    about: "How long to wait for another operation on the same stack before giving up (exit 8).",
+    about: "How long to wait for another operation on the same stack before it gives up (exit 8).",
   },
   "data-dir": {
     kind: "path",
     commands: stores,
-    about: "The data directory (SOPHON_DATA) on the host. Default: found from the mounts.",
+    about: "The data directory (SOPHON_DATA) on the host. Default: detected from the mounts.",
   },
   "vault-key": {
     kind: "text",
     commands: stores,
     about:
-      "Path of the key file inside the data directory, or none for a stack that has no such key. Default: security/vault.key.",
+      "Path of the key file inside the data directory, or none if the stack has no such key. Default: security/vault.key.",
   },
   exclude: {
     kind: "list",
     commands: ["backup", "upgrade-test"],
     about:
-      "Volumes and paths that are left out on purpose, one a line or separated by commas; each is named in the manifest.",
+      "Volumes and paths to leave out on purpose, one per line or separated by commas. The manifest names each of them.",
   },
   "postgres-service": {
     kind: "text",
     commands: stores,
-    about: "The service that is the PostgreSQL server. Default: found.",
+    about: "The service that runs the PostgreSQL server. Default: detected.",
   },
   "qdrant-service": {
     kind: "text",
     commands: stores,
-    about: "The service that is the Qdrant server. Default: found.",
+    about: "The service that runs the Qdrant server. Default: detected.",
   },
   "redis-service": {
     kind: "text",
     commands: stores,
-    about: "The service that is the Redis server. Default: found.",
+    about: "The service that runs the Redis server. Default: detected.",
   },
   "rabbitmq-service": {
     kind: "text",
     commands: stores,
-    about: "The service that is the RabbitMQ broker. Default: found.",
+    about: "The service that runs the RabbitMQ broker. Default: detected.",
   },
   "database-user": {
     kind: "text",

@@ -6,7 +6,7 @@ import { stackInputs } from "./inputs-stack.ts";
 import { upgradeInputs } from "./inputs-upgrade.ts";
 import type { InputSpec } from "./spec.ts";
 
-/** Every input, declared once: flags, help, action.yml, README and {@link Options} derive from it. */
+/** Every input, declared once. Flags, help, action.yml, README and {@link Options} are derived from this table. */
 export const inputs = {
   ...stackInputs,
   ...backupInputs,
@@ -15,10 +15,10 @@ export const inputs = {
   ...outputInputs,
 } as const;
 
-/** The name of an input as it is typed. */
+/** The name of an input, as the user types it. */
 export type InputName = keyof typeof inputs;
 
-/** The inputs that mean something to at least one of the given commands, in the order of the table. */
+/** The inputs that at least one of the given commands uses, in the order of the table. */
 export function inputsOf(commands: readonly CommandName[]): readonly [InputName, InputSpec][] {
   const all = Object.entries(inputs) as [InputName, InputSpec][];
   return all.filter(([, spec]) => spec.commands.some((command) => commands.includes(command)));

@@ -2,14 +2,14 @@ const alphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
 /**
  * Whether a text is a well-formed age X25519 key of the given kind: BIP 173 bech32, 32 bytes, checksum right.
- * A letter lost while copying is found here, before anything starts.
+ * Finds a mistyped or truncated key before anything starts.
  */
 export function isAgeKey(text: string, prefix: "age" | "age-secret-key-"): boolean {
   const lower = text.toLowerCase();
   if (text !== (prefix === "age" ? lower : text.toUpperCase())) return false;
   if (!lower.startsWith(`${prefix}1`)) return false;
   const data = [...lower.slice(prefix.length + 1)].map((letter) => alphabet.indexOf(letter));
-  // 32 bytes are 52 groups of five bits, then six of checksum.
+  // 32 bytes are 52 groups of five bits; six groups of checksum follow.
   if (data.length !== 58 || data.includes(-1)) return false;
   const codes = [...prefix].map((letter) => letter.charCodeAt(0));
   const expanded = [...codes.map((code) => code >> 5), 0, ...codes.map((code) => code & 31)];

@@ -1,6 +1,6 @@
 import type { InputName } from "./inputs.ts";
 
-/** What inputs are called elsewhere, or were called before: refused with the name they have here. */
+/** Names that inputs have elsewhere or had before. They are refused, and the message gives the current name. */
 export const otherNames: Readonly<Record<string, InputName>> = {
   directory: "project-directory",
   "working-directory": "project-directory",

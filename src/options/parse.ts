@@ -24,7 +24,7 @@ type Kinds = {
 };
 type ListKind = "paths" | "list" | "lines" | "recipients" | "identities";
 
-/** Lists and flags are never `undefined`; other inputs are when they have no default and were left out. */
+/** Lists and flags are never `undefined`. Other inputs are `undefined` if they have no default and were omitted. */
 type ValueOf<S> = S extends { kind: ListKind }
   ? readonly string[]
   : S extends { kind: "images" }
@@ -38,20 +38,20 @@ type ValueOf<S> = S extends { kind: ListKind }
           : never;
 
 /**
- * What a command is asked to do, checked: paths absolute, durations in milliseconds (`...Ms`), lists split,
- * keys well-formed. Derived from the table of inputs, so it cannot differ from help or README.
+ * The validated options of a command: paths are absolute, durations are in milliseconds (`...Ms`), lists are split, keys
+ * are well-formed. Derived from the table of inputs, so the type always matches help and README.
  */
 export type Options = { readonly command: CommandName } & {
   readonly [N in InputName as Key<N>]: ValueOf<Inputs[N]>;
 };
 
 /**
- * The one validator, for both faces. Pure: files were read before (see {@link readReferences}).
+ * Validates the inputs of the command line and of the action. Pure: {@link readReferences} has already read the files.
  *
- * @param command - what to do
- * @param raw - what was typed, by input; an empty text counts as left out
- * @param places - where relative paths start
- * @throws RefusedError with one line that names the input, what is wrong and what to do.
+ * @param command - the command to run
+ * @param raw - what the user typed, by input name; an empty text counts as omitted
+ * @param places - the directories that relative paths are resolved against
+ * @throws RefusedError with one line: the input, what is wrong, and what to do.
  */
 export function parseOptions(command: CommandName, raw: RawInputs, places: Places): Options {
   const project = raw["project-directory"]?.trim();
@@ -91,7 +91,7 @@ function empty(kind: InputKind): Value | undefined {
   return lists.includes(kind) ? [] : undefined;
 }
 
-/** What single values cannot tell: inputs that exclude or need each other. */
+/** Checks inputs against each other: some exclude one another, some need one another. */
 function refuseContradictions(options: Options): void {
   const { command, recipients, passphrase, upload, artifactName, target, healthHeader } = options;
   const makes = command === "backup" || command === "upgrade-test";
@@ -110,7 +110,7 @@ function refuseContradictions(options: Options): void {
     const wrong = `artifact-name is "${artifactName}"`;
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
   }
-  // Never ignored: who wants the upgrade to happen elsewhere must not get one on the live stack.
+  // Do not ignore it: a user who asks for another target must not get an upgrade of the live stack.
   if (command === "upgrade-test" && target !== "live") {
     refuse(`target is "${target}"`, "leave target out, an upgrade is always live");
   }
@@ -122,7 +122,7 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-/** Whether the user asked for retention at all; without a rule nothing is ever removed. */
+/** Whether any retention rule was given. Without one, no backup is ever removed. */
 export function hasKeepRule(options: Options): boolean {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = options;
   return [keepLast, keepDaily, keepWeekly, keepMonthly].some((rule) => rule !== undefined);

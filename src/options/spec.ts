@@ -1,6 +1,6 @@
 import type { CommandName } from "./command-names.ts";
 
-/** How the text of an input is read; see `values.ts`. */
+/** How the text of an input is parsed; see `values.ts`. */
 export type InputKind =
   | "text"
   | "path"
@@ -17,26 +17,26 @@ export type InputKind =
   | "identities"
   | "secret";
 
-/** One input: a flag of the command line and an input of the action by the same name. */
+/** One input: a flag of the command line and an input of the action with the same name. */
 export interface InputSpec {
   readonly kind: InputKind;
-  /** The commands it means something to. */
+  /** The commands that use this input. */
   readonly commands: readonly CommandName[];
   /** One sentence or two for help, README and action.yml. */
   readonly about: string;
-  /** What the help of the command line says instead, where it takes something else than a workflow does. */
+  /** Text for the help of the command line, if the command line accepts other values than a workflow. */
   readonly aboutFlag?: string;
-  /** As it would be typed; absent: the input may be left out and is `undefined` (or empty). */
+  /** The default, as the user would type it. Without a default, an omitted input is `undefined` (or empty). */
   readonly default?: string;
   readonly choices?: readonly string[];
-  /** Least value of an integer. */
+  /** Minimum of an integer. */
   readonly min?: number;
-  /** Greatest value of an integer. */
+  /** Maximum of an integer. */
   readonly max?: number;
-  /** The environment variable that stands in for the flag on the command line. */
+  /** The environment variable that replaces the flag on the command line. */
   readonly environment?: string;
-  /** Only a flag, only an input of the action; default both. */
+  /** `cli`: only a flag; `action`: only an input of the action. Default: both. */
   readonly face?: "cli" | "action";
-  /** Relative paths start at `project-directory` where it is given, like in a compose file. */
+  /** Relative paths are resolved against `project-directory` if it is given, as in a Compose file. */
   readonly inProject?: true;
 }

@@ -1,6 +1,6 @@
 /**
- * The candidate that a misspelt word most likely meant; `undefined` when none is near.
- * Nearness is the number of letters to insert, remove, replace or swap, at most a third of the word.
+ * The candidate closest to a misspelt word, or `undefined` if none is close enough. The distance counts letters to insert,
+ * remove, replace or swap; at most a third of the word may differ.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -3,13 +3,13 @@ import { RefusedError } from "../core/errors.ts";
 import { isAgeKey } from "./key.ts";
 import type { InputSpec } from "./spec.ts";
 
-/** Where relative paths start. */
+/** The directories that relative paths are resolved against. */
 export interface Places {
   readonly workingDirectory: string;
   readonly home: string | undefined;
 }
 
-/** A value of any kind, as {@link readValue} gives it. */
+/** A parsed value of any kind, see {@link readValue}. */
 export type Value =
   | string
   | boolean
@@ -18,9 +18,9 @@ export type Value =
   | Readonly<Record<string, string>>;
 
 /**
- * Reads the text of one input as its kind says.
+ * Parses the text of one input according to its kind.
  *
- * @param base - the directory relative paths start at
+ * @param places - the directories that relative paths are resolved against
  * @throws RefusedError naming the input, what is wrong and what to write instead.
  */
 export function readValue(name: string, spec: InputSpec, text: string, places: Places): Value {
@@ -56,7 +56,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
   }
 }
 
-/** The items of a list input: one a line or separated by commas; comment lines and empty ones dropped. */
+/** The items of a list input: one per line or separated by commas, without comment lines and empty items. */
 export function words(text: string): string[] {
   return text
     .split("\n")
@@ -66,7 +66,7 @@ export function words(text: string): string[] {
     .filter((word) => word !== "");
 }
 
-/** A path as the user meant it: `~/` is the home directory, relative ones start at the working directory. */
+/** Makes a path absolute: `~/` is the home directory, relative paths start at the working directory. */
 export function absolute(path: string, places: Places): string {
   if (places.home !== undefined && (path === "~" || path.startsWith("~/"))) {
     return join(places.home, path.slice(1));
@@ -110,7 +110,7 @@ const unitMs: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** `90s`, `10m`, `1h30m`, `2d`, in milliseconds. Only `0` needs no unit: in a bare number everybody reads another one. */
+/** Parses `90s`, `10m`, `1h30m`, `2d` to milliseconds. A unit is required, except for `0`: `36` could mean seconds or hours. */
 function readDurationMs(name: string, word: string): number {
   if (word === "0") return 0;
   const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)];
@@ -179,7 +179,7 @@ function readRecipients(name: string, text: string): string[] {
 function readIdentities(name: string, text: string): string[] {
   const identities = words(text).flatMap((word) => word.split(/\s+/));
   const good = identities.every((identity) => isAgeKey(identity, "age-secret-key-"));
-  // The text is not repeated: it may be a mistyped secret.
+  // Do not repeat the text: it may be a mistyped secret.
   if (good && identities.length > 0) return [...new Set(identities)];
   throw refused(
     name,

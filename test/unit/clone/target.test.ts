@@ -79,7 +79,7 @@ it("leaves one alone whose image checks itself, but asks for success beside it",
 });
 
 it("asks a server of another protocol only until it has accepted a connection", async () => {
-  const server = { isUp: false };
+  const server: { isUp: boolean } = { isUp: false };
   const accepts = { healthy: true, status: 0, detail: "accepts connections" };
   const refuses = { healthy: false, status: 0, detail: "ECONNREFUSED" };
   const { asked, look } = clone([container("a", ["x"])], () => (server.isUp ? accepts : refuses));
