@@ -8,8 +8,8 @@ import { visibleLine, withoutCommands } from "../core/visible.ts";
 const progressEveryMs = 10_000;
 
 /**
- * Tells what an operation does in the log of the step: one folding group a phase, an annotation only for
- * what a person must act on. Groups do not nest on GitHub, so an inner one is a title in the outer.
+ * Writes the progress of an operation to the log of the step: one collapsible group per phase, and an annotation only if
+ * a person must act. Groups do not nest on GitHub, so an inner group becomes a title inside the outer one.
  */
 export function githubReporter(masker: Masker, clock: Clock): Reporter {
   let depth = 0;
@@ -42,7 +42,7 @@ export function githubReporter(masker: Masker, clock: Clock): Reporter {
       write(message);
     },
     secret(value) {
-      // The runner masks what it is told from here on, in this log and in that of later steps.
+      // From now on the runner masks this text, in this log and in the logs of later steps.
       for (const form of masker.add(value)) core.setSecret(form);
     },
   };

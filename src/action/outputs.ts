@@ -8,22 +8,22 @@ interface Output {
   readonly of: (result: Result) => unknown;
 }
 
-/** Every output, declared once: action.yml and README derive from it. What does not apply is empty. */
+/** Every output, declared once. action.yml and README are derived from this table. An output that does not apply is empty. */
 export const outputs: readonly Output[] = [
   {
     name: "result",
     about:
-      "How it ended, in one word: backed-up, refused, backup-failed, locked, cancelled and the others of docs/cli.md.",
+      "The result in one word: backed-up, refused, backup-failed, locked, cancelled, or another word from docs/cli.md.",
     of: (result) => result.result,
   },
   {
     name: "exit-code",
-    about: "The exit code that the command line has for the result.",
+    about: "The exit code that the command line returns for this result.",
     of: (result) => exitCodeOf[result.result],
   },
   {
     name: "backup-id",
-    about: "The id of the backup that was made or looked at.",
+    about: "The id of the backup that was made, verified or restored.",
     of: (result) => result.backupId,
   },
   {
@@ -43,12 +43,12 @@ export const outputs: readonly Output[] = [
   },
   {
     name: "downtime-seconds",
-    about: "How long an upgrade took the service away, measured from outside, in seconds.",
+    about: "Downtime of an upgrade, measured from outside, in seconds.",
     of: (result) => result.downtimeSeconds,
   },
   {
     name: "artifact-name",
-    about: "Name of the artifact that holds the backup, where upload is artifact.",
+    about: "Name of the artifact with the backup, if upload is artifact.",
     of: (result) => result.artifact?.name,
   },
   {
@@ -58,17 +58,17 @@ export const outputs: readonly Output[] = [
   },
   {
     name: "reason",
-    about: "Why it ended as it did, where it did not end well: one line.",
+    about: "Why the run failed, in one line; empty if it succeeded.",
     of: (result) => result.reason?.message,
   },
   {
     name: "reason-class",
-    about: "The same as one stable word for scripts.",
+    about: "The reason as one stable word, for scripts.",
     of: (result) => result.reason?.class,
   },
   {
     name: "json",
-    about: "The whole result as one JSON object, as the command line prints it with --json.",
+    about: "The whole result as one JSON object, as printed by the command line with --json.",
     of: (result) => JSON.stringify(result),
   },
 ];

@@ -11,14 +11,14 @@ import { readState } from "./state.ts";
 import { readInputs } from "./step-inputs.ts";
 
 /**
- * The post step: finishes or undoes what a cancelled or killed step left behind. Idempotent, and says
- * why when there is nothing to do. Failing to do so fails the job, since the stack may not serve.
+ * The post step: finishes or undoes the operation of a cancelled or killed step. Idempotent; logs the reason if there is
+ * nothing to do. If recovery fails, the job fails, because the stack may be down.
  */
 export async function runPost(commands: Commands): Promise<void> {
   const { mode, ended } = readState();
   const { recover } = commands;
   if (mode === "") return core.info("nothing to do: the step changed nothing");
-  if (ended) return core.info(`nothing to do: ${mode} came to its own end`);
+  if (ended) return core.info(`nothing to do: ${mode} ended on its own`);
   if (recover === undefined) return;
   const masker = new Masker();
   const reporter = githubReporter(masker, systemClock);
@@ -27,14 +27,14 @@ export async function runPost(commands: Commands): Promise<void> {
     const options = await readOptions("recover", raw, reporter);
     const { signal } = listenForSignals((message) => core.info(message));
     const result = await recover(options, stepDependencies(reporter, signal));
-    core.info(`${mode} did not come to its end: ${result.result}`);
+    core.info(`${mode} was interrupted: ${result.result}`);
     process.exit(0);
   } catch (error) {
     if (error instanceof RefusedError && error.class === "no-repository") {
-      core.info(`nothing to do: ${mode} ended before it had a repository`);
+      core.info(`nothing to do: ${mode} ended before it created the repository`);
       process.exit(0);
     }
-    const text = `what ${mode} left behind could not be put right: ${describeError(error)}. Run: sophon-keeper recover`;
+    const text = `recovery after the interrupted ${mode} failed: ${describeError(error)}. Run: sophon-keeper recover`;
     core.error(visibleText(masker.mask(text)), { title: "Sophon Keeper: recover failed" });
     process.exit(1);
   }

@@ -25,10 +25,10 @@ import { outputs } from "./outputs.ts";
 import { markEnded, markStarted } from "./state.ts";
 import { readInputs } from "./step-inputs.ts";
 
-/** GitHub shows no summary of more than 1 MiB; a little less may vanish silently. */
+/** GitHub rejects a summary of more than 1 MiB, and may silently drop one that is slightly smaller. */
 const summaryLimitBytes = 900 * 1024;
 
-/** The step itself: runs the mode, then tells outputs, summary and, if it did not end well, one annotation. */
+/** The main step: runs the mode, then writes outputs, summary and, after a failure, one annotation. */
 export async function runStep(commands: Commands): Promise<void> {
   const masker = new Masker();
   const reporter = githubReporter(masker, systemClock);
@@ -45,17 +45,17 @@ export async function runStep(commands: Commands): Promise<void> {
   } catch (error) {
     const seconds = Math.round(systemClock.monotonicMs() - startMs) / 1000;
     result = failureResult(error, seconds, cancellation.cancelledBy());
-    // What an interrupted or broken run left behind is the post step's; these two left nothing.
+    // These two errors left nothing behind; after any other failure the post step recovers.
     if (error instanceof RefusedError || error instanceof LockedError) markEnded();
   }
   const masked = masker.maskValue(result) as Result;
   await saveReport(asked, masked, reporter);
   await tell(masked);
-  // A socket that something left open must not keep the step.
+  // An open socket must not keep the step running.
   process.exit(exitCodeOf[result.result]);
 }
 
-/** What is thrown outside of everything is a bug: told like one, and what was begun is left to the post step. */
+/** Reports an uncaught error as a bug. The post step recovers whatever was started. */
 function endOnCrash(masker: Masker): void {
   const crash = (error: unknown) => {
     const result = failureResult(error, Math.round(systemClock.monotonicMs()) / 1000);
@@ -83,14 +83,14 @@ async function runMode(
   return await run(options, stepDependencies(reporter, cancellation.signal));
 }
 
-/** What a command is given inside a step. */
+/** The dependencies of a command inside a step. */
 export function stepDependencies(reporter: Reporter, signal: AbortSignal): Dependencies {
   const destinations = { artifact: artifactDestination(githubArtifacts(process.env)) };
   const readInput = async () => new Uint8Array();
   return { reporter, clock: systemClock, signal, version, readInput, destinations };
 }
 
-/** The checked options of a command, its secrets masked in the log from here on. */
+/** Returns the validated options of a command, and masks its secrets in the log from now on. */
 export async function readOptions(
   command: CommandName,
   typed: RawInputs,
@@ -105,7 +105,7 @@ export async function readOptions(
   return parseOptions(command, raw, places);
 }
 
-/** The page of `report-path`; that it cannot be written does not change how the step ended. */
+/** Writes the page for `report-path`. If that fails, the result of the step stays the same. */
 async function saveReport(
   options: Options | undefined,
   result: Result,

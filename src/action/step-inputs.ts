@@ -6,20 +6,20 @@ import { type InputName, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
 
-/** What the step's `with:` asks for. */
+/** The inputs from the step's `with:`. */
 interface StepInputs {
   readonly command: CommandName;
   readonly raw: RawInputs;
-  /** Inputs that no version of the action knows and that look like no known one. */
+  /** Unknown inputs that do not resemble any known input. */
   readonly unknown: readonly string[];
 }
 
-/** The commands that are a `mode` of the action: all but the one that reads standard input. */
+/** The commands that are a `mode` of the action: all except `scan-log`, which reads standard input. */
 export function offeredModes(commands: Commands): CommandName[] {
   return offeredCommands(commands).filter((name) => name !== "scan-log");
 }
 
-/** The inputs of the action beside `mode`, for the given modes. */
+/** The inputs of the action for the given modes, without `mode` itself. */
 export function actionInputs(modes: readonly CommandName[]): ReturnType<typeof inputsOf> {
   return inputsOf(modes).filter(([, spec]) => spec.face !== "cli");
 }
@@ -27,8 +27,8 @@ export function actionInputs(modes: readonly CommandName[]): ReturnType<typeof i
 /**
  * Reads the step's inputs from the variables that the runner sets (`INPUT_PROJECT-DIRECTORY`).
  *
- * @throws RefusedError for an unknown mode, and for an input that is misspelt or has another name: the
- * runner itself would only warn, and a backup without the `recipients` that were meant would be made.
+ * @throws RefusedError for an unknown mode, and for an input that is misspelt or has another name. The runner would only
+ * warn, and a misspelt `recipients` would result in a backup without encryption.
  */
 export function readInputs(
   environment: Readonly<Record<string, string | undefined>>,
@@ -53,7 +53,7 @@ export function readInputs(
   throw new RefusedError(`mode is "${mode}": ${fix}`, { class: "usage" });
 }
 
-/** Returns a name that resembles no input: it may be a variable of the job and not an input at all. */
+/** Returns the name if it resembles no input: it may be a variable of the job, not an input. */
 function refuseMisspelt(name: string, known: readonly InputName[]): string {
   const other = otherNames[name];
   const near = other ?? nearest(name, [...known, "mode"]);

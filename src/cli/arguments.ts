@@ -6,7 +6,7 @@ import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inp
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export type Request =
   | { readonly kind: "help"; readonly command: CommandName | undefined }
   | { readonly kind: "version" }
@@ -14,7 +14,7 @@ export type Request =
       readonly kind: "run";
       readonly command: CommandName;
       readonly raw: RawInputs;
-      /** Flags that mean nothing to this command. */
+      /** Flags that this command does not use. */
       readonly idle: readonly InputName[];
     };
 
@@ -22,11 +22,11 @@ const numeric = ["integer", "duration"];
 const multiple = ["paths", "list", "lines", "images", "recipients", "identities"];
 
 /**
- * Reads the arguments after the program's name. A flag that takes several values may be given several times.
+ * Parses the arguments after the program's name. A flag that takes several values may be repeated.
  *
  * @param offered - the commands of this build
- * @throws RefusedError for an unknown command or flag (with the one that was probably meant), a missing
- * value, a flag given twice, a stray word, a secret.
+ * @throws RefusedError for an unknown command or flag (with a suggestion), a missing value, a flag given twice, an
+ * unexpected word, or a secret.
  */
 export function parseArguments(argv: readonly string[], offered: readonly CommandName[]): Request {
   const known = inputsOf(offered).filter(([, spec]) => spec.face !== "action");
@@ -88,7 +88,7 @@ function addFlag(
   const { name, rawName, value } = flag;
   if (!isInputName(name) || !known.includes(name)) throw unknownFlag(name, rawName, known);
   const { kind } = inputSpec(name);
-  // `-1` is a number that is out of range, and told as such; `-x` is the next flag.
+  // `-1` is a number, which the validator reports as out of range; `-x` is the next flag.
   const isNumber = numeric.includes(kind) && /^-[\d.]/.test(value ?? "");
   const swallowed = flag.inlineValue !== true && value?.startsWith("-") === true && !isNumber;
   if (kind !== "flag" && (value === undefined || value === "" || swallowed)) {
@@ -107,7 +107,7 @@ function addFlag(
   raw[name] = before === undefined ? (value ?? "true") : `${before}\n${value}`;
 }
 
-/** A secret key is refused wherever it stands: also in a list, after a flag of another name, as a word of its own. */
+/** Refuses a secret key anywhere on the command line: in a list, after any flag, or as a separate word. */
 function refuseKeys(
   tokens: readonly { readonly kind: string; readonly rawName?: string; readonly value?: unknown }[],
 ): void {
@@ -120,7 +120,7 @@ function refuseKeys(
   }
 }
 
-/** The arguments of a process are no place for a secret. It is not repeated. */
+/** The refusal of a secret on the command line. It does not repeat the secret. */
 function exposed(what: string, fix: string): RefusedError {
   return refused(`${what} on the command line can be read by every user of this host`, fix);
 }

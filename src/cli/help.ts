@@ -4,23 +4,26 @@ import { inputsOf } from "../options/inputs.ts";
 import type { InputKind, InputSpec } from "../options/spec.ts";
 import { wrap } from "./wrap.ts";
 
-/** What each exit code means (contract); repeated in docs/cli.md. */
+/** The meaning of each exit code (contract). docs/cli.md repeats it. */
 export const exitMeanings: Readonly<Record<ExitCode, string>> = {
   [exitCodes.done]: "done",
-  [exitCodes.bug]: "a bug: the stack trace says where, please report it",
+  [exitCodes.bug]: "a bug; please report it with the stack trace",
   [exitCodes.refused]: "bad input, configuration or host; nothing was changed",
   [exitCodes.backupFailed]:
-    "the backup failed and none is recorded, or it is and its upload failed",
+    "the backup failed and none was stored, or it was stored and its upload failed",
   [exitCodes.damaged]:
-    "the backup is damaged, does not restore or is too old; or the log shows a failed start",
-  [exitCodes.unverifiable]: "could not verify or judge",
-  [exitCodes.rolledBack]: "the upgrade or restore failed; the state before is back and checked",
-  [exitCodes.needsPerson]: "putting it back failed; a person is needed and is told what to do",
+    "the backup is damaged, cannot be restored or is too old; or the log shows a failed start",
+  [exitCodes.unverifiable]: "could not verify or decide",
+  [exitCodes.rolledBack]:
+    "the upgrade or restore failed; the previous state was restored and checked",
+  [exitCodes.needsPerson]:
+    "the rollback failed; a person must act, and the output lists what to do",
   [exitCodes.locked]: "another operation holds the lock",
-  [exitCodes.cancelled]: "cancelled by a signal; the host is as before, or recover is named",
+  [exitCodes.cancelled]:
+    "cancelled by a signal; the previous state was restored, or the output names recover",
 };
 
-/** How a value of each kind is shown in help. */
+/** The placeholder for a value of each kind in the help. */
 const placeholders: Readonly<Record<InputKind, string>> = {
   text: "TEXT",
   path: "PATH",
@@ -51,9 +54,9 @@ export function programHelp(offered: readonly CommandName[]): string {
     ...list,
     "",
     "FLAGS OF EVERY COMMAND",
-    "  -h, --help      this text, or that of a command",
-    "  -V, --version   the version",
-    "  --json          one JSON object on standard output, whatever happens",
+    "  -h, --help      show this help, or the help of a command",
+    "  -V, --version   show the version",
+    "  --json          print one JSON object on standard output, for errors too",
     "",
     ...exitStatus([...new Set(offered.flatMap((name) => commandDescriptions[name].exits))]),
     "",
@@ -78,14 +81,14 @@ export function commandHelp(command: CommandName): string {
       ...about(spec),
     ]),
     "  -h, --help",
-    "      This text.",
+    "      Show this help.",
     "",
     ...exitStatus(description.exits),
     "",
   ].join("\n");
 }
 
-/** The values an input takes, in short: `live|stopped`, `TIME`. */
+/** The values of an input in short form: `live|stopped`, `TIME`. */
 export function placeholderOf(spec: InputSpec): string {
   return spec.choices?.join("|") ?? placeholders[spec.kind];
 }

@@ -12,7 +12,7 @@ import { version } from "../version.ts";
 import { finish, runCli, type Terminal, wantsJson } from "./run.ts";
 import { terminalReporter } from "./terminal.ts";
 
-/** Runs the command line of this process, prints its result and ends it with its exit code. */
+/** Runs the command line of this process, prints the result and exits with its exit code. */
 export async function runProcess(commands: Commands): Promise<void> {
   const { argv, env, stdout, stderr } = process;
   const masker = new Masker();
@@ -44,13 +44,13 @@ export async function runProcess(commands: Commands): Promise<void> {
     readText: (path) => readFile(path, "utf8"),
     readInput: () => buffer(process.stdin),
   };
-  // A reader that went away (`| head`) must not turn a finished operation into a crash.
+  // If the reader of a pipe is gone (`| head`), a finished operation must not end as a crash.
   for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
   let ended = false;
   const end = (code: ExitCode) => {
     if (ended) return;
     ended = true;
-    // Exits when the text is out: a handle that something left open must not keep the process.
+    // Exit once the text is written: an open handle must not keep the process running.
     stdout.write(printed, () => process.exit(code));
   };
   const crash = (error: unknown) => {

@@ -23,7 +23,7 @@ import { failureText, resultText } from "../report/text.ts";
 import { parseArguments, type Request } from "./arguments.ts";
 import { commandHelp, programHelp } from "./help.ts";
 
-/** What the terminal face needs of the process it runs in. */
+/** What the command line needs from its process. */
 export interface Terminal {
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -33,15 +33,15 @@ export interface Terminal {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly version: string;
-  /** Writes the result. With `--json` it is called exactly once. */
+  /** Writes the result. With `--json` this is called exactly once. */
   readonly print: (text: string) => void;
-  /** Writes for a person, on standard error. */
+  /** Writes a message for a person to standard error. */
   readonly tell: (text: string) => void;
   readonly readText: (path: string) => Promise<string>;
   readonly readInput: () => Promise<Uint8Array>;
 }
 
-/** Runs one command line to its exit code. Never throws: what is thrown inside becomes a result. */
+/** Runs one command line and returns its exit code. Never throws: every error becomes a result. */
 export async function runCli(terminal: Terminal, commands: Commands): Promise<ExitCode> {
   const json = wantsJson(terminal.argv);
   const startMs = terminal.clock.monotonicMs();
@@ -66,7 +66,7 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
   }
 }
 
-/** Prints a result as the contract says and gives its exit code. */
+/** Prints a result in the form that the contract defines, and returns its exit code. */
 export function finish(
   result: Result,
   terminal: Pick<Terminal, "masker" | "print" | "tell">,
@@ -78,13 +78,13 @@ export function finish(
   return exitCodeOf[result.result];
 }
 
-/** Whether the one object is wanted; also when the arguments are otherwise wrong. */
+/** Whether `--json` was given, even if other arguments are wrong. */
 export function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
 }
 
-/** The page of `report-path`; that it cannot be written does not change how the command ended. */
+/** Writes the page for `report-path`. If that fails, the result of the command stays the same. */
 async function saveReport(
   options: Options | undefined,
   result: Result,
@@ -110,7 +110,7 @@ async function readOptions(
   for (const text of secretTexts(raw)) reporter.secret(text);
   const options = parseOptions(request.command, raw, terminal.places);
   for (const name of request.idle) {
-    reporter.warning(`--${name} means nothing to ${request.command} and is ignored`);
+    reporter.warning(`--${name} has no effect on ${request.command} and is ignored`);
   }
   return options;
 }
@@ -121,7 +121,7 @@ function dependenciesOf(terminal: Terminal): Dependencies {
   return { reporter, clock, signal, version, readInput, destinations: {} };
 }
 
-/** A variable stands in for a flag that was not given; one that means nothing to the command is not looked at. */
+/** Takes a value from the environment if its flag was omitted. Variables that the command does not use are ignored. */
 function withEnvironment(
   raw: RawInputs,
   command: CommandName,

@@ -6,11 +6,11 @@ import type { Masker } from "../core/secrets.ts";
 import { tellTiming } from "../core/timing.ts";
 import { visibleLine } from "../core/visible.ts";
 
-/** Where a terminal reporter writes, and how. */
+/** Where and how a terminal reporter writes. */
 interface TerminalOptions {
-  /** Standard error; standard output belongs to the result. */
+  /** Standard error. Standard output is reserved for the result. */
   readonly stream: Writable;
-  /** On a terminal progress is one line that changes; elsewhere a line now and then. */
+  /** On a terminal, progress is one line that is rewritten; elsewhere, an occasional line. */
   readonly interactive: boolean;
   readonly debug: boolean;
   readonly masker: Masker;
@@ -20,7 +20,7 @@ interface TerminalOptions {
 const everyMs = { interactive: 100, plain: 10_000 };
 const clearLine = "\r\u001b[2K";
 
-/** Tells what an operation does on standard error, one indent a phase. */
+/** Writes the progress of an operation to standard error, indented by one step per phase. */
 export function terminalReporter(options: TerminalOptions): Reporter {
   const { stream, interactive, masker, clock } = options;
   let depth = 0;

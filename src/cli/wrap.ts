@@ -1,6 +1,6 @@
 const width = 96;
 
-/** Breaks a text into lines of at most 96 columns, each indented by so many spaces. */
+/** Wraps a text at 96 columns and indents each line by the given number of spaces. */
 export function wrap(text: string, indent: number): string[] {
   const lines: string[] = [];
   let line = "";

@@ -7,7 +7,7 @@ import type { Options } from "../options/parse.ts";
 import { Repository, type StoredBackup } from "../repository/repository.ts";
 import { requireRepository } from "../repository/require-repository.ts";
 
-/** The backups of a repository, newest first. Verifies nothing, and needs the engine only to find the project's name. */
+/** Lists the backups of a repository, newest first. Verifies nothing, and needs the Docker engine only to find the project name. */
 export async function list(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   const repository = await openRepository(options, dependencies);
@@ -22,9 +22,9 @@ export async function list(options: Options, dependencies: HostDependencies): Pr
 }
 
 /**
- * The repository that the options name, directly or by the stack's project.
+ * The repository given by the option `repository`, or the default repository of the project.
  *
- * @throws RefusedError when the one that is named directly is not there.
+ * @throws RefusedError if the option names a repository that does not exist.
  */
 export async function openRepository(
   options: Options,
@@ -62,7 +62,7 @@ function unfinishedWarnings(repository: Repository): string[] {
   try {
     return listUnfinished(repository.operations).map(
       ({ id, operation }) =>
-        `${operation} ${id} did not finish; \`sophon-keeper recover\` undoes or finishes it`,
+        `${operation} ${id} is unfinished; run \`sophon-keeper recover\` to finish or undo it`,
     );
   } catch (error) {
     return [describeError(error)];

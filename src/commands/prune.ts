@@ -17,16 +17,16 @@ import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { requireRepository } from "../repository/require-repository.ts";
 import { openRepository } from "./list.ts";
 
-/** What retention did. */
+/** The result of retention. */
 interface Retained {
   /** Ids, newest first. */
   readonly kept: readonly string[];
   readonly removed: readonly string[];
-  /** Backups that had counted as good and were found damaged. */
+  /** Backups that counted as good and turned out to be damaged. */
   readonly warnings: readonly string[];
 }
 
-/** Removes the backups that no retention rule keeps; with `dry-run` only tells which. */
+/** Removes the backups that no retention rule keeps. With `dry-run` it only reports them. */
 export async function prune(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
@@ -46,10 +46,10 @@ export async function prune(options: Options, dependencies: HostDependencies): P
 }
 
 /**
- * Removes what no rule keeps. The caller holds the lock.
+ * Removes the backups that no rule keeps. The caller must hold the lock.
  *
- * @param fresh - the backup that was made and read back just now: never removed, and not read once more.
- * @throws UnverifiableError when the backup that is to replace the others cannot be read: nothing is removed then.
+ * @param fresh - the backup that was just made and read back: never removed, and not read again
+ * @throws UnverifiableError if the newest good backup cannot be read; nothing is removed then.
  */
 export async function applyRetention(
   { repository, dependencies }: Pick<Session, "repository" | "dependencies">,
@@ -84,8 +84,8 @@ interface Damaged {
 }
 
 /**
- * A mark tells what was read back when it was set; a disk may have lost it since. So before anything goes on account
- * of the newest good backup, that one is read again, and what is damaged does not count.
+ * Decides which backups to keep. A mark proves what was read when it was set, but a disk may have lost data since then. So
+ * before older backups are removed, the newest good backup is read again; a damaged one does not count.
  */
 async function decide(
   repository: Repository,
@@ -105,7 +105,7 @@ async function decide(
     const newest = decisions.find(({ id }) => good.includes(id))?.id;
     const nothingGoes = decisions.every(({ keep }) => keep);
     if (nothingGoes || newest === undefined || newest === fresh) return { decisions, damaged };
-    reporter.info(`reading ${newest} before anything older goes`);
+    reporter.info(`reading ${newest} before older backups are removed`);
     const found = await damageOf(repository, newest, signal);
     if (found === undefined) return { decisions, damaged };
     damaged.push(found);
@@ -123,7 +123,7 @@ async function damageOf(
   const of = wrong.component === undefined ? "" : `${wrong.component}: `;
   const failure = `${of}${wrong.name}: ${wrong.detail}`;
   if (wrong.status === "fail") {
-    const told = `${id} is damaged and does not count any more: ${failure}`;
+    const told = `${id} is damaged and no longer counts: ${failure}`;
     return { id, manifestSha256, failure, told };
   }
   throw new UnverifiableError(`nothing was removed: ${id} cannot be read: ${failure}`, {
@@ -154,7 +154,7 @@ function policyOf(options: Options): RetentionPolicy {
   };
 }
 
-/** The time in a backup's id, for one whose manifest cannot be read. */
+/** The time from a backup's id, for a backup without a readable manifest. */
 function dateOf(id: string): Date {
   const [, year, month, day, hour, minute, second] =
     /(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{4}$/.exec(id) ?? [];

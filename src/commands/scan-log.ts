@@ -4,13 +4,12 @@ import { type LogVerdict, type ScanOptions, scan } from "../log-scan/scan.ts";
 import type { Check, Reason, Result } from "../model/result.ts";
 
 /**
- * Judges a log by the rules of the upgrade's gate.
+ * Scans a log with the rules of the upgrade gate.
  *
- * The result is `clean`, `failed` (with the class, the decisive line and what it means as its reason),
- * or `unverifiable` where nothing in the text was recognised as an application's log: whoever pipes a log here may have
- * piped an engine's error, a page or nothing.
+ * The result is `clean`, `failed` (the reason has the class, the decisive line and its meaning), or `unverifiable` if no
+ * record of an application's log was recognized: the input may be an error of the engine, a page, or empty.
  *
- * @throws RefusedError where an extra pattern is no regular expression.
+ * @throws RefusedError if an extra pattern is not a regular expression.
  */
 export function scanLog(
   log: Uint8Array,

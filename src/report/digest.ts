@@ -1,4 +1,4 @@
-/** `repository@sha256:0123…` as far as it is worth reading: `sha256:` and twelve digits. */
+/** Shortens `repository@sha256:0123…` to `sha256:` and twelve digits. */
 export function shortDigest(digest: string): string {
   const [, hex] = /sha256:([0-9a-f]{12})/.exec(digest) ?? [];
   return hex === undefined ? digest : `sha256:${hex}`;

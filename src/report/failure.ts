@@ -10,8 +10,8 @@ import type { Reason, Result } from "../model/result.ts";
 /**
  * The result of a command that threw.
  *
- * @param cancelledBy - the signal that ended the run, where one did: then what was thrown on the way
- * out is `cancelled`, unless it says that the host is not as before (6 and 7 stay what they are).
+ * @param cancelledBy - the signal that ended the run, if any. Errors thrown while ending are then reported as `cancelled`,
+ * except exit 6 and 7, which say that the host was changed.
  */
 export function failureResult(error: unknown, seconds: number, cancelledBy?: string): Result {
   const told = ofTheHost(cancelledBy === undefined ? error : cancelled(error, cancelledBy));
@@ -49,7 +49,7 @@ function ofTheHost(error: unknown): unknown {
   return new RefusedError(describeError(error), { class: "host", hint, cause: error });
 }
 
-/** A message is one line, whatever was thrown; what follows it is evidence. */
+/** Reduces a message to its first line; the remaining lines become evidence. */
 function oneLine(text: string, evidence?: string): Pick<Reason, "message" | "evidence"> {
   const [message = "", ...rest] = text.trim().split("\n");
   const all = [...rest, ...(evidence === undefined ? [] : [evidence])].join("\n").trim();
@@ -60,5 +60,5 @@ function cancelled(error: unknown, signal: string): unknown {
   const { rolledBack, needsPerson, cancelled: already } = exitCodes;
   const final: readonly number[] = [rolledBack, needsPerson, already];
   if (error instanceof KeeperError && final.includes(error.exitCode)) return error;
-  return new CancelledError(`cancelled by ${signal}; what was begun was undone`, { cause: error });
+  return new CancelledError(`cancelled by ${signal}; all changes were undone`, { cause: error });
 }

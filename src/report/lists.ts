@@ -1,7 +1,7 @@
 import { formatBytes, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
 
-/** What `list` tells of one backup. */
+/** One backup in the result of `list`. */
 interface ListedBackup {
   readonly id: string;
   readonly bytes?: number;
@@ -11,7 +11,7 @@ interface ListedBackup {
   readonly problem?: string | null;
 }
 
-/** The backups of a list as a table; a sentence where there are none. */
+/** The listed backups as a table, or a sentence if there are none. */
 export function backupTable(result: Result): string {
   const { backups } = result;
   if (!Array.isArray(backups)) return "";
@@ -26,7 +26,7 @@ export function backupTable(result: Result): string {
   return formatTable([["backup", "made", "size", "sealed", "verified"], ...rows]);
 }
 
-/** The plan of a dry run, as indented lines of names and values. */
+/** The plan of a dry run as indented lines with names and values. */
 export function planText(plan: unknown, indent = ""): string {
   if (plan === undefined) return "";
   if (plan === null || typeof plan !== "object") return `${indent}${plan}`;
@@ -42,7 +42,7 @@ function blockText(name: string, value: unknown, indent: string): string {
   return `${indent}${name}:\n${planText(value, `${indent}  `)}`;
 }
 
-/** One line for an item whose members are all plain, such as a store. */
+/** One line for an item that has only plain members, such as a store. */
 function itemText(item: unknown, indent: string): string {
   if (isLeaf(item)) return `${indent}- ${leafText(item)}`;
   const members = Object.entries(item as object).filter(([, value]) => value !== undefined);

@@ -4,10 +4,10 @@ import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
 import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
 
-/** Characters of a whole bar. */
+/** Length of a full bar in characters. */
 const barLength = 40;
 
-/** A result as a job summary: the verdict first, then components, checks, what was kept, how to restore. */
+/** A result as a job summary: the verdict first, then components, checks, retention, and how to restore. */
 export function summaryMarkdown(result: Result): string {
   const parts = [
     heading(result),
@@ -49,7 +49,7 @@ function changes(rows: readonly ServiceChange[]): string {
   return table(["service", "from", "digest", "to", "digest"], cells);
 }
 
-/** The phases as bars of text: every reader of Markdown shows those. */
+/** The phases as text bars, which every Markdown viewer can show. */
 function timeline(result: Result): string {
   const bars = timelineBars(result);
   if (bars.length === 0) return "";
@@ -58,7 +58,7 @@ function timeline(result: Result): string {
     const length = Math.max(1, Math.min(barLength - before, Math.round((width / 100) * barLength)));
     const blocks = `${"·".repeat(before)}${(isDowntime ? "▓" : "█").repeat(length)}`;
     const title = isDowntime ? "**downtime**" : name;
-    // As code, so that every sign is as wide as the next one.
+    // Formatted as code, so that all characters have the same width.
     return [title, clockText(fromSeconds), formatSeconds(seconds), `\`${blocks}\``];
   });
   return table(["phase", "at", "took", ""], cells);
@@ -96,7 +96,7 @@ function throughput(row: ComponentSummary): string {
   return `${formatBytes(bytes / row.seconds)}/s`;
 }
 
-/** What the terminal shows as plain columns is one block here. */
+/** The tables that the terminal shows as plain columns, as code blocks. */
 function listing(result: Result): string {
   return [backupTable(result), planText(result.plan)]
     .filter((text) => text !== "")
@@ -136,11 +136,11 @@ function howToRestore(result: Result): string {
   return [
     "<details><summary>How to restore</summary>",
     "",
-    "With the tool, which verifies the backup first and keeps what is there now until the restored stack is well:",
+    "With Sophon Keeper, which verifies the backup first and keeps the current data until the restored stack is healthy:",
     "",
     fenced(`sophon-keeper restore --backup ${path}${identity}`, "sh"),
     "",
-    "By hand: the command that brings each component back is its `recovery` in `manifest.json`. For the data directory, with the stack stopped and into an empty one:",
+    "By hand: `manifest.json` has a command for each component (`recovery`). For the data directory, stop the stack and use an empty directory:",
     "",
     fenced(
       `cd ${path}\n${open} | tar --numeric-owner --xattrs --xattrs-include='*' -xp -C "$SOPHON_DATA"`,
@@ -169,12 +169,12 @@ function cell(text: string): string {
   return text.startsWith("**") ? text : escaped(text).replaceAll("|", "\\|").replace(/\s+/g, " ");
 }
 
-/** What comes from a log or a file name must not become markup. */
+/** Text from a log or a file name must not become markup. */
 function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** A code block that its own content cannot end. */
+/** A code block that its content cannot close. */
 function fenced(text: string, language = "text"): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = "`".repeat(longest + 1);

@@ -4,7 +4,7 @@ import type { Result } from "../model/result.ts";
 import { type PageFacts, pageHtml } from "./page.ts";
 
 /**
- * Writes the page of a result, whole or not at all. The result must be masked already.
+ * Writes the page of a result, completely or not at all. The result must already be masked.
  *
  * @throws the error of the file system.
  */

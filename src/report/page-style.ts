@@ -1,4 +1,4 @@
-/** The style of the page: no fonts, images or scripts from anywhere; light and dark as the reader's system has it. */
+/** The style of the page: no external fonts, images or scripts; light or dark like the reader's system. */
 export const pageStyle = `
 :root { color-scheme: light dark; --text: #1c2128; --soft: #57606a; --line: #d0d7de; --ground: #fff; --box: #f6f8fa;
   --good: #116329; --bad: #a40e26; --bar: #0969da; --down: #bc4c00; }

@@ -4,7 +4,7 @@ import { backupTable, planText } from "./lists.ts";
 import { pageStyle } from "./page-style.ts";
 import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
 
-/** What the page tells beside the result. */
+/** What the page shows besides the result. */
 export interface PageFacts {
   readonly version: string;
   readonly command: string;
@@ -12,8 +12,8 @@ export interface PageFacts {
 }
 
 /**
- * A result as one HTML page that needs nothing else: no script, no font, no image from anywhere. It may be mailed,
- * kept as an artifact, opened years later.
+ * A result as one self-contained HTML page without external scripts, fonts or images. It can be mailed, kept as an
+ * artifact, or opened years later.
  */
 export function pageHtml(result: Result, { version, command, at }: PageFacts): string {
   const title = `Sophon Keeper ${command}: ${verdictText(result)}`;
@@ -63,7 +63,7 @@ function changes({ services = [] }: Result): string {
   return section("Images", ["service", "from", "to"], rows);
 }
 
-/** Each bar is drawn; what it shows is in the cells beside it, too. */
+/** Each bar is drawn; the cells next to it contain the same values. */
 function timeline(result: Result): string {
   const rows = timelineBars(result).map((bar) => {
     const rect = `<rect x="${bar.left.toFixed(2)}%" width="${bar.width.toFixed(2)}%" height="100%"/>`;
@@ -143,13 +143,13 @@ function section(
   return wrapped(title, `<thead><tr>${titles}</tr></thead>\n<tbody>\n${lines}\n</tbody>`);
 }
 
-/** A title that ends in `#` is that of a column of numbers. */
+/** A title that ends in `#` belongs to a column of numbers. */
 function heading(title: string): string {
   const [text, kind] = title.endsWith(" #") ? [title.slice(0, -2), ' class="number"'] : [title, ""];
   return `<th scope="col"${kind}>${text}</th>`;
 }
 
-/** A wide table scrolls by itself, with the keyboard, too. */
+/** A wide table scrolls on its own, also with the keyboard. */
 function wrapped(title: string, table: string): string {
   const id = title.toLowerCase();
   const region = `<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">`;
@@ -168,7 +168,7 @@ function pre(text: string, label: string): string {
   return `<pre tabindex="0" role="region" aria-label="${escaped(label)}">${escaped(text)}</pre>`;
 }
 
-/** What comes from a log or a file name must not become markup. */
+/** Text from a log or a file name must not become markup. */
 function escaped(text: string): string {
   return text
     .replaceAll("&", "&amp;")

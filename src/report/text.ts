@@ -3,13 +3,13 @@ import type { Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
 
-/** Enough to see what happened; the summary and the page have more. */
+/** Enough to see what happened. The summary and the page show more. */
 const lastLineCount = 12;
 
-/** A result for the terminal: the verdict first, then what was looked at. */
+/** A result for the terminal: the verdict first, then the details. */
 export function resultText(result: Result): string {
   const parts = [
-    // With a reason the verdict was told on standard error already.
+    // With a reason, the verdict is already on standard error.
     result.reason === undefined ? verdictLine(result) : "",
     changeTable(result),
     componentTable(result),
@@ -25,7 +25,7 @@ export function resultText(result: Result): string {
   return text === "" ? "" : `${text}\n`;
 }
 
-/** Why it ended as it did, for standard error: message, evidence, what to do. */
+/** The reason of a failure for standard error: message, evidence, what to do. */
 export function failureText(result: Result): string {
   const { reason } = result;
   if (reason === undefined) return "";

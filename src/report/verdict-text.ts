@@ -2,31 +2,31 @@ import { exitCodeOf } from "../core/errors.ts";
 import { formatSeconds } from "../core/format.ts";
 import type { Result, ResultName } from "../model/result.ts";
 
-/** What a result means for the person who reads it, where its one word does not say it all. */
+/** Explains result words that do not explain themselves. */
 const meanings: Readonly<Partial<Record<ResultName, string>>> = {
   passed: "the new version runs on its data",
   unchanged: "there was nothing to do",
-  planned: "nothing was done, this is the plan",
+  planned: "this is the plan, nothing was changed",
   refused: "nothing was changed",
-  "rolled-back": "the state before is back and checked",
-  "rollback-failed": "a person is needed, see below what to do",
-  "restart-failed": "a person is needed, see below what to do",
-  cancelled: "it was cancelled",
-  unverifiable: "it could not be judged, which is not good",
+  "rolled-back": "the previous state was restored and checked",
+  "rollback-failed": "a person must act, see below",
+  "restart-failed": "a person must act, see below",
+  cancelled: "the run was cancelled",
+  unverifiable: "could not be verified, which does not mean good",
 };
 
-/** Whether it ended as it should, for signs and colours. */
+/** Whether the run succeeded; decides signs and colours. */
 export function isGood(result: Pick<Result, "result">): boolean {
   return exitCodeOf[result.result] === 0;
 }
 
-/** The one word of a result, and what it means. */
+/** The result word and its meaning. */
 export function verdictText(result: Pick<Result, "result">): string {
   const meaning = meanings[result.result];
   return meaning === undefined ? result.result : `${result.result}: ${meaning}`;
 }
 
-/** What belongs beside the verdict: the backup, the level, the downtime, the time. */
+/** The facts next to the verdict: backup, level, downtime, duration. */
 export function verdictFacts(result: Result): string[] {
   const { backupId, level, downtimeSeconds: downtime, seconds } = result;
   return [
@@ -37,7 +37,7 @@ export function verdictFacts(result: Result): string[] {
   ];
 }
 
-/** A bar of the timeline: its place in the whole, in percent. */
+/** A bar of the timeline. Its position and width are percentages of the whole run. */
 interface Bar {
   readonly name: string;
   readonly fromSeconds: number;
@@ -49,7 +49,7 @@ interface Bar {
 
 const leastPercent = 0.4;
 
-/** The timeline as bars: the phases in their order, the downtime after the phase in which it began. */
+/** The timeline as bars: the phases in order, and the downtime after the phase in which it began. */
 export function timelineBars({ timeline }: Pick<Result, "timeline">): Bar[] {
   if (timeline === undefined || timeline.phases.length < 2) return [];
   const { phases, downtime } = timeline;
@@ -66,7 +66,7 @@ export function timelineBars({ timeline }: Pick<Result, "timeline">): Bar[] {
   return bars.toSpliced(at + 1, 0, bar("downtime", downtime.fromSeconds, downtime.seconds, true));
 }
 
-/** Seconds since the beginning, as a clock: `0:07.3`. */
+/** Seconds since the start, as a clock: `0:07.3`. */
 export function clockText(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   return `${minutes}:${(seconds - minutes * 60).toFixed(1).padStart(4, "0")}`;

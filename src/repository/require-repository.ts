@@ -2,10 +2,10 @@ import { readdir } from "node:fs/promises";
 import { RefusedError } from "../core/errors.ts";
 
 /**
- * Refuses a repository that the user names and that is not there: a mistyped path would read as "no backups". A directory
- * that is still empty is a repository without backups; one that may not be read is left to whoever reads it.
+ * Refuses a given repository that does not exist: a mistyped path would otherwise look like a repository without backups.
+ * An empty directory is a repository without backups. A directory without read permission fails later, when it is read.
  *
- * @param path - the input `repository`; undefined stands for the default one, which the first backup creates
+ * @param path - the input `repository`; undefined means the default repository, which the first backup creates
  * @throws RefusedError naming the input.
  */
 export async function requireRepository(path: string | undefined): Promise<void> {

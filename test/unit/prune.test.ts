@@ -150,7 +150,7 @@ async function asNobody<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function damaged(id: string): RegExp {
-  return new RegExp(`^${id} is damaged and does not count any more: data: checksum: `);
+  return new RegExp(`^${id} is damaged and no longer counts: data: checksum: `);
 }
 
 /** Complete, marked backups of these times. */

@@ -170,6 +170,6 @@ it("the post step of a step that ended before it had made a repository has nothi
   const inputs = { mode: "backup", "database-name": "failing", repository };
   const { state } = await job.run(inputs);
   const post = await job.run(inputs, { post: true, state });
-  expect(post.log).toContain("nothing to do: backup ended before it had a repository");
+  expect(post.log).toContain("nothing to do: backup ended before it created the repository");
   expect(post.code).toBe(0);
 });

@@ -27,7 +27,7 @@ it("tells what retention kept and removed", () => {
 it("tells an upgrade with its verdict first, its images, phases and the downtime among them", () => {
   const markdown = summaryMarkdown(rolledBackUpgrade);
   expect(markdown.split("\n")[0]).toBe(
-    "## ❌ Sophon Keeper: rolled-back: the state before is back and checked",
+    "## ❌ Sophon Keeper: rolled-back: the previous state was restored and checked",
   );
   expect(markdown).toContain("downtime 9.4 s");
   expect(markdown).toContain(

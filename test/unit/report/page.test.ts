@@ -13,7 +13,7 @@ it("says verdict, reason, images, phases, checks and last lines", () => {
   const html = pageHtml(rolledBackUpgrade, facts);
   for (const text of [
     '<h1 class="bad">',
-    "rolled-back: the state before is back and checked",
+    "rolled-back: the previous state was restored and checked",
     "no such table: RouteTargets",
     "sha256:1111111111",
     "schema-conflict",
