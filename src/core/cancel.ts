@@ -1,17 +1,17 @@
 import { CancelledError } from "./errors.ts";
 
-/** What the operating system, or GitHub, wants to end. */
+/** A request of the operating system or of GitHub to end this run. */
 export interface Cancellation {
   readonly signal: AbortSignal;
-  /** The name of the signal that came first; `undefined` while none did. */
+  /** The name of the first signal; `undefined` if there was none. */
   cancelledBy(): string | undefined;
 }
 
 const ending = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Turns the first signal into an abort. Later ones are only told: what is being undone must not be cut
- * off by an impatient second Ctrl-C or by the SIGTERM that GitHub sends 7.5 s after its SIGINT.
+ * Turns the first signal into an abort. Later signals are only reported: the undo must not be interrupted
+ * by an impatient second Ctrl-C or by the SIGTERM that GitHub sends 7.5 s after its SIGINT.
  */
 export function listenForSignals(tell: (message: string) => void): Cancellation {
   const controller = new AbortController();

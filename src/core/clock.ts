@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Time as a dependency, so that tests decide it. */
+/** Time as a dependency, so that tests can control it. */
 export interface Clock {
   /** Wall time; may jump. */
   now(): Date;
   /** Milliseconds from an arbitrary start that never run backwards. */
   monotonicMs(): number;
-  /** Rejects when the signal is aborted. */
+  /** Rejects if the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

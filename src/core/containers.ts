@@ -1,7 +1,7 @@
 import type { ContainerState } from "../model/stack.ts";
 import type { ExecResult, StreamingProcess } from "./exec.ts";
 
-/** How a program is run inside a container. */
+/** Options for a program inside a container. */
 export interface ContainerExecOptions {
   /** Passed through the client's environment, never as an argument: safe for secrets. */
   readonly env?: Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export interface ContainerExecOptions {
   readonly okCodes?: readonly number[];
 }
 
-/** How a throw-away container is run. It has no network unless `network` says so, and is removed at its end. */
+/** Options for a temporary container. It has no network unless `network` is given, and is removed when it ends. */
 export interface ThrowAwayOptions extends ContainerExecOptions {
   readonly network?: string;
   readonly mounts?: readonly {
@@ -48,7 +48,7 @@ export interface Containers {
   ): StreamingProcess;
   inspect(container: string): Promise<ContainerState | undefined>;
   pause(container: string): Promise<void>;
-  /** Safe to call on a container that is not paused. */
+  /** Does nothing if the container is not paused. */
   unpause(container: string): Promise<void>;
   /** Stops and waits; `timeoutSeconds` until SIGKILL, else its own time. Safe on one that does not run. */
   stop(container: string, timeoutSeconds?: number): Promise<void>;

@@ -24,7 +24,7 @@ export function fsyncDirectorySync(path: string): void {
   }
 }
 
-/** Makes a directory and those above it that are missing; each is there after a power cut, too. */
+/** Creates a directory and its missing parents durably: each survives a power failure. */
 export function makeDirectorySync(path: string, mode: number): void {
   const first = mkdirSync(path, { recursive: true, mode });
   if (first === undefined) return;
@@ -32,21 +32,21 @@ export function makeDirectorySync(path: string, mode: number): void {
     try {
       fsyncDirectorySync(dirname(at));
     } catch (error) {
-      // A directory of somebody else, in which this user may make one and not look: as durable as can be.
+      // This user may create entries in the parent but not open it, so the parent cannot be fsynced.
       if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
     }
   }
 }
 
-/** The name under which {@link replaceFile} makes the new file; a killed one leaves it. */
+/** The temporary name that {@link replaceFile} uses; a killed run leaves this file behind. */
 export function replacementOf(path: string): string {
   const real = existsSync(path) ? realpathSync(path) : path;
   return join(dirname(real), `.${basename(real)}.sophon-keeper`);
 }
 
 /**
- * Gives a file another text, at once and durably: whenever this is cut off it has the old text or the new one. It keeps
- * its owner and mode, and a symbolic link stays one; a new file gets 0600.
+ * Replaces the text of a file atomically and durably: after an interruption the file has the old text or the new text. Owner
+ * and mode are kept, and a symbolic link stays a link; a new file gets mode 0600.
  */
 export function replaceFile(path: string, text: string): void {
   const real = existsSync(path) ? realpathSync(path) : path;
@@ -66,7 +66,7 @@ export function replaceFile(path: string, text: string): void {
   fsyncDirectorySync(dirname(real));
 }
 
-/** Removes a file durably, and what a killed {@link replaceFile} left of it. Nothing there is fine. */
+/** Removes a file durably, and the temporary file of a killed {@link replaceFile}. Both may be missing. */
 export function removeFile(path: string): void {
   rmSync(replacementOf(path), { force: true });
   rmSync(path, { force: true });

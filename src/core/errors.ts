@@ -1,6 +1,6 @@
 import type { ResultName } from "../model/result.ts";
 
-/** The exit codes of the command line; each stands for one class of outcome (see docs/cli.md). */
+/** The exit codes of the command line, one per class of outcome (see docs/cli.md). */
 export const exitCodes = {
   done: 0,
   bug: 1,
@@ -17,22 +17,22 @@ export const exitCodes = {
 /** One of the values of {@link exitCodes}. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** What a {@link KeeperError} may carry beside its message. */
+/** Optional details of a {@link KeeperError}. */
 export interface ErrorDetails {
   /** What the reader can do about it: one sentence, printed on a line of its own. */
   readonly hint?: string;
-  /** The lines that prove it: log excerpts, tails of stderr. Never a secret. */
+  /** Lines that prove the failure: log excerpts, the end of stderr. Never a secret. */
   readonly evidence?: string;
   /** A short stable word for scripts, such as `no-recipient`. */
   readonly class?: string;
   readonly cause?: unknown;
-  /** Members of the result that are known although it failed, such as `backupId` and `path`. */
+  /** Members of the result that are known despite the failure, such as `backupId` and `path`. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * An outcome that the user must hear of in one line: no stack trace is printed for it.
- * Everything else that is thrown is a bug (exit 1, stack trace).
+ * An expected failure, reported to the user in one line without a stack trace.
+ * Every other error is a bug (exit 1, stack trace).
  */
 export class KeeperError extends Error {
   readonly exitCode: ExitCode;
@@ -61,28 +61,28 @@ export class RefusedError extends KeeperError {
   }
 }
 
-/** The backup failed and no new one is recorded (exit 3). */
+/** The backup failed and no backup was stored (exit 3). */
 export class BackupFailedError extends KeeperError {
   constructor(message: string, details?: ErrorDetails) {
     super(exitCodes.backupFailed, "backup-failed", message, details);
   }
 }
 
-/** The backup is recorded on this host, but did not reach its destination (exit 3). */
+/** The backup is complete on this host, but its upload failed (exit 3). */
 export class UploadFailedError extends KeeperError {
   constructor(message: string, details?: ErrorDetails) {
     super(exitCodes.backupFailed, "upload-failed", message, details);
   }
 }
 
-/** The backup is damaged or does not restore (exit 4). */
+/** The backup is damaged or cannot be restored (exit 4). */
 export class DamagedError extends KeeperError {
   constructor(message: string, details?: ErrorDetails) {
     super(exitCodes.damaged, "damaged", message, details);
   }
 }
 
-/** Something could not be verified or judged; never reads as good (exit 5). */
+/** Something could not be verified; this never counts as good (exit 5). */
 export class UnverifiableError extends KeeperError {
   constructor(message: string, details?: ErrorDetails) {
     super(exitCodes.unverifiable, "unverifiable", message, details);
@@ -96,14 +96,14 @@ export class LockedError extends KeeperError {
   }
 }
 
-/** SIGINT or SIGTERM ended the run; what was begun was undone (exit 130). */
+/** SIGINT or SIGTERM ended the run, and its changes were undone (exit 130). */
 export class CancelledError extends KeeperError {
   constructor(message = "cancelled", details?: ErrorDetails) {
     super(exitCodes.cancelled, "cancelled", message, details);
   }
 }
 
-/** The message of whatever was thrown, followed by those of its causes. */
+/** The message of an error, followed by the messages of its causes. */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let current = error; current !== undefined && parts.length < 5; ) {
@@ -114,7 +114,7 @@ export function describeError(error: unknown): string {
   return parts.join(": ");
 }
 
-/** The exit code that goes with each word of `result`. */
+/** The exit code for each word of `result`. */
 export const exitCodeOf: Readonly<Record<ResultName, ExitCode>> = {
   "backed-up": exitCodes.done,
   verified: exitCodes.done,

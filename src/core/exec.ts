@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { tellTiming } from "./timing.ts";
 
-/** How a program is run. */
+/** Options for a program. */
 export interface ExecOptions {
   readonly cwd?: string;
   /** The whole environment of the program; by default it inherits that of this process. */
@@ -23,21 +23,21 @@ export interface ExecOptions {
   readonly onStderr?: (text: string) => void;
 }
 
-/** How a program is run whose bytes are streamed. */
+/** Options for a program with streamed output. */
 interface StreamOptions extends Omit<ExecOptions, "input"> {
   readonly pipeInput?: boolean;
-  /** Becomes the standard output of the program; its `stdout` here is null then. */
+  /** File descriptor for the standard output of the program; `stdout` is then null. */
   readonly stdout?: Socket;
 }
 
-/** What a program that ended well gave. */
+/** The output of a program that succeeded. */
 export interface ExecResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
 }
 
-/** A running program whose bytes are streamed. */
+/** A running program with streamed output. */
 export interface StreamingProcess {
   readonly stdout: Readable;
   readonly stdin: Writable;
@@ -51,7 +51,7 @@ export interface StreamingProcess {
 const stderrTailBytes = 64 * 1024;
 const killGraceMs = 5_000;
 
-/** A program could not be started, failed, was killed or ran out of time. */
+/** A program could not be started, failed, was killed or timed out. */
 export class ExecError extends Error {
   readonly command: string;
   readonly exitCode: number | null;
@@ -97,7 +97,7 @@ export class ExecError extends Error {
 }
 
 /**
- * Runs a program to its end and collects its output. No shell is involved.
+ * Runs a program and collects its output. No shell is involved.
  *
  * @throws {@link ExecError} when it cannot be started, is killed, runs out of time, or exits with a code outside `okCodes`.
  */
@@ -118,7 +118,7 @@ export async function run(
 
 /**
  * Starts a program whose standard output (and, with `pipeInput`, input) is streamed.
- * The caller must await `done`: the end of `stdout` does not say that the program did well.
+ * The caller must await `done`: the end of `stdout` does not mean that the program succeeded.
  */
 export function spawnStream(
   command: string,
@@ -128,7 +128,7 @@ export function spawnStream(
   const child = start(command, args, options, options.pipeInput === true, options.stdout);
   const { stdout, stdin } = child.process;
   stdin?.on("error", () => undefined);
-  // A reader that has stopped (an abort between two reads) must not end the whole program; `done` tells.
+  // A broken pipe after an abort must not end this process; `done` reports the failure.
   stdout?.on("error", () => undefined);
   return {
     stdout: stdout as Readable,
@@ -166,7 +166,7 @@ function start(
     cwd: options.cwd,
     env: { ...base, ...options.addEnv },
     stdio: [pipeInput ? "pipe" : "ignore", stdout, "pipe"],
-    // A group of its own: Ctrl-C in a terminal reaches this process, which decides what to end.
+    // In its own process group, so that Ctrl-C reaches only this process, which decides what to end.
     detached: true,
   });
   let stderr = "";
@@ -231,7 +231,7 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // The group is gone already.
+    // The process group no longer exists.
   }
 }
 

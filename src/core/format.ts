@@ -1,13 +1,13 @@
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** Bytes as a person reads them: `0 B`, `1.2 MiB`. */
+/** Formats bytes for people: `0 B`, `1.2 MiB`. */
 export function formatBytes(bytes: number): string {
   const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** step;
   return `${step === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[step]}`;
 }
 
-/** Seconds as a person reads them: `0.42 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`. */
+/** Formats seconds for people: `0.42 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 59.95) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
   const whole = Math.round(seconds);
@@ -16,7 +16,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
 }
 
-/** Columns side by side, each as wide as its widest cell; numbers to the right. */
+/** Formats rows as aligned columns; numbers are right-aligned. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, index) =>

@@ -1,18 +1,18 @@
 import { readFile, readlink } from "node:fs/promises";
 
-/** What tells one process from all others, also later ones with the same pid. */
+/** Identifies a process uniquely, even if its pid is reused later. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Clock ticks after boot: a later process with the same pid has another (proc(5), field 22 of stat). */
+  /** Start time in clock ticks after boot, which differs if the pid is reused (proc(5), field 22 of stat). */
   readonly startTicks: string;
   readonly bootId: string;
-  /** `pid:[4026531836]`: a pid only means something inside its own namespace. */
+  /** `pid:[4026531836]`: a pid is only valid inside its namespace. */
   readonly pidNamespace: string;
 }
 
 /**
- * Whether the owner of something still lives. `unknown` for a process of another pid namespace (another container):
- * it cannot be looked at from here, and is never taken for dead unless the machine was booted since.
+ * Whether an owner is still alive. `unknown` for a process in another pid namespace (another container), which is not
+ * visible from here; it counts as dead only after a reboot.
  */
 export async function judgeOwner(
   held: ProcessIdentity,
@@ -34,10 +34,10 @@ export async function ownProcess(): Promise<ProcessIdentity> {
   };
 }
 
-/** When a process was started, in clock ticks after boot; undefined when it is gone or only waits to be reaped. */
+/** The start time of a process in clock ticks after boot; undefined if it is gone or a zombie. */
 async function readStartTicks(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The second field is the program's name, which may hold spaces and parentheses.
+  // The second field is the program's name, which may contain spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [state] = fields;
   return state === undefined || /^[ZX]?$/.test(state) ? undefined : fields[19];

@@ -1,6 +1,6 @@
 /**
- * The value of `--mount` of `docker run`. A missing path is refused by the engine, where `-v` would silently make an empty
- * directory; a missing volume is made all the same: look for it first.
+ * The value of `--mount` for `docker run`. The engine refuses a missing path, while `-v` would silently create an empty
+ * directory. It still creates a missing volume, so check first that the volume exists.
  *
  * @param mount - `source` is an absolute path or a volume's name.
  */

@@ -5,21 +5,21 @@ const waitMs = 30_000;
 const everyMs = 10;
 const operationVariable = "SOPHON_KEEPER_OPERATION";
 
-/** Added to the environment of a program that goes on changing the host when this process is killed. */
+/** Environment variable for programs that would keep changing the host after this process is killed. */
 export function operationMark(operationId: string): Readonly<Record<string, string>> {
   return { [operationVariable]: operationId };
 }
 
-/** {@link endOrphans} for the programs that bear an operation's {@link operationMark}. */
+/** Calls {@link endOrphans} for the programs with the {@link operationMark} of an operation. */
 export async function endOrphansOf(operationId: string): Promise<void> {
   await endOrphans(operationVariable, operationId);
 }
 
 /**
- * Kills the programs that a killed run left behind, and waits until they are gone: those that were started with
- * this variable set to this value, which `ExecOptions.addEnv` does. The caller makes sure that their owner is dead.
+ * Kills the programs that a killed run left behind, and waits until they are gone. Finds them by an environment variable
+ * that `ExecOptions.addEnv` sets. The caller must make sure that their owner is dead.
  *
- * @throws when one cannot be killed.
+ * @throws if a program cannot be killed.
  */
 export async function endOrphans(variable: string, value: string): Promise<void> {
   const mark = `${variable}=${value}`;
@@ -31,7 +31,7 @@ export async function endOrphans(variable: string, value: string): Promise<void>
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
-        // It ended by itself.
+        // The program ended on its own.
       }
     }
     if (performance.now() > end) {
@@ -46,7 +46,7 @@ function bears(pid: string, mark: string): boolean {
     if (Number(pid) === process.pid) return false;
     return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(mark);
   } catch {
-    // Gone, or another user's.
+    // The process is gone or belongs to another user.
     return false;
   }
 }

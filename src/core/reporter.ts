@@ -1,21 +1,21 @@
 /**
- * Where an operation tells what it does. The log is a table of contents: one titled group a phase,
- * one line a decision; `debug` for the rest; `warning` only for what a person must act on.
- * Each face has its own implementation (terminal, GitHub); {@link silentReporter} is for tests.
+ * The log of an operation, written like a table of contents: one titled group per phase, one line per decision, `debug`
+ * for everything else, and `warning` only if a person must act. The terminal and GitHub have their own implementations;
+ * {@link silentReporter} is for tests.
  */
 export interface Reporter {
-  /** Runs `work` as one titled phase and tells how long it took. */
+  /** Runs `work` as one titled phase and logs its duration. */
   group<T>(title: string, work: () => Promise<T>): Promise<T>;
   info(message: string): void;
   debug(message: string): void;
   warning(message: string): void;
-  /** Progress of a long step; a face may drop most of the calls. */
+  /** Progress of a long step; implementations may drop most calls. */
   progress(message: string): void;
-  /** From now on this text is masked in whatever is printed, also URL-encoded, base64 and hex. */
+  /** Masks this text in all output from now on, also in URL-encoded, base64 and hex form. */
   secret(value: string): void;
 }
 
-/** A reporter that says nothing. */
+/** A reporter that discards everything. */
 export const silentReporter: Reporter = {
   group: (_title, work) => work(),
   info: () => undefined,
@@ -25,7 +25,7 @@ export const silentReporter: Reporter = {
   secret: () => undefined,
 };
 
-/** The same reporter; its warnings are collected, too, for a result that repeats them. */
+/** A reporter that also collects its warnings, for a result that repeats them. */
 export function collecting(reporter: Reporter, warnings: string[]): Reporter {
   return {
     group: (title, work) => reporter.group(title, work),

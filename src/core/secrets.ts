@@ -1,27 +1,27 @@
-/** Texts this short would mask half a log and protect nothing. */
+/** Masking shorter texts would hide half the log and protect nothing. */
 const minimumLength = 4;
 
 /**
- * Remembers secrets and replaces them by `***` in whatever is printed, also where they appear URL-encoded,
- * JSON-escaped, as hex, or as base64 at any of its three alignments.
+ * Replaces secrets by `***` in all output, also in URL-encoded, JSON-escaped, hex or base64 form (at each of the three
+ * alignments).
  */
 export class Masker {
   readonly #forms = new Set<string>();
 
-  /** From now on this text, and each line of it, is masked. Returns the forms that are new. */
+  /** Masks this text and each of its lines from now on. Returns the forms that were added. */
   add(secret: string): string[] {
     const fresh = secretForms(secret).filter((form) => !this.#forms.has(form));
     for (const form of fresh) this.#forms.add(form);
     return fresh;
   }
 
-  /** The text with every secret replaced, the longest first. */
+  /** Replaces every secret in a text, the longest first. */
   mask(text: string): string {
     const forms = [...this.#forms].sort((a, b) => b.length - a.length);
     return forms.reduce((masked, form) => masked.replaceAll(form, "***"), text);
   }
 
-  /** A copy of a JSON-like value with secrets replaced in its texts. */
+  /** Copies a JSON-like value and replaces secrets in its texts. */
   maskValue(value: unknown): unknown {
     if (typeof value === "string") return this.mask(value);
     if (Array.isArray(value)) return value.map((item) => this.maskValue(item));
@@ -31,7 +31,7 @@ export class Masker {
   }
 }
 
-/** Every form in which a secret is likely to show up in a log. */
+/** The forms in which a secret may appear in a log. */
 function secretForms(secret: string): string[] {
   const lines = secret.split(/\r?\n/).map((line) => line.trim());
   const texts = [secret.trim(), ...lines].filter((text) => text.length >= minimumLength);
@@ -53,7 +53,7 @@ function formsOf(text: string): string[] {
   ];
 }
 
-/** Base64 of the bytes wherever they start in a longer text: the letters that do not depend on the neighbours. */
+/** The base64 letters of a secret inside a longer text that do not depend on the neighbouring bytes. */
 function base64Forms(bytes: Buffer): string[] {
   const forms = [0, 1, 2].map((offset) => {
     const encoded = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");

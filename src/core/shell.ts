@@ -1,4 +1,4 @@
-/** A word as a person types it into a shell: quoted where it must be. */
+/** Quotes a word for a shell, if necessary. */
 export function quoted(text: string): string {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -3,35 +3,35 @@ import type { Reporter } from "./reporter.ts";
 
 /** Where a task runs. */
 export interface TaskPlace {
-  /** Host paths (and volumes) the task reads or writes, each at the same path as on the host. */
+  /** Host paths and volumes that the task uses, mounted at the same paths as on the host. */
   readonly mounts: readonly TaskMount[];
   /** Numeric `uid:gid`; default root. */
   readonly user?: string;
-  /** The container whose network namespace the task needs; such a task never runs in this process. */
+  /** The container whose network namespace the task uses. Such a task never runs in this process. */
   readonly networkOf?: string;
 }
 
-/** One path a task needs. */
+/** A path that a task uses. */
 export interface TaskMount {
   readonly path: string;
   readonly readOnly: boolean;
-  /** Set when the path is a volume: it is mounted by name, so that a driver's volume is really there. */
+  /** The volume name, if the path is a volume. It is mounted by name, so that its driver mounts it. */
   readonly volume?: string;
 }
 
-/** What a running task is given beside its parameters. */
+/** The context of a running task, besides its parameters. */
 export interface TaskContext {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
 }
 
 /**
- * A step that needs rights or a network that the caller may not have: parameters and result are plain
- * JSON, so that the same function runs in this process or in a helper container.
+ * A step that may need more rights or another network than the caller has. Parameters and result are plain JSON, so that
+ * the same function can run in this process or in a helper container.
  */
 type Task<P, R> = (params: P, context: TaskContext) => Promise<R>;
 
-/** A task under the name by which a helper container finds it. */
+/** A task with the name that helper containers use to find it. */
 export interface NamedTask<P, R> {
   readonly name: string;
   readonly run: Task<P, R>;
@@ -80,7 +80,7 @@ export interface ResponderRunner {
   ): Promise<Responder<Q, A>>;
 }
 
-/** The task mount of a stack's mount. */
+/** Converts a mount of the stack to a mount of a task. */
 export function taskMount(mount: Mount, readOnly: boolean): TaskMount {
   return {
     path: mount.source,

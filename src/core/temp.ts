@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { judgeOwner, ownProcess, type ProcessIdentity } from "./identity.ts";
 
 /**
- * A directory that only this user can enter, removed with everything in it when disposed. What a killed process left of
- * its own is removed first: it may hold the secrets of a stack.
+ * A temporary directory that only this user can enter. It is removed when disposed. Directories of killed processes are
+ * removed first, because they may contain secrets of a stack.
  *
- * @param prefix - letters and `-`, with a `-` at its end
+ * @param prefix - letters and `-`, ending with `-`
  */
 export async function temporaryDirectory(
   prefix: string,
@@ -22,7 +22,7 @@ export async function temporaryDirectory(
   };
 }
 
-/** An owner as a part of a file name: `12345-678900-4026531836-<boot id>`. */
+/** Encodes an owner for a file name: `12345-678900-4026531836-<boot id>`. */
 function ownerName({ pid, startTicks, pidNamespace, bootId }: ProcessIdentity): string {
   return [pid, startTicks, /\d+/.exec(pidNamespace)?.[0], bootId.replaceAll("-", "")].join("-");
 }
@@ -38,7 +38,7 @@ async function removeDead(prefix: string, parent: string, here: ProcessIdentity)
     const identity = { pid: Number(pid), startTicks, pidNamespace: `pid:[${namespace}]` };
     const own = { ...here, bootId: here.bootId.replaceAll("-", "") };
     if ((await judgeOwner({ ...identity, bootId }, own)) !== "dead") continue;
-    // Another user's is that user's to remove.
+    // A directory of another user cannot be removed; that user's next run removes it.
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * What was acquired and must be given back. Acquire = register the undo at once.
+ * A stack of undo steps. Register the undo immediately after acquiring something.
  *
- * `unwind` runs the undos in reverse order, each one even if another failed; `commit` forgets them.
- * An undo that fails is reported beside the first error, never instead of it.
+ * `unwind` runs all undo steps in reverse order, even if one fails; `commit` discards them.
+ * A failed undo step is reported in addition to the first error, never instead of it.
  */
 export class UndoStack {
   readonly #steps: (UndoStack | { readonly name: string; readonly undo: () => unknown })[] = [];
 
-  /** Registers an undo under a name that a person understands, such as `unpause rabbitmq`. */
+  /** Registers an undo step with a readable name, such as `unpause rabbitmq`. */
   add(name: string, undo: () => unknown): void {
     this.#steps.push({ name, undo });
   }
@@ -24,7 +24,7 @@ export class UndoStack {
     this.#steps.length = 0;
   }
 
-  /** Undoes all in reverse order and returns what failed, by name. Safe to call twice. */
+  /** Runs all undo steps in reverse order and returns the failed ones by name. Safe to call twice. */
   async unwind(): Promise<{ readonly name: string; readonly error: unknown }[]> {
     const failed: { name: string; error: unknown }[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-/** How long and how often {@link waitFor} looks. */
+/** Timeout and interval for {@link waitFor}. */
 interface WaitOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -9,10 +9,10 @@ interface WaitOptions {
 }
 
 /**
- * Looks again and again until `look` gives something other than `undefined`, and returns it.
+ * Calls `look` repeatedly until it returns something other than `undefined`, and returns that value.
  *
- * @returns `undefined` when the time ran out; the caller knows best what to say then.
- * @throws what `look` throws, and the reason of the signal when it is aborted.
+ * @returns `undefined` after a timeout, so that the caller can report it.
+ * @throws the error of `look`, or the reason of the signal if it is aborted.
  */
 export async function waitFor<T>(
   look: () => Promise<T | undefined>,
