@@ -1,14 +1,14 @@
 import { basename, dirname } from "node:path";
 import type { ArtifactService } from "./artifact.ts";
 
-/** The variables of the runner that decide whether there is an artifact service. */
+/** The variables of the runner that show whether an artifact service is available. */
 interface RunnerEnvironment {
   readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
   readonly ACTIONS_RESULTS_URL?: string | undefined;
   readonly GITHUB_SERVER_URL?: string | undefined;
 }
 
-/** GitHub's artifact service, as the runner of this step offers it. */
+/** GitHub's artifact service, as provided by the runner of this step. */
 export function githubArtifacts(environment: RunnerEnvironment): ArtifactService {
   return {
     unusable: whyUnusable(environment),
@@ -40,7 +40,7 @@ export function githubArtifacts(environment: RunnerEnvironment): ArtifactService
   };
 }
 
-/** Loaded when it is needed: it is most of the bundle. */
+/** Loaded on demand, because it is most of the bundle. */
 async function newClient() {
   const { DefaultArtifactClient } = await import("@actions/artifact");
   return new DefaultArtifactClient();

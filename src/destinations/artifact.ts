@@ -7,26 +7,26 @@ import type { Delivery, Destination } from "./destination.ts";
 import { makePipe, type Piped, releaseWriter, tarIntoPipe } from "./pipe.ts";
 import { sealedFiles } from "./sealed.ts";
 
-/** What the artifact service says of one artifact. */
+/** One artifact, as listed by the artifact service. */
 interface ListedArtifact {
   readonly name: string;
   readonly id: number;
   readonly size: number;
-  /** `sha256:` and hex; older services give none. */
+  /** `sha256:` and hex; older services do not return one. */
   readonly digest?: string | undefined;
 }
 
-/** The part of the artifact service that is used; see `artifact-service.ts` for GitHub's. */
+/** The used part of the artifact service; `artifact-service.ts` implements it for GitHub. */
 export interface ArtifactService {
-  /** Why it cannot be used here, in one line; undefined when it can. */
+  /** Why the service cannot be used here, in one line; undefined if it can. */
   readonly unusable: string | undefined;
-  /** Reads the file once, from its start to its end, and keeps it under the file's name. */
+  /** Reads the file once, sequentially, and stores it under the file's name. */
   upload(
     file: string,
     retentionDays: number | undefined,
   ): Promise<{ id?: number; digest?: string }>;
   list(): Promise<readonly ListedArtifact[]>;
-  /** Writes what an artifact holds into a directory, and says whether its digest is another than expected. */
+  /** Downloads an artifact into a directory, and reports whether its digest differs from the expected one. */
   download(
     id: number,
     into: string,
@@ -35,7 +35,7 @@ export interface ArtifactService {
   remove(name: string): Promise<void>;
 }
 
-/** Backups as artifacts of a workflow run: one `.tar` each that holds only `.age` files. */
+/** Stores backups as artifacts of a workflow run: each is one `.tar` with only `.age` files. */
 export function artifactDestination(service: ArtifactService): Destination {
   return {
     refuseUnready() {
@@ -92,7 +92,7 @@ export function artifactDestination(service: ArtifactService): Destination {
         reporter.info(`artifact ${artifact}: ${formatBytes(sent.bytes)}, sha256 ${sent.sha256}`);
         return delivery(artifact, id, sent);
       } catch (error) {
-        // Half an artifact must not look like a backup.
+        // An incomplete artifact must not look like a backup.
         await service.remove(artifact).catch(() => undefined);
         signal.throwIfAborted();
         if (error instanceof UploadFailedError) throw error;
@@ -105,7 +105,7 @@ export function artifactDestination(service: ArtifactService): Destination {
   };
 }
 
-/** Both ends of the pipe at once; when one fails the other is let go, and the first error counts. */
+/** Runs both ends of the pipe at once. If one end fails, the other is released, and the first error counts. */
 async function transfer(
   service: ArtifactService,
   pipe: string,
@@ -114,7 +114,7 @@ async function transfer(
 ): Promise<[Piped, number | undefined]> {
   const writing = write();
   const uploading = service.upload(pipe, retentionDays);
-  // An upload that ended before it opened the pipe would leave the writer waiting for ever.
+  // If the upload ends before it opens the pipe, the writer would wait for ever.
   const release = () => releaseWriter(pipe).catch(() => undefined);
   uploading.then(release, release);
   const [sent, uploaded] = await Promise.allSettled([writing, uploading]);
@@ -125,7 +125,7 @@ async function transfer(
   return [sent.value, id];
 }
 
-/** What the service lists must be what was sent. */
+/** Compares the artifact that the service lists with what was sent. */
 async function compare(
   service: ArtifactService,
   name: string,

@@ -1,42 +1,42 @@
 import type { Reporter } from "../core/reporter.ts";
 
-/** A complete backup on this host that is to be sent away. */
+/** A complete backup on this host that will be uploaded. */
 interface Shipment {
   readonly backupId: string;
   /** The backup's directory. */
   readonly directory: string;
-  /** What to call it there; undefined: the backup's id. */
+  /** The name at the destination; undefined: the backup id. */
   readonly name: string | undefined;
-  /** How long it is kept there; undefined: as the service is set. */
+  /** How long the destination keeps it; undefined: the default of the service. */
   readonly retentionDays: number | undefined;
 }
 
-/** What arrived. */
+/** What the destination received. */
 export interface Delivery {
-  /** The name it has there. */
+  /** The name at the destination. */
   readonly name: string;
-  /** The id it has there, where the service gives one. */
+  /** The id at the destination, if the service returns one. */
   readonly id: string | undefined;
   readonly bytes: number;
   /** SHA-256 of what was sent, lower-case hex. */
   readonly sha256: string;
 }
 
-/** A place off this host that keeps backups. It takes encrypted files only, as one file. */
+/** A destination outside this host that stores backups. It accepts only encrypted files, packed into one file. */
 export interface Destination {
   /**
-   * Looks, before anything is done, whether a delivery can work at all.
+   * Checks, before anything is done, whether an upload is possible.
    *
    * @throws RefusedError saying what is missing.
    */
   refuseUnready(): void;
 
   /**
-   * Sends every encrypted file of the backup, then asks the place what it holds and compares size and digest.
+   * Sends every encrypted file of the backup, then compares size and digest with what the destination lists.
    * The backup on this host is only read.
    *
-   * @throws UploadFailedError when anything in the directory beside the plain manifest is not encrypted, when
-   * the delivery fails, and when what is there is not what was sent.
+   * @throws UploadFailedError if a file other than the plain manifest is not encrypted, if the upload fails, or if the
+   * destination received something else.
    */
   deliver(
     shipment: Shipment,
@@ -44,12 +44,12 @@ export interface Destination {
   ): Promise<Delivery>;
 
   /**
-   * Brings a delivery back as the one file that was sent.
+   * Downloads an upload as the one file that was sent.
    *
-   * @param name - what it is called there; undefined: the newest of this run
+   * @param name - the name at the destination; undefined: the newest of this run
    * @param into - an existing directory
    * @returns the path of the file.
-   * @throws RefusedError when there is none of that name.
+   * @throws RefusedError if there is none with that name.
    */
   fetch(
     name: string | undefined,

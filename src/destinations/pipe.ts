@@ -5,17 +5,17 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { run, spawnStream } from "../core/exec.ts";
 
-/** What went through the pipe. */
+/** What was written to the pipe. */
 export interface Piped {
   readonly bytes: number;
   readonly sha256: string;
 }
 
 /**
- * Writes a tar of some files of a directory into a named pipe, so that a reader who insists on a path
- * gets it without a second copy on disk.
+ * Writes a tar of some files of a directory into a named pipe, so that a reader that needs a path gets it without a
+ * second copy on disk.
  *
- * @throws ExecError when tar fails; the reader then sees an early end, so what it made must not be used.
+ * @throws ExecError if tar fails. The reader then sees an early end, so its result must not be used.
  */
 export async function tarIntoPipe(
   pipe: string,
@@ -24,7 +24,7 @@ export async function tarIntoPipe(
   signal: AbortSignal,
 ): Promise<Piped> {
   const options = ["--create", "--file=-", "--format=pax", "--owner=0", "--group=0"];
-  // The archive says nothing of this host but what is in the encrypted files.
+  // Outside the encrypted files, the archive must not reveal anything about this host.
   const args = [
     ...options,
     "--numeric-owner",
@@ -41,7 +41,7 @@ export async function tarIntoPipe(
       done(null, chunk);
     },
   });
-  // Opening waits for the reader.
+  // Opening the pipe waits for the reader.
   const handle = await open(pipe, constants.O_WRONLY);
   const written = pipeline(tar.stdout, counted, handle.createWriteStream(), { signal });
   const [, sent] = await Promise.allSettled([tar.done, written]);
@@ -50,12 +50,12 @@ export async function tarIntoPipe(
   return { bytes, sha256: hash.digest("hex") };
 }
 
-/** Makes a named pipe that only this user can open. */
+/** Creates a named pipe that only this user can open. */
 export async function makePipe(path: string): Promise<void> {
   await run("mkfifo", ["--mode=0600", path]);
 }
 
-/** Lets a writer go that waits for a reader who will not come. */
+/** Releases a writer that waits for a reader that will not come. */
 export async function releaseWriter(path: string): Promise<void> {
   const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   await reader.close();

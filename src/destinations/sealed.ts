@@ -8,10 +8,10 @@ const plainManifest = "manifest.json";
 const sealedManifest = "manifest.json.age";
 
 /**
- * The encrypted files of a complete backup, sorted: all that may leave the host. Looks at what is in
- * each file, not only at its name.
+ * The encrypted files of a complete backup, sorted: only these may leave the host. Checks the content of each file, not
+ * only its name.
  *
- * @throws UploadFailedError when a file beside the plain manifest is not encrypted, or the sealed manifest is missing.
+ * @throws UploadFailedError if a file other than the plain manifest is not encrypted, or the encrypted manifest is missing.
  */
 export async function sealedFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });

@@ -1,4 +1,4 @@
-// No project name begins with a dot; the directory of a backup in the making does.
+// Project names never start with a dot; the directory of an unfinished backup does.
 const pattern = /^(?<project>[^.].*)-(?<stamp>\d{8}T\d{6}Z)-(?<random>[0-9a-f]{4})$/;
 
 /** The id of a backup: `<project>-<UTC yyyymmddThhmmssZ>-<4 hex>`. `random` gives the four digits. */
@@ -12,7 +12,7 @@ export function isBackupId(name: string): boolean {
   return pattern.test(name);
 }
 
-/** When the clock of the host said that a backup was made, by its id. */
+/** The time in the id of a backup, according to the clock of the host. */
 export function timeOfBackup(id: string): Date {
   const digits = pattern.exec(id)?.groups?.stamp?.replaceAll(/\D/g, "") ?? "";
   return new Date(digits.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6Z"));

@@ -1,9 +1,9 @@
-/** Labels on what this tool makes in the engine, so that a later run finds what a killed one left. */
+/** Labels on everything this tool creates in the Docker engine, so that a later run finds the remains of a killed run. */
 export const keeperLabels = {
-  /** The operation that made it. */
+  /** The operation that created it. */
   operation: "sophon-keeper.operation",
   /** `helper`, `run`, `lock`, `scratch`, `keep`. */
   kind: "sophon-keeper.kind",
-  /** The Compose project it was made for. */
+  /** The Compose project it was created for. */
   project: "sophon-keeper.project",
 } as const;

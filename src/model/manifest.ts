@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The version of the manifest's shape; a reader refuses a newer one. */
+/** The schema version of the manifest; a reader refuses a newer one. */
 export const manifestSchemaVersion = 1;
 
 /**
@@ -13,7 +13,7 @@ export class NewerManifestError extends Error {}
 
 /** Names of the manifest in a backup's directory; the plain one is the last file that is written. */
 export const manifestFile = "manifest.json";
-/** The same bytes, encrypted: what an attacker without the identity cannot make fit. */
+/** The same bytes, encrypted. An attacker without the identity cannot change them to fit. */
 export const sealedManifestFile = "manifest.json.age";
 
 /** The component that is no store's: the compose model and its files. */
@@ -22,8 +22,8 @@ export const stackKind = "stack";
 const number = z.number().int().nonnegative();
 
 /**
- * How many of something a copy holds: exact when counted in the copy itself, a range when counted in the
- * live store just before and just after the copy.
+ * A count of items in a copy: exact if counted in the copy itself, or a range if counted in the live store just before
+ * and just after the copy.
  */
 const count = z.union([number, z.object({ min: number, max: number }).strict()]);
 
@@ -35,9 +35,9 @@ const component = z
     store: z.string().regex(/^[a-z][a-z0-9-]*$/),
     /** How the copy was made, such as `pg_dump -Fc`. */
     method: z.string(),
-    /** The compose service that owns the store, where there is one. */
+    /** The Compose service that owns the store, if any. */
     service: z.string().optional(),
-    /** When the copy was begun and ended, ISO 8601 UTC. */
+    /** When the copy started and ended, ISO 8601 UTC. */
     startedAt: z.iso.datetime(),
     endedAt: z.iso.datetime(),
     /** File name inside the backup directory. */
@@ -48,18 +48,18 @@ const component = z
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     /** Size before compression and encryption. */
     plainBytes: number,
-    /** `gzip` only in what stands for an archive that was made by hand. */
+    /** `gzip` only for archives that were made by hand. */
     compression: z.enum(["none", "zstd", "gzip"]),
     encryption: z.enum(["none", "age"]),
-    /** Where the data lives on the host or in the server: path, volume, database, collection. */
+    /** Where the data is on the host or in the server: path, volume, database, collection. */
     source: z.string(),
     /** Counts by name: `files`, `table public.users`, `queue / jobs`. */
     counts: z.record(z.string(), count),
-    /** Store-specific facts a restore needs; never a secret. */
+    /** Store-specific facts that a restore needs; never a secret. */
     details: z.record(z.string(), z.json()),
-    /** What could not be copied exactly, one line each. */
+    /** What could not be copied exactly, one line per item. */
     warnings: z.array(z.string()),
-    /** The command that brings the component back by hand. */
+    /** The command that restores the component by hand. */
     recovery: z.string(),
   })
   .strict();
@@ -89,9 +89,9 @@ const manifest = z
     services: z.record(z.string(), service),
     /** Server versions by service, such as `{ postgres: "17.6" }`. */
     storeVersions: z.record(z.string(), z.string()),
-    /** `rabbit@hostname`: its data only opens under the same name. Null without a broker. */
+    /** `rabbit@hostname`: the data can only be used with the same node name. Null without a broker. */
     brokerNodeName: z.string().nullable(),
-    /** The last applied EF Core migration, by database. */
+    /** The last applied EF Core migration per database. */
     schemaHeads: z.record(z.string(), z.string()),
     /**
      * The first 16 hex digits of the SHA-256 of `vault.key`: enough to tell two keys apart, too little
@@ -105,9 +105,9 @@ const manifest = z
 
 /** A count in a {@link Component}. */
 export type Count = z.infer<typeof count>;
-/** One store's part of a backup. */
+/** The part of a backup for one store. */
 export type Component = z.infer<typeof component>;
-/** What was running for one compose service when the backup was made. */
+/** What one Compose service was running when the backup was made. */
 export type ServiceRecord = z.infer<typeof service>;
 /** The description of one backup: everything a restore needs to know, and no secret. */
 export type Manifest = z.infer<typeof manifest>;

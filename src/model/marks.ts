@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The levels of verification, each including the one before. */
+/** The levels of verification; each includes the previous one. */
 export const verifyLevels = ["checksum", "contents", "restore"] as const;
 
 /** One of {@link verifyLevels}. */
@@ -8,11 +8,11 @@ export type VerifyLevel = (typeof verifyLevels)[number];
 
 const marks = z
   .object({
-    /** SHA-256 of the backup's `manifest.json`: a mark is worth nothing for any other backup. */
+    /** SHA-256 of the backup's `manifest.json`: a mark is only valid for this manifest. */
     manifestSha256: z.string(),
-    /** The highest level that the newest verification reached; null when it found damage. */
+    /** The highest level that the newest verification reached; null if it found damage. */
     level: z.enum(verifyLevels).nullable(),
-    /** When that was, ISO 8601 UTC. */
+    /** The time of that verification, ISO 8601 UTC. */
     at: z.iso.datetime(),
     toolVersion: z.string(),
     /** When each level was last reached. */
@@ -22,15 +22,15 @@ const marks = z
   })
   .strict();
 
-/** What is known of a backup's soundness; kept beside the backups, so that a backup never changes. */
+/** The verification record of a backup, stored outside the backup, which never changes. */
 export type Marks = z.infer<typeof marks>;
 
-/** @throws Error when the text is not such a record. */
+/** @throws Error if the text is not a verification record. */
 export function parseMarks(text: string): Marks {
   return marks.parse(JSON.parse(text));
 }
 
-/** Whether `level` includes what `wanted` asks for. */
+/** Whether `level` includes `wanted`. */
 export function reaches(level: VerifyLevel | null, wanted: VerifyLevel): boolean {
   return level !== null && verifyLevels.indexOf(level) >= verifyLevels.indexOf(wanted);
 }

@@ -24,36 +24,36 @@ export type ResultName =
   | "locked"
   | "cancelled";
 
-/** One thing that was looked at, and what came out. `unverifiable` never counts as good. */
+/** One check and its outcome. `unverifiable` never counts as good. */
 export interface Check {
   readonly name: string;
-  /** The component or service the check is about, where there is one. */
+  /** The checked component or service, if any. */
   readonly component?: string;
   readonly status: "pass" | "fail" | "unverifiable";
   readonly detail: string;
 }
 
-/** Why an operation ended as it did. */
+/** Why an operation failed. */
 export interface Reason {
   readonly class: string;
   readonly message: string;
   /** The decisive log line, or the tail of a tool's stderr. */
   readonly evidence?: string;
-  /** What the reader can do about it. */
+  /** What the user can do. */
   readonly hint?: string;
 }
 
-/** One upgraded service: what it ran and what it was to run. */
+/** One upgraded service with its old and new image. */
 export interface ServiceChange {
   readonly service: string;
   readonly from: string;
-  /** `repository@sha256:...`, or the engine's id of an image that is in no registry. */
+  /** `repository@sha256:...`, or the image id if the image is in no registry. */
   readonly fromDigest: string;
   readonly to: string;
   readonly toDigest: string;
 }
 
-/** How long each phase took, and where the service was away. Seconds, counted from the beginning of the run. */
+/** The duration of each phase, and the downtime. Seconds from the start of the run. */
 export interface Timeline {
   readonly phases: readonly {
     readonly phase: string;
@@ -63,7 +63,7 @@ export interface Timeline {
   readonly downtime?: { readonly fromSeconds: number; readonly seconds: number };
 }
 
-/** The one object that `--json` prints, and that the outputs of the action are taken from. */
+/** The object that `--json` prints. The outputs of the action are derived from it. */
 export interface Result {
   readonly result: ResultName;
   /** Wall time of the whole command, in seconds. */
@@ -76,19 +76,19 @@ export interface Result {
   /** What an upgrade changed, by service. */
   readonly services?: readonly ServiceChange[];
   readonly timeline?: Timeline;
-  /** The last log lines of the containers that were watched, by container, where the gate said no. */
+  /** The last log lines of each watched container, if the gate failed. */
   readonly lastLines?: Readonly<Record<string, readonly string[]>>;
   readonly from?: Readonly<Record<string, string>>;
   readonly to?: Readonly<Record<string, string>>;
   readonly reason?: Reason;
   /** The level of verification reached. */
   readonly level?: string;
-  /** What could not be known (hand-made backups). */
+  /** What could not be determined (backups made by hand). */
   readonly unknown?: readonly string[];
-  /** The id of an earlier operation that was finished or undone first. */
+  /** The ids of earlier operations that were finished or undone first. */
   readonly recovered?: readonly string[];
   readonly warnings?: readonly string[];
-  /** Where the backup was also put, by its destination. */
+  /** Where the backup was uploaded. */
   readonly artifact?: {
     readonly name: string;
     readonly id?: string | undefined;
@@ -99,7 +99,7 @@ export interface Result {
   readonly [extra: string]: unknown;
 }
 
-/** What a report shows of one component. */
+/** One component in a report. */
 export interface ComponentSummary {
   readonly name: string;
   readonly store: string;
@@ -108,6 +108,6 @@ export interface ComponentSummary {
   /** Size before compression and encryption, in bytes. */
   readonly plainBytes?: number;
   readonly seconds?: number;
-  /** Counts as a human reads them, such as `14 tables, 12,031 rows`. */
+  /** Counts for people, such as `14 tables, 12,031 rows`. */
   readonly summary?: string;
 }

@@ -1,14 +1,14 @@
-/** What retention knows of one backup. */
+/** One backup, as retention sees it. */
 export interface RetentionCandidate {
   readonly id: string;
   readonly createdAt: Date;
-  /** Marked at the level that retention counts by. */
+  /** Verified at the level that retention requires. */
   readonly good: boolean;
-  /** Needed by an operation that is not finished, or made by it just now: a clock may have gone back. */
+  /** Needed by an unfinished operation, or made by this run (the clock may have been set back). */
   readonly needed: boolean;
 }
 
-/** How many to keep; undefined is none of that kind. With nothing set at all everything is kept. */
+/** How many backups to keep; an undefined rule is not used. Without any rule every backup is kept. */
 export interface RetentionPolicy {
   readonly last: number | undefined;
   readonly daily: number | undefined;
@@ -16,28 +16,27 @@ export interface RetentionPolicy {
   readonly monthly: number | undefined;
 }
 
-/** What is to become of one backup, and why. */
+/** Whether a backup is kept, and why. */
 export interface RetentionDecision {
   readonly id: string;
   readonly keep: boolean;
   readonly reason: string;
 }
 
-/** A backup dated further in the future than this says more about a clock than about its age. */
+/** A backup dated further in the future than this was made with a wrong clock. */
 const clockToleranceMs = 24 * 60 * 60 * 1000;
 
-/** Whether a backup has the date of a clock that was wrong: neither the newest, nor young, whatever it says. */
+/** Whether a backup was made with a wrong clock. Such a backup is neither the newest nor young. */
 export function isDatedInFuture(createdAt: Date, now: Date): boolean {
   return createdAt.getTime() > now.getTime() + clockToleranceMs;
 }
 
 /**
- * Decides what stays. Only good backups count; buckets (days, weeks, months, all UTC) are those in which
- * there are good backups, so a wrong clock today evicts nothing. Never dropped: the newest good backup, whatever is
- * needed, and whatever is dated in the future. A backup that is not good goes only when
- * as many good ones as the policy keeps are newer than it.
+ * Decides which backups are kept. Only good backups count. Days, weeks and months (UTC) without a good backup do not count, so
+ * a wrong clock today removes nothing. Never removed: the newest good backup, needed backups, and backups dated in the future.
+ * A backup that is not good is removed only if enough newer good backups exist for the policy.
  *
- * @returns one decision a backup, newest first.
+ * @returns one decision per backup, newest first.
  */
 export function decideRetention(
   backups: readonly RetentionCandidate[],

@@ -1,4 +1,4 @@
-/** The phases of a live upgrade as its journal names them, in their order; the last two are ends of the road. */
+/** The phases of a live upgrade in the journal, in order; the last two end it. */
 export const upgradePhases = [
   "preflight",
   "pull",
@@ -15,7 +15,7 @@ export const upgradePhases = [
 /** One of {@link upgradePhases}. */
 export type UpgradePhase = (typeof upgradePhases)[number];
 
-/** What recovery does with an upgrade that was cut off. */
+/** What recovery does with an interrupted upgrade. */
 type Recovery = "clean-up" | "roll-back" | "finish";
 
 /**

@@ -17,10 +17,10 @@ import type { Check } from "../model/result.ts";
 
 const readBlockBytes = 1024 * 1024;
 
-/** What {@link checkChecksums} found. */
+/** The result of {@link checkChecksums}. */
 interface ChecksumResult {
   readonly checks: readonly Check[];
-  /** Undefined when it is missing or cannot be read. */
+  /** Undefined if it is missing or unreadable. */
   readonly manifest: Manifest | undefined;
   readonly manifestSha256: string | undefined;
 }

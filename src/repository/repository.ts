@@ -18,18 +18,18 @@ import { type Marks, parseMarks } from "../model/marks.ts";
 const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
 
-/** A complete backup of the repository, as it lies there; nothing of it was verified. */
+/** A complete backup in the repository, not verified. */
 export interface StoredBackup {
   readonly id: string;
   readonly path: string;
-  /** Undefined when the manifest is missing or cannot be read: `problem` says why. */
+  /** Undefined if the manifest is missing or unreadable; `problem` says why. */
   readonly manifest: Manifest | undefined;
   readonly manifestSha256: string | undefined;
-  /** What is wrong at first sight: no readable manifest, or a file that is missing or has another size. */
+  /** An obvious problem: no readable manifest, or a file that is missing or has another size. */
   readonly problem: string | undefined;
   /** Sum of the files' sizes in bytes. */
   readonly bytes: number;
-  /** Undefined when never verified, when the marks belong to another manifest, or with a `problem`. */
+  /** Undefined if never verified, if the marks belong to another manifest, or with a `problem`. */
   readonly marks: Marks | undefined;
 }
 
@@ -48,12 +48,12 @@ export class Repository {
     return join(this.path, "operations");
   }
 
-  /** Where an operation keeps the texts of the files that it edits, which may hold secrets; made when there are some. */
+  /** Directory for the original texts of files that an operation edits. They may contain secrets. Created on demand. */
   work(kind: "upgrades" | "restores", operationId: string): string {
     return join(this.path, kind, operationId);
   }
 
-  /** Removes those texts of one operation, or of all: for when their journals have ended. */
+  /** Removes those texts of one operation, or of all, after their journals have ended. */
   async forgetWork(operationId = "."): Promise<void> {
     for (const kind of ["upgrades", "restores"] as const) {
       await rm(this.work(kind, operationId), { recursive: true, force: true });
@@ -64,14 +64,14 @@ export class Repository {
     return join(this.path, "backups", id);
   }
 
-  /** @throws RefusedError when the path lies inside one that is backed up; an empty repository is removed then. */
+  /** @throws RefusedError if the repository is inside a path that is backed up. An empty repository is then removed. */
   async refuseInside(backedUp: readonly string[]): Promise<void> {
     const inside = backedUp.find((path) =>
       `${this.path}${sep}`.startsWith(`${resolve(path)}${sep}`),
     );
     if (inside === undefined) return;
     for (const part of ["backups", "marks", "operations", "."]) {
-      // What is not empty stays.
+      // Directories that are not empty stay.
       await rmdir(resolve(this.path, part)).catch(() => undefined);
     }
     throw new RefusedError(
@@ -79,7 +79,7 @@ export class Repository {
     );
   }
 
-  /** Makes the repository's directories. @throws RefusedError when they cannot be written. */
+  /** Creates the directories of the repository. @throws RefusedError if they cannot be written. */
   async create(): Promise<void> {
     try {
       for (const part of ["backups", "marks", "operations"]) {
@@ -93,7 +93,7 @@ export class Repository {
     }
   }
 
-  /** Makes the directory of a backup in the making. */
+  /** Creates the directory of an unfinished backup. */
   async begin(id: string): Promise<string> {
     const path = this.directory(partialPrefix + id);
     await mkdir(path, { mode: 0o700 });
@@ -101,7 +101,7 @@ export class Repository {
   }
 
   /**
-   * Makes a finished `.partial-` directory a backup. Everything in it must be fsynced already.
+   * Turns a finished `.partial-` directory into a backup. Everything in it must already be fsynced.
    *
    * @returns the backup's directory.
    */
@@ -113,25 +113,25 @@ export class Repository {
     return this.directory(id);
   }
 
-  /** Removes what an unfinished backup left, or what an unfinished removal did. */
+  /** Removes the remains of an unfinished backup or of an unfinished removal. */
   async discard(id: string): Promise<void> {
     const partial = this.directory(partialPrefix + id);
     if (!existsSync(partial)) return;
-    // Before the directory, by which the next run finds a removal that was cut off. One in the making has none.
+    // Remove the marks first: the next run finds an interrupted removal by its directory. An unfinished backup has no marks.
     for (const marks of [this.#marksPath(id), `${this.#marksPath(id)}.new`]) {
       await rm(marks, { force: true });
     }
     await rm(partial, { recursive: true, force: true });
   }
 
-  /** Ids of backups that were begun and not finished. */
+  /** Ids of unfinished backups. */
   async partials(): Promise<string[]> {
     return (await this.#names())
       .filter((name) => name.startsWith(partialPrefix))
       .map((name) => name.slice(partialPrefix.length));
   }
 
-  /** Every complete backup, newest first. An empty repository, or none at all, has no backups. */
+  /** Every complete backup, newest first; none if the repository is empty or missing. */
   async list(): Promise<StoredBackup[]> {
     const ids = (await this.#names()).filter(isBackupId);
     const backups = await Promise.all(ids.map((id) => this.#readUnlessRemoved(id)));
@@ -140,7 +140,7 @@ export class Repository {
       .toSorted((a, b) => (stamp(a.id) < stamp(b.id) ? 1 : -1));
   }
 
-  /** A list takes no lock: what is removed under it is not there, and neither damaged nor an error. */
+  /** Listing takes no lock: a backup that is removed meanwhile is left out; it is neither damaged nor an error. */
   async #readUnlessRemoved(id: string): Promise<StoredBackup | undefined> {
     try {
       const backup = await this.read(id);
@@ -151,7 +151,7 @@ export class Repository {
     }
   }
 
-  /** Reads what is known of one backup. */
+  /** Reads one backup. */
   async read(id: string): Promise<StoredBackup> {
     const path = this.directory(id);
     const files = await readdir(path);
@@ -186,21 +186,21 @@ export class Repository {
     await fsyncDirectory(join(this.path, "marks"));
   }
 
-  /** Removes a backup and its marks. After a kill in between nothing half is left that counts. */
+  /** Removes a backup and its marks. An interrupted removal leaves nothing that counts as a backup. */
   async remove(id: string): Promise<void> {
     // Renamed first: a half-removed directory must not look like a complete backup.
     await rename(this.directory(id), this.directory(partialPrefix + id));
-    // Nor after a power cut.
+    // This must also hold after a power failure.
     await fsyncDirectory(join(this.path, "backups"));
     await this.discard(id);
   }
 
-  /** What was noted of a backup, whatever its manifest is now: `marks` of {@link read} leaves out those of another one. */
+  /** The marks of a backup, even if they belong to another manifest; {@link read} leaves such marks out. */
   async marksOf(id: string): Promise<Marks | undefined> {
     try {
       return parseMarks(await readRegularFile(this.#marksPath(id), marksLimitBytes));
     } catch {
-      // Unreadable marks are no marks: the backup counts as not verified.
+      // With unreadable marks the backup counts as not verified.
       return undefined;
     }
   }
@@ -219,7 +219,7 @@ export class Repository {
   }
 }
 
-/** The first file that is missing or has another size; costs no reading, so that every list looks at it. */
+/** The first file that is missing or has another size. It reads no content, so every list can check it. */
 function sizeProblem(
   { components }: Manifest,
   sizes: ReadonlyMap<string, number>,
