@@ -173,7 +173,8 @@ describe("containers that join the namespaces of another one", () => {
     expect(await stack.versions()).toMatchObject({ vpn: "2", net: "2" });
     await expectJoined(stack, "after a rollback");
     // To the image of the backup: the provider is made anew, and so are they.
-    const restore = await stack.keeper("restore", "--health-timeout", "60s");
+    const first = ["--backup", String(backup.result.backupId)];
+    const restore = await stack.keeper("restore", ...first, "--health-timeout", "60s");
     expect(restore.code, restore.stderr).toBe(0);
     expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
     await expectJoined(stack, "after a restore");

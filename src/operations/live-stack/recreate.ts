@@ -120,6 +120,16 @@ export function withNeeds(
   return [...all];
 }
 
+/** The part of a scale that is about these services and what they need: Compose refuses the name of any other. */
+export function scaleFor(
+  scale: Readonly<Record<string, number>>,
+  needs: Readonly<Record<string, readonly string[]>>,
+  services: readonly string[],
+): Record<string, number> {
+  const own = new Set(withNeeds(needs, services));
+  return Object.fromEntries(Object.entries(scale).filter(([name]) => own.has(name)));
+}
+
 /** The services that each service of a model needs. */
 export function neededServices({ services }: Pick<ComposeModel, "services">) {
   return Object.fromEntries(

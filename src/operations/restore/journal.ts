@@ -42,6 +42,8 @@ const creation = z.object({
   directories: texts,
   /** How many containers each service had. */
   scale: z.record(z.string(), z.number()),
+  /** What each service needs, by the files. Absent in journals of earlier versions. */
+  needs: z.record(z.string(), texts).optional(),
 });
 
 /** The steps of a restore that change the host, in their order; undone as a whole, newest first. */

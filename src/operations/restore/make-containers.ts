@@ -15,6 +15,7 @@ import {
   joinsNobody,
   neededServices,
   present,
+  scaleFor,
   scaleOf,
   withNeeds,
 } from "../live-stack/recreate.ts";
@@ -127,9 +128,12 @@ export async function makeContainers(
   for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
   // With what they depend on, which is as the files say: without it the definition would be another one.
   const { signal } = dependencies;
-  await compose.up({ services, noStart: true, scale }, signal);
+  const needs = neededServices(model);
+  const up = (names: readonly string[]) =>
+    compose.up({ services: names, noStart: true, scale: scaleFor(scale, needs, names) }, signal);
+  if (services.length > 0) await up(services);
   // After what they join: Compose looks up its id while it makes them.
-  if (joined.length > 0) await compose.up({ services: joined, noStart: true, scale }, signal);
+  if (joined.length > 0) await up(joined);
   await requireOwnImages(engine, making, services);
   return created;
 }
@@ -168,6 +172,7 @@ async function creationOf(
     networks: [...networks],
     directories: missingDirectories(model),
     scale: scaleOf(stack.containers, withNeeds(neededServices(model), services)),
+    needs: neededServices(model),
   };
 }
 

@@ -13,7 +13,12 @@ import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.t
 import { requireAsBefore } from "../live-stack/as-before.ts";
 import type { Dependencies } from "../live-stack/depends-on.ts";
 import { applyEdits, undoEdits } from "../live-stack/image-pins.ts";
-import { makeMissing, present as presentOf, removeAdded } from "../live-stack/recreate.ts";
+import {
+  makeMissing,
+  present as presentOf,
+  removeAdded,
+  scaleFor,
+} from "../live-stack/recreate.ts";
 import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
@@ -227,7 +232,10 @@ async function makeAgain(
   await makeMissing(all, {
     engine,
     files: { ...created.project, composeFiles: backward.composeFiles },
-    scaleOf: () => created.scale,
+    scaleOf: (services) =>
+      created.needs === undefined
+        ? created.scale
+        : scaleFor(created.scale, created.needs, services),
     within: async (work) => {
       applyEdits(backward.edits);
       await work();
