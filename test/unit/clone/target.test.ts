@@ -1,9 +1,9 @@
-import { expect, it } from "vitest";
 import type { ContainerState } from "../../../src/model/stack.ts";
 import { CloneProber } from "../../../src/operations/clone/clone-prober.ts";
 import { cloneTarget } from "../../../src/operations/clone/clone-target.ts";
 import type { Expectation } from "../../../src/operations/clone/expectations.ts";
 import type { HealthAnswer, ServerQuestion } from "../../../src/stack/health.ts";
+import { expect, it } from "vitest";
 
 function container(
   service: string,
@@ -79,14 +79,13 @@ it("leaves one alone whose image checks itself, but asks for success beside it",
 });
 
 it("asks a server of another protocol only until it has accepted a connection", async () => {
-  const server: { isUp: boolean } = { isUp: false };
   const accepts = { healthy: true, status: 0, detail: "accepts connections" };
   const refuses = { healthy: false, status: 0, detail: "ECONNREFUSED" };
-  const { asked, look } = clone([container("a", ["x"])], () => (server.isUp ? accepts : refuses));
+  const script: HealthAnswer[] = [refuses];
+  const { asked, look } = clone([container("a", ["x"])], () => script.shift() ?? accepts);
   expect(await look()).toMatchObject([
     { healthy: false, detail: "nothing on port 80 (ECONNREFUSED)" },
   ]);
-  server.isUp = true;
   for (let at = 0; at < 3; at += 1) expect(await look()).toEqual([accepts]);
   expect(asked).toHaveLength(2);
 });
