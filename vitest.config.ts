@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Tests on real stores mostly wait for them, so more of them than there are processors run side by side. */
-const e2eWorkers = 4;
+const e2eWorkers = 5;
 
 /** A test that has to end within a run's budget: see `test/runner/exhaustive.ts`. */
 const setupFiles = ["test/lab/deadline.ts"];

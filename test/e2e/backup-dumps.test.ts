@@ -39,7 +39,7 @@ afterAll(async () => {
   await stack.down();
 });
 
-test("what lies beside the cache's database and is in no backup is told", async () => {
+test("what lies beside the cache's database and is in no backup is told", exhaustive, async () => {
   await stack.compose(["exec", "-T", "redis", "touch", "/data/users.acl", "/data/temp-1.rdb"]);
   const { code, stderr } = await backup().ended;
   await stack.compose(["exec", "-T", "redis", "rm", "/data/users.acl", "/data/temp-1.rdb"]);
@@ -106,20 +106,24 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     },
   );
 
-  test("the engine goes away in the middle of a dump, and the next run ends what it left", async () => {
-    const before = await stateOf(stack);
-    await using dump = await heldDump(stack);
-    const proxy = await engineProxy(join(stack.scratch, "engine.sock"));
-    const running = await startedUntil(dump, { DOCKER_HOST: proxy.host });
-    proxy.cut();
-    const ended = await running.ended;
-    expect(ended.code, ended.stderr).toBe(3);
-    expect(ended.result).toMatchObject({ result: "backup-failed" });
-    expect(await listed(stack, repository)).toEqual([]);
-    const next = await startKeeper(["recover", ...stackFlags(stack, repository)]).ended;
-    expect(next.code, next.stderr).toBe(0);
-    await expectNothingLeft(before);
-  });
+  test(
+    "the engine goes away in the middle of a dump, and the next run ends what it left",
+    exhaustive,
+    async () => {
+      const before = await stateOf(stack);
+      await using dump = await heldDump(stack);
+      const proxy = await engineProxy(join(stack.scratch, "engine.sock"));
+      const running = await startedUntil(dump, { DOCKER_HOST: proxy.host });
+      proxy.cut();
+      const ended = await running.ended;
+      expect(ended.code, ended.stderr).toBe(3);
+      expect(ended.result).toMatchObject({ result: "backup-failed" });
+      expect(await listed(stack, repository)).toEqual([]);
+      const next = await startKeeper(["recover", ...stackFlags(stack, repository)]).ended;
+      expect(next.code, next.stderr).toBe(0);
+      await expectNothingLeft(before);
+    },
+  );
 
   test("a server is removed in the middle of its transfer", exhaustive, async () => {
     const transfer = await slowTransfer(stack);

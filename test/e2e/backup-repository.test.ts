@@ -3,7 +3,7 @@ import { open, readdir, readFile, readlink, rm, truncate, writeFile } from "node
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
-import { cells } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
@@ -81,26 +81,30 @@ describe("killed while it seals the backup, there is a complete one or none, and
   });
 });
 
-test("a log that is truncated while it is read is told, and the rest of the backup is whole", async () => {
-  const log = join(stack.dataDir, "logs", "huge.log");
-  await writeFile(log, Buffer.alloc(16 * mebibyte, "a line of a log\n"));
-  for (let times = 0; times < 4; times += 1)
-    await run(["sh", "-c", 'cat "$1" "$1" > "$1.new" && mv "$1.new" "$1"', "sh", log]);
-  const running = startKeeper(flags());
-  await until("tar reads the log", 240_000, () => readerOf(log));
-  await truncate(log, 100);
-  const made = await running.ended;
-  expect(made.code, made.stderr).toBe(0);
-  const opened = await atHand(made.result.path, key.identity, join(stack.scratch, "opened"));
-  const manifest = await readFile(join(made.result.path, "manifest.json"), "utf8");
-  const { warnings } = JSON.parse(manifest).components.find(
-    ({ name }: { name: string }) => name === "data",
-  );
-  expect(warnings.join("\n")).toContain("logs/huge.log");
-  const names = await pour(opened, component(opened, "data"), "tar -t");
-  expect(names).toContain("documents/contract.txt");
-  expect(names).toContain("data/sophon.db");
-});
+test(
+  "a log that is truncated while it is read is told, and the rest of the backup is whole",
+  exhaustive,
+  async () => {
+    const log = join(stack.dataDir, "logs", "huge.log");
+    await writeFile(log, Buffer.alloc(16 * mebibyte, "a line of a log\n"));
+    for (let times = 0; times < 4; times += 1)
+      await run(["sh", "-c", 'cat "$1" "$1" > "$1.new" && mv "$1.new" "$1"', "sh", log]);
+    const running = startKeeper(flags());
+    await until("tar reads the log", 240_000, () => readerOf(log));
+    await truncate(log, 100);
+    const made = await running.ended;
+    expect(made.code, made.stderr).toBe(0);
+    const opened = await atHand(made.result.path, key.identity, join(stack.scratch, "opened"));
+    const manifest = await readFile(join(made.result.path, "manifest.json"), "utf8");
+    const { warnings } = JSON.parse(manifest).components.find(
+      ({ name }: { name: string }) => name === "data",
+    );
+    expect(warnings.join("\n")).toContain("logs/huge.log");
+    const names = await pour(opened, component(opened, "data"), "tar -t");
+    expect(names).toContain("documents/contract.txt");
+    expect(names).toContain("data/sophon.db");
+  },
+);
 
 test("tar is killed half way: no backup, and the line says so", async () => {
   const log = join(stack.dataDir, "logs", "huge.log");

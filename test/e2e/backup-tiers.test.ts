@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
 import type { LabStack, Tier } from "../lab/lab-stack.ts";
 import { followLedger, keysBefore, type LedgerEntry } from "../lab/ledger.ts";
-import { cells } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { prober } from "../lab/prober.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
@@ -75,21 +75,26 @@ cells(
     expect(await leaksIn(unpacked, [stack.credentials.markers.file])).not.toEqual([]);
   });
 
-  test("is backed up alike by root and by a user who is only in the docker group", async () => {
-    const [root, user] = [await backup("root"), await backup("docker user")];
-    const rooms = { root: join(stack.scratch, "a"), user: join(stack.scratch, "b") };
-    const one = await atHand(root.path, key.identity, rooms.root);
-    const other = await atHand(user.path, recoveryKey.identity, rooms.user);
-    expect(other.components.map(facts)).toEqual(one.components.map(facts));
-    expect(await openAll(other)).toEqual(await openAll(one));
-    expect(await tree(await unpack(other, "data"))).toBe(await tree(await unpack(one, "data")));
-    // Its files are this user's, and nobody else's.
-    const owners = await run(["find", repository("docker user"), "-printf", "%u %m %y\n"]);
-    const kinds = new Set(owners.trim().split("\n"));
-    expect(kinds).toEqual(new Set([`${dockerUser} 600 f`, `${dockerUser} 700 d`]));
-    expect(await leaksIn(repository("docker user"), stack.secrets)).toEqual([]);
-    expect(leaksInBytes("output", user.output, stack.secrets)).toEqual([]);
-  });
+  const alike = tier === "personal" ? {} : exhaustive;
+  test(
+    "is backed up alike by root and by a user who is only in the docker group",
+    alike,
+    async () => {
+      const [root, user] = [await backup("root"), await backup("docker user")];
+      const rooms = { root: join(stack.scratch, "a"), user: join(stack.scratch, "b") };
+      const one = await atHand(root.path, key.identity, rooms.root);
+      const other = await atHand(user.path, recoveryKey.identity, rooms.user);
+      expect(other.components.map(facts)).toEqual(one.components.map(facts));
+      expect(await openAll(other)).toEqual(await openAll(one));
+      expect(await tree(await unpack(other, "data"))).toBe(await tree(await unpack(one, "data")));
+      // Its files are this user's, and nobody else's.
+      const owners = await run(["find", repository("docker user"), "-printf", "%u %m %y\n"]);
+      const kinds = new Set(owners.trim().split("\n"));
+      expect(kinds).toEqual(new Set([`${dockerUser} 600 f`, `${dockerUser} 700 d`]));
+      expect(await leaksIn(repository("docker user"), stack.secrets)).toEqual([]);
+      expect(leaksInBytes("output", user.output, stack.secrets)).toEqual([]);
+    },
+  );
 
   function repository(caller: Caller): string {
     return join(stack.scratch, `repository of ${caller}`);

@@ -8,6 +8,7 @@ import { expect, it } from "vitest";
 import type { Result } from "../../src/model/result.ts";
 import { diff } from "../lab/compare.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -61,40 +62,39 @@ async function expectAtRest(stack: LabStack) {
   expect(await containersOf(stack)).toEqual(before);
 }
 
-it(
-  "asks the given URL with its header and authority, and recovers without knowing the header",
-  async () => {
-    await using stack = await createStack({ tier: "personal", name: "gate-url" });
-    using proxy = await startProxy(stack);
-    const header = join(stack.scratch, "header");
-    await writeFile(header, `${headerName}: ${headerValue}\n`);
-    const asked = ["--health-url", proxy.url, "--health-header", `@${header}`];
-    const trusting = [...asked, "--health-ca", proxy.ca];
-    const good = await stack.publish(goodVersions["1.2.0"]);
+it("asks the given URL with its header and authority, and recovers without knowing the header", {
+  ...exhaustive,
+  timeout: timeoutMs,
+}, async () => {
+  await using stack = await createStack({ tier: "personal", name: "gate-url" });
+  using proxy = await startProxy(stack);
+  const header = join(stack.scratch, "header");
+  await writeFile(header, `${headerName}: ${headerValue}\n`);
+  const asked = ["--health-url", proxy.url, "--health-header", `@${header}`];
+  const trusting = [...asked, "--health-ca", proxy.ca];
+  const good = await stack.publish(goodVersions["1.2.0"]);
 
-    const strange = await upgrade(stack, good, ...asked).done;
-    expect(strange.code, strange.stderr).toBe(2);
-    expect(strange.result).toMatchObject({ result: "refused", reason: { class: "unhealthy" } });
-    const locked = await upgrade(stack, good, "--health-url", proxy.url, "--health-ca", proxy.ca)
-      .done;
-    expect(locked.result, locked.stderr).toMatchObject({ reason: { class: "unhealthy" } });
+  const strange = await upgrade(stack, good, ...asked).done;
+  expect(strange.code, strange.stderr).toBe(2);
+  expect(strange.result).toMatchObject({ result: "refused", reason: { class: "unhealthy" } });
+  const locked = await upgrade(stack, good, "--health-url", proxy.url, "--health-ca", proxy.ca)
+    .done;
+  expect(locked.result, locked.stderr).toMatchObject({ reason: { class: "unhealthy" } });
 
-    const [before, bad] = [
-      await snapshot(stack),
-      await stack.publish(wrecking(badVersions.unhealthy)),
-    ];
-    const started = upgrade(stack, bad, ...trusting, "--health-timeout", "10m");
-    await until("the gate", 600_000, async () => journalSteps(stack).includes("gate/watch"));
-    started.child.kill("SIGKILL");
-    await started.done;
-    await rm(proxy.ca);
-    const recovered = await keeper(["recover", ...stackArguments(stack)]);
-    expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
-    expect(diff(before, await snapshot(stack))).toEqual([]);
-    expect(records(stack)).not.toContain(headerValue);
-  },
-  timeoutMs,
-);
+  const [before, bad] = [
+    await snapshot(stack),
+    await stack.publish(wrecking(badVersions.unhealthy)),
+  ];
+  const started = upgrade(stack, bad, ...trusting, "--health-timeout", "10m");
+  await until("the gate", 600_000, async () => journalSteps(stack).includes("gate/watch"));
+  started.child.kill("SIGKILL");
+  await started.done;
+  await rm(proxy.ca);
+  const recovered = await keeper(["recover", ...stackArguments(stack)]);
+  expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
+  expect(diff(before, await snapshot(stack))).toEqual([]);
+  expect(records(stack)).not.toContain(headerValue);
+});
 
 it(
   "pins in an override file, or nowhere with a warning; writes down what runs, and the report",

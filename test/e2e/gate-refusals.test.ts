@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { storeImages } from "../lab/images.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { qdrantImage } from "../lab/sophon.ts";
 import { createStack } from "../lab/stack.ts";
@@ -59,20 +60,19 @@ const computing: GatewayVersion = {
   faults: { slowMigration: { seconds: 35, steps: 1, silent: true, computes: true } },
 };
 
-it(
-  "a personal stack: a migration that shows in no file until it ends is not cut off",
-  async () => {
-    await using stack = await createStack({ tier: "personal", name: "gate-computing" });
-    const good = await stack.publish(computing);
-    const { code, result, stderr } = await upgrade(stack, good, "--health-timeout", "15s").done;
-    expect(code, stderr).toBe(0);
-    expect(result).toMatchObject({ result: "passed" });
-    expect((await gatewayState(stack)).version).toBe(computing.version);
-    // It did take longer than a start may that does nothing.
-    expect(result?.downtimeSeconds).toBeGreaterThan(35);
-  },
-  timeoutMs,
-);
+it("a personal stack: a migration that shows in no file until it ends is not cut off", {
+  ...exhaustive,
+  timeout: timeoutMs,
+}, async () => {
+  await using stack = await createStack({ tier: "personal", name: "gate-computing" });
+  const good = await stack.publish(computing);
+  const { code, result, stderr } = await upgrade(stack, good, "--health-timeout", "15s").done;
+  expect(code, stderr).toBe(0);
+  expect(result).toMatchObject({ result: "passed" });
+  expect((await gatewayState(stack)).version).toBe(computing.version);
+  // It did take longer than a start may that does nothing.
+  expect(result?.downtimeSeconds).toBeGreaterThan(35);
+});
 
 it(
   "an enterprise stack: what cannot be rolled back is refused, work in the database counts, a hang is found",

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { dockerUser } from "../lab/engine-user.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
 import { gatewayState } from "../lab/writers.ts";
@@ -85,40 +86,44 @@ describe("the backups of the Sophon page", { timeout: 1_800_000 }, () => {
     expect(await readdir(restored.setAside[0])).toContain("newer-than-the-backup");
   });
 
-  it("enterprise: each store that was copied by hand comes back by content, and nothing else is touched", async () => {
-    await using stack = await createStack({ tier: "enterprise", name: "hm-enterprise" });
-    const made = await byHand(stack, "data", "dump", "qdrant", "redis");
-    const sql = await byHand(stack, "sql");
-    const before = asTarKeepsIt(await snapshot(stack));
-    const verified = await told(["verify", ...flags(stack, made)]);
-    expect(verified.reason ?? verified.result).toBe("verified");
-    expect(await told(["verify", ...flags(stack, sql)])).toMatchObject({ result: "verified" });
+  it(
+    "enterprise: each store that was copied by hand comes back by content, and nothing else is touched",
+    exhaustive,
+    async () => {
+      await using stack = await createStack({ tier: "enterprise", name: "hm-enterprise" });
+      const made = await byHand(stack, "data", "dump", "qdrant", "redis");
+      const sql = await byHand(stack, "sql");
+      const before = asTarKeepsIt(await snapshot(stack));
+      const verified = await told(["verify", ...flags(stack, made)]);
+      expect(verified.reason ?? verified.result).toBe("verified");
+      expect(await told(["verify", ...flags(stack, sql)])).toMatchObject({ result: "verified" });
 
-    await wreck(stack);
-    const restored = await told(["restore", ...flags(stack, made)]);
-    expect(restored.reason ?? restored.result).toBe("restored");
-    expect(restored.setAside).toHaveLength(4);
-    await ready(stack);
-    expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
-
-    await psql(stack, 'DROP TABLE "Messages" CASCADE; CREATE TABLE newer (id int)');
-    const newer = await snapshot(stack);
-    const cut = startKeeper(["restore", ...flags(stack, sql)]);
-    await cut.says(/Restore postgres/);
-    cut.kill("SIGKILL");
-    const { result: finished } = await cut.ended;
-    if (finished === undefined) {
-      const at = stackFlags(stack, join(stack.scratch, "repository"));
-      expect(await told(["recover", ...at])).toMatchObject({ result: "recovered" });
+      await wreck(stack);
+      const restored = await told(["restore", ...flags(stack, made)]);
+      expect(restored.reason ?? restored.result).toBe("restored");
+      expect(restored.setAside).toHaveLength(4);
       await ready(stack);
-      expect(diff(newer, await snapshot(stack))).toEqual([]);
-    }
+      expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
 
-    const again = await told(["restore", ...flags(stack, sql)]);
-    expect(again.reason ?? again.result).toBe("restored");
-    await ready(stack);
-    expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
-  });
+      await psql(stack, 'DROP TABLE "Messages" CASCADE; CREATE TABLE newer (id int)');
+      const newer = await snapshot(stack);
+      const cut = startKeeper(["restore", ...flags(stack, sql)]);
+      await cut.says(/Restore postgres/);
+      cut.kill("SIGKILL");
+      const { result: finished } = await cut.ended;
+      if (finished === undefined) {
+        const at = stackFlags(stack, join(stack.scratch, "repository"));
+        expect(await told(["recover", ...at])).toMatchObject({ result: "recovered" });
+        await ready(stack);
+        expect(diff(newer, await snapshot(stack))).toEqual([]);
+      }
+
+      const again = await told(["restore", ...flags(stack, sql)]);
+      expect(again.reason ?? again.result).toBe("restored");
+      await ready(stack);
+      expect(diff(before, asTarKeepsIt(await snapshot(stack)))).toEqual([]);
+    },
+  );
 });
 
 async function wreck(stack: LabStack): Promise<void> {

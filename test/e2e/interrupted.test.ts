@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { cells } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { labPath, outsideRun, runVariable } from "../lab/state.ts";
 import { until } from "../lab/step.ts";
@@ -14,10 +15,16 @@ const root = join(import.meta.dirname, "../..");
 /** Generous: the machine may be busy with other tests. */
 const waitMs = 240_000;
 
-it.each([
+const runs: readonly [what: string, command: string[], signal: NodeJS.Signals][] = [
   ["the tests", ["test/run.ts", "e2e", "upgrade-person"], "SIGINT"],
   ["the demo", ["test/lab/demo.ts"], "SIGTERM"],
-] as const)("%s end everything that they started: %j, by %s", async (_, command, signal) => {
+];
+
+cells(
+  it,
+  runs,
+  (what) => what === "the tests",
+)("%s end everything that they started: %j, by %s", async (_, command, signal) => {
   const { SOPHON_KEEPER_LAB_LASTS: __, ...env } = outsideRun();
   const child = spawn(process.execPath, command, { cwd: root, env, stdio: "ignore" });
   const ended = once(child, "close");

@@ -138,23 +138,27 @@ async function takePort(port: number): Promise<Server> {
   return server;
 }
 
-it("a container that does not start again is told as that; the content of before is back, and recover starts it", async () => {
-  await using stack = await createStack({ tier: "personal", name: "rp-port" });
-  const { on, before, states } = await prepared(stack);
-  const port = Number(new URL(stack.gatewayUrl).port);
-  const restoring = keeper(on.arguments("restore"));
-  const server = await takePort(port);
-  const ended = await restoring;
-  expect(ended.code, ended.stderr).toBe(7);
-  expect(ended.result, ended.stderr).toMatchObject({ result: "restart-failed", setAside: [] });
-  expect(ended.result.reason.message).toContain(String(port));
-  const precious = await readFile(join(stack.dataDir, "newer-than-the-backup"), "utf8");
-  expect(precious).toBe("precious");
-  const again = await asHinted(ended);
-  expect(again.result, again.stderr).toMatchObject({ result: "restart-failed" });
-  await new Promise((resolve) => server.close(resolve));
-  const recovered = await asHinted(ended);
-  expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
-  await expectBack(stack, before);
-  expect(await standing(stack)).toEqual(states);
-});
+it(
+  "a container that does not start again is told as that; the content of before is back, and recover starts it",
+  exhaustive,
+  async () => {
+    await using stack = await createStack({ tier: "personal", name: "rp-port" });
+    const { on, before, states } = await prepared(stack);
+    const port = Number(new URL(stack.gatewayUrl).port);
+    const restoring = keeper(on.arguments("restore"));
+    const server = await takePort(port);
+    const ended = await restoring;
+    expect(ended.code, ended.stderr).toBe(7);
+    expect(ended.result, ended.stderr).toMatchObject({ result: "restart-failed", setAside: [] });
+    expect(ended.result.reason.message).toContain(String(port));
+    const precious = await readFile(join(stack.dataDir, "newer-than-the-backup"), "utf8");
+    expect(precious).toBe("precious");
+    const again = await asHinted(ended);
+    expect(again.result, again.stderr).toMatchObject({ result: "restart-failed" });
+    await new Promise((resolve) => server.close(resolve));
+    const recovered = await asHinted(ended);
+    expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
+    await expectBack(stack, before);
+    expect(await standing(stack)).toEqual(states);
+  },
+);

@@ -95,18 +95,19 @@ async function cancel({ child, done }: ReturnType<ReturnType<typeof runner>["ste
 const moments = ["backup/begin", "quiesce/stop-writers", "gate/watch", "roll-back/put-back"];
 
 describe("a job that is cancelled", () => {
-  cells(it, moments, (step) => ["gate/watch", "roll-back/put-back"].includes(step))(
-    "at %s leaves the stack as it was, after its post step",
-    async (step) => {
-      await shared.use(async (stack, before) => {
-        const { step: start, post } = runner(stack, await stack.publish(bad));
-        const cancelled = await cancel(await atStep(stack, step, start));
-        const { code, told } = await post().done;
-        expect(code, `${cancelled.told}\n${told}`).toBe(0);
-        await expectAsBefore(stack, before, step);
-      });
-    },
-  );
+  cells(
+    it,
+    moments,
+    (step) => step === "gate/watch",
+  )("at %s leaves the stack as it was, after its post step", async (step) => {
+    await shared.use(async (stack, before) => {
+      const { step: start, post } = runner(stack, await stack.publish(bad));
+      const cancelled = await cancel(await atStep(stack, step, start));
+      const { code, told } = await post().done;
+      expect(code, `${cancelled.told}\n${told}`).toBe(0);
+      await expectAsBefore(stack, before, step);
+    });
+  });
 
   it("with the machine, so that no post step runs, is put right by the next run of any mode", async () => {
     await shared.use(async (stack, before) => {

@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { dashboardImage } from "../lab/sophon.ts";
 import { createStack } from "../lab/stack.ts";
@@ -100,7 +101,7 @@ describe("a live upgrade of a stack of many shapes", () => {
     expect(await runsOf(stack)).toBe(1);
   });
 
-  it("upgrades a service of several replicas, one of which is stopped", async () => {
+  it("upgrades a service of several replicas, one of which is stopped", exhaustive, async () => {
     await using stack = await shapedStack("upgrade-replicas");
     const name = (service: string, at = 1) => `${stack.projectName}-${service}-${at}`;
     await run(["docker", "stop", "--time", "1", name("worker", 2)]);

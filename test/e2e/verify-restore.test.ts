@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabStack, Tier } from "../lab/lab-stack.ts";
-import { cells } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { prober } from "../lab/prober.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
@@ -75,7 +75,7 @@ describe.each(["personal", "enterprise"] as Tier[])("a test restore of a %s stac
 
   // One tier: what a killed run leaves does not depend on the stores.
   if (tier === "personal") {
-    it("that is killed leaves nothing once the next one has run", async () => {
+    it("that is killed leaves nothing once the next one has run", exhaustive, async () => {
       await succeed(on, "backed-up", "backup");
       const args = on.arguments("verify", "--level", "restore");
       const running = startKeeper(args);

@@ -1,7 +1,7 @@
 import type { SuiteAPI, TestAPI } from "vitest";
 
 /** What one row gives to a test, as with `each`. */
-type Arguments<Row> = Row extends readonly unknown[] ? Row : [Row];
+type Arguments<Row> = Row extends readonly [...infer Values] ? [...Values] : [Row];
 
 type Each<Row> = (
   name: string,
