@@ -66,11 +66,18 @@ async function endDeadRuns(): Promise<void> {
   const parent = join(await notePath("x"), "..");
   const here = await ownProcess();
   for (const name of await readdir(parent)) {
-    const text = await readFile(join(parent, name), "utf8").catch(() => "");
-    // It is just being written, or was just removed.
-    if (text === "") continue;
-    const note = JSON.parse(text) as Note;
+    const note = parsed(await readFile(join(parent, name), "utf8").catch(() => ""));
+    if (note === undefined) continue;
     if ((await judgeOwner(note.owner, here)) === "dead") await endRun(note);
+  }
+}
+
+/** Undefined for one that is just being written, or was just removed. */
+function parsed(text: string): Note | undefined {
+  try {
+    return JSON.parse(text) as Note;
+  } catch {
+    return undefined;
   }
 }
 
