@@ -54,7 +54,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     title: "restarts its service",
-    breaks: ["leaves the service as it was"],
+    breaks: ["leaves the service as it was", "leaves nothing when cancelled"],
     make: (good, service) => ({
       ...good,
       backup: async (store, context) => {
@@ -90,7 +90,7 @@ export const brokenStores: readonly BrokenStore[] = [
   },
   {
     title: "loses a file when it restores",
-    breaks: ["restores into an empty place", "measures what it recorded"],
+    breaks: ["restores into an empty place"],
     make: (good) => ({
       ...good,
       restore: async (store, components, context) => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(() => scope.disposeAsync());
 
-it.each(["rabbitmq", "postgres", "qdrant", "redis", "data"] as const)(
+it.each(["redis", "qdrant", "data", "rabbitmq", "postgres"] as const)(
   "%s keeps what the contract of stores promises",
   async (kind) => {
     const store = found.find((one) => one.kind === kind);

@@ -43,7 +43,7 @@ export async function conformance(store: Store, subject: Subject): Promise<Broke
   await readBack(run, taken);
   await damage(run, taken);
   await restore(run, taken);
-  await cancel(run, taken, state);
+  await cancel(run, taken);
   return broken;
 }
 
@@ -276,9 +276,11 @@ async function measure(run: Run, { components }: Taken, at: DiscoveredStore) {
 }
 
 /** At several moments of a backup, and in a check. */
-async function cancel(run: Run, taken: Taken, state: unknown): Promise<void> {
+async function cancel(run: Run, taken: Taken): Promise<void> {
   const { store, subject, broken, directory } = run;
   const promise = "leaves nothing when cancelled";
+  // What a whole backup leaves was told before.
+  const state = await subject.state();
   let stopped = 0;
   for (const part of [0.1, 0.4, 0.8]) {
     const sink = join(directory, `cancelled-${part}`);
