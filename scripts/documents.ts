@@ -5,7 +5,7 @@ import { outputs } from "../src/action/outputs.ts";
 import { actionInputs, offeredModes } from "../src/action/step-inputs.ts";
 import { commandHelp, exitMeanings, placeholderOf } from "../src/cli/help.ts";
 import { exitCodeOf } from "../src/core/errors.ts";
-import { CLASS_MEANING } from "../src/log-scan/cause-patterns.ts";
+import { CLASS_MEANING } from "../src/log-scan/failure-class.ts";
 import { RULES } from "../src/log-scan/failure-rules.ts";
 import { HARMLESS } from "../src/log-scan/ignore-rules.ts";
 import { offeredCommands } from "../src/operations/session/command.ts";

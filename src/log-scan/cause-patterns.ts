@@ -1,14 +1,4 @@
-/** What went wrong, as the result names it. */
-export type FailureClass =
-  | "schema-conflict"
-  | "migration"
-  | "database-connection"
-  | "database-auth"
-  | "lock-timeout"
-  | "disk-full"
-  | "corruption"
-  | "crash"
-  | "config";
+import type { FailureClass } from "./failure-class.ts";
 
 /** A wording that tells why something failed, beside the codes of `codes.ts`. */
 export interface Cause {
@@ -20,28 +10,6 @@ export interface Cause {
   /** Who writes it. */
   readonly source: string;
 }
-
-/** One sentence on what a class means and one on what to do, shown with every verdict. */
-export const CLASS_MEANING: Readonly<Record<FailureClass, string>> = {
-  "schema-conflict":
-    "The database's tables are not what the new version expects. Put images and data back; ask the vendor which version this data can be upgraded from.",
-  migration:
-    "A migration could not be applied to this data. Put images and data back and report the decisive line to the vendor.",
-  "database-connection":
-    "The application never got a working connection to its database. Look at the database's own log, its address and whether it was ready.",
-  "database-auth":
-    "The database refused the user or a right it needs. Compare the credentials and grants with those of the version before.",
-  "lock-timeout":
-    "A lock was not to be had: another process holds it, or a killed migration left it behind. Do not kill it again; put the data back or release the lock.",
-  "disk-full":
-    "There was no room left to write. Free space on the host before trying again; what was half written goes back with the data.",
-  corruption:
-    "The database reports damaged pages or files. Keep a copy of them as they are and restore the last verified backup.",
-  crash:
-    "The process ended without finishing its start. Its exit code and the lines above tell whether memory, the runtime or the application was at fault.",
-  config:
-    "The new version lacks a setting, a file, a right or a runtime it needs. Read its release notes for new or renamed settings.",
-};
 
 const net = "dotnet/runtime";
 const pg = "PostgreSQL, npgsql/npgsql";
@@ -123,7 +91,7 @@ export const CAUSES: readonly Cause[] = [
     source: "PostgreSQL 55P03, 57014; SQLite 5, 6; SQL Server; MySQL 1205",
     example: "canceling statement due to lock timeout",
     pattern:
-      /canceling statement due to (?:lock|statement) timeout|deadlock detected|could not obtain lock|Lock wait timeout exceeded|Lock request time out period exceeded|database(?: table)? is locked|was deadlocked on|Execution Timeout Expired|Timeout expired\.\s+The timeout period elapsed prior to completion/i,
+      /canceling statement due to (?:lock|statement) timeout|deadlock detected|could not obtain lock|Lock wait timeout exceeded|Lock request time out period exceeded|database(?: table)? is locked|was deadlocked on|Migration(?: table)? is already locked|\bMigrationLocked\b|Could not acquire change log lock|ConcurrentMigrationError|trying to acquire a postgres advisory lock|Execution Timeout Expired|Timeout expired\.\s+The timeout period elapsed prior to completion/i,
   },
   {
     name: "command-timeout",
@@ -156,6 +124,14 @@ export const CAUSES: readonly Cause[] = [
     source: "dotnet/efcore MigrationNotFound",
     example: "The migration '20251118101500_AddTenants' was not found.",
     pattern: /The migration '[^'\n]{1,200}' was not found/i,
+  },
+  {
+    name: "history-differs",
+    class: "schema-conflict",
+    source: "Django, Flyway, Liquibase, Hibernate, sqlx",
+    example: "Migration checksum mismatch for migration version 2",
+    pattern:
+      /InconsistentMigrationHistory|Migration checksum mismatch|Migrations have failed validation|Validation Failed:\s+\d+ change ?sets? check ?sum|Schema-validation: (?:missing|wrong)|was previously applied but has been modified|VersionMismatch|upgrading from \S{1,40} to \S{1,40} is not supported/i,
   },
   {
     name: "object-exists",
@@ -213,7 +189,7 @@ export const CAUSES: readonly Cause[] = [
     source: "errno EROFS, EACCES; SQLite 8",
     example: "System.IO.IOException: Read-only file system : '/data/sophon.db'",
     pattern:
-      /Read-only file system|attempt to write a readonly database|Access to the path '?.{1,200}'? is denied|unable to open database file|Permission denied(?! \()|cannot execute .{1,40} in a read-only transaction/i,
+      /Read-only file system|attempt to write a readonly database|Access to the path '?.{1,200}'? is denied|unable to open database file|Permission denied(?! \((?!os error))|cannot execute .{1,40} in a read-only transaction/i,
   },
   {
     name: "missing-setting",
@@ -231,7 +207,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "System.IO.FileNotFoundException: Could not load file or assembly 'Foo, Version=1.0.0.0'.",
     pattern:
-      /Could not load file or assembly|Could not load type '|Method not found: '|Unable to load shared library '|Unable to load DLL '|TypeLoadException|MissingMethodException/,
+      /Could not load file or assembly|Cannot find (?:module|package) '|\bNo module named\b|(?:ClassNotFoundException|NoClassDefFoundError): |Could not load type '|Method not found: '|Unable to load shared library '|Unable to load DLL '|TypeLoadException|MissingMethodException/,
   },
   {
     name: "runtime-missing",
@@ -255,7 +231,7 @@ export const CAUSES: readonly Cause[] = [
     source: pg,
     example: "Npgsql.NpgsqlException (0x80004005): Failed to connect to 172.18.0.2:5432",
     pattern:
-      /Failed to connect to|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|MySqlException[^\n]{0,40}: Couldn't connect to server|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
+      /Failed to connect to|Can't reach database server|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b|could not connect to server|could not translate host name|Connection to \S{1,120} refused|Communications link failure|Exception during pool initialization|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|MySqlException[^\n]{0,40}: Couldn't connect to server|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
   },
   {
     name: "logging-in",

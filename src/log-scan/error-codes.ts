@@ -1,4 +1,4 @@
-import type { FailureClass } from "./cause-patterns.ts";
+import type { FailureClass } from "./failure-class.ts";
 
 /**
  * PostgreSQL error codes that a migration or a start meets, whole or by their first two characters.
@@ -31,6 +31,10 @@ const SQLSTATES: Readonly<Record<string, FailureClass>> = {
   "42710": "schema-conflict",
   "42723": "schema-conflict",
   "42P01": "schema-conflict",
+  "42S01": "schema-conflict",
+  "42S02": "schema-conflict",
+  "42S21": "schema-conflict",
+  "42S22": "schema-conflict",
   "42P04": "schema-conflict",
   "42P06": "schema-conflict",
   "42P07": "schema-conflict",

@@ -13,7 +13,7 @@ const EXCEPTION_INLINE = new RegExp(
 
 /** Where in a record's text the exception begins; -1 where there is none. */
 export function exceptionStart(text: string, form: Form): number {
-  if (!/exception|error|failure|traceback|\n\s+at /i.test(text)) return -1;
+  if (!/exception|error|failure|traceback|(?:^|\n)\s+at /i.test(text)) return -1;
   if (/^(?:Executed|Executing) DbCommand/.test(text)) return -1;
   const traceback = text.indexOf(TRACEBACK);
   if (traceback !== -1) return traceback;

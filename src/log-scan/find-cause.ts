@@ -1,5 +1,6 @@
-import { CAUSES, type Cause, type FailureClass } from "./cause-patterns.ts";
+import { CAUSES, type Cause } from "./cause-patterns.ts";
 import { mysqlClass, sqliteClass, sqlServerClass, sqlStateClass } from "./error-codes.ts";
+import type { FailureClass } from "./failure-class.ts";
 
 /** What a text says about why something failed. */
 export interface FoundCause {
@@ -14,7 +15,7 @@ const HEAD = 12_000;
 const TAIL = 2_000;
 
 const SQLSTATE =
-  /(?:Exception(?: \([^)\n]{1,60}\))?:\s+|SqlState:\s*|SQLSTATE[:= []{1,3}|^)([0-9A-Z]{5})(?=: |\b\s*(?:\n|$|\]|Message|Detail|Severity|Position|Routine|File|,))/g;
+  /(?:Exception(?: \([^)\n]{1,60}\))?:\s+|SqlState:\s*|SQLSTATE[:= []{1,3}|error code: |code: ["']|\bERROR |^)([0-9A-Z]{5})(?=: |["'] ?|\)| \(\w|\b\s*(?:\n|$|\]|Message|Detail|Severity|Position|Routine|File|,))/g;
 const SQLITE = /SQLite Error (\d{1,4})\b|SqliteErrorCode[:=]\s*(\d{1,4})|\((SQLITE_[A-Z]+)\)/gi;
 const SQL_SERVER =
   /(?:Error Number|^Error|Msg)[: ]\s*(-?\d{1,6})\s*,\s*(?:State|Level|Severity)/gim;

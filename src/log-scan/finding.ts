@@ -1,4 +1,4 @@
-import { CLASS_MEANING, type FailureClass } from "./cause-patterns.ts";
+import { CLASS_MEANING, type FailureClass } from "./failure-class.ts";
 import { causeOf, type FoundCause } from "./find-cause.ts";
 import { saysRetry } from "./migration-wording.ts";
 import { quoteOf, textOf } from "./quote.ts";

@@ -21,7 +21,6 @@ const VIEWER_TIME = /^(?:today|yesterday) at \d{1,2}:\d{2}(?::\d{2})?(?:[\s\u202
 const BOX = /^[\s]{0,4}[\u2502\u2503\u2551\u258c\u2595\u250a]\s?/;
 const ENGINE_TIME =
   /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2}))[ \t]?/;
-const CRI = /^(?:stdout|stderr) [FP] /;
 /** Container managers export tables of time, stream and text. */
 const STREAM =
   /^(\d{4}[-/]\d{2}[-/]\d{2}[ T]\d{2}:\d{2}:\d{2}[.\dZ]{0,12})\s?[|,\t ]\s?std(?:out|err)\s?[|,\t ]\s?/;
@@ -169,22 +168,26 @@ export function isNewestFirst(lines: Iterable<string>): boolean {
 function takeTime(text: string): { stamp: string | undefined; rest: string } | undefined {
   if (!isDigit(text.charCodeAt(0))) return undefined;
   const table = text.slice(0, 60).includes("std") ? STREAM.exec(text) : null;
-  if (table !== null) return { stamp: table[1], rest: text.slice(table[0].length) };
+  if (table !== null) {
+    // containerd tells after the stream whether the line is whole.
+    const rest = text.slice(table[0].length).replace(table[0].endsWith(" ") ? /^[FP] / : "", "");
+    return { stamp: table[1], rest };
+  }
   if (text.charCodeAt(10) !== 84) return undefined;
   const match = ENGINE_TIME.exec(text);
   if (match === null) return undefined;
   const rest = text.slice(match[0].length);
   // A logger's own ISO time is followed by a level; that one stays, it is part of the record's head.
   if (hasLevel(rest)) return undefined;
-  return { stamp: match[1], rest: rest.replace(CRI, "") };
+  return { stamp: match[1], rest };
 }
 
 function hasLevel(rest: string): boolean {
   // Loggers in Rust and Go pad the level on the left.
-  const match = /^( {0,3})[[(|<]?([A-Z]{3,11}|[A-Z]?[a-z]{2,10})([\])|>: \t])/.exec(rest);
+  const match = /^( ?)[[(|<]?([A-Z]{3,11}|[A-Z]?[a-z]{2,10})([\])|>: \t])/.exec(rest);
   const word = match?.[2] ?? "";
   if (match === null || !LEVEL_WORD.test(word)) return false;
-  if (/^(?:info|warn|fail|crit|dbug|trce): /.test(rest)) return false;
+  if (/^(?:info|warn|fail|crit|dbug|trce): |^FATAL ERROR: /.test(rest)) return false;
   const upper = word === word.toUpperCase();
   // A text of the application that is indented is no level.
   if (match[1] !== "" && !upper) return false;

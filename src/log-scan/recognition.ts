@@ -35,7 +35,7 @@ export function isPage(text: string): boolean {
 const TIME = /\d{1,2}:\d{2}:\d{2}/;
 /** Says by itself that a program is up. */
 const UP =
-  /\b(?:listening|listens|ready|accepting connections|up and running|running on|serving|now accessible|has launched|server (?:is )?(?:started|running)|startup complete|started (?:in|on|at|successfully))\b/i;
+  /\b(?:listening|listens|ready|accepting connections|up and running|running on|serving|now accessible|(?:server|running) at https?|has launched|server (?:is )?(?:started|running)|startup complete|started (?:in|on|at|successfully))\b/i;
 /** What programs speak of while they start. */
 const STARTING =
   /\b(?:start(?:s|ed|ing|up)?|boot(?:s|ed|ing)?|launch(?:ed|ing)?|load(?:ed|ing)|initiali[sz]\w*|connect(?:ed|ing)|migrat\w*|configur\w*|running|version|waiting for|database|listening|ready|exited|stopp(?:ed|ing)|shutting down)\b/i;

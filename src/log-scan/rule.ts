@@ -1,4 +1,4 @@
-import type { FailureClass } from "./cause-patterns.ts";
+import type { FailureClass } from "./failure-class.ts";
 
 /** What undoes a finding within the same start. */
 export type Lasts =

@@ -25,7 +25,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     otherwise: "migration",
     source: "prisma migrate deploy",
     pattern:
-      /^P(?:100[0-3]|1017|300\d|301[0-9])\b|\bError: P(?:100[0-3]|1017|300\d|301[0-9])\b|migrate found failed migrations in the target database|A migration failed to apply\. New migrations cannot be applied/,
+      /^P(?:100[0-3]|1017|300\d|301[0-9])\b|\bError: P(?:100[0-3]|1017|300\d|301[0-9])\b|migrate found failed migrations in the target database|A migration failed to apply\. New migrations cannot be applied|Can't reach database server at|Timed out trying to acquire a postgres advisory lock|^The database schema is not empty|Authentication failed against (?:the )?database server/,
     quote:
       /(migrate found failed migrations in the target database[^\n]{0,200}|A migration failed to apply\.(?! New)[^\n]{0,200}|Can't reach database server[^\n]{0,200}|The database schema is not empty[^\n]{0,200})/,
     example:
@@ -95,7 +95,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     pattern:
       /liquibase\.exception\.\w{1,60}Exception|Migration failed for change ?set|Validation Failed:\s+\d+ change ?sets? (?:check ?sum|ha(?:s|ve) validation)|Could not acquire change log lock|Schema-validation: /i,
     example:
-      "liquibase.exception.MigrationFailedException: Migration failed for changeset db/changelog.xml::12::ops",
+      "ERROR: Validation Failed:\n     1 changesets check sum\n          db/changelog.xml::12::ops was: 9:aa but is now: 9:bb",
     lookAlike:
       "2026-01-02T03:04:05.678Z  INFO 1 --- [           main] liquibase.changelog                      : ChangeSet db/changelog.xml::12-error-log::ops ran successfully in 4ms",
     meaning: "Liquibase or Hibernate found the database not to be what this version needs.",
@@ -147,7 +147,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     otherwise: "migration",
     source: "Laravel, Doctrine, Phinx",
     pattern:
-      /^ {0,4}(?:\d{4}_\d{2}_\d{2}_\d{6}_\w{1,120}|Migrating:?) ?\.{2,200} ?.{0,20}\bFAIL\b|Migration \S{0,80}Version\w{1,40} failed during (?:Execution|Pre-Checks)|Illuminate\\Database\\QueryException|Error thrown while running command "?'?doctrine:migrations|ExecutedUnavailableMigrations|\bPDOException: SQLSTATE/,
+      /^ {0,4}(?:\d{4}_\d{2}_\d{2}_\d{6}_\w{1,120}|Migrating:?) ?\.{2,200} ?.{0,20}\bFAIL\b|Migration \S{0,80}Version\w{1,40} failed during (?:Execution|Pre-Checks)|Illuminate\\Database\\QueryException|Error thrown while running command "?'?doctrine:migrations|ExecutedUnavailableMigrations|\bPDOException: SQLSTATE|^\s*In \w{1,60}\.php line \d+:/m,
     example: "  2026_01_01_000000_create_nodes_table .............................. 12.03ms FAIL",
     lookAlike: "  2026_01_01_000000_create_failed_jobs_table ........................ 12.03ms DONE",
     meaning: "A migration tool for PHP could not migrate the database.",
@@ -162,6 +162,18 @@ export const MIGRATION_RULES: readonly Rule[] = [
     example: '** (Postgrex.Error) ERROR 42P07 (duplicate_table) relation "nodes" already exists',
     lookAlike: "03:04:05.678 [info] == Migrated 20260101000000 in 0.0s",
     meaning: "A release task of an Elixir application failed.",
+  },
+  {
+    name: "upgrade-path",
+    where: "failing",
+    lasts: "migration",
+    class: "schema-conflict",
+    source: "Nextcloud and others whose entry points compare versions",
+    pattern:
+      /^Can't start \w{1,40} because (?:upgrading|the version)|only possible to upgrade one major version at a time|\bupgrading (?:directly )?from \S{1,40} to \S{1,40} is not (?:supported|possible)/,
+    example: "Can't start Cloud because upgrading from 25.0.4.1 to 29.0.0.19 is not supported.",
+    lookAlike: "Upgrading cloud from 28.0.4.1 to 29.0.0.19 ...",
+    meaning: "The data is too old or too new for this version.",
   },
   {
     name: "newer-schema",

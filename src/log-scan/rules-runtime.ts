@@ -133,16 +133,30 @@ export const RUNTIME_RULES: readonly Rule[] = [
     name: "java-not-started",
     where: "failing",
     lasts: "ended",
+    after: true,
     otherwise: "config",
     source: "Spring Boot, JVM, Quarkus",
     pattern:
-      /\bApplication run failed\b|^\s*APPLICATION FAILED TO START|^Exception in thread "main" |Failed to start (?:server in \(\w+\) mode|application \(with profile)/m,
+      /\bApplication run failed\b|^\s*APPLICATION FAILED TO START|Failed to start (?:server in \(\w+\) mode|application \(with profile)/m,
     quote: /Description:\s*\n\s*([^\n]{1,400})/,
     example:
       "2026-01-02T03:04:05.678Z ERROR 1 --- [           main] o.s.boot.SpringApplication               : Application run failed\njava.lang.IllegalStateException: Cannot load driver class",
     lookAlike:
       "2026-01-02T03:04:05.678Z ERROR 1 --- [   scheduling-1] o.s.s.s.TaskUtils$LoggingErrorHandler    : Unexpected error occurred in scheduled task",
     meaning: "The Java application could not be started.",
+  },
+  {
+    name: "java-uncaught",
+    where: "raw",
+    lasts: "ended",
+    otherwise: "crash",
+    source: "JVM",
+    pattern: /^Exception in thread "main"/,
+    example:
+      'Exception in thread "main" java.lang.IllegalStateException: No vault\n\tat gateway.Main.main(Main.java:12)',
+    lookAlike:
+      'Exception in thread "poller-3" java.net.SocketTimeoutException: Read timed out\n\tat gateway.Poller.run(Poller.java:12)',
+    meaning: "An exception nobody caught ended the Java program.",
   },
   {
     name: "jvm-ended",

@@ -60,7 +60,7 @@ export const STORE_RULES: readonly Rule[] = [
     class: "corruption",
     source: "redis",
     pattern:
-      /Bad file format reading the append only file|Fatal error loading the DB|Wrong signature trying to load DB|Short read or OOM loading DB/,
+      /Bad file format reading the append only file|Wrong signature trying to load DB|Short read or OOM loading DB/,
     example:
       "1:M 01 Jan 2026 00:00:00.000 # Bad file format reading the append only file: make a backup of your AOF file",
     lookAlike: "1:M 01 Jan 2026 00:00:00.000 * DB loaded from append only file: 0.001 seconds",
@@ -127,6 +127,19 @@ export const STORE_RULES: readonly Rule[] = [
     meaning: "A file of the store's data set is missing or damaged.",
   },
   {
+    name: "redis-not-loaded",
+    where: "failing",
+    lasts: "started",
+    store: true,
+    otherwise: "corruption",
+    source: "Redis, Valkey, KeyDB",
+    pattern: /Fatal error loading the DB/,
+    example:
+      "1:M 01 Jan 2026 00:00:00.000 # Fatal error loading the DB, check server logs. Exiting.",
+    lookAlike: "1:M 01 Jan 2026 00:00:00.000 * Done loading RDB, keys loaded: 7, keys expired: 0.",
+    meaning: "The store could not load its own files.",
+  },
+  {
     name: "redis-refuses",
     where: "failing",
     lasts: "ended",
@@ -164,7 +177,7 @@ export const STORE_RULES: readonly Rule[] = [
     otherwise: "crash",
     source: "Qdrant",
     pattern:
-      /Failed to load (?:local )?shard|Can't init WAL|Wal error: |Cannot upgrade version \S+ to|Failed to (?:load|open) (?:segment|collection|raft state)|Can't (?:load|recover) (?:collection|segment|shard)/,
+      /Failed to load (?:local )?shard|^Service (?:internal )?error: |Can't init WAL|Wal error: |Cannot upgrade version \S+ to|Failed to (?:load|open) (?:segment|collection|raft state)|Can't (?:load|recover) (?:collection|segment|shard)/,
     example:
       '2026-01-02T03:04:05.678901Z ERROR qdrant::startup: Failed to load local shard "./storage/collections/docs/0"',
     lookAlike:

@@ -1,6 +1,6 @@
 import { isBinary } from "./bytes.ts";
-import type { FailureClass } from "./cause-patterns.ts";
 import { decode } from "./decode.ts";
+import type { FailureClass } from "./failure-class.ts";
 import type { Finding } from "./finding.ts";
 import { lastStart } from "./last-start.ts";
 import { compilePatterns, matchesAny } from "./pattern.ts";

@@ -50,7 +50,8 @@ export class Judge {
     });
     if (found !== undefined) {
       this.#explain(record);
-      const witness = found.after === true ? (this.#nearLoud() ?? record) : record;
+      const witness =
+        found.after === true && record.exception === "" ? (this.#nearLoud() ?? record) : record;
       this.#open.push(findingOf(witness, found));
       if (this.#retrying === undefined) this.#retried ||= saysRetry(record.message);
     }

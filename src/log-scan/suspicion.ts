@@ -134,6 +134,7 @@ function inWords(
   const damaged = cause?.class === "corruption" || cause?.class === "disk-full";
   if (loud && database && (damaged || progress.startup || migration !== undefined))
     return DATABASE_ERROR;
+  if (loud && progress.startup && SCHEMA.has(causeOf(record.message)?.class)) return DATABASE_ERROR;
   // A cut log may hold nothing but an exception, or the tail of one.
   if (record.form !== "raw") return undefined;
   if (database && /Exception data:/.test(record.exception)) return DATABASE_ERROR;
@@ -141,6 +142,13 @@ function inWords(
   if (database) return DATABASE_ERROR;
   return cause.class === "database-connection" || cause.class === "crash" ? undefined : STARTUP;
 }
+
+/** What a database says in plain words, without an exception of .NET, while the schema is prepared. */
+const SCHEMA: ReadonlySet<string | undefined> = new Set([
+  "schema-conflict",
+  "corruption",
+  "disk-full",
+]);
 
 const BLUNT =
   /^(?!\+ ).{0,40}?\b(?:error|fatal|failed|failure|unable|could not|cannot)\b(?! migrations?: )|\bmigrations?\b.{0,60}\b(?:failed|aborted|error)\b/i;

@@ -1,4 +1,4 @@
-import type { FailureClass } from "./cause-patterns.ts";
+import type { FailureClass } from "./failure-class.ts";
 import { RULES } from "./failure-rules.ts";
 import { causeOf, gravest } from "./find-cause.ts";
 import { type Charge, type Finding, findingOf } from "./finding.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { scanLog } from "../../../src/commands/scan-log.ts";
-import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import type { FailureClass } from "../../../src/log-scan/failure-class.ts";
 import { type ContainerState, scan } from "../../../src/log-scan/scan.ts";
 
 /** One labelled log; the label is the state at the end of the excerpt. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import type { FailureClass } from "../../../src/log-scan/failure-class.ts";
 import { type ContainerState, scan } from "../../../src/log-scan/scan.ts";
 
 /**

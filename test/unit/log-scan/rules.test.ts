@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CAUSES, CLASS_MEANING } from "../../../src/log-scan/cause-patterns.ts";
+import { CAUSES } from "../../../src/log-scan/cause-patterns.ts";
+import { CLASS_MEANING } from "../../../src/log-scan/failure-class.ts";
 import { RULES } from "../../../src/log-scan/failure-rules.ts";
 import { causeOf } from "../../../src/log-scan/find-cause.ts";
 import { HARMLESS } from "../../../src/log-scan/ignore-rules.ts";
@@ -16,6 +17,11 @@ test.each(RULES)("rule $name fails on its own example", (rule) => {
   expect(found.verdict).toBe("failed");
   expect(found.decisive?.rule).toBe(rule.name);
   if (rule.class !== undefined) expect(found.decisive?.class).toBe(rule.class);
+});
+
+test.each(RULES)("what resembles $name is no failure", (rule) => {
+  expect(scan(rule.lookAlike).verdict).toBe("clean");
+  expect(scan(rule.lookAlike, { state: "running" }).verdict).toBe("clean");
 });
 
 test.each(HARMLESS)("what $name describes is no failure", (rule) => {

@@ -74,6 +74,18 @@ const hostile: Readonly<Record<string, string>> = {
   frames: `Unhandled exception. ${"\n   at A.B".repeat(1e5)}`,
   returns: "a\r".repeat(1e6),
   parameters: `fail: Microsoft.EntityFrameworkCore.Database.Command[20102]\n      Failed executing DbCommand (1ms) [Parameters=[${"@p='x', ".repeat(2e5)}`,
+  "structured data": `<30>1 2026-03-02T09:00:00Z h a 1 - [${"a\\]".repeat(1e6)}`,
+  "structured data on every line":
+    `<30>1 2026-03-02T09:00:00Z h a 1 - [${"\\".repeat(4e3)}\n`.repeat(500),
+  "open braces": "{\n".repeat(1e5),
+  "half records": '  "Message": "\n'.repeat(1e5),
+  "telemetry without end": `LogRecord.Timestamp: x\n${"LogRecord.Body: x\n".repeat(1e5)}`,
+  "keys and values": `level=info msg="${'\\"'.repeat(1e6)}`,
+  "drawn bars": `${"\u2588".repeat(1e6)}2026-03-02T09:00:00Z  INFO a: b`,
+  "heads on one line": "2026-03-02T09:00:00Z  INFO a: b\r".repeat(5e4),
+  "a traceback without end": `Traceback (most recent call last):\n${'  File "x"\n'.repeat(1e5)}`,
+  "cut envelopes": `${JSON.stringify({ log: "x".repeat(100), stream: "stdout" })}\n`.repeat(1e4),
+  "failures of other tools": "Migration failed: migration x failed with error: ".repeat(1e5),
   prefixes: `${"a-b_".repeat(5e5)} | x`,
 };
 

@@ -1,4 +1,4 @@
-import type { FailureClass } from "../../../src/log-scan/cause-patterns.ts";
+import type { FailureClass } from "../../../src/log-scan/failure-class.ts";
 import type { ContainerState } from "../../../src/log-scan/scan.ts";
 import type { Said } from "./render.ts";
 import {
