@@ -1,6 +1,6 @@
 import type { FailureClass } from "./failure-class.ts";
 
-/** A wording that tells why something failed, beside the codes of `codes.ts`. */
+/** A wording that tells why something failed, in addition to the codes in `error-codes.ts`. */
 export interface Cause {
   readonly name: string;
   readonly class: FailureClass;

@@ -1,4 +1,4 @@
-/** How loud a record is. Absent where the line did not come through a logger (stderr of the runtime). */
+/** The severity of a record. Absent if the line did not come through a logger (stderr of the runtime). */
 export type Level = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 /** The shape a record was written in. */

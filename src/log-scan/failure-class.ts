@@ -1,4 +1,4 @@
-/** What went wrong, as the result names it. */
+/** The kind of failure, as the result names it. */
 export type FailureClass =
   | "schema-conflict"
   | "migration"
@@ -21,9 +21,9 @@ export const CLASS_MEANING: Readonly<Record<FailureClass, string>> = {
   "database-auth":
     "The database refused the user or a right it needs. Compare the credentials and grants with those of the version before.",
   "lock-timeout":
-    "A lock was not to be had: another process holds it, or a killed migration left it behind. Do not kill it again; put the data back or release the lock.",
+    "A lock could not be acquired: another process holds it, or a killed migration left it behind. Do not kill it again; put the data back or release the lock.",
   "disk-full":
-    "There was no room left to write. Free space on the host before trying again; what was half written goes back with the data.",
+    "No space was left to write. Free space on the host before trying again; half-written data goes back with the rollback.",
   corruption:
     "The database reports damaged pages or files. Keep a copy of them as they are and restore the last verified backup.",
   crash:

@@ -27,7 +27,7 @@ export interface Finding {
   readonly retried: boolean;
 }
 
-/** What the judge knows about a record that it found guilty. */
+/** Why a record counts as a failure. */
 export interface Charge {
   readonly rule: string;
   readonly lasts: Lasts;

@@ -1,5 +1,5 @@
-/** A record that looks like failure and is none, as data. */
-export interface HarmlessRule {
+/** A record that looks like a failure but is harmless, as data. */
+interface HarmlessRule {
   readonly name: string;
   /** Matched against the logger's category, where given. */
   readonly category?: RegExp;
@@ -9,7 +9,7 @@ export interface HarmlessRule {
   readonly exception?: RegExp;
   readonly example: string;
   readonly source: string;
-  /** Why it proves nothing. */
+  /** Why it is harmless. */
   readonly why: string;
 }
 

@@ -1,5 +1,5 @@
 /** One line of a log inside the JSON that an engine, the journal or a collector wrote around it. */
-export interface Envelope {
+interface Envelope {
   readonly text: string;
   readonly stamp: string | undefined;
   readonly service: string;

@@ -1,7 +1,7 @@
 import type { FoundCause } from "./find-cause.ts";
 
 /** What is quoted of a record: its texts, and where in them the decisive words stand. */
-export interface Quotable {
+interface Quotable {
   readonly message: string;
   readonly exception: string;
 }

@@ -11,7 +11,7 @@ import { type ContainerState, conclude } from "./verdict.ts";
 
 export type { ContainerState } from "./verdict.ts";
 
-/** What may be told about the log beside its text. */
+/** What is known about the log besides its text. */
 export interface ScanOptions {
   /** The container's state when the log was read; inferred from the log where absent. */
   readonly state?: ContainerState;
@@ -26,7 +26,7 @@ export interface ScanOptions {
   readonly deny?: readonly string[];
 }
 
-/** What a log proves about the last start that it tells of. */
+/** The verdict on the last start in a log. */
 export interface LogVerdict {
   /** `unverifiable`: there is nothing in the log that can be judged. Never to be read as good. */
   readonly verdict: "clean" | "failed" | "unverifiable";
@@ -34,11 +34,11 @@ export interface LogVerdict {
   readonly unread?: "empty" | "unrecognised";
   /** The decisive finding, where the verdict is `failed`. */
   readonly decisive?: Finding & { readonly class: FailureClass };
-  /** Everything that is held against the last start, the decisive finding included. */
+  /** Every failure found in the last start, the decisive one included. */
   readonly findings: readonly Finding[];
-  /** The state that was judged with, given or inferred. */
+  /** The container state used for the verdict, given or inferred. */
   readonly state: ContainerState | undefined;
-  /** The services the log tells of; one empty name where it has no prefixes. */
+  /** The services in the log; one empty name if the log has no prefixes. */
   readonly services: readonly string[];
   /** Records read, and those of them that belong to the last start. */
   readonly records: number;
@@ -116,7 +116,7 @@ function byService(records: readonly LogRecord[]): Map<string, LogRecord[]> {
   return groups;
 }
 
-/** Whose exit it is: Compose may write a line's prefix without the project, and its exit with it. */
+/** The service that an exit line belongs to: Compose may leave the project out of a prefix and keep it in the exit line. */
 function ownerOf(container: string, names: ReadonlySet<string>): string {
   if (names.has(container)) return container;
   // Without prefixes, the log is of one container, whatever it is called.

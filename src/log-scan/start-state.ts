@@ -3,17 +3,17 @@ import { saysMigrationSucceeded, saysRetry } from "./migration-wording.ts";
 import type { LogRecord } from "./record.ts";
 import { charge, isExpected } from "./suspicion.ts";
 
-/** Where one service's last start stands at the end of the log. */
+/** The state of one service's last start at the end of the log. */
 export interface Standing {
-  /** Findings that nothing later undid, in the order of the log. */
+  /** Findings that nothing later cleared, in the order of the log. */
   readonly open: readonly Finding[];
   /** The application reported that it is up. */
   readonly started: boolean;
   /** It said that it is shutting down. */
   readonly stopping: boolean;
-  /** The last that was heard of the migration lock is that it is waited for. */
+  /** The application still waits for the migration lock. */
   readonly lockWait: LogRecord | undefined;
-  /** The migration that was begun and of which nothing was heard since. */
+  /** The migration that began and has not been reported finished. */
   readonly applying: LogRecord | undefined;
   /** The last record is a transient failure that will be tried again. */
   readonly retrying: LogRecord | undefined;
@@ -25,7 +25,7 @@ export interface Standing {
   readonly loud: LogRecord | undefined;
 }
 
-/** Follows the records of one start and keeps what is still held against it. */
+/** Follows the records of one start and keeps the findings that nothing has cleared yet. */
 export class Judge {
   #open: Finding[] = [];
   #started = false;
@@ -73,7 +73,7 @@ export class Judge {
     return this.#sinceLoud < NEAR ? this.#loud : undefined;
   }
 
-  /** What is held against the start now. */
+  /** The open findings at this point. */
   standing(): Standing {
     return {
       open: this.#open,

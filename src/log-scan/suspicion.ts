@@ -10,16 +10,16 @@ import type { Rule } from "./rule.ts";
 import { framesOf } from "./stack-frames.ts";
 
 /** How far the start had come when the record was written. */
-export interface Progressed {
+interface Progressed {
   /** The application reported that it is up. */
   readonly started: boolean;
   /** Something that only happens at a start was seen. */
   readonly startup: boolean;
-  /** The migration begun last, of which nothing was heard since. */
+  /** The migration that began last and has not been reported finished. */
   readonly applying: string | undefined;
 }
 
-/** What a record is charged with, or undefined where it proves nothing by itself. */
+/** The suspicion that a record raises; undefined if it proves nothing by itself. */
 export function charge(record: LogRecord, progress: Progressed): Charge | undefined {
   switch (record.kind) {
     case "command-failed":

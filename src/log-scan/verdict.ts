@@ -11,10 +11,10 @@ import { STORE as isStore } from "./suspicion.ts";
 export type ContainerState = "running" | "exited" | "hung" | "restarting";
 
 /** One service's last start, judged. */
-export interface JudgedService {
+interface JudgedService {
   readonly name: string;
   readonly standing: Standing;
-  /** What was held against the starts before the last one. */
+  /** The open findings of earlier starts. */
   readonly before: () => readonly Finding[];
   /** Records of the last start that the user's patterns forbid. */
   readonly denied: readonly LogRecord[];
@@ -83,7 +83,7 @@ function held(standing: Standing, state: ContainerState | undefined): Finding[] 
 function endings({ standing }: JudgedService): Finding[] {
   const { exitCode, last } = standing;
   if (exitCode === undefined || last === undefined) return [];
-  // A stop that was asked for is none of a failure, unless it cut a migration in two.
+  // A requested stop is not a failure unless it interrupted a migration.
   const cut = exitCode !== 0 && standing.applying !== undefined && !standing.started;
   if (STOPPED.has(exitCode) && !cut) return [];
   if (standing.open.some((one) => one.lasts === "ended")) return [];
@@ -95,7 +95,7 @@ function endings({ standing }: JudgedService): Finding[] {
   return [lastWords(standing.loud ?? last, charge, classOfEnd(standing))];
 }
 
-/** A clean end, and what ends a process that was asked to stop (SIGINT, SIGTERM). */
+/** Exit codes of a clean end and of a requested stop (SIGINT, SIGTERM). */
 const STOPPED = new Set([0, 130, 143]);
 const EXITS: Readonly<Record<number, string>> = {
   134: " (aborted, as .NET does after an unhandled exception)",
@@ -192,7 +192,7 @@ const FALLBACK: ReadonlyMap<string, FailureClass> = new Map([
   ),
 ]);
 
-/** What everybody's probes make PostgreSQL say; it tells nothing about the application. */
+/** What health probes make PostgreSQL log; it says nothing about the application. */
 const NOISE =
   /user "root"|role "root"|the database system is|terminating connection due to|exited with exit code|aborting|collation version/;
 
