@@ -9,7 +9,7 @@ import { packError, type Question, type TaskMessage, type TaskRequest } from "./
 export const taskCommand = "__task";
 
 /** Where a helper reads its tasks and tells what came out. */
-export interface EntryStreams {
+interface EntryStreams {
   readonly stdin: Readable;
   readonly stdout: Writable;
   /** Aborted by SIGTERM: the task undoes what it began. */

@@ -8,7 +8,7 @@ import { ExecError, run, spawnStream } from "../core/exec.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 
 /** The name of the helper image without its tag. */
-export const helperRepository = "sophon-keeper/helper";
+const helperRepository = "sophon-keeper/helper";
 
 /** The tools that tasks run: GNU tar and the coreutils. */
 const tools = ["tar", "cp", "mv", "rm", "ln", "chown", "chmod", "stat", "sync", "df", "du"];
@@ -19,7 +19,7 @@ const oldImageMs = 7 * 24 * 60 * 60 * 1000;
 const nodePlace = "usr/local/bin/node";
 
 /** What the helper image is made of: programs and their libraries, each at its own path. */
-export interface HelperFiles {
+interface HelperFiles {
   readonly node: string;
   readonly paths: readonly string[];
 }
@@ -45,7 +45,7 @@ export async function ensureHelperImage(
 }
 
 /** The programs of the image and every shared library they load. */
-export async function helperFiles(node: string): Promise<HelperFiles> {
+async function helperFiles(node: string): Promise<HelperFiles> {
   const programs = [node, ...(await Promise.all(tools.map(findTool)))];
   const libraries = await Promise.all(programs.map(librariesOf));
   const paths = [...new Set([...programs, ...libraries.flat()])].toSorted((a, b) =>

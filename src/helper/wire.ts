@@ -37,7 +37,7 @@ export type TaskMessage =
   | { readonly type: "error"; readonly error: WireError };
 
 /** A thrown error as plain JSON. */
-export interface WireError {
+interface WireError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string | undefined;

@@ -10,7 +10,7 @@ export type Lasts =
   | "started";
 
 /** Which records a rule looks at. */
-export type Where =
+type Where =
   /** Lines that came through no logger: stderr of the runtime, of the shell, of another program. */
   | "raw"
   /** Records of warning and above. */

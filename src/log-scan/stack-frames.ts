@@ -14,7 +14,7 @@ const QUERY =
   /EntityFrameworkCore\.(?:Query\.|ChangeTracking\.|Update\.|DbContext\.<?SaveChanges|EntityFrameworkQueryableExtensions)/;
 
 /** What the frames of an exception tell about when it was thrown. */
-export interface Frames {
+interface Frames {
   /** In the code that migrates. */
   readonly migrator: boolean;
   /** In what looks like the application's own preparation of the database. */

@@ -21,7 +21,7 @@ interface JudgedService {
 }
 
 /** The outcome over all services. */
-export interface Outcome {
+interface Outcome {
   readonly verdict: "clean" | "failed" | "unverifiable";
   readonly decisive?: Finding & { readonly class: FailureClass };
   readonly findings: readonly Finding[];

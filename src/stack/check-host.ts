@@ -5,9 +5,9 @@ import { ExecError, run } from "../core/exec.ts";
 import { type Engine, engineDown } from "./engine.ts";
 
 /** The oldest engine: 20.10 has the exec, update and import calls and the security options used here. */
-export const oldestEngine = "20.10";
+const oldestEngine = "20.10";
 /** The oldest Compose: 2.20 brought `include`, so that an older one reads other files than the ones that ran. */
-export const oldestCompose = "2.20";
+const oldestCompose = "2.20";
 
 /** What the engine says of itself; the members of `GET /info` and `GET /version` that are judged. */
 export interface HostFacts {
@@ -28,7 +28,7 @@ export interface HostFacts {
 }
 
 /** Why a host is not supported. */
-export interface Refusal {
+interface Refusal {
   readonly class: string;
   readonly message: string;
   readonly hint: string;

@@ -10,7 +10,7 @@ export type ComposeProject = Pick<
 >;
 
 /** How services are brought up. */
-export interface UpOptions {
+interface UpOptions {
   /** Only these, with what they depend on unless `noDependencies`; empty is all. */
   readonly services?: readonly string[];
   /** More files, after the project's own: overrides that pin images. */

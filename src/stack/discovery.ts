@@ -27,7 +27,7 @@ export interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
 }
 
 /** What discovery works with. */
-export interface DiscoveryDeps {
+interface DiscoveryDeps {
   readonly engine: Engine;
   readonly containers: Pick<Containers, "exec">;
   readonly tasks: TaskRunner;

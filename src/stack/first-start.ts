@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import { splitVariable } from "./inspect.ts";
 
 /** A first start that is made beside the place that it is for. */
-export interface FirstStart {
+interface FirstStart {
   /** The container of the server, which has its mounts and does not run. */
   readonly container: string;
   /** Where its image or environment has its data. */

@@ -1,8 +1,6 @@
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
-import type { ServiceRecord } from "../model/manifest.ts";
-import type { Stack } from "../model/stack.ts";
 import { removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import { orMissing, splitVariable, statusOf } from "./inspect.ts";
@@ -10,7 +8,7 @@ import { orMissing, splitVariable, statusOf } from "./inspect.ts";
 const keepRepository = "sophon-keeper/keep";
 
 /** What the engine knows of one image. */
-export interface ImageFacts {
+interface ImageFacts {
   readonly id: string;
   readonly tags: readonly string[];
   /** `repository@sha256:...`; empty for an image that was never pushed or pulled. */
@@ -54,22 +52,6 @@ export async function repoDigest(
   const repository = reference?.split("@")[0]?.replace(/:[^:/]*$/, "");
   const same = digests.find((digest) => digest.split("@")[0] === repository);
   return same ?? digests[0] ?? null;
-}
-
-/** What runs for each service, for the manifest. */
-export async function serviceRecords(
-  engine: Pick<Engine, "docker">,
-  stack: Pick<Stack, "containers">,
-): Promise<Record<string, ServiceRecord>> {
-  const records: Record<string, ServiceRecord> = {};
-  for (const { service, imageReference, imageId, state } of stack.containers) {
-    const before = records[service];
-    const replicas = (before?.replicas ?? 0) + 1;
-    const digest = before?.repoDigest ?? (await repoDigest(engine, imageId, imageReference));
-    const record = { image: imageReference, imageId, repoDigest: digest, state };
-    records[service] = { ...record, ...before, replicas };
-  }
-  return records;
 }
 
 /**

@@ -51,7 +51,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** What the engine says of a container, in the words of the model. */
-export function toContainerState(
+function toContainerState(
   info: ContainerInspectInfo,
   volumes: ReadonlyMap<string, VolumeFacts>,
 ): ContainerState {

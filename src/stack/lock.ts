@@ -29,7 +29,7 @@ export interface LockRequest {
 }
 
 /** The lock of a stack, held until it is released. */
-export interface StackLock {
+interface StackLock {
   /** Operations whose owners died while they held the lock: to be recovered by this one. */
   readonly recoveredFrom: readonly LockOwner[];
   /** Says that such an operation is recovered (or had nothing to recover), so that no later run is told of it. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { NamedTask } from "../core/task.ts";
 
 /** One place that is looked at. */
-export interface LookPlace {
+interface LookPlace {
   readonly path: string;
   /** A file whose presence is told, relative to `path`. */
   readonly wanted?: string | undefined;

@@ -3,7 +3,7 @@ import { orMissing, statusOf } from "./inspect.ts";
 import { composeLabels } from "./labels.ts";
 
 /** What a Compose project has in the engine beside its containers. */
-export interface ProjectParts {
+interface ProjectParts {
   /** Names of its volumes. */
   readonly volumes: readonly string[];
   /** Ids of its networks. */

@@ -16,7 +16,7 @@ import { mayBeEmpty } from "./server-kind.ts";
 import { within } from "./shared.ts";
 
 /** Where the stack keeps data, and what was left out. */
-export interface PlacedStores {
+interface PlacedStores {
   readonly stores: readonly DiscoveredStore[];
   readonly excluded: readonly string[];
   readonly notes: readonly string[];

@@ -1,7 +1,7 @@
 import type { Tier } from "../model/manifest.ts";
 
 /** What is known of one product beforehand; everything else is found, and all of it can be overridden. */
-export interface Profile {
+interface Profile {
   readonly name: string;
   /** Image names without registry and tag; one of them running makes a project this product's. */
   readonly gatewayImages: readonly string[];

@@ -9,7 +9,7 @@ export type ServerKind = {
 }[keyof DiscoveredStores];
 
 /** What a kind of server is recognised by. */
-export interface ServerMarks {
+interface ServerMarks {
   readonly images: readonly string[];
   /** A variable that only the server's own image or service has. */
   readonly variable: RegExp;

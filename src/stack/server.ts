@@ -16,7 +16,7 @@ import { defaultDirectory, mountAt, type ServerKind } from "./server-kind.ts";
 export type ServerStore = DiscoveredStores[ServerKind];
 
 /** What a server is described from. */
-export interface ServerContext {
+interface ServerContext {
   readonly containers: Pick<Containers, "exec">;
   readonly model: ComposeModel;
   readonly databaseUser?: string | undefined;

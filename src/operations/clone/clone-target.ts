@@ -6,7 +6,7 @@ import type { CloneProber } from "./clone-prober.ts";
 import type { Expectation } from "./expectations.ts";
 
 /** A clone as the gate watches it. */
-export interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {
+interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {
   readonly scratch: Pick<ScratchStack, "containers" | "log">;
   readonly expectations: ReadonlyMap<string, Expectation>;
   readonly prober: CloneProber;

@@ -19,10 +19,10 @@ import { type Expectation, expectationsOf } from "./expectations.ts";
 import { type FileModel, writeInlineFiles } from "./inline-files.ts";
 
 /** What a clone needs of the host. */
-export type CloneHost = Pick<Host, "engine">;
+type CloneHost = Pick<Host, "engine">;
 
 /** What a clone is made of. */
-export interface CloneRequest {
+interface CloneRequest {
   readonly stack: StackSource;
   /** What ran in the stack, and as which images. */
   readonly manifest: Manifest;

@@ -16,7 +16,7 @@ export interface Expectation {
 }
 
 /** What is known of the stack that was backed up. */
-export interface KnownStack {
+interface KnownStack {
   readonly model: ComposeModel;
   readonly manifest: Pick<Manifest, "services">;
   /** Services that were asked what they hold: nobody needs to ask them for more. */

@@ -9,7 +9,7 @@ import { sqliteCompanions } from "../../stores/sqlite/sqlite.ts";
 import { type SchemaContext, type SchemaPlaces, serverOf } from "./schema-check.ts";
 
 /** What the databases are seen to do for the services that are judged. */
-export interface DatabaseActivity {
+interface DatabaseActivity {
   /** Another text whenever there was work since the last look; undefined where none is under way. */
   readonly mark: string | undefined;
   /** A session of one of these services waits for a lock that somebody else holds. */
@@ -26,7 +26,7 @@ export interface StartActivity extends DatabaseActivity {
 type Services = ReadonlySet<string>;
 
 /** What the look at the databases takes. */
-export interface ActivityContext extends SchemaContext {
+interface ActivityContext extends SchemaContext {
   readonly engine: Engine;
 }
 

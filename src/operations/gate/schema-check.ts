@@ -31,7 +31,7 @@ export interface SchemaPlaces {
 }
 
 /** The databases, and what their histories held before the start that is judged. */
-export interface SchemaBefore extends SchemaPlaces {
+interface SchemaBefore extends SchemaPlaces {
   readonly histories: Histories;
 }
 

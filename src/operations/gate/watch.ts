@@ -15,7 +15,7 @@ import { look } from "./look-at-target.ts";
 import type { GateTarget } from "./target.ts";
 
 /** By which rules a target is watched. */
-export interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"> {
+interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"> {
   /** Names of containers that logged before: an empty log of theirs is no clean one. */
   readonly mustLog?: readonly string[] | undefined;
   /** Regular expressions: records that match one are left out of the judgement of a log. */

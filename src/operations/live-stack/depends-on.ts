@@ -6,7 +6,7 @@ export type Member = Pick<ContainerState, "id" | "name" | "service"> &
   Partial<Pick<ContainerState, "joins" | "labels">>;
 
 /** One line of a service's `depends_on`. */
-export interface Dependency {
+interface Dependency {
   readonly service: string;
   /** `service_started`, `service_healthy` or `service_completed_successfully`. */
   readonly condition: string;

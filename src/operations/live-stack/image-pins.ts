@@ -26,7 +26,7 @@ import { imageEdits, type ProjectFile } from "./pin-edits.ts";
 type Edit = Pins["edits"][number];
 
 /** What {@link planPins} works with. */
-export interface PinContext {
+interface PinContext {
   readonly engine: Engine;
   readonly project: ComposeProject;
   /** What the files say now. */

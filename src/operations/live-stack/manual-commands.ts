@@ -7,7 +7,7 @@ export function stopAll(project: string): string {
 }
 
 /** A container that a person brings back into the state in which it was. */
-export interface StartedByHand {
+interface StartedByHand {
   readonly name: string;
   readonly service: string;
   readonly restartPolicy: string;

@@ -12,7 +12,7 @@ const removalMs = 60_000;
 const makingRounds = 3;
 
 /** A container that a stack had before an operation. */
-export interface Earlier {
+interface Earlier {
   readonly name: string;
   readonly service: string;
   /** Absent in journals of earlier versions. */
@@ -53,7 +53,7 @@ export async function removeAdded(
 }
 
 /** What making containers of before works with. */
-export interface Remaking {
+interface Remaking {
   readonly engine: Engine;
   /** The files that name the images of before, and how to have them say so while Compose reads them. */
   readonly files: ComposeFiles;

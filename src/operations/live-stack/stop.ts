@@ -11,7 +11,7 @@ import { type Dependencies, needsOf } from "./depends-on.ts";
 const serverSeconds = 120;
 
 /** How containers are stopped. */
-export interface StopOptions {
+interface StopOptions {
   readonly dependencies?: Dependencies | undefined;
   /** Services that are servers of stores, beside those that can be recognised by their image. */
   readonly servers?: ReadonlySet<string>;

@@ -17,7 +17,7 @@ import { handMadeQdrant, snapshotCounts } from "./restore-qdrant.ts";
 import { handMadeRedis } from "./restore-redis.ts";
 
 /** What the stack that is there now is asked for. */
-export interface StoresRequest {
+interface StoresRequest {
   readonly stack: Stack;
   readonly options: Options;
   readonly engine: Engine;

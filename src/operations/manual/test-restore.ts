@@ -20,7 +20,7 @@ import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 export type HandMadeScratchHost = ScratchHost & Pick<Host, "readStack">;
 
 /** What a test restore of hand-made files is given. */
-export interface HandMadeTest {
+interface HandMadeTest {
   readonly set: HandMadeSet;
   readonly examined: readonly Examined[];
   readonly options: Options;

@@ -55,7 +55,7 @@ export async function verifyHandMade(
 }
 
 /** The store that a kind of file is of. */
-export const storeNames = {
+const storeNames = {
   data: "data",
   sql: "postgres",
   dump: "postgres",

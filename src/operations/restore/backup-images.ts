@@ -15,7 +15,7 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 
 /** The name of an image that is the backup's own, for each service; undefined where it is not on this host. */
-export type FoundImages = Readonly<Record<string, string | undefined>>;
+type FoundImages = Readonly<Record<string, string | undefined>>;
 
 /**
  * A name by which the engine has each service's image, exactly the one of the backup: its tag, unless that has moved

@@ -4,7 +4,7 @@ import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Makings } from "./current-stack.ts";
 
 /** What is known of the brokers of a stack before anything is changed. */
-export interface BrokerRequest {
+interface BrokerRequest {
   readonly stores: readonly BackedUpStore[];
   readonly stack: Pick<Stack, "containers">;
   readonly makings: Makings;

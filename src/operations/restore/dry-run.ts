@@ -11,7 +11,7 @@ import { requireFits } from "./store-compatibility.ts";
 import { mountOf } from "./store-mounts.ts";
 
 /** What a dry run looks at. */
-export interface PlannedRequest {
+interface PlannedRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly files: StackFiles;

@@ -17,7 +17,7 @@ import type { Makings, StackNow } from "./current-stack.ts";
 import { projectOf } from "./make-containers.ts";
 
 /** What is looked at for clashes with others on this host. */
-export interface ClashRequest {
+interface ClashRequest {
   readonly engine: Engine;
   readonly stack: StackNow;
   readonly manifest: Pick<Manifest, "services">;

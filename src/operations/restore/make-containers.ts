@@ -23,7 +23,7 @@ import type { Makings, StackNow } from "./current-stack.ts";
 import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
 
 /** What making containers is given. */
-export interface Making {
+interface Making {
   readonly session: RestoreSession;
   readonly stack: StackNow;
   readonly manifest: Manifest;
@@ -33,7 +33,7 @@ export interface Making {
 }
 
 /** How the files are to name the images of the backup. */
-export interface MakingPlan {
+interface MakingPlan {
   readonly pins: JournalledPins;
   /** What Compose makes of the files as they are. */
   readonly model: ComposeModel;

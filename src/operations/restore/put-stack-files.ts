@@ -17,7 +17,7 @@ import type { StackNow } from "./current-stack.ts";
 import type { RestoreSession } from "./journal.ts";
 
 /** What placing the files of a stack is given. */
-export interface FilesRequest {
+interface FilesRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly files: StackFiles;

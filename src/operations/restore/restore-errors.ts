@@ -15,7 +15,7 @@ export function rolledBack(cause: unknown): KeeperError {
 export class RestartError extends Error {}
 
 /** An undo that failed, and what it leaves to a person. */
-export interface FailedUndo extends LeftToDo {
+interface FailedUndo extends LeftToDo {
   /** Why there was anything to undo; undefined for a run that was cut off. */
   readonly cause: unknown;
   readonly error: unknown;

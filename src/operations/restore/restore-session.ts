@@ -9,7 +9,7 @@ import { rolledBack, undoFailed } from "./restore-errors.ts";
 import { leftToDo, undoRestore } from "./undo-restore.ts";
 
 /** What is restored: the stack may be too broken to be discovered, so who asks for the restore tells how to find it. */
-export interface RestoreTarget {
+interface RestoreTarget {
   readonly project: string;
   readonly discover: () => Promise<Stack>;
 }

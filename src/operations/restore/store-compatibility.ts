@@ -10,7 +10,7 @@ import type { Workbench } from "../session/host.ts";
 import type { Makings } from "./current-stack.ts";
 
 /** What is asked whether it can take a backup. */
-export interface FitsRequest extends Workbench {
+interface FitsRequest extends Workbench {
   readonly engine: Engine;
   readonly stack: Pick<Stack, "containers" | "model">;
   readonly stores: readonly BackedUpStore[];

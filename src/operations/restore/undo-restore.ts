@@ -47,7 +47,7 @@ const dependencyMs = 300_000;
 type Entry = JournalEntry<typeof restoreJournal>;
 
 /** What putting a stack back needs. */
-export type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
+type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly engine: Engine;

@@ -14,7 +14,7 @@ export interface HostDependencies extends Dependencies {
 export type Recoveries = Readonly<Record<string, Recovery>>;
 
 /** Finishes or undoes one unfinished operation. Every recovery can be run again. */
-export type Recovery = (context: RecoveryContext) => Promise<void>;
+type Recovery = (context: RecoveryContext) => Promise<void>;
 
 /** What the recovery of one operation is given. */
 export interface RecoveryContext extends Workbench {

@@ -32,7 +32,7 @@ export interface DeadOwner {
 }
 
 /** Who wants the lock. */
-export interface LockWish {
+interface LockWish {
   readonly project: string;
   readonly operationId: string;
   readonly operation: string;

@@ -36,10 +36,10 @@ export type JournalEntry<Spec extends JournalSpec> = {
 }[keyof Spec["steps"] & string];
 
 /** Facts about a whole operation, told when its journal is opened (project, job, boot id, ...); no secret. */
-export type About = Readonly<Record<string, string | number | boolean | null>>;
+type About = Readonly<Record<string, string | number | boolean | null>>;
 
 /** What a journal tells. */
-export interface JournalContent<Spec extends JournalSpec> {
+interface JournalContent<Spec extends JournalSpec> {
   readonly id: string;
   readonly openedAt: string;
   readonly about: About;

@@ -36,7 +36,7 @@ export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked 
 }
 
 /** What a run that holds the stack's lock works with before anything is known of the stack itself. */
-export interface Locked extends Workbench {
+interface Locked extends Workbench {
   readonly id: string;
   readonly project: string;
   readonly repository: Repository;

@@ -28,7 +28,7 @@ const lockShape = z.object({
 });
 
 /** What {@link recordDeployed} wrote last. */
-export type DeployedLock = z.output<typeof lockShape>;
+type DeployedLock = z.output<typeof lockShape>;
 
 /**
  * Writes down what runs from now on, for a person and for the next run: the tag, the id and the registry's digest of

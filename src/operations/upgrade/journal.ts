@@ -44,7 +44,7 @@ const schema = z.object({
 });
 
 /** Everything that brings the old version back, written down before anything is changed. */
-export const planShape = z.object({
+const planShape = z.object({
   project: projectShape,
   services: z.record(
     z.string(),

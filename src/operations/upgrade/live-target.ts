@@ -11,10 +11,10 @@ import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 
 /** What of a plan is watched. */
-export type WatchedPlan = Pick<UpgradePlan, "project" | "containers" | "health" | "services">;
+type WatchedPlan = Pick<UpgradePlan, "project" | "containers" | "health" | "services">;
 
 /** How the live stack is asked. */
-export interface LiveTargetOptions extends Partial<Pick<GateTarget, "schema" | "activity">> {
+interface LiveTargetOptions extends Partial<Pick<GateTarget, "schema" | "activity">> {
   readonly engine: Pick<Engine, "docker">;
   /** Only where it is known: a secret that no journal holds. */
   readonly header: string | undefined;

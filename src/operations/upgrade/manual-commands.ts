@@ -6,7 +6,7 @@ import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type { UpgradePlan } from "./journal.ts";
 
 /** The upgrade that a person brings back: what its plan says, and where its journal lies. */
-export interface LeftUpgrade {
+interface LeftUpgrade {
   readonly id: string;
   readonly plan: UpgradePlan;
   /** Anything but `data` says that the data of before is in its place. */

@@ -1,18 +1,15 @@
 import type { Clock } from "../../core/clock.ts";
 import { describeError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
-import type { FailureClass } from "../../log-scan/cause-patterns.ts";
-import type { LogVerdict } from "../../log-scan/scan.ts";
-import { waitFor } from "../../core/wait.ts";
 import type { FailureClass } from "../../log-scan/failure-class.ts";
-import { scan } from "../../log-scan/scan.ts";
+import type { LogVerdict } from "../../log-scan/scan.ts";
 import type { Check } from "../../model/result.ts";
 import type { Clone } from "../clone/clone.ts";
 import type { GateTarget } from "../gate/target.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
 
 /** What booting a clone needs. */
-export interface BootOptions {
+interface BootOptions {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;

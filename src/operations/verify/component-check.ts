@@ -6,7 +6,7 @@ import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";
 
 /** What checking a component needs beside the context of its store. */
-export interface ImageLookup {
+interface ImageLookup {
   /** Whether an image is on this host, by id. @throws KeeperError when no engine can be asked. */
   hasImage(imageId: string): Promise<boolean>;
 }

@@ -19,7 +19,7 @@ export interface FoundBackup {
 }
 
 /** What finding a backup needs; the stack is only looked for when nothing else names the repository. */
-export type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
+type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
 
 /**
  * Finds the backup that `backup` names: an id, a path, or `latest`. One that is dated in the future, by a clock that was

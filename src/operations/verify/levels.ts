@@ -23,10 +23,10 @@ export interface Verification {
 }
 
 /** What the level `restore` adds, given by who can make a scratch project. */
-export type RestoreCheck = (manifest: Manifest, source: SourceOptions) => Promise<readonly Check[]>;
+type RestoreCheck = (manifest: Manifest, source: SourceOptions) => Promise<readonly Check[]>;
 
 /** What a verification is asked to do. */
-export interface VerifyRequest {
+interface VerifyRequest {
   readonly found: FoundBackup;
   readonly level: VerifyLevel;
   readonly source: SourceOptions;

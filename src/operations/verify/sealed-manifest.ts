@@ -20,7 +20,7 @@ export function isEncrypted(manifest: Manifest): boolean {
 }
 
 /** Whether something was given that could open an encrypted backup. */
-export function hasKey(source: Pick<SourceOptions, "identities" | "passphrase">): boolean {
+function hasKey(source: Pick<SourceOptions, "identities" | "passphrase">): boolean {
   return source.identities.length > 0 || source.passphrase !== undefined;
 }
 

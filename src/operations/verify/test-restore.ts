@@ -22,7 +22,7 @@ import { bootClone, soakMs } from "./boot-clone.ts";
 export type ScratchHost = Pick<Host, "workbench" | "engine">;
 
 /** What a test restore is given. */
-export interface TestRestore {
+interface TestRestore {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly operationId: string;

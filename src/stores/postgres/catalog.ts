@@ -44,7 +44,7 @@ export interface DatabaseContent {
 }
 
 /** Names that a restore gives to what it makes or sets aside; such databases are no part of a backup. */
-export const keptDatabase = /_keeper_(old|new)_\d{8}T\d{6}Z$/;
+const keptDatabase = /_keeper_(old|new)_\d{8}T\d{6}Z$/;
 
 const FACTS = `
 SELECT to_jsonb(d) - 'datacl' || jsonb_build_object(

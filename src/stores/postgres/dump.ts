@@ -45,7 +45,7 @@ export async function dumpDatabase(
  * The component of a database. Names that are no file names, or that another component has, are told apart by a
  * piece of their hash.
  */
-export function componentName(store: string, database: string): string {
+function componentName(store: string, database: string): string {
   const plain = database.replaceAll(/[^a-zA-Z0-9._-]/g, "_");
   if (plain === database && database !== "globals") return `${store}-${database}`;
   const hash = createHash("sha256").update(database).digest("hex").slice(0, 8);

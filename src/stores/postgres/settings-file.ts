@@ -11,7 +11,7 @@ const OF_OTHERS =
   /^(primary_conninfo|primary_slot_name|synchronous_standby_names|synchronized_standby_slots|standby_slot_names|restore_command|recovery_\w+|promote_trigger_file|archive_\w+)$/;
 
 /** What of `postgresql.auto.conf` is restored. */
-export interface Settings {
+interface Settings {
   /** The file without what is left out. */
   readonly text: string;
   readonly names: readonly string[];

@@ -7,7 +7,7 @@ import { execute, identifier, literal, type PostgresServer, query } from "./clie
 import { databaseProperties } from "./statements.ts";
 
 /** One database that takes the place of another. Plain JSON, as it is journalled. */
-export interface Swap {
+interface Swap {
   readonly database: string;
   /** The name under which the new one is filled. */
   readonly fresh: string;

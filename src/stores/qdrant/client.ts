@@ -12,7 +12,7 @@ export interface QdrantEndpoint {
 }
 
 /** One snapshot of a collection, as the server describes it. */
-export interface QdrantSnapshot {
+interface QdrantSnapshot {
   readonly name: string;
   readonly size: number;
   /** SHA-256, hex; older servers give none. */

@@ -76,7 +76,7 @@ export async function lookAtBroker(
 }
 
 /** @throws Error when the broker is still starting. */
-export function parseLook(stdout: string): BrokerLook {
+function parseLook(stdout: string): BrokerLook {
   const [line = ""] = stdout.split("\n");
   const told = JSON.parse(Buffer.from(line, "base64").toString("utf8")) as
     | { readonly starting: true }

@@ -8,7 +8,7 @@ import type { Component } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
 
 /** Where an RDB is to be put so that the server loads it. */
-export interface PlaceRdbParams {
+interface PlaceRdbParams {
   readonly source: SourceOptions;
   readonly component: Component;
   /** The server's volume, on the host: empty, its owner that of the server. */

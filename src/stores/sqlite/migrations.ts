@@ -7,7 +7,6 @@ import {
   historyCandidates,
   historyOf,
   type MigrationHistory,
-  newestMigration,
   type TableShape,
 } from "../ef-migrations.ts";
 import { openLive } from "./open-live.ts";
@@ -45,19 +44,6 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
       }
     }
     return found;
-  },
-};
-
-/**
- * The newest migration of each database. This build asks for {@link sqliteMigrations}; a run of an earlier one, whose
- * program was replaced under it, asks the helper for this.
- */
-export const sqliteSchemaHeads: NamedTask<SqlitePlace, Record<string, string>> = {
-  name: "sqlite.schema-heads",
-  run: async (place, context) => {
-    const found = Object.entries(await sqliteMigrations.run(place, context));
-    const heads = found.map(([name, histories]) => [name, newestMigration(histories)] as const);
-    return Object.fromEntries(heads.flatMap(([name, head]) => (head ? [[name, head]] : [])));
   },
 };
 

@@ -1,9 +1,9 @@
+import { expect, it } from "vitest";
 import type { ContainerState } from "../../../src/model/stack.ts";
 import { CloneProber } from "../../../src/operations/clone/clone-prober.ts";
 import { cloneTarget } from "../../../src/operations/clone/clone-target.ts";
 import type { Expectation } from "../../../src/operations/clone/expectations.ts";
 import type { HealthAnswer, ServerQuestion } from "../../../src/stack/health.ts";
-import { expect, it } from "vitest";
 
 function container(
   service: string,

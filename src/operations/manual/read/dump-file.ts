@@ -10,7 +10,7 @@ import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.
 import { unknownOfDumps } from "./sql.ts";
 
 /** What the head of a dump in the custom format says. */
-export interface DumpHead {
+interface DumpHead {
   readonly database: string;
   readonly version: string;
   readonly major: number;
@@ -58,7 +58,7 @@ export async function examineDump(file: HandMadeFile, context: ExamineContext): 
  *
  * @throws Error when it is none.
  */
-export function readDumpHead(bytes: Buffer): DumpHead {
+function readDumpHead(bytes: Buffer): DumpHead {
   if (bytes.subarray(0, 5).toString("latin1") !== MAGIC) {
     throw new Error("it does not begin as a dump in the custom format does (pg_dump -Fc)");
   }

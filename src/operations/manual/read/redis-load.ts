@@ -8,7 +8,7 @@ import type { Counts } from "../../../stores/store.ts";
 import type { ExamineContext, RedisContent } from "./read-result.ts";
 
 /** A Redis volume that is unpacked on this host. */
-export interface UnpackedRedis {
+interface UnpackedRedis {
   readonly directory: string;
   /** Where a container sees that directory. */
   readonly inside: string;

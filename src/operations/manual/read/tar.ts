@@ -14,7 +14,7 @@ export interface Member {
 }
 
 /** An archive that was read to its last byte. */
-export interface ScannedArchive {
+interface ScannedArchive {
   readonly members: readonly Member[];
   readonly summary: TarSummary;
 }
