@@ -7,9 +7,9 @@ const root = join(import.meta.dirname, "..");
 const stub = (name: string) => join(import.meta.dirname, "stubs", `${name}.ts`);
 
 /**
- * Builds the action and the command line into a directory: small entries `main.js`, `post.js`, `cli.js`
- * with shared chunks, and the licences of what is inside. The same sources and locked packages give the
- * same bytes anywhere, so that a difference to the committed files means something.
+ * Builds the action and the command line into a directory: small entries `main.js`, `post.js`, `cli.js` with shared chunks,
+ * and the licences of the bundled packages. The build is reproducible: the same sources and locked packages give the same
+ * bytes anywhere.
  */
 export async function bundle(directory: string): Promise<void> {
   await using build = await rolldown({
@@ -25,7 +25,7 @@ export async function bundle(directory: string): Promise<void> {
       },
     },
     onLog(level, log, tell) {
-      // Dependencies that look at each other in circles are theirs to mend.
+      // Import cycles inside dependencies are not ours to fix.
       if (log.code === "CIRCULAR_DEPENDENCY" || log.code === "EVAL") return;
       if (log.code === "IMPORT_IS_UNDEFINED") return;
       tell(level, log);
@@ -39,11 +39,11 @@ export async function bundle(directory: string): Promise<void> {
     minify: true,
     comments: false,
   });
-  // Linked into the path it is a command of its own.
+  // Executable, so that it can be linked into the PATH.
   await chmod(join(directory, "cli.js"), 0o755);
   const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, "licenses.txt"), await thirdPartyLicences(root, modules));
-  // The files are ES modules wherever they are copied to.
+  // Marks the files as ES modules, wherever they are copied.
   await writeFile(join(directory, "package.json"), '{ "type": "module" }\n');
 }

@@ -11,7 +11,7 @@ import { findTraces } from "./traces.ts";
 import { versionProblems } from "./version.ts";
 import { lintWorkflows } from "./workflows.ts";
 
-/** Everything that must hold before a change lands, in one command; the same here and in CI. */
+/** Everything that must hold before a change is merged; the same command runs in CI. */
 const checks: readonly [name: string, problems: () => string[] | Promise<string[]>][] = [
   ["format and lint", () => tool("biome", ["ci", "--colors=off", "--error-on-warnings", "."])],
   ["types", () => tool("tsc", ["--noEmit"])],
@@ -39,7 +39,7 @@ for (const [name, problems] of checks) {
 console.log(failed === 0 ? "all checks passed" : `${failed} of ${checks.length} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** A check that breaks has found a problem too. */
+/** A check that throws has found a problem, too. */
 async function attempt(problems: () => string[] | Promise<string[]>): Promise<string[]> {
   try {
     return await problems();
@@ -65,7 +65,7 @@ async function checkDocuments(): Promise<string[]> {
   return problems;
 }
 
-/** Whether it is a program, and its bytes. */
+/** The bytes of a file, and whether it is executable. */
 async function file(path: string): Promise<string> {
   const { mode } = await stat(path);
   return `${(mode & 0o100) !== 0} ${await readFile(path, "latin1")}`;

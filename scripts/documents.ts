@@ -17,7 +17,7 @@ import { layerLint, layerTable } from "./layers.ts";
 const root = join(import.meta.dirname, "..");
 const modes = offeredModes(commands);
 
-/** The files that are made from the tables of inputs, outputs and commands, as they should be. */
+/** Renders the files that are generated from the tables of inputs, outputs and commands. */
 export async function renderDocuments(): Promise<Map<string, string>> {
   return new Map([
     ["action.yml", actionYml()],
@@ -86,7 +86,7 @@ function actionYml(): string {
     runs: { using: "node24", main: "dist/main.js", post: "dist/post.js" },
   };
   const header = "# Generated from src/options and src/action/outputs.ts by npm run docs.\n";
-  // Quotes `on`, which readers of YAML 1.1 take for true.
+  // YAML 1.1 readers would read an unquoted `on` as true.
   return header + stringify(document, { lineWidth: 100, compat: "yaml-1.1" });
 }
 
@@ -135,7 +135,7 @@ function inputAbout(spec: InputSpec): string {
   return spec.choices === undefined ? spec.about : `${placeholderOf(spec)}. ${spec.about}`;
 }
 
-/** Replaces what is between `<!-- name -->` and `<!-- /name -->`. */
+/** Replaces the text between `<!-- name -->` and `<!-- /name -->`. */
 async function filled(file: string, parts: Readonly<Record<string, string>>): Promise<string> {
   let text = await readFile(join(root, file), "utf8");
   for (const [name, part] of Object.entries(parts)) {

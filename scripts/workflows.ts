@@ -17,7 +17,7 @@ interface Workflow {
   >;
 }
 
-/** Lints our workflows and the examples; with actionlint too, where it is installed. */
+/** Lints our workflows and the examples, also with actionlint if it is installed. */
 export async function lintWorkflows(root: string): Promise<string[]> {
   const problems: string[] = [];
   const linted: string[] = [];
@@ -59,7 +59,7 @@ function lintUse(step: Step): string[] {
   return /@[0-9a-f]{40}$/.test(uses) ? [] : [`${uses} is not pinned to a commit`];
 }
 
-/** Our own step: every input must exist, and the mode too. */
+/** Checks a step that uses our action: every input and the mode must exist. */
 function lintOurs(step: Step): string[] {
   const modes = offeredModes(commands);
   const known: string[] = ["mode", ...actionInputs(modes).map(([name]) => name)];
