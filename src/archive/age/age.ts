@@ -8,7 +8,7 @@ import type { Identities, Recipients } from "./keys.ts";
 import { passphraseIdentity, passphraseRecipient } from "./passphrase.ts";
 import { NONCE_BYTES, openPayload, payloadKey, sealPayload } from "./payload.ts";
 
-/** Far above any real header: a file that is not age must not be read into memory. */
+/** Much larger than any real header. Limits what is read into memory from a file that is not age. */
 const HEADER_LIMIT_BYTES = 64 * 1024;
 const INTRODUCTION = "age-encryption.org/v1\n";
 
@@ -16,12 +16,11 @@ const INTRODUCTION = "age-encryption.org/v1\n";
 const EMPTY_PAYLOAD_BYTES = NONCE_BYTES + 16;
 
 /**
- * Encrypts a stream as one age v1 file that every recipient, and the `age` tool, can open.
+ * Encrypts a stream as one age v1 file that every recipient can decrypt, also with the `age` tool.
  *
- * The age-encryption package makes the header and so handles all keys; the payload runs through
- * node:crypto. Usable as a stage of `stream.pipeline`.
+ * The age-encryption package creates the header and handles all keys; node:crypto encrypts the payload. Usable as a stage of `stream.pipeline`.
  *
- * @throws RefusedError when there is no recipient: the package would make a file that nobody can open.
+ * @throws RefusedError if there is no recipient: the package would create a file that nobody can decrypt.
  */
 export function encryptStream(
   recipients: Recipients,
@@ -34,7 +33,7 @@ export function encryptStream(
 }
 
 /**
- * What stands before the payload of a new age file, and the key of that payload.
+ * The header of a new age file, and the key of its payload.
  *
  * @throws RefusedError when there is no recipient.
  */
@@ -47,8 +46,7 @@ export async function beginFile(recipients: Recipients): Promise<{ head: Buffer;
 /**
  * Decrypts one age v1 file to its authenticated end.
  *
- * Chunks are handed out before the end is known: a reader must not act on them until the stream
- * finished without an error.
+ * Chunks are delivered before the end is authenticated: do not act on them until the stream has ended without an error.
  *
  * @throws {@link DamagedError} for a changed, cut or continued file,
  * {@link UnverifiableError} (class `no-identity`) when none of the identities opens it.
@@ -67,7 +65,7 @@ export function decryptStream(
   };
 }
 
-/** Reads what stands before the payload of an age file. Throws as {@link decryptStream} does. */
+/** Reads the header of an age file. Throws like {@link decryptStream}. */
 export async function openHead(reader: ByteReader, identities: Identities): Promise<OpenedHead> {
   const header = await readHeader(reader);
   const fileKey = await openHeader(header, identities);
@@ -86,7 +84,7 @@ async function makeHeader(
     for (const recipient of recipients.recipients) encrypter.addRecipient(recipient);
   }
   let fileKey: Uint8Array | undefined;
-  // A recipient that adds no stanza is how the package hands out the key of the file it makes.
+  // The package only reveals the file key to a recipient, so add one that writes no stanza.
   encrypter.addRecipient({
     wrapFileKey(key) {
       fileKey = Uint8Array.from(key);
@@ -128,7 +126,7 @@ async function openHeader(header: Buffer, identities: Identities): Promise<Uint8
   try {
     return await decrypter.decryptHeader(header);
   } catch (cause) {
-    // The package tells its reasons apart only in words.
+    // The package distinguishes its errors only by their text.
     if (cause instanceof Error && cause.message.startsWith("no identity matched")) {
       throw new UnverifiableError("none of the given identities opens this file", {
         cause,

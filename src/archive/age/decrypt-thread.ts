@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { DamagedError } from "../../core/errors.ts";
 import { makeUnsealer } from "./open-chunks.ts";
 
-/** Where the payload of an age file begins, and its key. */
+/** The offset of the payload of an age file, and its key. */
 export interface OpenedHead {
   readonly key: KeyObject;
   /** Bytes before the first chunk: the header and the payload's nonce. */
@@ -17,17 +17,16 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
-/** Plain bytes of a piece: whole chunks, and small enough to be in a core's cache when it is looked at. */
+/** Plain bytes per piece: whole chunks, small enough to stay in the cache of a core. */
 const PIECE_BYTES = 16 * 64 * 1024;
-/** Pieces asked for ahead: the thread goes on while the last ones are looked at. */
+/** Pieces requested ahead, so that the thread keeps working while the last pieces are read. */
 const AHEAD = 4;
 
 /**
  * Reads and decrypts the payload of an open age file in a thread of its own, to its flagged end:
- * beside decompressing and looking, one core does not keep up with the `age` tool.
+ * one core that also decompresses and reads cannot keep up with the `age` tool.
  *
- * The pieces go round: each is good until the one after the next is asked for. With `onDigest` the
- * file is hashed on the way.
+ * Pieces are reused: each is valid until the one after the next is requested. With `onDigest` the file is also hashed.
  *
  * @throws DamagedError as `openPayload` does, and the file system's errors.
  */
@@ -158,7 +157,7 @@ function openingProgram(unsealerOf: typeof makeUnsealer): void {
   const fail = (error: unknown): void => {
     over = true;
     if (typeof error === "string") parentPort?.postMessage({ damaged: error });
-    // A message takes an error's text along, and not its code.
+    // A message keeps the text of an error, but not its code.
     else parentPort?.postMessage({ error, code: (error as NodeJS.ErrnoException).code });
   };
   try {

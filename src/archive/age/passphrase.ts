@@ -3,7 +3,7 @@ import { type Identity, type Recipient, Stanza } from "age-encryption";
 
 /** What the `age` tool uses too; about 2 s and 256 MiB for every file made or opened. */
 const WORK_FACTOR = 18;
-/** The package's own limit: more is an attack on the reader. */
+/** The limit of the package. A larger work factor would be an attack on the reader. */
 const WORK_FACTOR_LIMIT = 20;
 const LABEL = "age-encryption.org/v1/scrypt";
 const CIPHER = "chacha20-poly1305";
@@ -34,7 +34,7 @@ export function passphraseIdentity(passphrase: string): Identity {
       const [stanza, ...others] = stanzas;
       const [type, salt, factor] = stanza?.args ?? [];
       if (stanza === undefined || type !== "scrypt") return null;
-      // The specification's rule: a passphrase file has no other recipient.
+      // By the specification, a passphrase file has no other recipient.
       if (others.length > 0 || salt === undefined || !/^[1-9][0-9]?$/.test(factor ?? "")) {
         throw new Error("invalid scrypt stanza");
       }

@@ -10,7 +10,7 @@ interface Sealer {
 
 /**
  * Encrypts as age's STREAM: 64 KiB chunks of ChaCha20-Poly1305 under a counter, the last one
- * flagged, so that a cut, a swap or an addition is noticed.
+ * flagged, so that truncated, swapped or added chunks are detected.
  *
  * Uses nothing but its arguments and globals: its text also runs in a thread of its own.
  */

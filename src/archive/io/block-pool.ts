@@ -4,7 +4,7 @@ import { asBuffer } from "./byte-reader.ts";
 /** Plain bytes of one frame: big enough for the ratio of `zstd -3`, small enough to keep several. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 
-/** More threads would only wait: one tar cannot feed so many. */
+/** More threads would only wait, because one tar process cannot feed them. */
 const THREADS_LIMIT = 4;
 
 /** How many threads compress at once. */
@@ -14,7 +14,7 @@ export const THREADS: number = Math.min(availableParallelism(), THREADS_LIMIT);
 export const BUSY_BLOCKS: number = THREADS + 1;
 
 /**
- * Blocks of shared memory that go round between who fills them and the threads that compress them.
+ * Blocks of shared memory that circulate between the reader that fills them and the threads that compress them.
  *
  * They are allocated once and filled again and again: allocating each anew costs more in page
  * faults than reading the data does.
@@ -33,13 +33,13 @@ export class BlockPool {
     return block && Buffer.from(block);
   }
 
-  /** Gives a block, or any part of it, back: nobody may look at it again. */
+  /** Returns a block, or any part of it. It must not be used afterwards. */
   give(block: Uint8Array): void {
     this.#free.push(block.buffer as SharedArrayBuffer);
     this.#wake?.();
   }
 
-  /** What to call whenever a block has come back. */
+  /** Called whenever a block is returned. */
   onGiven(wake: () => void): void {
     this.#wake = wake;
   }

@@ -1,8 +1,7 @@
 /**
- * Pulls exact amounts out of a stream of chunks, copying only what straddles two of them.
+ * Reads exact amounts from a stream of chunks, and copies only data that spans two chunks.
  *
- * A returned slice may be the source's own memory: it is good until the source has been asked for
- * two more chunks.
+ * A returned slice may be memory of the source: it is valid until two more chunks are requested from the source.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
@@ -13,7 +12,7 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** True when no byte is left; only knows after asking the source. */
+  /** True if no byte is left; may have to ask the source. */
   async atEnd(): Promise<boolean> {
     return !(await this.#fill());
   }
@@ -41,7 +40,7 @@ export class ByteReader {
     return (await this.#fill()) ? this.#take(limit) : Buffer.alloc(0);
   }
 
-  /** Tells the source that nothing more is wanted, so that a file or child is let go. */
+  /** Closes the source, so that its file or child process is released. */
   async close(): Promise<void> {
     this.#ended = true;
     await this.#source.return?.();
@@ -71,7 +70,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Gives a chunk's memory back at once. Nobody may look at it again.
+ * Frees the memory of a chunk immediately. The chunk must not be used afterwards.
  *
  * The collector runs after every few dozen megabytes of such memory, over the whole heap: left to
  * it, a fifth of an archive's time went there.

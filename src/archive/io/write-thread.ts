@@ -149,7 +149,7 @@ function writingProgram(
     turn = turn
       .then(() => onFrame(frame))
       .catch((error: NodeJS.ErrnoException) => {
-        // A message takes an error's text along, and not its code.
+        // A message keeps the text of an error, but not its code.
         parentPort.postMessage({ error, code: error.code });
         parentPort.close();
       });

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 
-/** What to put into a tar, and what to leave out. */
+/** What to include in a tar, and what to exclude. */
 export interface PackRequest {
   /** The directory whose content becomes the archive's root (`./`). */
   readonly directory: string;
@@ -24,15 +24,15 @@ export interface Overlay {
   readonly files: readonly string[];
 }
 
-/** What GNU tar complained about and went on, by path from the archive's root. */
+/** Files that GNU tar warned about, by path from the root of the archive. */
 export interface TarWarnings {
-  /** Changed while they were read: what is archived may be torn. */
+  /** Changed while they were read: their archived content may be inconsistent. */
   readonly changed: readonly string[];
   /** Shrank while they were read: padded with zeros up to the size they had. */
   readonly shrank: readonly string[];
-  /** Gone between the listing and the reading: not in the archive. */
+  /** Removed before they were read: not in the archive. */
   readonly vanished: readonly string[];
-  /** Sockets and the like: not in the archive, and of no use in one. */
+  /** Sockets and similar files: never archived. */
   readonly skipped: readonly string[];
 }
 
