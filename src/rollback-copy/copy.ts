@@ -50,7 +50,7 @@ export async function preCopy(
   await endOrphans(copy);
   const parts = partsOf(copy);
   mkdirSync(copy, { recursive: true, mode: 0o700 });
-  // Without an index nothing says what a left-over tree holds.
+  // Without an index the content of a left-over tree is unknown.
   if (readIndex(copy) === undefined) rmSync(parts.tree, { recursive: true, force: true });
   mkdirSync(parts.tree, { recursive: true, mode: 0o700 });
   let total = { copied: 0, copiedBytes: 0, removed: 0 };
@@ -103,10 +103,10 @@ export async function delta(
   return resultOf(wanted, plan, started);
 }
 
-/** Deletes a rollback copy, whatever state it is in. Nothing there is fine. */
+/** Deletes a rollback copy in any state. The copy may be missing. */
 export async function removeCopy(copy: string): Promise<void> {
   await endOrphans(copy);
-  // First, so that what is left by a removal that is cut off is never taken for a copy.
+  // First, so that the remains of an interrupted removal are never used as a copy.
   forgetIndex(copy);
   rmSync(copy, { recursive: true, force: true });
 }
@@ -143,7 +143,7 @@ async function livePass(place: Place, copy: string, options: PassOptions): Promi
   if (index !== undefined) writePending(copy, pathsOf(plan));
   const context = { ...options, copy, live: true, cleanSinceNs };
   const lost = await mirror(place.root, tree, plan, context);
-  // A clock that was set meanwhile makes times of before and after incomparable.
+  // If the clock was set meanwhile, earlier and later times cannot be compared.
   const trusts = truthful.has(statfsSync(place.root).type) && !clockJumped(cleanSinceNs, started);
   for (const entry of wanted.values()) {
     if (!trusts && kindOf(entry.stamp) === "f") entry.settled = false;
@@ -171,7 +171,7 @@ async function treeOfCopy(copy: string, index: CopyIndex, place: Place): Promise
   return tree;
 }
 
-/** An entry that exists in the copy in a state that nobody knows. */
+/** An entry that exists in the copy in an unknown state. */
 function unknown(path: string, kind: string): Entry {
   return { path, stamp: `${kind} unknown`, settled: false };
 }

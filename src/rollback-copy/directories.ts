@@ -8,7 +8,7 @@ import { type Entry, likeness, printable, rawPath, stampOf, statOf } from "./tre
  * Gives directories in `to` the attributes of those in `from`: mode, owner, mtime, extended
  * attributes, ACLs. Nothing is made or removed inside.
  *
- * @returns the paths that did not take them, because a live source changed meanwhile.
+ * @returns the paths that could not be updated, because a live source changed meanwhile.
  */
 export async function setDirectories(
   from: string,
@@ -37,8 +37,8 @@ function isAlike(to: string, { path, stamp }: Entry, options: MirrorOptions): bo
 }
 
 /**
- * GNU tar adds extended attributes and takes none away. A directory that has one too many is
- * exchanged for a new one with the same content, because nothing here can remove the attribute.
+ * GNU tar adds extended attributes but never removes any. A directory with an extra attribute is replaced by a new one
+ * with the same content, because nothing here can remove the attribute.
  */
 async function renewMarked(
   from: string,
@@ -60,7 +60,7 @@ async function renewMarked(
   return isComplete;
 }
 
-/** A root cannot be exchanged: it may be a mount point. */
+/** A root cannot be replaced, because it may be a mount point. */
 async function unmark(root: string, extra: readonly string[], options: MirrorOptions) {
   for (const name of extra) {
     try {

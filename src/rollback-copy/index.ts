@@ -12,32 +12,32 @@ import { join } from "node:path";
 import { fsyncDirectorySync } from "../core/durable.ts";
 import type { Tree } from "./tree.ts";
 
-/** Where the parts of a rollback copy lie. */
+/** The paths of the parts of a rollback copy. */
 export function partsOf(copy: string) {
   return {
     /** The copied tree. */
     tree: join(copy, "tree"),
     /** What every source entry looked like when it was copied. */
     index: join(copy, "index"),
-    /** The paths that a pass is about to change in the tree; while it exists, the index is not trusted for them. */
+    /** The paths that a pass is about to change in the tree. While this file exists, the index is not valid for them. */
     pending: join(copy, "pending"),
     /** Exists while a put back goes on that has set aside what it had to. */
     aside: join(copy, "aside-done"),
   };
 }
 
-/** What is known of a rollback copy. */
+/** The state of a rollback copy. */
 export interface CopyIndex {
   readonly tree: Tree;
-  /** Whether the tree was made equal to a source at rest, and flushed. */
+  /** Whether the tree equals a source without writers, and was flushed. */
   readonly exact: boolean;
-  /** A pass was cut off: the tree may hold more or less than the index says. */
+  /** A pass was interrupted: the tree may contain more or less than the index says. */
   readonly interrupted: boolean;
 }
 
 const magic = "sophon-keeper rollback copy 1";
 
-/** Reads the index; `undefined` when no pass ever ended. Entries that a cut-off pass may have touched are left out. */
+/** Reads the index; `undefined` if no pass has finished. Entries that an interrupted pass may have changed are left out. */
 export function readIndex(copy: string): CopyIndex | undefined {
   const parts = partsOf(copy);
   if (!existsSync(parts.index)) return undefined;
@@ -57,14 +57,14 @@ export function readIndex(copy: string): CopyIndex | undefined {
   return { tree, exact: state === "exact" && !interrupted, interrupted };
 }
 
-/** The same where there must be one. */
+/** Reads the index, which must exist. */
 export function needIndex(copy: string): CopyIndex {
   const index = readIndex(copy);
   if (index === undefined) throw new Error(`there is no rollback copy at ${copy}`);
   return index;
 }
 
-/** Says, durably and before it happens, which paths of the tree will be changed. From here on the copy is not exact. */
+/** Records durably which paths of the tree will be changed, before they are. From now on the copy is not exact. */
 export function writePending(copy: string, paths: Iterable<string>): void {
   writeDurably(partsOf(copy).pending, copy, [...paths].join("\0"));
 }
@@ -79,7 +79,7 @@ export function writeIndex(copy: string, tree: Tree, exact: boolean): void {
   fsyncDirectorySync(copy);
 }
 
-/** From here on nothing says, also after a power cut, what the tree holds. No copy there is fine. */
+/** Removes the index durably: from now on the content of the tree is unknown. The copy may be missing. */
 export function forgetIndex(copy: string): void {
   const { index } = partsOf(copy);
   if (!existsSync(index)) return;
@@ -87,7 +87,7 @@ export function forgetIndex(copy: string): void {
   fsyncDirectorySync(copy);
 }
 
-/** Says, durably, that all that had to be set aside was. */
+/** Records durably that everything that had to be set aside was set aside. */
 export function markAside(copy: string): void {
   writeDurably(partsOf(copy).aside, copy, "");
 }

@@ -27,9 +27,9 @@ const liveAttempts = 4;
 const lanes = 2;
 
 /**
- * Carries a plan out from the tree `from` to the tree `to`, whose roots exist. Deletes first.
+ * Applies a plan from the tree `from` to the tree `to`; both roots exist. Deletes first.
  *
- * @returns the paths that could not be brought over, because a live source changed meanwhile.
+ * @returns the paths that could not be copied, because a live source changed meanwhile.
  * @throws `NoSpaceError` when the file system of `to` is full; what programs report otherwise.
  */
 export async function mirror(
@@ -73,7 +73,7 @@ export async function mirror(
   return lost;
 }
 
-/** Deletes a path and everything below it; nothing there is fine. */
+/** Deletes a path and everything below it. The path may be missing. */
 export function removeTree(root: string, path: string): void {
   const stat = statOf(root, path);
   if (stat === undefined) return;
@@ -116,7 +116,7 @@ function link(to: string, entry: Entry, primary: Entry): boolean {
   return true;
 }
 
-/** Carries entries in batches, two at a time: one reads while the other waits. */
+/** Copies entries in batches, two at a time: one reads while the other waits. */
 async function inBatches(
   entries: readonly Entry[],
   signal: AbortSignal | undefined,
@@ -149,7 +149,7 @@ function* batchesOf(entries: readonly Entry[]): Generator<Entry[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** Carries one batch and looks whether all of it arrived; returns the paths that did not. */
+/** Copies one batch and returns the paths that did not arrive. */
 async function carryBatch(
   from: string,
   to: string,
@@ -165,7 +165,7 @@ async function carryBatch(
     } catch (error) {
       options.signal?.throwIfAborted();
       if (!options.live) throw explain(error, to);
-      // A live source may lose files under our feet; what is missing is found out below.
+      // A live source may lose files meanwhile; missing files are detected below.
       if (!isFatal(error)) break;
       // A name that becomes another kind of thing between two looks of cp brings messages of every kind, but not each time.
       if (attempt === liveAttempts) throw explain(error, to);

@@ -1,12 +1,12 @@
 import { type Entry, kindOf, readStamp, type Tree } from "./tree.ts";
 
-/** What must happen to make one tree equal to another. */
+/** The steps that make one tree equal to another. */
 export interface MirrorPlan {
   /** Deleted first, with everything below. */
   readonly remove: readonly string[];
   /** Directories to make, parents first. */
   readonly directories: readonly Entry[];
-  /** Everything else to bring over; names of one inode are linked again. */
+  /** Everything else to copy; hard links are recreated. */
   readonly copy: readonly Entry[];
   /** Directories that get their attributes last, because what happens inside moves their mtime. */
   readonly attributes: readonly Entry[];
@@ -31,7 +31,7 @@ export function planMirror(
     const { linked } = readStamp(entry.stamp);
     if (linked !== undefined) inodes.add(linked);
   }
-  // The names of one inode are brought over together, or one of them would get an inode of its own.
+  // Hard links of one inode are copied together; otherwise one of them would get a separate inode.
   if (inodes.size > 0) {
     for (const entry of wanted.values()) {
       const { linked } = readStamp(entry.stamp);

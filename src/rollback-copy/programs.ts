@@ -2,7 +2,7 @@ import { ExecError, run, spawnStream } from "../core/exec.ts";
 import { endOrphans as endMarked } from "../core/orphans.ts";
 import { isGone } from "./tree.ts";
 
-/** A file system had no room left; what was being copied is untouched. */
+/** A file system is full. The source of the copy is unchanged. */
 export class NoSpaceError extends Error {
   constructor(path: string, options?: ErrorOptions) {
     super(`no space left on the file system of ${path}`, options);
@@ -10,7 +10,7 @@ export class NoSpaceError extends Error {
   }
 }
 
-/** What every program of one rollback copy is run with. */
+/** The context of every program for one rollback copy. */
 export interface ProgramContext {
   /** The directory of the rollback copy: marks the programs, so that a later run can end the ones left behind. */
   readonly copy: string;
@@ -96,13 +96,13 @@ export async function flush(context: ProgramContext, path: string): Promise<void
   });
 }
 
-/** Troubles that another look does not cure, unlike those that a source in use causes. */
+/** Errors that a retry cannot fix, unlike those of a source in use. */
 export function isFatal(error: unknown): boolean {
   if (!(error instanceof ExecError)) return !isGone(error);
   return error.exitCode === null || fatalMessages.test(error.stderr);
 }
 
-/** The error in few words: a command line of a thousand paths helps nobody. */
+/** Shortens an error: a command line with a thousand paths does not help. */
 export function explain(error: unknown, path: string): unknown {
   if (["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) {
     return new NoSpaceError(path, { cause: error });

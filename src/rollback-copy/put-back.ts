@@ -28,7 +28,7 @@ interface PutBackOptions extends PassOptions {
   readonly aside?: string | undefined;
 }
 
-/** What a put back did. */
+/** The result of {@link putBack}. */
 export interface PutBackResult extends PassResult {
   /**
    * Files that were deleted although they should have been set aside, because the disk had no room
@@ -94,13 +94,13 @@ function endAside(copy: string, now: Tree): void {
   try {
     writeIndex(copy, now, true);
   } catch {
-    // The disk is full. The old index is still right, and the mark keeps a second run from setting aside.
+    // The disk is full. The old index is still valid, and the mark prevents a second run from setting files aside.
     return;
   }
   rmSync(partsOf(copy).aside, { force: true });
 }
 
-/** A failed version may have filled the disk: what must come back comes before what it wrote. */
+/** A failed version may have filled the disk: restoring the old data has priority over keeping what it wrote. */
 function dropForSpace(root: string, plan: MirrorPlan): string[] {
   let missing = spareBytes;
   for (const { stamp } of plan.copy) missing += readStamp(stamp).size;

@@ -18,7 +18,7 @@ interface CopyEstimate {
   readonly freeBytes: number;
 }
 
-/** How much room a rollback copy takes, and how much there is where it will lie. */
+/** Estimates the size of a rollback copy and the free space at its destination. */
 export const estimateCopy: NamedTask<CopyPaths, CopyEstimate> = {
   name: "copy.estimate",
   run: async ({ source, copy }, { signal }) => {
@@ -37,13 +37,13 @@ export const preCopyTask: NamedTask<CopyPaths, PassResult> = {
     }),
 };
 
-/** Makes the copy exact; nothing may write to the source. */
+/** Completes the copy. Nothing may write to the source meanwhile. */
 export const deltaTask: NamedTask<CopyPaths, PassResult> = {
   name: "copy.delta",
   run: ({ source, copy }, { signal }) => delta(source, copy, { signal }),
 };
 
-/** Makes the source again what it was; what that destroys is moved to `aside`, which is made. */
+/** Restores the source. Paths that this would destroy are moved to `aside`, which is created. */
 export const putBackTask: NamedTask<CopyPaths & { readonly aside: string }, PutBackResult> = {
   name: "copy.put-back",
   run: async ({ source, copy, aside }, { signal }) => {
@@ -52,7 +52,7 @@ export const putBackTask: NamedTask<CopyPaths & { readonly aside: string }, PutB
   },
 };
 
-/** Deletes a copy; nothing there is fine. */
+/** Deletes a copy. The copy may be missing. */
 export const removeCopyTask: NamedTask<{ readonly copy: string }, undefined> = {
   name: "copy.remove",
   run: async ({ copy }) => {

@@ -13,7 +13,7 @@ import { basename, dirname } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { RefusedError } from "../core/errors.ts";
 
-/** What kind of thing a path is: file, directory, symlink, or other (fifo, socket, device). */
+/** The kind of a path: file, directory, symlink, or other (fifo, socket, device). */
 type EntryKind = "f" | "d" | "l" | "o";
 
 /**
@@ -28,7 +28,7 @@ export interface Entry {
   settled: boolean;
 }
 
-/** A tree by path; a directory always comes before what is in it. */
+/** A tree by path; a directory always comes before its contents. */
 export type Tree = Map<string, Entry>;
 
 /** A change this close to the look at it may hide another one with the same time (clock ticks, dirty pages). */
@@ -89,7 +89,7 @@ export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree
       }
       tree.set(path, { path, stamp: stampOf(stat), settled: false });
     }
-    // Signals and probes must be served also while a large tree is read.
+    // Signals and probes must also be handled while a large tree is read.
     if (performance.now() - started > blockMs) {
       await turn();
       signal?.throwIfAborted();
@@ -189,13 +189,13 @@ export function cleanStamp(root: string, path: string): string | undefined {
   }
 }
 
-/** Whether an error says that a path went away or became something else under our feet. */
+/** Whether an error says that a path disappeared or changed its kind meanwhile. */
 export function isGone(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ENXIO";
 }
 
-/** The path for messages. */
+/** Formats a path for messages. */
 export function printable(path: string): string {
   return JSON.stringify(Buffer.from(path, "latin1").toString("utf8"));
 }
