@@ -1,14 +1,8 @@
 import type { Containers } from "../../core/containers.ts";
 import type { ContainerState } from "../../model/stack.ts";
+import { serverStopSeconds } from "../../model/stop-time.ts";
 import { kindOfContainer } from "../../stack/server-kind.ts";
 import { type Dependencies, needsOf } from "./depends-on.ts";
-
-/**
- * The engine kills after ten seconds, in which a database under load does not always write what it has in memory:
- * PostgreSQL would recover from its log at its next start, Redis and RabbitMQ could lose what they had not written. The
- * time is a limit and not a wait: a server that has ended goes on at once.
- */
-const serverSeconds = 120;
 
 /** How containers are stopped. */
 interface StopOptions {
@@ -57,7 +51,5 @@ export function stopSeconds(
   const most = atMostSeconds?.(one);
   if (most !== undefined) return most;
   const isServer = servers?.has(one.service) === true || kindOfContainer(one) !== undefined;
-  const { stopTimeoutSeconds: own = 0 } = one;
-  // Below zero is for ever.
-  return isServer && own >= 0 ? Math.max(own, serverSeconds) : undefined;
+  return isServer ? serverStopSeconds(one) : undefined;
 }

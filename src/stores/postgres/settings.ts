@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import { taskMount } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
+import { serverStopSeconds } from "../../model/stop-time.ts";
 import type { RestoreContext } from "../store.ts";
 import { execute, type PostgresServer, query } from "./client.ts";
 import { parseSettings, putSettings, sayTheSame } from "./settings-file.ts";
@@ -20,7 +21,6 @@ type ServerFile = keyof typeof OF_FILE;
 /** The files that a backup keeps a copy of. They may hold passwords. */
 export const serverFiles = Object.keys(OF_FILE) as ServerFile[];
 
-const stopTimeoutSeconds = 120;
 const readyTimeoutMs = 180_000;
 
 /** Reads the files by which a server is configured, as far as its user may. */
@@ -114,7 +114,7 @@ async function replaceSettings(
       context.signal,
     );
   await server.admin?.close();
-  await context.containers.stop(containerId, stopTimeoutSeconds);
+  await stop(containerId, context);
   const before = await put(text);
   if (await startsAgain(server, context)) {
     context.reporter.info(
@@ -123,7 +123,7 @@ async function replaceSettings(
     return;
   }
   await server.admin?.close();
-  await context.containers.stop(containerId, stopTimeoutSeconds);
+  await stop(containerId, context);
   await put(before);
   if (!(await startsAgain(server, context))) {
     throw new Error(`${service} does not start any more`);
@@ -134,6 +134,10 @@ async function replaceSettings(
 }
 
 /** Starts the server and waits until it takes statements; false when it ends instead, or does not in time. */
+async function stop(containerId: string, { containers }: RestoreContext): Promise<void> {
+  await containers.stop(containerId, serverStopSeconds(await containers.inspect(containerId)));
+}
+
 async function startsAgain(server: PostgresServer, context: RestoreContext): Promise<boolean> {
   const { containers, clock, signal } = context;
   await containers.start(server.store.containerId);

@@ -18,7 +18,7 @@ const timeoutSeconds = 60;
 /** A broker that is starting is waited for inside it: asked again and again, the tools would take its processor. */
 const startupMs = 30_000;
 /** `EX_UNAVAILABLE`: the node does not answer. */
-const nodeDown = 69;
+export const nodeDown = 69;
 
 /**
  * Run inside the broker, it prints definitions and queues in one line. The lengths of quorum queues come from their

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { BackupFailedError, describeError, UnverifiableError } from "../../core/errors.ts";
+import { ExecError } from "../../core/exec.ts";
 import { taskMount } from "../../core/task.ts";
+import { waitFor } from "../../core/wait.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RabbitmqStore } from "../../model/stack.ts";
+import { serverStopSeconds } from "../../model/stop-time.ts";
 import { compareByName } from "../check-result.ts";
 import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "../store.ts";
@@ -20,10 +23,10 @@ import {
   countsByPlace,
   isCountedLate,
 } from "./counts.ts";
-import { type BrokerLook, lookAtBroker } from "./look-at-broker.ts";
+import { type BrokerLook, lookAtBroker, nodeDown } from "./look-at-broker.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./tasks.ts";
 
-const stopTimeoutSeconds = 120;
+const startTimeoutMs = 300_000;
 /** Over the broker's own interval, so that a tick has surely passed. */
 const lateMarginMs = 1_000;
 
@@ -193,7 +196,9 @@ async function frozen(
   await context.journal(stops ? "stop" : "pause", { containers: [container] });
   const thaw = () => (stops ? containers.start(container) : containers.unpause(container));
   try {
-    await (stops ? containers.stop(container, stopTimeoutSeconds) : containers.pause(container));
+    await (stops
+      ? containers.stop(container, serverStopSeconds(await containers.inspect(container)))
+      : containers.pause(container));
     await work();
   } finally {
     await thaw();
@@ -201,12 +206,24 @@ async function frozen(
   if (stops) await awaitBroker(store, context);
 }
 
+/** Until the node itself is up, the command that waits for the broker ends at once. */
 async function awaitBroker(store: RabbitmqStore, context: StoreContext): Promise<void> {
-  await context.containers.exec(
-    store.containerId,
-    ["rabbitmqctl", "await_startup", "--timeout", "300"],
-    { signal: context.signal, user: "rabbitmq" },
-  );
+  const { containers, clock, signal } = context;
+  const seconds = String(startTimeoutMs / 1000);
+  const argv = ["rabbitmqctl", "await_startup", "--timeout", seconds];
+  const options = { clock, signal, timeoutMs: startTimeoutMs, everyMs: 500 };
+  let last: unknown;
+  const ask = async () => {
+    try {
+      await containers.exec(store.containerId, argv, { signal, user: "rabbitmq" });
+      return true;
+    } catch (error) {
+      last = error;
+      if (error instanceof ExecError && error.exitCode === nodeDown) return undefined;
+      throw error;
+    }
+  };
+  if ((await waitFor(ask, options)) !== true) throw last;
 }
 
 function treeOf(store: RabbitmqStore, path: string): TreeOptions {

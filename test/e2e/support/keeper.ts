@@ -118,6 +118,7 @@ export async function listed(
   repository: string,
 ): Promise<string[]> {
   const { code, result, stderr } = await keeper(["list", ...stackFlags(stack, repository)]);
+  if (code === 2 && result.reason.class === "no-repository") return [];
   if (code !== 0) throw new Error(stderr);
   return result.backups.map(({ id }: { id: string }) => id);
 }
