@@ -16,7 +16,7 @@ import {
   stackFlags,
   startKeeper,
 } from "./support/keeper.ts";
-import { helperAtWork } from "./support/moments.ts";
+import { helperAtWork, helpersOf } from "./support/moments.ts";
 import { remainsOf } from "./support/remains.ts";
 import { smallDisk } from "./support/small-disk.ts";
 import { stateOf } from "./support/state.ts";
@@ -166,10 +166,13 @@ describe("no backup is recorded, nothing is left, and the stack is as before, wh
       const flags = [...stackFlags(stack, own), "--recipients", key.recipient];
       const running = startKeeper(["backup", ...flags], { as: "docker user" });
       const helper = await helperAtWork(stack, own, stack.dataDir);
-      const inspected = await tryRun(["docker", "inspect", "--format", "{{.State.Pid}}", helper]);
       const copies = join(own, "backups", ".partial-*", ".copies-*", "*", "data", "sophon.db");
-      copied = await frozenIn(Number(inspected.stdout), copies);
-      await tryRun(["docker", "kill", "--signal", "KILL", helper]);
+      // One helper stays for the next task: which of them copies is not to be seen from outside.
+      const helpers = async () => [helper, ...(await helpersOf(stack, own, stack.dataDir))];
+      copied = await frozenIn(helpers, copies, running.ended);
+      for (const name of await helpers()) {
+        await tryRun(["docker", "kill", "--signal", "KILL", name]);
+      }
       const failed = await running.ended;
       if (copied === 0) {
         // It was faster than the look at it, and may have come to its end.
@@ -204,23 +207,23 @@ async function expectNoKey(failed: Outcome, message: RegExp): Promise<void> {
   expect(await listed(stack, repository)).toEqual([]);
 }
 
-/**
- * Stops a process as soon as a file that it writes has content, and tells how much of it is there; 0 when the process
- * ended before.
- */
-async function frozenIn(pid: number, pattern: string): Promise<number> {
-  if (!(pid > 1)) return 0;
+/** Stops helpers as soon as the copy has begun; returns how many bytes of it are there then, 0 when it was too fast. */
+async function frozenIn(
+  helpers: () => Promise<readonly string[]>,
+  pattern: string,
+  ended: Promise<unknown>,
+): Promise<number> {
   const sizeNow = () =>
     globSync(pattern).map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0)[0] ?? 0;
-  try {
-    while (sizeNow() === 0) {
-      process.kill(pid, 0);
-      await delay(5);
-    }
-    process.kill(pid, "SIGSTOP");
-  } catch {
-    return 0;
+  let isOver = false;
+  void ended.finally(() => {
+    isOver = true;
+  });
+  while (sizeNow() === 0) {
+    if (isOver) return 0;
+    await delay(5);
   }
+  for (const name of await helpers()) await tryRun(["docker", "kill", "--signal", "STOP", name]);
   return sizeNow();
 }
 

@@ -95,19 +95,28 @@ export async function helperAtWork(
   stack: Pick<LabStack, "projectName">,
   ...mounting: readonly string[]
 ): Promise<string> {
+  return await until("a helper is at work", momentMs, async () => {
+    const [name] = await helpersOf(stack, ...mounting);
+    return name;
+  });
+}
+
+/** The helpers of a stack's operations that are there now and mount all of these, at work or kept for the next task. */
+export async function helpersOf(
+  stack: Pick<LabStack, "projectName">,
+  ...mounting: readonly string[]
+): Promise<string[]> {
   const format = '{{.Names}} {{.Label "sophon-keeper.operation"}} {{.Mounts}}';
   const filter = "label=sophon-keeper.kind=helper";
   const list = ["docker", "ps", "--no-trunc", "--filter", filter, "--format", format];
-  return await until("a helper is at work", momentMs, async () => {
-    const helpers = (await run(list)).split("\n").map((line) => line.split(" "));
-    const [name] =
-      helpers.find(
-        ([, operation = "", ...mounts]) =>
-          operation.startsWith(stack.projectName) &&
-          mounting.every((path) => mounts.join(" ").includes(path)),
-      ) ?? [];
-    return name;
-  });
+  const helpers = (await run(list)).split("\n").map((line) => line.split(" "));
+  return helpers
+    .filter(
+      ([, operation = "", ...mounts]) =>
+        operation.startsWith(stack.projectName) &&
+        mounting.every((path) => mounts.join(" ").includes(path)),
+    )
+    .flatMap(([name = ""]) => name);
 }
 
 /** The moment at which the engine says that a container was paused. */
