@@ -58,7 +58,12 @@ export async function runStep(commands: Commands): Promise<void> {
 /** Reports an uncaught error as a bug. The post step recovers whatever was started. */
 function endOnCrash(masker: Masker): void {
   const crash = (error: unknown) => {
-    const result = failureResult(error, Math.round(systemClock.monotonicMs()) / 1000);
+    const result = failureResult(
+      error,
+      Math.round(systemClock.monotonicMs()) / 1000,
+      undefined,
+      false,
+    );
     const end = () => process.exit(exitCodes.bug);
     tell(masker.maskValue(result) as Result).then(end, end);
   };

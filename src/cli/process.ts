@@ -56,7 +56,13 @@ export async function runProcess(commands: Commands): Promise<void> {
   const crash = (error: unknown) => {
     printed = "";
     const json = wantsJson(terminal.argv);
-    end(finish(failureResult(error, systemClock.monotonicMs() / 1000), terminal, json));
+    end(
+      finish(
+        failureResult(error, systemClock.monotonicMs() / 1000, undefined, false),
+        terminal,
+        json,
+      ),
+    );
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);

@@ -5,6 +5,7 @@
  * A failed undo step is reported in addition to the first error, never instead of it.
  */
 export class UndoStack {
+  #isCommitted = false;
   readonly #steps: (UndoStack | { readonly name: string; readonly undo: () => unknown })[] = [];
 
   /** Registers an undo step with a readable name, such as `unpause rabbitmq`. */
@@ -19,8 +20,14 @@ export class UndoStack {
     return part;
   }
 
+  /** Whether something was committed: an error after it did not leave everything as it was. */
+  get isCommitted(): boolean {
+    return this.#isCommitted;
+  }
+
   /** Success: what was acquired stays, nothing will be undone. */
   commit(): void {
+    this.#isCommitted = true;
     this.#steps.length = 0;
   }
 

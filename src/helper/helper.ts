@@ -90,7 +90,12 @@ export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): 
       signal.addEventListener("abort", abort, { once: true });
       try {
         client.stdin.write(`${JSON.stringify(request)}\n`);
-        const last = await nextResult(messages, deps.reporter);
+        const last = await nextResult(messages, deps.reporter).catch((error: unknown) => {
+          // What it says cannot be read: the next task must not be given the answer of this one.
+          isOver = true;
+          client.kill();
+          throw error;
+        });
         if (signal.aborted) await gone;
         signal.throwIfAborted();
         if (last?.type === "result") return last.value;

@@ -81,7 +81,7 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRu
       const helper = startProcess(deps, await imageFor(place), place);
       const kill = () => helper.kill();
       signal.addEventListener("abort", kill, { once: true });
-      void helper.ended.finally(() => signal.removeEventListener("abort", kill));
+      helper.ended.finally(() => signal.removeEventListener("abort", kill)).catch(() => undefined);
       return openResponder<Q, A>(helper, name, deps.reporter);
     },
   };

@@ -12,9 +12,16 @@ import type { Reason, Result } from "../model/result.ts";
  *
  * @param cancelledBy - the signal that ended the run, if any. Errors thrown while ending are then reported as `cancelled`,
  * except exit 6 and 7, which say that the host was changed.
+ * @param isUndone - false if the process ends in the middle of its work: nothing can be said of the host then
  */
-export function failureResult(error: unknown, seconds: number, cancelledBy?: string): Result {
-  const told = ofTheHost(cancelledBy === undefined ? error : cancelled(error, cancelledBy));
+export function failureResult(
+  error: unknown,
+  seconds: number,
+  cancelledBy?: string,
+  isUndone = true,
+): Result {
+  const thrown = cancelledBy === undefined ? error : cancelled(error, cancelledBy);
+  const told = isUndone ? ofTheHost(thrown) : thrown;
   if (!(told instanceof KeeperError)) {
     const stack = told instanceof Error ? told.stack : undefined;
     const reason = { class: "bug", ...oneLine(describeError(told), stack) };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
@@ -90,6 +90,10 @@ async function checkFile(
   const base = { name: "checksum", component: component.name };
   const path = join(directory, component.file);
   try {
+    // A link would leave its bytes behind when the directory is copied.
+    if (!(await lstat(path)).isFile()) {
+      return { ...base, status: "fail", detail: "is not a regular file" };
+    }
     await using handle = await openRegularFile(path);
     const { size } = await handle.stat();
     if (size !== component.bytes) {

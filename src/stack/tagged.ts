@@ -16,6 +16,8 @@ const killGraceMs = 10_000;
  * descendants, sends them `$SIGNAL` (0 only looks), and prints them as `pid:start`: a pid may be used again, with
  * another start (proc(5), field 22 of stat). Nothing but what any `sh` has built in: images without `ps`, `pkill` or
  * `sleep` work. Each is stopped when it is found: what goes on could start another just after it was looked at. Both `cmdline` and `stat` are readable for every user; `environ` is not.
+ *
+ * A zombie has ended: a first process such as redis-server never waits for those that it inherits.
  */
 const endScript = `
 found=" " out=
@@ -23,6 +25,7 @@ look() {
   { IFS= read -r line < "/proc/$1/stat"; } 2>/dev/null || return 1
   rest=\${line##*) }
   set -- $rest
+  [ "$1" != Z ] || return 1
   parent=$2 start=\${20}
 }
 add() {

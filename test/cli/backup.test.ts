@@ -68,16 +68,16 @@ it.each([
   const typo = join(place.path, "typo");
   await mkdir(join(place.path, "sophon", "backups"), { recursive: true });
   await writeFile(join(place.path, "file"), "");
-  for (const [path, what] of [
-    [typo, "does not exist"],
-    [join(place.path, "file"), "is not a directory"],
-    [place.path, "is not a repository"],
+  for (const [path, what, name] of [
+    [typo, "does not exist", "no-repository"],
+    [join(place.path, "file"), "is not a directory", "not-a-repository"],
+    [place.path, "is not a repository", "not-a-repository"],
   ] as const) {
     const args = [...words, "--json", "--project-name", "sophon", "--repository", path];
     const run = await keeper(args, { env });
     expect(run.code, run.stderr).toBe(2);
     const { reason } = JSON.parse(run.stdout);
-    expect(reason.class).toBe("no-repository");
+    expect(reason.class).toBe(name);
     expect(reason.message).toContain(`repository: ${path} ${what}`);
   }
   expect(await readdir(place.path)).toEqual(["file", "sophon"]);

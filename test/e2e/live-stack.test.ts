@@ -8,7 +8,7 @@ import { healthFile, type SmallStack, smallStack } from "./support/small-stack.t
 // upgrade, and the way back of each.
 
 /** Serves on port 8000 and is healthy after a while. */
-const slow = `image: IMAGE, init: true, command: ["sh", "-c", "sleep 3; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
+const slow = `image: IMAGE, init: true, command: ["sh", "-c", "rm -f /tmp/healthy; sleep 3; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
 /** Ends at once unless that one answers: so do proxies that look up their upstream at their start. */
 const needsSlow = `image: IMAGE, init: true, command: ["sh", "-c", "curl -fsS http://api:8000/healthy || exit 1; exec sleep infinity"], volumes: ["web:/w"], depends_on: { api: { condition: service_healthy } }`;
 

@@ -68,8 +68,9 @@ export class CloneProber implements AsyncDisposable {
 
   #placeFor(container: ContainerState, running: readonly ContainerState[]) {
     for (const { at, responder } of this.#standing) {
-      if (at.id === container.id) return { responder, address: undefined };
-      if (!running.some(({ id }) => id === at.id)) continue;
+      // One that was started again has another network namespace.
+      if (isSameStart(at, container)) return { responder, address: undefined };
+      if (!running.some((one) => isSameStart(at, one))) continue;
       const shared = Object.keys(at.addresses).find((name) => name in container.addresses);
       if (shared !== undefined) return { responder, address: container.addresses[shared] };
     }
@@ -78,6 +79,10 @@ export class CloneProber implements AsyncDisposable {
     this.#standing.push({ at: container, responder });
     return { responder, address: undefined };
   }
+}
+
+function isSameStart(a: ContainerState, b: ContainerState): boolean {
+  return a.id === b.id && a.startedAt === b.startedAt;
 }
 
 /** With the port where it tells of a failure: there may be several. */

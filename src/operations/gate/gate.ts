@@ -33,6 +33,8 @@ export interface Look {
     string,
     { readonly verdict: LogVerdict; readonly progress: MigrationProgress }
   >;
+  /** What the logs of new containers say that are not judged here. */
+  readonly others?: ReadonlyMap<string, MigrationProgress> | undefined;
   /** A mark that changes while the database is at work, where the log says nothing. */
   readonly activity?: string | undefined;
   /** A new container computes: where the log announced a migration, that is taken for its work. */
@@ -129,6 +131,11 @@ export class Gate {
       }
       if (verdict.verdict !== "failed") this.#logBadSinceMs.delete(name);
       else if (!this.#logBadSinceMs.has(name)) this.#logBadSinceMs.set(name, atMs);
+    }
+    for (const [name, { steps, applying }] of look.others ?? []) {
+      if (this.#steps.get(name)?.steps === steps) continue;
+      this.#steps.set(name, { steps, atMs });
+      if (applying !== undefined) this.#migratedMs = this.#toldMs = atMs;
     }
     if (look.containers.every(({ good }) => good)) {
       this.#goodSinceMs ??= look.atMs;
@@ -243,17 +250,19 @@ export function hasEndedWell({ ends, state, exitCode }: Pick<Seen, "ends" | "sta
 }
 
 /** The log says which migration is under way. */
-function isAnnounced({ logs }: Pick<Look, "logs">): boolean {
-  return [...logs.values()].some(({ progress }) => progress.applying !== undefined);
+function isAnnounced({ logs, others }: Pick<Look, "logs" | "others">): boolean {
+  const all = [...[...logs.values()].map(({ progress }) => progress), ...(others?.values() ?? [])];
+  return all.some(({ applying }) => applying !== undefined);
 }
 
 /** A migration is under way by the log, or may be: a server that was started and neither says so nor answers. */
-function mayMigrate({ containers, logs }: Look): boolean {
+function mayMigrate({ containers, logs, others }: Look): boolean {
   const started = [...logs.values()].some(({ progress }) => progress.started);
   if (started) return false;
-  if (isAnnounced({ logs })) return true;
+  if (isAnnounced({ logs, others })) return true;
   return containers.some(
-    ({ isNew, state, answers }) => isNew && state === "running" && answers === false,
+    ({ isNew, state, answers, ends }) =>
+      isNew && state === "running" && (answers === false || ends === "must"),
   );
 }
 

@@ -45,6 +45,10 @@ export interface GateTarget {
    */
   log(container: Pick<TargetContainer, "id" | "name">): Promise<string | undefined>;
   /**
+   * The logs of other new containers, by name: their migrations give this target time. They are not judged.
+   */
+  otherLogs?(): Promise<ReadonlyMap<string, string>>;
+  /**
    * Whether the databases hold what they should. Asked only while everything else is good; a verdict with `pending`
    * migrations is asked for again, within the health timeout.
    *

@@ -61,7 +61,8 @@ export async function watch(
     const seen = await look(target);
     const { judged, lastLines } = await readLogs(target, seen, rules);
     const { mark, ...active } = await activity(wasGood);
-    const looked = { containers: seen, logs: judged, activity: mark, ...active };
+    const others = await progressOfOthers(target);
+    const looked = { containers: seen, logs: judged, others, activity: mark, ...active };
     const verdict = gate.take({ atMs: clock.monotonicMs(), ...looked });
     const logs = Object.fromEntries([...judged].map(([name, { verdict }]) => [name, verdict]));
     if (verdict?.passed === false) {
@@ -78,6 +79,11 @@ export async function watch(
     reporter.progress(seen.map(({ service, detail }) => `${service}: ${detail}`).join("; "));
     await clock.sleep(everyMs, signal);
   }
+}
+
+async function progressOfOthers(target: GateTarget): Promise<Look["others"]> {
+  const logs = await target.otherLogs?.();
+  return logs && new Map([...logs].map(([name, text]) => [name, progress(text)]));
 }
 
 /** The lines of those that failed, where it can be told which did. */

@@ -13,7 +13,7 @@ export interface Before {
   readonly healthy: boolean;
 }
 
-const healthMs = 300_000;
+const leastHealthMs = 300_000;
 
 /**
  * Waits until a stack is as it was: the same images, what ran runs, what was paused is paused, what was healthy is
@@ -25,6 +25,7 @@ export async function requireAsBefore(
   before: readonly Before[],
   present: () => Promise<readonly ContainerState[]>,
   clock: Clock,
+  healthTimeoutMs = 0,
 ): Promise<void> {
   let last: readonly Difference[] = [];
   const look = async () => {
@@ -32,7 +33,7 @@ export async function requireAsBefore(
     // What has ended does not come by itself.
     return last.every(({ mayCome }) => mayCome) && last.length > 0 ? undefined : true;
   };
-  await waitFor(look, { clock, timeoutMs: healthMs, everyMs: 300 });
+  await waitFor(look, { clock, timeoutMs: Math.max(leastHealthMs, healthTimeoutMs), everyMs: 300 });
   if (last.length > 0) throw new Error(last.map(({ text }) => text).join("; "));
 }
 
@@ -57,7 +58,9 @@ export function differences(
       return [{ text: `${name} has another image`, mayCome: false }];
     }
     if (old.state === "running" && state !== "running") {
-      return [{ text: `${service} ended after it was started again`, mayCome: false }];
+      // By its restart policy it comes back by itself.
+      const mayCome = state === "restarting";
+      return [{ text: `${service} ended after it was started again`, mayCome }];
     }
     if (old.state === "paused" && state !== "paused") {
       return [{ text: `${service} was paused before and is not now (${state})`, mayCome: false }];

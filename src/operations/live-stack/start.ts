@@ -47,6 +47,11 @@ export interface Waits {
   completed(container: ContainerState): Promise<void>;
   /** Asked for each container that was started; nobody but the end waits for it. */
   well?(container: ContainerState): Promise<void>;
+  /**
+   * Whether a dependency that was healthy before is waited for although only its start is asked for: an application
+   * that finds its database down may end, and then looks like one that fails.
+   */
+  readonly awaitsStarted?: boolean;
   /** Whether a failure keeps everything else from being started. Else only the rest is started, and it is told then. */
   readonly isStrict: boolean;
 }
@@ -83,6 +88,7 @@ export function patientWaits(given: {
   const { containers, clock, reporter, timeoutMs } = given;
   return {
     isStrict: false,
+    awaitsStarted: true,
     healthy: async ({ id, service }, wasHealthy) => {
       if (!wasHealthy) return;
       const look = async () => {
@@ -167,10 +173,15 @@ class Start {
   async #met({ on, condition }: Need): Promise<void> {
     const wanted = this.#wanted.get(on);
     if (wanted !== undefined) await this.#started(on);
+    // What was not started because of a failure never becomes healthy.
+    if (this.#waits.isStrict && this.#failures.length > 0) throw this.#failures[0];
     const other = this.#present.get(on);
     if (other === undefined) return;
     if (condition === "completed" && wanted?.state === "completed") await this.#completed(other);
-    if (condition === "healthy") await this.#healthy(other);
+    const isCareful = this.#waits.awaitsStarted === true && condition === "started";
+    if (condition === "healthy" || (isCareful && wanted?.healthy === true)) {
+      await this.#healthy(other);
+    }
   }
 
   #healthy(one: ContainerState): Promise<void> {

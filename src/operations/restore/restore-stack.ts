@@ -247,7 +247,13 @@ function waitsOf({ containers, dependencies, options }: RestoreSession, checks: 
     known.set(one.id, judged);
     return judged;
   };
-  return { isStrict: true, healthy: well, well, completed: async () => undefined };
+  return {
+    isStrict: true,
+    awaitsStarted: true,
+    healthy: well,
+    well,
+    completed: async () => undefined,
+  };
 }
 
 function refuseBad(checks: readonly Check[]): void {

@@ -164,7 +164,8 @@ async function closing<Spec extends JournalSpec, T>(
     journal.close("done");
     await forgetTexts(session);
     return value;
-  } catch (error) {
+  } catch (thrown) {
+    const error = undo.isCommitted ? afterCommit(thrown) : thrown;
     const left = keptOpen.map((cause) => ({ name: "the operation", error: cause }));
     const failed = [...(await undo.unwind()), ...left];
     // An engine that has gone ended nothing inside containers: the journal stays open, and a later run does it.
@@ -173,8 +174,19 @@ async function closing<Spec extends JournalSpec, T>(
     else journal[Symbol.dispose]();
     if (isUndone) await forgetTexts(session);
     const isCancelled = dependencies.signal.aborted && !needsPerson(error);
-    throw withUndoFailures(isCancelled ? cancelled(error) : error, failed);
+    const told = isCancelled ? cancelled(error) : error;
+    // One that keeps the journal open is told once.
+    throw withUndoFailures(
+      told,
+      failed.filter((one) => one.error !== thrown),
+    );
   }
+}
+
+/** An error of the host is refused at the top as one that changed nothing: not where something was committed. */
+function afterCommit(error: unknown): unknown {
+  const isPlain = error instanceof Error && !(error instanceof KeeperError);
+  return isPlain ? new Error(describeError(error), { cause: error }) : error;
 }
 
 /** The journal has ended, and nobody goes back by them any more; those that stay the next run removes. */

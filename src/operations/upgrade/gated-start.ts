@@ -90,14 +90,33 @@ function targetOf(
       const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
       return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: ending }];
     },
-    // Compose waits for what the engine knows of it, and so does this.
-    probe: async () => undefined,
-    log: async (one) => await readLog(engine, one.id),
+    // Compose waits for what the engine knows of it, and so does this: until it is healthy it may be migrating.
+    probe: async ({ health }) =>
+      health === "healthy" || health === "none"
+        ? undefined
+        : { healthy: false, status: 0, detail: "nothing yet" },
+    log: async (one) =>
+      await readLog(engine, one.id, ends ? startOf(await containers.inspect(id)) : 0),
+    otherLogs: async () => {
+      const others = (await present()).filter(
+        (one) => one.service in images && one.state === "running" && one.id !== id,
+      );
+      const texts = await Promise.all(
+        others.map(async (one) => [one.name, (await readLog(engine, one.id)) ?? ""] as const),
+      );
+      return new Map(texts);
+    },
     schema: async () => undefined,
     ...(schema === undefined
       ? {}
       : { activity: startActivity(context, services, schema, dependencies.clock) }),
   };
+}
+
+/** Its earlier tries are forgiven, and so is what they logged. */
+function startOf(now: ContainerState | undefined): number {
+  const startedMs = Date.parse(now?.startedAt ?? "");
+  return startedMs > 0 ? Math.floor(startedMs / 1000) : 0;
 }
 
 /** A one-shot that its restart policy tries again (`on-failure`) has the time of all its tries together. */

@@ -12,10 +12,10 @@ import type { UpgradeSession } from "./session.ts";
 export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const { containers, journal, dependencies } = session;
   const { clock, signal } = dependencies;
-  const running = plan.containers.filter(({ state }) => state === "running");
-  // An engine that is restarted would otherwise revive them in the middle of the copy.
-  journal.append("quiesce", "restart-off", { containers: running.map(({ id }) => id) });
-  await Promise.all(running.map(({ id }) => containers.setRestartPolicy(id, "no")));
+  // An engine that is restarted would otherwise start them in the middle of the copy, those that are stopped now, too.
+  const revived = plan.containers.filter(({ restartPolicy }) => restartPolicy !== "no");
+  journal.append("quiesce", "restart-off", { containers: revived.map(({ id }) => id) });
+  await Promise.all(revived.map(({ id }) => containers.setRestartPolicy(id, "no")));
   signal.throwIfAborted();
   journal.append("quiesce", "stop-writers", { containers: plan.stop });
   const writers = session.stack.containers.filter(({ id }) => plan.stop.includes(id));

@@ -182,17 +182,28 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   const signal = new AbortController().signal;
   const { schema, health } = plan;
   const reading = { ...context, present: () => present(context, plan), dependencies: { signal } };
-  const target = liveTarget(plan, {
-    ...{ engine, header: healthHeader, signal, judgesLogs: false },
-    ...(schema === undefined ? {} : { schema: () => schemaBack(reading, schema) }),
-  });
+  const look = () => present(context, plan);
+  const before = plan.containers.map(beforeOf);
+  const { timeoutMs } = health;
+  try {
+    // First: an application that ended once while its database started has come back by then, and is not judged by it.
+    await requireAsBefore(before, look, dependencies.clock, timeoutMs);
+  } catch (error) {
+    if (plan.healthy) throw error;
+  }
+  const target = liveTarget(
+    { ...plan, services: {} },
+    {
+      ...{ engine, header: healthHeader, signal, judgesLogs: false },
+      ...(schema === undefined ? {} : { schema: () => schemaBack(reading, schema) }),
+    },
+  );
   const rules = { healthTimeoutMs: health.timeoutMs, soakMs, allow: [], deny: [] };
   const verdict = await watch(target, rules, { ...dependencies, signal });
   if (!verdict.passed && plan.healthy) {
     throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
   }
-  const look = () => present(context, plan);
-  await requireAsBefore(plan.containers.map(beforeOf), look, dependencies.clock);
+  await requireAsBefore(before, look, dependencies.clock, timeoutMs);
   return verdict;
 }
 

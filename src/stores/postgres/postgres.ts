@@ -110,6 +110,8 @@ async function backupServer(server: PostgresServer, context: BackupContext): Pro
     );
   }
   const components: Component[] = [];
+  // Nobody can create a database while somebody is connected to its template.
+  await server.admin?.close();
   try {
     for (const facts of databases) {
       components.push(await dumpDatabase(server, facts, version, context));

@@ -148,6 +148,7 @@ async function load(
   context: Pick<RestoreContext, "containers" | "signal" | "open">,
   mode: "--single-transaction" | "--exit-on-error",
 ): Promise<void> {
+  await server.admin?.close();
   const process = context.containers.execStream(
     server.store.containerId,
     ["pg_restore", mode, ...connection(server, fresh)],

@@ -41,15 +41,12 @@ export const redisStore: Store<RedisStore> = {
     const report = rdbReport(checker);
     report.catch(() => undefined);
     try {
-      const [settings, shell] = await Promise.all([
-        readSettings(store, context),
-        hasShell(store, context),
-      ]);
+      const settings = await readSettings(store, context);
       const warnings = warningsOf(store, settings, context);
       warnings.catch(() => undefined);
       const dump = containers.execStream(
         store.containerId,
-        shell ? transferCommand(store.port) : cli(store, "--rdb", "-"),
+        transferCommand(store.port),
         withPassword(store, signal),
       );
       return [
@@ -131,17 +128,6 @@ export const redisStore: Store<RedisStore> = {
 /** `redis-cli` for this server; the password comes by environment. `-e` turns error replies into exit 1. */
 function cli(store: RedisStore, ...words: string[]): string[] {
   return ["redis-cli", "-e", "-p", String(store.port), ...words];
-}
-
-/** An image without a shell cannot take the server's wait away, and sends all the same. */
-async function hasShell(store: RedisStore, { containers, signal }: StoreContext): Promise<boolean> {
-  try {
-    await containers.exec(store.containerId, ["sh", "-c", ":"], { signal });
-    return true;
-  } catch {
-    signal.throwIfAborted();
-    return false;
-  }
 }
 
 function withPassword(store: RedisStore, signal: AbortSignal): ContainerExecOptions {

@@ -52,7 +52,12 @@ export function sqliteHistories(database: DatabaseSync, name: string): Migration
   return historyCandidates(shapes(database)).flatMap((candidate) => {
     const { table, columns, maxRows } = candidate;
     const limit = maxRows === undefined ? "" : ` LIMIT ${maxRows + 1}`;
-    const sql = `SELECT ${columns.map(quoted).join(", ")} FROM ${quoted(table)}${limit}`;
+    // A table that only may be a history can hold anything, of any size.
+    const value = (column: string) =>
+      maxRows === undefined
+        ? quoted(column)
+        : `substr(${quoted(column)}, 1, 300) AS ${quoted(column)}`;
+    const sql = `SELECT ${columns.map(value).join(", ")} FROM ${quoted(table)}${limit}`;
     const rows = database
       .prepare(sql)
       .all()

@@ -24,6 +24,11 @@ test.each(["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "
   },
 );
 
+test("in the middle of work an error of the host is no refusal: something may be changed", () => {
+  const error = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+  expect(failureResult(error, 1, undefined, false).result).toBe("error");
+});
+
 test("a program's own mistake stays a bug with its stack", () => {
   const result = failureResult(
     thrownBy(() => readFileSync("")),
