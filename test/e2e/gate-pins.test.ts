@@ -149,7 +149,7 @@ it(
     const loose = await upgrade(stack, second, "--pin", "none").done;
     expect(loose.code, loose.stderr).toBe(0);
     expect(loose.result?.warnings).toContainEqual(
-      expect.stringContaining("goes back to the old ones"),
+      expect.stringContaining("returns to the old images"),
     );
     expect((await gatewayState(stack)).version).toBe("1.2.0-words");
     expect(await stack.compose(["config", "--images"])).toContain(first);

@@ -14,10 +14,10 @@ import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
 /**
- * Makes the containers of the upgraded services anew, with the images that were pulled and from files that name
- * them, and starts what else was stopped. Nothing is pulled, and no volume is ever deleted.
+ * Recreates the containers of the upgraded services with the pulled images, from files that name these images, and
+ * starts everything else that was stopped. It pulls nothing and never deletes a volume.
  *
- * @throws GateError where a container does not become what others wait for, or a one-shot does not end well.
+ * @throws GateError when a container does not reach the state that others wait for, or a one-shot fails.
  */
 export async function apply(
   session: UpgradeSession,
@@ -37,10 +37,10 @@ export async function apply(
   const joiners = joinersOf(stack.containers, of(stack, services));
   await stopForExchange(session, plan, [...services, ...servicesOf(joiners)]);
   for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
-  // Made with their dependencies, which are as the files say: without them the definition would be another one. Started here.
+  // `up` includes the dependencies, which match the files: without them the config hash would differ.
   await compose.up({ services, noStart: true, scale: scaleOf(plan, services) }, signal);
   const joined = servicesOf(joiners).filter((service) => !services.includes(service));
-  // After what they join: Compose looks up its id while it makes them.
+  // Create joiners after their provider: Compose looks up the provider's id when it creates them.
   if (joined.length > 0) {
     await compose.up({ services: joined, noStart: true, scale: scaleOf(plan, joined) }, signal);
   }
@@ -51,7 +51,7 @@ export async function apply(
   await requireImages(session, plan, images);
 }
 
-/** How many containers these services and what they need have, also none: Compose must not make or remove any. */
+/** The container count of these services and their dependencies, zero included: Compose must not add or remove any. */
 export function scaleOf(
   plan: Pick<UpgradePlan, "needs" | "containers">,
   services: readonly string[],
@@ -60,8 +60,8 @@ export function scaleOf(
 }
 
 /**
- * Stops the servers that are made anew, and those that are restarted with what is: they ran on when the copy was
- * exact. Compose would give them no more than ten seconds.
+ * Stops the store servers that are recreated or restarted with a recreated service: they kept running after the
+ * rollback copy was finished. Compose would kill them after ten seconds.
  */
 async function stopForExchange(
   { containers, stack }: UpgradeSession,
@@ -78,7 +78,7 @@ async function stopForExchange(
   );
 }
 
-/** What is to run: what ran, of that which was stopped or made anew, and the one-shots that have a new image. */
+/** What to start: stopped or recreated containers that ran before, and one-shots that have a new image. */
 function wantedAfter(
   plan: UpgradePlan,
   made: readonly string[],
@@ -100,8 +100,8 @@ function wantedAfter(
 }
 
 /**
- * It has ended, and something waits for it to end well: with a new image it has something to do again. A rollback makes
- * one anew and does not run it: it is no less a one-shot then.
+ * A container that has ended and whose success another service waits for. With a new image it must run again. State
+ * `created` counts too: a rollback recreates a one-shot without running it.
  */
 function isOneShot(
   { dependencies = {} }: UpgradePlan,
@@ -123,7 +123,7 @@ function servicesOf(containers: readonly Pick<ContainerState, "service">[]): str
   return [...new Set(containers.map(({ service }) => service))];
 }
 
-/** Compose goes by names; what counts is what runs. */
+/** Compose compares image names; this checks the image ids of the running containers. */
 async function requireImages(
   { host }: UpgradeSession,
   plan: UpgradePlan,

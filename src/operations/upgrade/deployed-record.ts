@@ -19,7 +19,7 @@ const modelName = "model.json";
 const lockShape = z.object({
   operation: z.string(),
   at: z.string(),
-  /** Of the upgrade that led here, where it was measured. */
+  /** Downtime of the upgrade that deployed these images, if it was measured. */
   downtimeSeconds: z.number().optional(),
   services: z.record(
     z.string(),
@@ -31,8 +31,8 @@ const lockShape = z.object({
 type DeployedLock = z.output<typeof lockShape>;
 
 /**
- * Writes down what runs from now on, for a person and for the next run: the tag, the id and the registry's digest of
- * every service, and the resolved model, its secrets replaced by marks.
+ * Records the deployed state for people and for the next run: image tag, image id and registry digest of every
+ * service, and the resolved model with its secrets replaced by marks.
  */
 export async function recordDeployed(
   session: Pick<UpgradeSession, "host" | "repository" | "id" | "dependencies"> & {
@@ -57,14 +57,14 @@ export async function recordDeployed(
   write(repository, modelName, withoutSecrets(model, stack.secrets));
 }
 
-/** Writes down the model of a stack that runs as its files say. */
+/** Records the model of a stack that matches its files. */
 export async function recordModel(session: UpgradeSession): Promise<void> {
   const { host, stack, repository } = session;
   const model = await createCompose(await host.engine(), projectOf(stack)).config();
   write(repository, modelName, withoutSecrets(model, stack.secrets));
 }
 
-/** The model that was written down last, and that of now, both without secrets; undefined where there is none yet. */
+/** The model that was recorded last, without secrets; undefined if this project has none yet. */
 export async function storedModel(
   repository: Repository,
   { project }: Pick<Stack, "project">,
@@ -73,14 +73,14 @@ export async function storedModel(
   return stored?.name === project ? stored : undefined;
 }
 
-/** What runs since the last upgrade; undefined where there was none, or the file is not understood. */
+/** What the last upgrade deployed; undefined if there was none or the file is not readable. */
 export async function deployedLock(repository: Repository): Promise<DeployedLock | undefined> {
   return lockShape.safeParse(await read(repository, lockName)).data;
 }
 
 function write({ path }: Repository, name: string, value: unknown): void {
   const text = `${JSON.stringify(value, null, 2)}\n`;
-  // A text that was cut off would read as none, and the run before as one that never was.
+  // Replace atomically: a truncated file would be ignored, as if there had been no earlier upgrade.
   replaceFile(join(path, name), text);
 }
 
@@ -88,7 +88,7 @@ async function read({ path }: Repository, name: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(join(path, name), "utf8"));
   } catch {
-    // Only for comparison and estimates: a missing or broken file is none.
+    // Only comparison and estimates use this: ignore a missing or broken file.
     return undefined;
   }
 }

@@ -5,17 +5,17 @@ export interface Probe {
   readonly good: boolean;
 }
 
-/** A time without service. */
+/** A period without service. */
 export interface Downtime {
-  /** Both in milliseconds since 1970; equal where there was none. */
+  /** Both in milliseconds since 1970; equal if there was no downtime. */
   readonly fromMs: number;
   readonly toMs: number;
   readonly seconds: number;
 }
 
 /**
- * From the first failed probe to the first of the lasting good ones; 0 seconds where none failed,
- * undefined where it never became good again.
+ * From the first failed probe to the first good probe after the last failed one; 0 seconds if none failed,
+ * undefined if no good probe followed.
  */
 export function downtime(probes: readonly Probe[]): Downtime | undefined {
   const inOrder = probes.toSorted((a, b) => a.atMs - b.atMs);

@@ -10,10 +10,10 @@ import type { UpgradeSession } from "./session.ts";
 import type { Target } from "./targets.ts";
 
 /**
- * What runs must differ from the files in images only: on the way back the files make the containers anew, and what
- * else was changed in them would be tested, and blamed, together with the new version.
+ * Refuses when the running stack differs from its files in more than images. A rollback recreates containers from the
+ * files, so another change would come with it; and the gate would blame the new version for that change.
  *
- * @throws RefusedError with the difference.
+ * @throws RefusedError that lists the differences.
  */
 export async function refuseOtherChanges(
   session: UpgradeSession,
@@ -21,14 +21,14 @@ export async function refuseOtherChanges(
   joined: readonly string[],
 ): Promise<void> {
   const { stack, host, options } = session;
-  // Whoever names services wants these; else the files as a whole are what is wanted.
+  // With `images` only the named services are upgraded; without it the files as a whole are applied.
   if (Object.keys(options.images).length === 0) refuseOtherServices(stack);
   const engine = await host.engine();
   const images = Object.fromEntries(
     Object.entries(targets).map(([name, { from }]) => [name, from]),
   );
   const isAsDefined = await definitions(engine, { ...stack, project: projectOf(stack), images });
-  // What they depend on must be as the files say, too: Compose would change it on the way. What joins them is made anew.
+  // Dependencies must match the files, too: Compose would recreate them in passing. Joiners are recreated anyway.
   const changed = [...Object.keys(targets), ...joined];
   const concerned = withNeeds(neededServices(stack.model), changed);
   const found: string[] = [];
@@ -47,12 +47,12 @@ export async function refuseOtherChanges(
     `the files differ from what runs in more than images: ${found.join(", ")}`,
     {
       class: "changed-files",
-      hint: "Apply that first with `docker compose up -d`, or put it back, so that an upgrade changes images only.",
+      hint: "Apply the changes first with `docker compose up -d`, or revert them: an upgrade may change images only.",
     },
   );
 }
 
-/** @throws RefusedError where the files have a service without a container, or containers have no service. */
+/** @throws RefusedError when a service in the files has no container, or a container's service is not in the files. */
 function refuseOtherServices({ model, containers }: Stack): void {
   const running = new Set(containers.map(({ service }) => service));
   const wanted = Object.entries(model.services).filter(([, service]) => replicasOf(service) > 0);
@@ -67,7 +67,7 @@ function refuseOtherServices({ model, containers }: Stack): void {
     `the files differ from what runs in more than images: ${found.join(", ")}`,
     {
       class: "changed-files",
-      hint: "Apply that first with `docker compose up -d --remove-orphans`, or name the services to upgrade with images.",
+      hint: "Apply the changes first with `docker compose up -d --remove-orphans`, or name the services to upgrade with images.",
     },
   );
 }
@@ -77,7 +77,7 @@ function replicasOf({ scale, deploy }: ComposeService): number {
   return typeof scale === "number" ? scale : (replicas ?? 1);
 }
 
-/** What the files say else of a service, as exactly as it can be told. */
+/** How a container differs from its definition in the files, as exactly as the known data allows. */
 function differencesOf(
   stack: Stack,
   stored: ComposeModel | undefined,

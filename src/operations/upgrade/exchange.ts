@@ -14,16 +14,16 @@ import { rollbackContext, type UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 import { committed, failureFacts, rolledBack } from "./upgrade-result.ts";
 
-/** The result of an upgrade of which only the time is missing. */
+/** The result of an upgrade, still without timeline and duration. */
 export type Outcome = Pick<Result, "result" | "warnings"> & {
   readonly downtime?: Downtime | undefined;
   readonly [member: string]: unknown;
 };
 
 /**
- * Exchanges the old version for the new one, which has to prove itself. Whatever fails brings the old version back.
+ * Replaces the old version with the new one and watches it. Any failure rolls back to the old version.
  *
- * @throws KeeperError (exit 7) when the old version could not be brought back; CancelledError once it is back.
+ * @throws KeeperError (exit 7) when the rollback fails; CancelledError after a rollback caused by a cancellation.
  */
 export async function exchange(
   session: UpgradeSession,
@@ -36,7 +36,7 @@ export async function exchange(
   let applied = false;
   let verdict: GateVerdict;
   try {
-    await reporter.group("Make the copy exact", () => quiesce(session, plan));
+    await reporter.group("Freeze and finish the rollback copy", () => quiesce(session, plan));
     applied = true;
     await reporter.group("Apply", () => apply(session, plan, images));
     verdict = await reporter.group("Watch", () => requireGood(session, plan, images));
@@ -51,14 +51,14 @@ export async function exchange(
   try {
     await recordDeployed(session, plan, downtime);
   } catch (error) {
-    // The new version runs and has proven itself: what is missing is a record of it.
-    const warning = `what runs now could not be written down: ${describeError(error)}`;
+    // The upgrade itself is complete: only its record is missing.
+    const warning = `the deployed versions could not be recorded: ${describeError(error)}`;
     return { ...outcome, downtime, warnings: [...(outcome.warnings ?? []), warning] };
   }
   return { ...outcome, downtime };
 }
 
-/** The way back; what led to it is the reason of the result. */
+/** Rolls back; the error that caused it becomes the reason of the result. */
 async function goBack(
   session: UpgradeSession,
   plan: UpgradePlan,
@@ -68,7 +68,7 @@ async function goBack(
 ): Promise<Outcome> {
   const { journal, dependencies } = session;
   const context = await rollbackContext(session);
-  dependencies.reporter.warning(`the old version comes back: ${describeError(error)}`);
+  dependencies.reporter.warning(`rolling back to the old version: ${describeError(error)}`);
   const verdict = await leftOpenOnError(session, failureFacts(plan, error), async () => {
     const checked = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
     journal.append("rolled-back", "rolled-back", {});
@@ -80,7 +80,7 @@ async function goBack(
   return { ...rolledBack(session, plan, error, verdict, downtime), downtime };
 }
 
-/** What fails here leaves the journal open, so that `recover` goes on from there; the facts are told with it. */
+/** Keeps the journal open when `work` fails, so that `recover` continues from there. The error carries the facts. */
 async function leftOpenOnError<T>(
   session: UpgradeSession,
   facts: Readonly<Record<string, unknown>>,

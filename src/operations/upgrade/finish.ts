@@ -5,13 +5,13 @@ import { removeCopies } from "./rollback-copies.ts";
 import type { RollbackContext } from "./session.ts";
 import { releaseImages, retagOldImages } from "./upgrade-images.ts";
 
-/** Before the stack was touched: what was made for the upgrade goes, and names that a pull moved go back. */
+/** Undoes an upgrade that has not touched the stack: restores moved image tags and removes temporary data. */
 export async function cleanUp(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   await retagOldImages(context.engine, plan);
   await tidy(context, plan);
 }
 
-/** After the decision: restart policies are what they were, and what was made for the upgrade goes. */
+/** Ends an upgrade that was committed or rolled back: restores restart policies and removes temporary data. */
 export async function finish(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { containers } = context;
   for (const { id, restartPolicy } of plan.containers) {
@@ -23,13 +23,13 @@ export async function finish(context: RollbackContext, plan: UpgradePlan): Promi
   await tidy(context, plan);
 }
 
-/** What cannot be removed is told: the stack itself is as it should be. */
+/** Only warns about leftovers that cannot be removed: they do not affect the stack. */
 async function tidy(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { reporter } = context.dependencies;
   const steps: Record<string, () => Promise<unknown>> = {
     "the rollback copy": () => removeCopies(context, plan),
     "the kept images": () => releaseImages(context.engine, context.id),
-    "the texts of edited files": () => rm(plan.work, { recursive: true, force: true }),
+    "the saved texts of edited files": () => rm(plan.work, { recursive: true, force: true }),
   };
   for (const [what, remove] of Object.entries(steps)) {
     await remove().catch((error: unknown) =>

@@ -12,8 +12,8 @@ import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
 /**
- * Waits for the containers that others wait for, by the rules of the gate: a migration that makes progress has its
- * time, and one that failed or hangs is told with what its log says.
+ * Waits for containers that others depend on, by the rules of the gate: a migration that makes progress gets more
+ * time, and one that fails or hangs is reported with its log.
  */
 export function gatedWaits(
   session: UpgradeSession,
@@ -37,10 +37,10 @@ export function gatedWaits(
       try {
         await wait(one, false);
       } catch (error) {
-        // It was no better before, and that was allowed.
+        // The container was not healthy before either, and `allow-unhealthy` accepted that.
         if (!(error instanceof GateError) || wasHealthy === "healthy") throw error;
         reporter.warning(
-          `${one.service} is not healthy: what depends on it is started all the same`,
+          `${one.service} is not healthy: services that depend on it are started anyway`,
         );
       }
     },
@@ -48,7 +48,7 @@ export function gatedWaits(
   };
 }
 
-/** @throws GateError when it has not become good. */
+/** @throws GateError when the container does not become good. */
 async function requireOne(
   { options, dependencies }: UpgradeSession,
   plan: UpgradePlan,
@@ -70,7 +70,7 @@ interface Given {
   readonly engine: Engine;
 }
 
-/** One container alone, as the gate watches it. */
+/** A gate target that consists of one container. */
 function targetOf(
   { session, plan, images, engine }: Given,
   { id, service, name }: ContainerState,

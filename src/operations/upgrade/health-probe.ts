@@ -8,7 +8,7 @@ import type { UpgradePlan } from "./journal.ts";
 
 const answerMs = 5_000;
 
-/** How a container is asked for its health; undefined where only the engine can tell it. */
+/** The health request for a container; undefined if only the engine knows its health. */
 export function healthRequest(
   plan: Pick<UpgradePlan, "health">,
   container: ContainerState,
@@ -18,7 +18,7 @@ export function healthRequest(
   return url === undefined ? undefined : requestOf(url, plan, header);
 }
 
-/** By the container's own address: nothing need be published. */
+/** Uses the container's own address, so that no port has to be published. */
 function healthUrl(plan: Pick<UpgradePlan, "health">, container: ContainerState) {
   if (!isGateway(sophonProfile, container.service, container.imageReference)) return undefined;
   if (plan.health.url !== undefined) return plan.health.url;
@@ -32,8 +32,8 @@ function requestOf(
   { health }: Pick<UpgradePlan, "health">,
   header: string | undefined,
 ): HealthRequest | undefined {
-  // A recovery does not know the header, which is a secret: without it the request would say nothing about the
-  // server, and the health that the engine knows has to do.
+  // A recovery does not know the header, which is a secret. A request without it proves nothing, so rely on the
+  // engine's health state.
   if (health.header && header === undefined) return undefined;
   return { url, timeoutMs: answerMs, ...headersOf(header), ...authorityOf(health.ca) };
 }
@@ -50,9 +50,9 @@ function authorityOf(ca: string | undefined): Pick<HealthRequest, "ca"> {
 }
 
 /**
- * What the plan says about health. The authority is kept as text: a recovery at boot no longer has the job's files.
+ * The health settings of the plan. The CA is stored as text: a recovery at boot no longer has the job's files.
  *
- * @throws RefusedError when the file of `health-ca` cannot be read or holds no certificate.
+ * @throws RefusedError when the `health-ca` file cannot be read or contains no certificate.
  */
 export function plannedHealth(options: Options): UpgradePlan["health"] {
   return {
@@ -68,7 +68,7 @@ function readAuthority(path: string): string {
   const refused = (why: string, cause?: unknown) =>
     new RefusedError(`health-ca: ${path} ${why}`, {
       class: "health-ca",
-      hint: "Give the PEM file of the authority that signed the certificate of health-url.",
+      hint: "Give the PEM file of the CA that signed the certificate of health-url.",
       cause,
     });
   let text: string;
@@ -78,5 +78,5 @@ function readAuthority(path: string): string {
     throw refused("cannot be read", cause);
   }
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw refused("holds no certificate");
+  throw refused("contains no certificate");
 }

@@ -16,11 +16,11 @@ const container = z.object({
   state: z.string(),
   health: z.string(),
   restartPolicy: z.string(),
-  /** It was in a crash loop, of which `state` says `running`. */
+  /** The container was in a crash loop; `state` says `running` then. */
   restarting: z.boolean().optional(),
 });
 
-/** One place that the stack writes, and its copy. */
+/** One place that the stack writes to, and its rollback copy. */
 const copy = z.object({
   name: z.string(),
   source: z.string(),
@@ -29,7 +29,7 @@ const copy = z.object({
   aside: z.string(),
 });
 
-/** The databases that EF Core may keep, and what their histories held before. */
+/** The databases that EF Core may use, and their migration histories before the upgrade. */
 const schema = z.object({
   sqlite: z.array(
     z.object({
@@ -43,7 +43,7 @@ const schema = z.object({
   histories: z.record(z.string(), texts),
 });
 
-/** Everything that brings the old version back, written down before anything is changed. */
+/** Everything that a rollback needs, recorded before anything is changed. */
 const planShape = z.object({
   project: projectShape,
   services: z.record(
@@ -54,31 +54,31 @@ const planShape = z.object({
   containers: z.array(container),
   /** What each service depends on. */
   needs: z.record(z.string(), texts),
-  /** The same with its conditions. Absent in journals of older versions. */
+  /** The same, with conditions. Absent in journals of older versions. */
   dependencies: dependenciesShape.optional(),
-  /** Services that are made anew because they join a namespace of one that is. Absent in older journals. */
+  /** Services that are recreated because they join a namespace of a recreated one. Absent in older journals. */
   joined: texts.optional(),
-  /** Ids of the containers that must not write while the copy is made exact. */
+  /** Ids of the containers that must not write while the rollback copy is finished: stopped, or paused. */
   stop: texts,
   pause: texts,
   copies: z.array(copy),
-  /** The files of the project for the new version, and for the old one where they name the new one already. */
+  /** File edits for the new version, and for the old version if the files already name the new one. */
   forward: pinsShape,
   backward: pinsShape,
   work: z.string(),
-  /** How many paths the copies have. */
+  /** How many paths the rollback copies contain. */
   paths: z.number().optional(),
   /** Absent in journals of older versions. */
   schema: schema.optional(),
-  /** Names of the upgraded containers that had logged something. */
+  /** Names of the upgraded containers that logged something before. */
   logged: texts.optional(),
-  /** Whether the stack was good before. */
+  /** Whether the stack was healthy before. */
   healthy: z.boolean(),
   health: z.object({
     url: z.string().optional(),
-    /** The request needs a header, which is a secret and only in memory. */
+    /** Whether the request needs a header. The header is a secret and stays in memory. */
     header: z.boolean(),
-    /** PEM of the authority that signed the URL's certificate. */
+    /** PEM of the CA that signed the URL's certificate. */
     ca: z.string().optional(),
     timeoutMs: z.number(),
     soakMs: z.number(),

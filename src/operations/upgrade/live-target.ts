@@ -10,20 +10,20 @@ import { healthRequest } from "./health-probe.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 
-/** What of a plan is watched. */
+/** The parts of a plan that the gate watches. */
 type WatchedPlan = Pick<UpgradePlan, "project" | "containers" | "health" | "services">;
 
-/** How the live stack is asked. */
+/** How the gate queries the live stack. */
 interface LiveTargetOptions extends Partial<Pick<GateTarget, "schema" | "activity">> {
   readonly engine: Pick<Engine, "docker">;
-  /** Only where it is known: a secret that no journal holds. */
+  /** Undefined in a recovery: the header is a secret that no journal contains. */
   readonly header: string | undefined;
   readonly signal: AbortSignal;
-  /** Whether the logs of the upgraded services are judged. */
+  /** Whether the gate judges the logs of the upgraded services. */
   readonly judgesLogs: boolean;
 }
 
-/** The live stack as the gate watches it: what ran before the upgrade has to run after it. */
+/** The live stack as a gate target: every container that ran before the upgrade has to run after it. */
 export function liveTarget(plan: WatchedPlan, options: LiveTargetOptions): GateTarget {
   const { engine, header, signal, judgesLogs, schema, activity } = options;
   let seen = new Map<string, ContainerState>();
@@ -44,7 +44,7 @@ export function liveTarget(plan: WatchedPlan, options: LiveTargetOptions): GateT
   };
 }
 
-/** Looks once at a stack of which nothing was changed yet. */
+/** Inspects the unchanged stack once. */
 export async function lookAround(
   session: UpgradeSession,
   plan: UpgradePlan,
@@ -55,7 +55,7 @@ export async function lookAround(
   return await look(liveTarget(plan, { engine, header, signal, judgesLogs: false }));
 }
 
-/** The containers of a plan's project as they are now. */
+/** The current containers of a plan's project. */
 export async function presentContainers(
   engine: Pick<Engine, "docker">,
   { project }: Pick<UpgradePlan, "project">,
@@ -71,7 +71,7 @@ function targetOf(
   const { name, service } = planned;
   const isNew = service in services;
   const runs = planned.state === "running";
-  // A job that had ended is judged where it ran again: made anew, and started.
+  // A finished job is judged only if the upgrade recreated it and ran it again.
   if (!runs && !(isNew && hasRunAgain(planned, found))) return [];
   if (found !== undefined) return [{ ...found, isNew, ends: runs ? "never" : "must" }];
   const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;

@@ -5,20 +5,20 @@ import { keeperLabels } from "../../model/keeper-labels.ts";
 import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type { UpgradePlan } from "./journal.ts";
 
-/** The upgrade that a person brings back: what its plan says, and where its journal lies. */
+/** An upgrade that a person has to roll back manually. */
 interface LeftUpgrade {
   readonly id: string;
   readonly plan: UpgradePlan;
-  /** Anything but `data` says that the data of before is in its place. */
+  /** Unless this is `data`, the old data is already in place. */
   readonly doubt: "data" | "stops" | "nothing";
   /** The path of the journal. */
   readonly journal: string;
 }
 
 /**
- * What a person types, as root and in this order, to have the old version on its data where `recover` cannot bring it
- * back. The copies are read and not changed. Before the old version starts, the journal is put out of the way: by it a
- * later run would put the copies back once more, over what the old version has written by then.
+ * The commands for a manual rollback, as root and in this order, for when `recover` fails. They read the rollback
+ * copies and do not change them. They move the journal away before the old version starts: otherwise a later run would
+ * restore the copies again and overwrite what the old version has written since.
  */
 export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
   const { project, forward, backward } = plan;
@@ -52,7 +52,7 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
   ].map((command) => `  ${command}`);
 }
 
-/** What a person types once the old version has proven itself: until then the copies are the only ones. */
+/** The clean-up commands for once the old version has proven itself. Until then the rollback copies are needed. */
 export function afterwards({ id, plan, journal }: LeftUpgrade): string[] {
   const copies = plan.copies.map(({ copy }) => quoted(copy));
   const kept = `--filter label=${keeperLabels.kind}=keep --filter label=${keeperLabels.operation}=${id}`;
@@ -64,7 +64,7 @@ export function afterwards({ id, plan, journal }: LeftUpgrade): string[] {
   ].map((command) => `  ${command}`);
 }
 
-/** Emptied first: what the failed version made must not stay. The top directory's own attributes come with `.`. */
+/** Empties the target first: no file of the failed version may stay. `.` copies the top directory's attributes, too. */
 function putBack({ source, copy }: UpgradePlan["copies"][number]): string {
   const [from, to] = [join(copy, "tree"), quoted(source)];
   if (isFile(join(from, basename(source)), source)) {
@@ -73,7 +73,7 @@ function putBack({ source, copy }: UpgradePlan["copies"][number]): string {
   return `find ${to} -mindepth 1 -delete && cp --archive ${quoted(from)}/. ${to}/`;
 }
 
-/** A bind mount may be one file: its copy holds that one alone, and the source may be gone. */
+/** A bind mount may be a single file: its copy contains only that file, and the source may be missing. */
 function isFile(inCopy: string, source: string): boolean {
   const stat = (path: string) => lstatSync(path, { throwIfNoEntry: false });
   const there = stat(source);

@@ -3,7 +3,7 @@ import type { ComposeModel, ComposeService, ContainerState } from "../../model/s
 
 const shownLength = 60;
 
-/** The model with every secret replaced by a mark that differs when the secret does: fit to be stored and shown. */
+/** The model with every secret replaced by a mark derived from the secret, so that it can be stored and shown. */
 export function withoutSecrets(model: ComposeModel, secrets: readonly string[]): ComposeModel {
   const marks = secrets.map((secret) => {
     const hash = createHash("sha256").update(model.name).update(secret).digest("hex");
@@ -17,7 +17,7 @@ export function withoutSecrets(model: ComposeModel, secrets: readonly string[]):
 }
 
 /**
- * What differs between two definitions of a service beside its image, each as `path: before -> after`. Both are
+ * The differences between two definitions of a service except its image, each as `path: before -> after`. Both must be
  * without secrets.
  */
 export function serviceDifferences(
@@ -29,14 +29,14 @@ export function serviceDifferences(
   return differences(old, now, "");
 }
 
-/** The same where only the running container is known: what can be compared with it. */
+/** The same if only the running container is known: compares the settings that a container shows. */
 export function containerDifferences(
   service: ComposeService | undefined,
   container: Pick<ContainerState, "environment" | "mounts" | "restartPolicy" | "hostname">,
 ): string[] {
   const found: string[] = [];
   for (const [name, value] of Object.entries(service?.environment ?? {})) {
-    // Which values is nobody's business: they may be secrets.
+    // Report only the name: the values may be secrets.
     if ((value ?? "") !== (container.environment[name] ?? "")) found.push(`environment.${name}`);
   }
   const wanted = new Set((service?.volumes ?? []).map(({ target }) => target));

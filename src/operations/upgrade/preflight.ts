@@ -36,7 +36,7 @@ import {
 } from "./targets.ts";
 
 /**
- * Finds out what will be done and refuses what could not be undone. Changes nothing.
+ * Plans the upgrade and refuses one that could not be rolled back. Changes nothing.
  *
  * @throws RefusedError.
  */
@@ -56,7 +56,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const from = Object.fromEntries(Object.entries(targets).map(([name, { from }]) => [name, from]));
   const model = stack.model;
   const forward = await planPins({ ...context, model }, to, "new");
-  // Where the files name the new images already, the old ones are written there on the way back.
+  // If the files already name the new images, a rollback writes the old ones into them.
   const ahead = Object.keys(targets).filter((name) => model.services[name]?.image !== from[name]);
   const behind = Object.fromEntries(ahead.map((name) => [name, from[name] ?? ""]));
   const backward = await planPins({ ...context, model }, behind, "old");
@@ -85,10 +85,10 @@ function planned(container: ContainerState): UpgradePlan["containers"][number] {
 }
 
 /**
- * The services that join a namespace of an upgraded one, whether they run or not: they know it by the id of its
- * container, and have to be made anew with it.
+ * The services that join a namespace of an upgraded one, running or not. They refer to its container by id, so they
+ * have to be recreated with it.
  *
- * @throws RefusedError for one that a new container would take data from.
+ * @throws RefusedError for a joiner that would lose data when it is recreated.
  */
 function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>): string[] {
   const providers = stack.containers.filter(({ service }) => service in targets);
@@ -97,7 +97,7 @@ function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>)
   return [...new Set(joiners.map(({ service }) => service))];
 }
 
-/** Every place that the stack writes, the outermost of nested ones. */
+/** Every place that the stack writes to; of nested places only the outermost. */
 function placesOf(stack: Stack): { name: string; source: string; volume?: string }[] {
   const all = stack.stores.map((store) => {
     const { volume } = store.mount;
@@ -115,7 +115,7 @@ function placesOf(stack: Stack): { name: string; source: string; volume?: string
   );
 }
 
-/** Who is stopped and who is frozen while the copy is made exact. */
+/** Which containers are stopped and which are frozen while the rollback copy is finished. */
 function quietened(
   stack: Stack,
   { changed, dependencies }: { changed: readonly string[]; dependencies: Dependencies },
@@ -131,11 +131,11 @@ function quietened(
     );
   const others = stack.containers.filter(({ service }) => !servers.has(service));
   const stopped = new Set([...changed, ...restartedWith(changed, dependencies)]);
-  // A paused one writes nothing, until it is thawed to be made anew.
+  // A paused container writes nothing unless it is unpaused to be recreated.
   const mustStop = (one: ContainerState) =>
     runs(one) ? stopped.has(one.service) || writes(one) : isPaused(one) && stopped.has(one.service);
   const first = others.filter(mustStop);
-  // What joins a namespace of one of them is cut off from it, or killed with it: stopped before, it ends well.
+  // Stop joiners cleanly first: they lose their namespace, or are killed, when its provider stops.
   const joiners = joinersOf(others, first).filter((one) => runs(one) || isPaused(one));
   return {
     stop: [...first, ...joiners].map(({ id }) => id),
@@ -147,14 +147,14 @@ function isPaused({ state }: ContainerState): boolean {
   return state === "paused";
 }
 
-/** What is logged later may be about requests, of which a new container gets none at first. */
+/** Later records may be about requests, and a new container gets no requests at first. */
 const startSeconds = 60;
 
 /**
- * The upgraded containers that should log: those that said something when they were started, and the gateway if it
- * ever said anything.
+ * The upgraded containers that are expected to log: those that logged during their last start, and the gateway if it
+ * logged at any time.
  *
- * @throws RefusedError for an upgraded service whose log the engine cannot give back.
+ * @throws RefusedError for an upgraded service whose log the engine cannot read.
  */
 async function whoLogged(
   engine: Engine,
@@ -175,9 +175,9 @@ async function whoLogged(
 }
 
 /**
- * The databases and their histories, for the gate to compare with.
+ * The databases and their migration histories, which the gate compares with later.
  *
- * @throws RefusedError where one cannot be read: then nobody could say later whether it is whole.
+ * @throws RefusedError when a history cannot be read: the gate could not judge that database later.
  */
 async function schemaOf(session: UpgradeSession, engine: Engine): Promise<UpgradePlan["schema"]> {
   const { stack, containers, tasks, dependencies } = session;
@@ -193,12 +193,12 @@ async function schemaOf(session: UpgradeSession, engine: Engine): Promise<Upgrad
   } catch (cause) {
     dependencies.signal.throwIfAborted();
     if (session.options.allowUnhealthy) {
-      dependencies.reporter.warning(`no check of the schema: ${describeError(cause)}`);
+      dependencies.reporter.warning(`the schema is not checked: ${describeError(cause)}`);
       return undefined;
     }
     throw new RefusedError("the migration history of a database cannot be read", {
       class: "schema-unreadable",
-      hint: "The gate compares it before and after: see the cause, and try again when the database answers.",
+      hint: "The gate compares it before and after the upgrade. Fix the cause and try again when the database answers.",
       evidence: describeError(cause),
       cause,
     });
@@ -206,8 +206,8 @@ async function schemaOf(session: UpgradeSession, engine: Engine): Promise<Upgrad
 }
 
 /**
- * @returns how many paths the copies will have.
- * @throws RefusedError when a rollback copy does not fit where it is to lie.
+ * @returns how many paths the rollback copies will contain.
+ * @throws RefusedError when a file system has too little free space for its rollback copies.
  */
 async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<number> {
   let paths = 0;
@@ -220,7 +220,7 @@ async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<
     const { signal } = session.dependencies;
     const found = await session.tasks.run(estimateCopy, { source, copy }, { mounts }, signal);
     paths += found.paths;
-    // Equal free space is the same file system, or near enough to one.
+    // Without a device number, treat equal free space as the same file system.
     const key = deviceOf(dirname(copy)) ?? String(found.freeBytes);
     const before = needs.get(key)?.bytes ?? 0;
     needs.set(key, { bytes: before + found.bytes, free: found.freeBytes });
@@ -228,10 +228,10 @@ async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<
   const spare = 64 * 2 ** 20;
   for (const { bytes, free } of needs.values()) {
     if (bytes + spare < free) continue;
-    const why = `the rollback copy needs about ${formatBytes(bytes)}, and ${formatBytes(free)} are free`;
+    const why = `the rollback copy needs about ${formatBytes(bytes)}, but only ${formatBytes(free)} are free`;
     throw new RefusedError(why, {
       class: "no-space",
-      hint: "Free some space, or give rollback-directory on another disk.",
+      hint: "Free some space, or set rollback-directory to a directory on another disk.",
     });
   }
   return paths;
@@ -245,18 +245,18 @@ function deviceOf(path: string): string | undefined {
   }
 }
 
-/** @throws RefusedError when the stack is not good to begin with, unless that is allowed. */
+/** @throws RefusedError when the stack is not healthy before the upgrade, unless `allow-unhealthy` is set. */
 async function baseline(session: UpgradeSession, plan: UpgradePlan): Promise<boolean> {
   const looked = await lookAround(session, plan, session.options.healthHeader);
   const bad = looked.filter(({ good }) => !good);
   if (bad.length === 0) return true;
   const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
   if (session.options.allowUnhealthy) {
-    session.dependencies.reporter.warning(`not healthy to begin with: ${said}`);
+    session.dependencies.reporter.warning(`the stack is not healthy before the upgrade: ${said}`);
     return false;
   }
-  throw new RefusedError(`the stack is not healthy to begin with: ${said}`, {
+  throw new RefusedError(`the stack is not healthy before the upgrade: ${said}`, {
     class: "unhealthy",
-    hint: `Mend it first (docker compose logs ${basename(bad[0]?.service ?? "")}), or give allow-unhealthy.`,
+    hint: `Fix it first (see docker compose logs ${basename(bad[0]?.service ?? "")}), or set allow-unhealthy.`,
   });
 }

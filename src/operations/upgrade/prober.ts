@@ -9,13 +9,13 @@ const everyMs = 20;
 const timeoutMs = 2_000;
 const lateMs = 200;
 
-/** Probes that go on until they are stopped. */
+/** Probes the stack until it is disposed. */
 export interface Prober extends Disposable {
-  /** The time without service so far; undefined where it cannot be told. */
+  /** The downtime so far; undefined if it was not measured or has not ended. */
   downtime(): Downtime | undefined;
 }
 
-/** Asks the stack for its health as its users reach it, so that the downtime is theirs. */
+/** Probes the stack's health the way its users reach it, so that it measures the downtime they see. */
 export function startProber(
   stack: Pick<Stack, "containers" | "model">,
   options: Pick<Options, "healthUrl" | "healthHeader"> & { readonly ca?: string | undefined },
@@ -33,7 +33,7 @@ export function startProber(
     const atMs = performance.timeOrigin + performance.now();
     const { healthy } = await probe(request, ending.signal);
     const tookMs = performance.timeOrigin + performance.now() - atMs;
-    // An answer that came while this process did something else was not looked at in time: that says nothing of the stack.
+    // A late failure says nothing about the stack: this process may have been too busy to read the answer in time.
     const isJudged = healthy || tookMs < timeoutMs + lateMs;
     if (isJudged && !ending.signal.aborted) probes.push({ atMs, good: healthy });
   }, everyMs);
@@ -46,7 +46,7 @@ export function startProber(
   };
 }
 
-/** The gateway's port as it is published on this host. */
+/** The URL of the gateway's port that is published on this host. */
 function publishedUrl({ containers, model }: Pick<Stack, "containers" | "model">) {
   const { port, path } = sophonProfile.health;
   for (const { service, imageReference } of containers) {

@@ -6,8 +6,8 @@ import { deltaAll } from "./rollback-copies.ts";
 import type { UpgradeSession } from "./session.ts";
 
 /**
- * Makes the rollback copy exact: whoever writes is stopped, the stores' servers are frozen for as long as
- * it takes and not longer.
+ * Finishes the rollback copy. It stops the containers that write, and freezes the store servers only while the last
+ * changes are copied.
  */
 export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const { containers, journal, dependencies } = session;
@@ -30,9 +30,9 @@ export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promi
 }
 
 /**
- * With nothing left to replay, a PostgreSQL server that is started from the copy is exactly what it was; else its
- * sequences jump ahead (SEQ_LOG_VALS of `src/backend/commands/sequence.c`), and its start takes longer. One that was
- * made while the stack served leaves little for the one that counts.
+ * Runs a PostgreSQL checkpoint, so that a server started from the copy has nothing to replay. A replay would slow the
+ * start and make sequences jump ahead (SEQ_LOG_VALS in `src/backend/commands/sequence.c`). A first checkpoint while
+ * the stack serves keeps the second one, during the downtime, short.
  */
 export async function checkpoint({
   stack,

@@ -14,10 +14,10 @@ import { type Doubt, rollBack } from "./roll-back.ts";
 import type { RollbackContext } from "./session.ts";
 
 /**
- * Ends an upgrade that was cut off, by the last phase in its journal: cleans up, brings the old version back, or
- * finishes. Can be cut off itself and run again.
+ * Ends an interrupted upgrade according to the last phase in its journal: cleans up, rolls back, or finishes. Safe to
+ * interrupt and run again.
  *
- * @throws KeeperError (exit 7) when the old version cannot be brought back.
+ * @throws KeeperError (exit 7) when the rollback fails.
  */
 export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
   const { repository, operation, dependencies } = context;
@@ -25,9 +25,9 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
   const { entries } = readJournal(directory, operation.id, upgradeJournal);
   using journal = reopenJournal(directory, operation.id, upgradeJournal, dependencies);
   const plan = planOf(entries);
-  // Nothing was changed before the plan was written down.
+  // Nothing changes before the plan is in the journal.
   if (plan === undefined) return journal.close("undone");
-  // A Compose or a pull that outlived its owner would go on changing what is being put right.
+  // A Compose run or a pull that outlived its parent would keep changing the stack during the recovery.
   await endOrphansOf(operation.id);
   const engine = engineOf(operation.id, await context.host.engine());
   const header = undefined;
@@ -56,8 +56,8 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
 }
 
 /**
- * No longer the data once the way back came to starting the old version: it was back then, and what has been written
- * since is the old version's and stays.
+ * Once a rollback has begun to start the old version, its data is restored. What was written since belongs to the old
+ * version and stays.
  */
 function doubtOf(entries: readonly UpgradeEntry[]): Doubt {
   const isStarted = ({ phase, step }: UpgradeEntry) => phase === "roll-back" && step === "start";
@@ -65,14 +65,14 @@ function doubtOf(entries: readonly UpgradeEntry[]): Doubt {
   return entries.some(({ step }) => step === "up") ? "data" : "stops";
 }
 
-/** The new version runs and has proven itself: what is missing is only a record of it. */
+/** Records the deployed version. A failure is only a warning: the upgrade itself is complete. */
 async function record(context: RecoveryContext, plan: UpgradePlan): Promise<void> {
   const { id } = context.operation;
   const { reporter } = context.dependencies;
   try {
     await recordDeployed({ ...context, id, stack: await context.discover() }, plan, undefined);
   } catch (error) {
-    reporter.warning(`what runs now could not be written down: ${describeError(error)}`);
+    reporter.warning(`the deployed versions could not be recorded: ${describeError(error)}`);
   }
 }
 
@@ -81,12 +81,12 @@ function planOf(entries: readonly UpgradeEntry[]): UpgradePlan | undefined {
   return planned?.step === "plan" ? planned.data : undefined;
 }
 
-/** The portable backup was under way: what it stopped or froze runs again, and its half copy is gone. */
+/** Undoes an interrupted backup: starts what it stopped, unpauses what it froze, removes the incomplete backup. */
 async function endBackup(
   context: RecoveryContext,
   entries: readonly UpgradeEntry[],
 ): Promise<void> {
-  // Later phases come after a backup that is complete.
+  // In a later phase the backup is already complete.
   if (entries.at(-1)?.phase !== "backup") return;
   const own = entries.filter(({ phase }) => phase === "backup");
   for (const entry of own.toReversed()) {

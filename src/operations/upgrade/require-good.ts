@@ -8,7 +8,7 @@ import { liveTarget, presentContainers } from "./live-target.ts";
 import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
-/** The gate said no. */
+/** The gate rejected the new version. */
 export class GateError extends KeeperError {
   readonly verdict: WatchVerdict;
 
@@ -22,9 +22,9 @@ export class GateError extends KeeperError {
 }
 
 /**
- * Watches what was applied until it has proven itself.
+ * Watches the new version until the gate accepts it.
  *
- * @throws GateError when it has not.
+ * @throws GateError when the gate rejects it.
  */
 export async function requireGood(
   session: UpgradeSession,

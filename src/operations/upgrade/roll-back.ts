@@ -25,16 +25,17 @@ const dependencyMs = 180_000;
 const soakMs = 3_000;
 
 /**
- * What the way back has to doubt: the data, once the new version was started; else the stops that were begun, which
- * the engine goes on with when nobody waits any more; nothing, once the old version is being started.
+ * What a rollback has to repair. `data`: the new version was started and may have changed the data. `stops`: stops may
+ * still be pending, because the engine continues them after an interruption. `nothing`: the old version is already
+ * being started.
  */
 export type Doubt = "data" | "stops" | "nothing";
 
 /**
- * Brings the old version back on its data: images, every volume and bind mount byte for byte, the files, and exactly
- * what ran. Needs no network, works from any state, can be cut off at any instant and run again.
+ * Rolls back to the old version on its data: images, every volume and bind mount byte for byte, project files, and
+ * exactly the containers that ran. It needs no network, works from any state, and is safe to interrupt and run again.
  *
- * @throws KeeperError (exit 7) that names what a person has to do; the copy is untouched then.
+ * @throws KeeperError (exit 7) with the manual steps; the rollback copy is untouched then.
  */
 export async function rollBack(
   context: RollbackContext,
@@ -58,16 +59,18 @@ export async function rollBack(
   }
 }
 
-/** Everything is there again: what ran is started, and policies are what they were. */
+/** Restores tags and files, recreates missing containers, starts what ran and restores restart policies. */
 async function bringBack(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { journal, engine, dependencies } = context;
   await retagOldImages(engine, plan);
   journal.append("roll-back", "old-files", {});
-  // A way back that was cut off had the old images written into the files: that is nobody else's change.
+  // An interrupted rollback may have written the old images into the files: undo that before looking for other changes.
   undoEdits(plan.backward.edits);
   const changed = undoEdits(plan.forward.edits);
   for (const path of changed) {
-    dependencies.reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
+    dependencies.reporter.warning(
+      `${path} was changed by someone else meanwhile: it is left as is`,
+    );
   }
   applyEdits(plan.backward.edits);
   journal.append("roll-back", "recreate", {});
@@ -82,7 +85,7 @@ async function thaw({ containers }: RollbackContext, plan: UpgradePlan): Promise
   }
 }
 
-/** Waits for the stops that are under way: a container that is started during its own stop is down a little later. */
+/** Waits for pending stops: a container started during one is stopped again. */
 async function endStops(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const all = await present(context, plan);
   const { dependencies } = plan;
@@ -90,18 +93,18 @@ async function endStops(context: RollbackContext, plan: UpgradePlan): Promise<vo
   await stopContainers(context.containers, pending, { dependencies });
 }
 
-/** Takes the failed version away, with its log kept, and puts the data back. */
+/** Removes the failed version but keeps its logs, and restores the data. */
 async function undoNewVersion(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { journal, containers, dependencies } = context;
   journal.append("roll-back", "remove", {});
   await removeFailed(context, plan);
   const all = await present(context, plan);
-  // Whatever else runs may hold the stores' files open, or write to them.
+  // Any other running container may have the stores' files open or write to them.
   await Promise.all(all.map(({ id }) => containers.setRestartPolicy(id, "no")));
   const servers = servicesOf(plan.containers.filter(({ id }) => plan.pause.includes(id)));
   await stopContainers(containers, all, { dependencies: plan.dependencies, servers });
   journal.append("roll-back", "put-back", {});
-  await dependencies.reporter.group("Put the data back", () => putBackAll(context, plan));
+  await dependencies.reporter.group("Restore the data", () => putBackAll(context, plan));
 }
 
 async function removeFailed(context: RollbackContext, plan: UpgradePlan): Promise<void> {
@@ -128,8 +131,8 @@ async function keepLog(
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, `${name}.log`), text, { mode: 0o600 });
   } catch (error) {
-    // The failed version may have filled the disk; its log is worth less than the way back.
-    reporter.warning(`the log of ${name} could not be kept: ${describeError(error)}`);
+    // The failed version may have filled the disk. The rollback matters more than the log.
+    reporter.warning(`the log of ${name} could not be saved: ${describeError(error)}`);
   }
 }
 
@@ -145,7 +148,7 @@ function servicesOf(containers: readonly PlannedContainer[]): ReadonlySet<string
   return new Set(containers.map(({ service }) => service));
 }
 
-/** Makes the containers that are gone, from the files of before and without starting them. */
+/** Recreates missing containers from the old files, without starting them. */
 async function recreate({ engine }: RollbackContext, plan: UpgradePlan): Promise<void> {
   const before = plan.containers.map((one) => ({ ...one, ran: isUp(one) }));
   await makeMissing(before, {
@@ -155,7 +158,7 @@ async function recreate({ engine }: RollbackContext, plan: UpgradePlan): Promise
   });
 }
 
-/** What ran, as Compose starts it. A one-shot that had ended has done its work on the data that is back. */
+/** Starts what ran, in Compose's order. A finished one-shot does not run again: its work is in the restored data. */
 async function startWhatRan(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { containers } = context;
   const { clock, reporter } = context.dependencies;
@@ -178,7 +181,7 @@ async function startWhatRan(context: RollbackContext, plan: UpgradePlan): Promis
 async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateVerdict> {
   const { journal, engine, dependencies, healthHeader } = context;
   journal.append("roll-back", "check", {});
-  // The way back is not cancelled half way.
+  // A rollback is not cancelled halfway.
   const signal = new AbortController().signal;
   const { schema, health } = plan;
   const reading = { ...context, present: () => present(context, plan), dependencies: { signal } };
@@ -201,7 +204,9 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   const rules = { healthTimeoutMs: health.timeoutMs, soakMs, allow: [], deny: [] };
   const verdict = await watch(target, rules, { ...dependencies, signal });
   if (!verdict.passed && plan.healthy) {
-    throw new Error(`the old version is not good again: ${verdict.reason?.message ?? ""}`);
+    throw new Error(
+      `the old version is not healthy after the rollback: ${verdict.reason?.message ?? ""}`,
+    );
   }
   await requireAsBefore(before, look, dependencies.clock, timeoutMs);
   return verdict;
@@ -222,8 +227,10 @@ function needsPerson(
   const left = { id, plan, doubt, journal: journalPaths(repository.operations, id).journal };
   const recover = `sophon-keeper recover --project-name ${quoted(plan.project.project)} --repository ${quoted(repository.path)}`;
   const commands = [
-    "The state of before is complete in the rollback copy, which was not touched:",
-    ...plan.copies.map(({ name, source, copy }) => `- ${name}: ${copy}/tree is that of ${source}`),
+    "The previous state is complete in the rollback copy, which was not touched:",
+    ...plan.copies.map(
+      ({ name, source, copy }) => `- ${name}: ${copy}/tree is the copy of ${source}`,
+    ),
     `To try again: ${recover}`,
     "By hand, as root:",
     ...byHand(left),
@@ -233,11 +240,11 @@ function needsPerson(
   return new KeeperError(
     exitCodes.needsPerson,
     "rollback-failed",
-    `the old version could not be brought back: ${describeError(cause)}`,
+    `the rollback to the old version failed: ${describeError(cause)}`,
     {
       class: "rollback-failed",
       evidence: commands.join("\n"),
-      hint: `Mend what it names and run \`${recover}\` (operation ${id}).`,
+      hint: `Fix the named cause and run \`${recover}\` (operation ${id}).`,
       cause,
     },
   );

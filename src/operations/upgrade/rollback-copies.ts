@@ -9,7 +9,7 @@ import type { RollbackContext, UpgradeSession } from "./session.ts";
 type Copy = UpgradePlan["copies"][number];
 type CopyContext = Pick<RollbackContext, "tasks" | "dependencies">;
 
-/** Where the copy of a place lies, and where what a failed version wrote there is kept. */
+/** Chooses the path of a place's rollback copy, and the path that keeps the data written by a failed version. */
 export function copyPlace(
   session: Pick<UpgradeSession, "id" | "options" | "repository">,
   place: Omit<Copy, "copy" | "aside">,
@@ -29,7 +29,7 @@ export function copyPlace(
   };
 }
 
-/** Copies every place while the stack serves. */
+/** Copies every place for the first time, while the stack serves. */
 export async function preCopyAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
   for (const one of plan.copies) {
     const { source, copy, name } = one;
@@ -40,35 +40,37 @@ export async function preCopyAll(context: CopyContext, plan: UpgradePlan): Promi
 }
 
 /**
- * Makes every copy exact; nothing may write meanwhile. All at a time: while they last the stores stand still.
+ * Finishes every copy; nothing may write meanwhile. The copies run in parallel to keep the stores frozen only briefly.
  *
- * @throws the first error, once none is under way any more.
+ * @throws the first error, after all copies have ended.
  */
 export async function deltaAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
   const { reporter, signal } = context.dependencies;
   const deltaOf = async (one: Copy) => {
     const { source, copy, name } = one;
     const done = await context.tasks.run(deltaTask, { source, copy }, placeOf(one), signal);
-    reporter.info(`${name}: ${formatBytes(done.copiedBytes)} copied again, ${done.removed} gone`);
+    reporter.info(
+      `${name}: ${formatBytes(done.copiedBytes)} copied again, ${done.removed} paths removed`,
+    );
   };
   const ended = await Promise.allSettled(plan.copies.map(deltaOf));
   for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
-/** Puts every place back from its copy. Cannot be cancelled: half of it helps nobody. */
+/** Restores every place from its copy. Cannot be cancelled: half-restored data is useless. */
 export async function putBackAll(context: CopyContext, plan: UpgradePlan): Promise<void> {
   for (const one of plan.copies) {
     const { source, copy, aside, name } = one;
     const done = await context.tasks.run(putBackTask, { source, copy, aside }, placeOf(one));
     const { reporter } = context.dependencies;
-    reporter.info(`${name}: ${done.copied} paths put back, ${done.removed} taken away`);
+    reporter.info(`${name}: ${done.copied} paths restored, ${done.removed} removed`);
     if (done.dropped.length > 0) {
-      reporter.warning(`${name}: not kept for want of space: ${done.dropped.join(", ")}`);
+      reporter.warning(`${name}: not enough space to keep ${done.dropped.join(", ")}`);
     }
   }
 }
 
-/** Deletes every copy. */
+/** Deletes every rollback copy. */
 export async function removeCopies(context: CopyContext, plan: UpgradePlan): Promise<void> {
   for (const one of plan.copies) {
     const mounts = [{ path: dirname(one.copy), readOnly: false }];
@@ -86,7 +88,7 @@ function placeOf({ source, copy, aside, volume }: Copy): TaskPlace {
   };
 }
 
-/** The nearest directory that exists: what is mounted must be there. */
+/** The nearest directory that exists: the engine can only mount an existing path. */
 function standing(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
 }

@@ -9,18 +9,18 @@ import type { upgradeJournal } from "./journal.ts";
 /** A live upgrade under way. */
 export type UpgradeSession = Session<typeof upgradeJournal>;
 
-/** What the way back works with: the same for a run that goes on and for one that recovers another. */
+/** What a rollback needs, both in the upgrade itself and in a recovery. */
 export interface RollbackContext extends Workbench {
   readonly id: string;
   readonly engine: Engine;
   readonly repository: Repository;
   readonly journal: Pick<Journal<typeof upgradeJournal>, "append" | "freeBallast">;
   readonly dependencies: Dependencies;
-  /** Only where it is known: a secret that no journal holds. */
+  /** Undefined in a recovery: the header is a secret that no journal contains. */
   readonly healthHeader: string | undefined;
 }
 
-/** The way back of a session. */
+/** The rollback context of a running upgrade. */
 export async function rollbackContext(session: UpgradeSession): Promise<RollbackContext> {
   const { id, containers, tasks, repository, journal, dependencies, options, host } = session;
   const engine = engineOf(id, await host.engine());

@@ -8,10 +8,10 @@ import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 import { type FeatureFlag, type Jump, type Refusal, refuseJump } from "./version-rules.ts";
 
-/** A kind of server for which there are rules; any version of another one takes over its data. */
+/** A kind of server with upgrade rules. Servers of other kinds accept the data of any version. */
 type Kind = keyof typeof sources;
 
-/** What tells a server's version inside its image: a variable, a program, the tag, in this order. */
+/** Where an image shows its server's version: the variable first, then the program; the tag is the last resort. */
 const sources: Readonly<
   Record<Exclude<Jump["kind"], "redis">, { readonly variable?: string; readonly program: string[] }>
 > = {
@@ -23,10 +23,10 @@ const sources: Readonly<
 const programMs = 60_000;
 
 /**
- * Refuses new versions of stores that could not take over the data that is there.
+ * Refuses new store versions that could not take over the existing data.
  *
- * @param images - what was pulled; nothing runs it yet
- * @throws RefusedError naming the service, both versions and the way out.
+ * @param images - the pulled images; no container uses them yet
+ * @throws RefusedError that names the service, both versions and what to do.
  */
 export async function requireSupportedJumps(
   session: UpgradeSession,
@@ -63,7 +63,7 @@ function refuse(refusal: Refusal | undefined): void {
   throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
 }
 
-/** The major version that a cluster was made by, from the cluster itself. */
+/** The major version of a PostgreSQL cluster, read from the cluster itself. */
 async function dataVersion(
   session: UpgradeSession,
   container: string,
@@ -74,7 +74,7 @@ async function dataVersion(
   const file = ["cat", `${directory}/PG_VERSION`];
   return (
     (await printedVersion(session, image, file, container)) ??
-    // An image that keeps its cluster elsewhere: the server that runs can only be of the data's version.
+    // The image keeps its cluster elsewhere: the running server has the same major version as its data.
     (await printedVersion(session, image, sources.postgres.program, container))
   );
 }
@@ -98,13 +98,13 @@ async function imageVersion(
   );
 }
 
-/** A base image of a distribution leaves its own version here: only what looks like a product's is believed. */
+/** The label may hold the version of a distribution's base image: accept only major versions below 10. */
 function label(labels: Readonly<Record<string, string>> | undefined): string | undefined {
   const version = versionIn(labels?.["org.opencontainers.image.version"] ?? "");
   return version === undefined || Number(version.split(".")[0]) >= 10 ? undefined : version;
 }
 
-/** What the program prints in the running server, or in a container of the image's own; undefined where it cannot. */
+/** The version that the program prints in the running container, or in a new one; undefined if it cannot run. */
 async function printedVersion(
   { containers, dependencies }: UpgradeSession,
   image: string,
@@ -122,7 +122,7 @@ async function printedVersion(
     return versionIn(stdout);
   } catch {
     options.signal.throwIfAborted();
-    // An image without that program: the tag may tell.
+    // The image lacks that program: the caller tries the tag.
     return undefined;
   }
 }
@@ -142,9 +142,9 @@ async function featureFlags(
     return JSON.parse((await containers.exec(containerId, argv, options)).stdout) as FeatureFlag[];
   } catch (cause) {
     options.signal.throwIfAborted();
-    throw new RefusedError(`service ${service}: its feature flags cannot be read`, {
+    throw new RefusedError(`service ${service}: the feature flags cannot be read`, {
       class: "rabbitmq-flags",
-      hint: `A newer broker starts only where they are enabled: see \`rabbitmqctl list_feature_flags\` in ${service}.`,
+      hint: `A newer broker starts only if they are enabled: run \`rabbitmqctl list_feature_flags\` in ${service}.`,
       evidence: describeError(cause),
       cause,
     });

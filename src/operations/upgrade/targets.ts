@@ -3,7 +3,7 @@ import type { ComposeService, ContainerState, Stack } from "../../model/stack.ts
 import type { Options } from "../../options/parse.ts";
 import type { SharedUse } from "../../stack/shared.ts";
 
-/** What one service runs and is to run, as references. */
+/** The image that a service runs, and the image reference that it is to run. */
 export interface Target {
   readonly from: string;
   readonly fromId: string;
@@ -11,10 +11,10 @@ export interface Target {
 }
 
 /**
- * The services to upgrade, by name: those that `images` names, else every service with containers and
- * an image, since a tag may have moved in the registry; the engine decides what really changes.
+ * The services to upgrade, by name: those in `images`, else every service with containers and an image. A tag may have
+ * moved in the registry, so only the pull shows which images change.
  *
- * @throws RefusedError for a name that is no service, or one without a container.
+ * @throws RefusedError for an unknown service or a service without a container.
  */
 export function chooseTargets(
   stack: Pick<Stack, "model" | "containers">,
@@ -31,19 +31,19 @@ export function chooseTargets(
       if (!named) continue;
       throw noService(stack, service);
     }
-    // Without a list, a store keeps what it runs unless the files name another image for it.
+    // Without `images`, a store keeps its image unless the files name another one.
     if (!named && to === container.imageReference && isStore(stack, service)) continue;
     targets[service] = { from: container.imageReference, fromId: container.imageId, to };
   }
   return targets;
 }
 
-/** What Compose builds here is in no registry: there is nothing to pull, and nothing that would bring it back. */
+/** An image built here is in no registry: there is nothing to pull, and nothing to roll back to. */
 function refuseBuilt(service: string, { build, image }: ComposeService): void {
   if (build === undefined || image !== undefined) return;
   throw new RefusedError(`service ${service} is built here (build:) and has no image`, {
     class: "built-here",
-    hint: "Give it an image in the compose file and push that, or name the other services in images.",
+    hint: "Set an image for it in the compose file and push that image, or name the other services in images.",
   });
 }
 
@@ -68,33 +68,33 @@ function noService(stack: Pick<Stack, "model">, service: string): RefusedError {
 }
 
 /**
- * Refuses what could not be rolled back.
+ * Refuses an upgrade that could not be rolled back.
  *
- * @throws RefusedError naming the service and what to do.
+ * @throws RefusedError that names the service and what to do.
  */
 export function refuseUnsafe(stack: Stack, targets: Readonly<Record<string, Target>>): void {
   for (const store of stack.stores) {
-    // Also where the broker is not upgraded: on the way back it may have to be made anew.
+    // This applies even if the broker is not upgraded: a rollback may have to recreate it.
     if (store.kind === "rabbitmq" && !store.pinned) {
       throw new RefusedError(`service ${store.service} has no \`hostname\` in the compose file`, {
         class: "unpinned-broker",
-        hint: "RabbitMQ keeps its data under its host name: a new container would start empty. Pin it first.",
+        hint: "RabbitMQ keeps its data under its host name, so a new container would start empty. Set `hostname` first.",
       });
     }
   }
   const upgraded = stack.containers.filter(({ service }) => service in targets);
   for (const container of upgraded) refuseContainer(container);
-  // A version that is never started would pass without having been looked at.
+  // If nothing is started, the new version would pass unchecked.
   if (upgraded.length > 0 && !upgraded.some(runs)) {
     const names = Object.keys(targets).join(", ");
-    throw new RefusedError(`nothing that is to be upgraded runs (${names})`, {
+    throw new RefusedError(`none of the services to upgrade is running (${names})`, {
       class: "not-running",
-      hint: "Whether a new version is good shows only where it runs: start the stack with `docker compose up -d`.",
+      hint: "A new version can only be judged while it runs: start the stack with `docker compose up -d`.",
     });
   }
 }
 
-/** Whether a container is to run: also one that is between two tries of a crash loop. */
+/** Whether a container is meant to run. One that is in a crash loop counts, even between two attempts. */
 export function runs({ state }: Pick<ContainerState, "state">): boolean {
   return state === "running" || state === "restarting";
 }
@@ -105,36 +105,30 @@ function refuseContainer(container: ContainerState): void {
   if (logDriver === "none") throw noLog(service, logDriver);
 }
 
-/** @throws RefusedError for a container whose data would stay behind when it is made anew. */
+/** @throws RefusedError for a container that would lose its data when it is recreated. */
 export function refuseAnonymous({ service, mounts }: ContainerState): void {
   const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
   if (anonymous !== undefined) {
-    throw new RefusedError(
-      `service ${service} keeps ${anonymous.target} on a volume without a name`,
-      {
-        class: "anonymous-volume",
-        hint: "A new container would get another one: give it a named volume in the compose file.",
-      },
-    );
+    throw new RefusedError(`service ${service} keeps ${anonymous.target} on an anonymous volume`, {
+      class: "anonymous-volume",
+      hint: "A new container would get a new volume: use a named volume in the compose file.",
+    });
   }
 }
 
 /** The refusal for a service whose log cannot be read back. */
 export function noLog(service: string, logDriver: string): RefusedError {
-  return new RefusedError(
-    `service ${service} keeps no log that can be read (driver ${logDriver})`,
-    {
-      class: "no-log",
-      hint: "The gate reads the log of the new version: use json-file, local or journald.",
-    },
-  );
+  return new RefusedError(`service ${service} has no readable log (log driver ${logDriver})`, {
+    class: "no-log",
+    hint: "The gate reads the log of the new version: use the log driver json-file, local or journald.",
+  });
 }
 
 /**
- * Refuses a place that somebody else writes, too: a copy of it would not be exact, and putting it back would take
- * away what the other one wrote.
+ * Refuses a place that a container outside the stack writes to as well: the rollback copy would not be consistent, and
+ * restoring it would discard what that container wrote.
  *
- * @throws RefusedError naming the container.
+ * @throws RefusedError that names the container.
  */
 export function refuseShared(uses: readonly SharedUse[]): void {
   const shared = uses.find(({ writable }) => writable);
@@ -142,6 +136,6 @@ export function refuseShared(uses: readonly SharedUse[]): void {
   const of = shared.project === "" ? "" : ` of project ${shared.project}`;
   throw new RefusedError(`${shared.source} is also written by container ${shared.container}${of}`, {
     class: "shared-path",
-    hint: "Stop and remove that container, or give allow-shared-paths when what it writes may be lost.",
+    hint: "Stop and remove that container, or set allow-shared-paths if losing what it writes is acceptable.",
   });
 }

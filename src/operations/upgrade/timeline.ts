@@ -4,15 +4,15 @@ import type { Downtime } from "./downtime.ts";
 import { upgradeJournal } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 
-/** The timeline of an upgrade, from its own journal: each phase lasts until the next one begins. */
+/** The timeline of an upgrade, read from its journal: each phase lasts until the next one begins. */
 export function timelineOf(session: UpgradeSession, downtime: Downtime | undefined): Timeline {
   const { repository, id, dependencies } = session;
   const { entries, openedAt } = readJournal(repository.operations, id, upgradeJournal);
   const begunMs = Date.parse(openedAt);
-  // The plan, with which the journal begins, is what the first phase came to.
+  // The journal begins with the plan, which is the result of the first phase.
   const starts: { phase: string; atMs: number }[] = [{ phase: "preflight", atMs: begunMs }];
   for (const { phase: noted, time } of entries) {
-    // After the decision there is only what was made for the upgrade to take away.
+    // After the decision only the clean-up is left.
     const phase = noted === "committed" || noted === "rolled-back" ? "clean-up" : noted;
     if (starts.at(-1)?.phase !== phase) starts.push({ phase, atMs: Date.parse(time) });
   }

@@ -4,10 +4,10 @@ import { inspectImage, keepImage, pullImage, releaseImages, tagImage } from "../
 import type { UpgradePlan } from "./journal.ts";
 import type { UpgradeSession } from "./session.ts";
 
-/** The services that the engine has a new image for, with that image's id. */
+/** The id of the new image by service, for the services whose image changes. */
 export type NewImages = Readonly<Record<string, string>>;
 
-/** Keeps the images that run now from being pruned, whatever happens to their tags. */
+/** Protects the running images from pruning, even if their tags move. */
 export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const engine = await session.host.engine();
   const images = Object.entries(plan.services).map(([service, { fromId }]) => ({
@@ -21,10 +21,10 @@ export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan):
 }
 
 /**
- * Pulls while the old version serves.
+ * Pulls the new images while the old version serves.
  *
- * @returns the new image's id of every service that really gets another one.
- * @throws RefusedError for an image that cannot be had or that does not run here.
+ * @returns the new image id of every service whose image changes.
+ * @throws RefusedError for an image that cannot be pulled or is for another platform.
  */
 export async function pullImages(session: UpgradeSession, plan: UpgradePlan): Promise<NewImages> {
   const engine = engineOf(session.id, await session.host.engine());
@@ -38,13 +38,13 @@ export async function pullImages(session: UpgradeSession, plan: UpgradePlan): Pr
   const images: Record<string, string> = {};
   for (const [service, { to, fromId }] of Object.entries(plan.services)) {
     const [now, before] = [await inspectImage(engine, to), await inspectImage(engine, fromId)];
-    if (now === undefined) throw new Error(`${to} was pulled and is not there`);
+    if (now === undefined) throw new Error(`${to} was pulled but the engine does not have it`);
     if (before !== undefined && now.platform !== before.platform) {
       throw new RefusedError(
-        `${to} is for ${now.platform}, and this host runs ${before.platform}`,
+        `${to} is for ${now.platform}, but this host runs ${before.platform}`,
         {
           class: "platform",
-          hint: "Give a tag that has an image for this host.",
+          hint: "Use a tag that has an image for this platform.",
         },
       );
     }
@@ -53,10 +53,10 @@ export async function pullImages(session: UpgradeSession, plan: UpgradePlan): Pr
   return images;
 }
 
-/** Gives the old images their names back where a pull moved them. */
+/** Points tags back to the old images if a pull moved them. */
 export async function retagOldImages(engine: Engine, plan: UpgradePlan): Promise<void> {
   for (const { from, fromId } of Object.values(plan.services)) {
-    // A digest names one image for ever, and an id is no name.
+    // A digest never moves, and an image id is not a tag.
     if (from.includes("@") || from.startsWith("sha256:")) continue;
     const named = from.slice(from.lastIndexOf("/")).includes(":") ? from : `${from}:latest`;
     if ((await inspectImage(engine, named))?.id !== fromId) await tagImage(engine, fromId, named);

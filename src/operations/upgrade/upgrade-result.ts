@@ -11,14 +11,14 @@ import { GateError } from "./require-good.ts";
 import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
-/** A result of which only the time is missing. */
+/** A result without its timing. */
 type Outcome = Pick<Result, "result" | "warnings"> & { readonly [member: string]: unknown };
 
-/** A recreation, measured on two cores: stop, create, start, without what the application itself takes. */
+/** Time to stop, create and start a container, measured on two cores, without the application's own start-up. */
 const recreationSeconds = 2;
 const pathsPerSecond = 20_000;
 
-/** What the pull came to, while both images are there to be asked. */
+/** The image changes per service. Must run while the engine still has both images. */
 export async function serviceChanges(
   session: UpgradeSession,
   plan: UpgradePlan,
@@ -36,7 +36,7 @@ export async function serviceChanges(
   );
 }
 
-/** A dry run: what would be done. */
+/** The result of a dry run. */
 export async function planned(session: UpgradeSession, plan: UpgradePlan): Promise<Outcome> {
   const { project, containers, copies, forward } = plan;
   const named = (ids: readonly string[]) =>
@@ -61,8 +61,8 @@ export async function planned(session: UpgradeSession, plan: UpgradePlan): Promi
 }
 
 /**
- * How long the service will be away, roughly: as long as the last time on this host, else a recreation plus a second for
- * every 20,000 paths that the last pass of the copy looks at (two cores, warm cache).
+ * Estimates the downtime: that of the last upgrade on this host, else a recreation plus one second for every 20,000
+ * paths that the last pass of the copy reads (two cores, warm cache).
  */
 async function expectedDowntime(session: UpgradeSession, plan: UpgradePlan) {
   const last = (await deployedLock(session.repository))?.downtimeSeconds;
@@ -74,12 +74,12 @@ async function expectedDowntime(session: UpgradeSession, plan: UpgradePlan) {
   return { expectedDowntime: `about ${told}, and what the new version takes to start and migrate` };
 }
 
-/** The engine has no other image than those that run. */
+/** The result when the pull brought no new image. */
 export function unchanged(plan: UpgradePlan): Outcome {
   return { result: "unchanged", ...images(plan) };
 }
 
-/** The new version runs and has proven itself. */
+/** The result of a passed upgrade. */
 export function committed(
   plan: UpgradePlan,
   { checks }: GateVerdict,
@@ -88,7 +88,7 @@ export function committed(
   const { forward, project } = plan;
   const aside = forward.composeFiles.find((file) => file.endsWith("/images.yml"));
   const elsewhere = aside !== undefined;
-  const warning = `the images are pinned in ${aside} only: a plain \`docker compose up -d\` in ${project.directory} goes back to the old ones`;
+  const warning = `the images are pinned in ${aside} only: a plain \`docker compose up -d\` in ${project.directory} returns to the old images`;
   return {
     result: "passed",
     ...images(plan),
@@ -98,7 +98,7 @@ export function committed(
   };
 }
 
-/** What is known when even the way back failed: what was tried, and why it was to be undone. */
+/** The facts reported when the rollback fails: the attempted upgrade and why it was rolled back. */
 export function failureFacts(plan: UpgradePlan, error: unknown): Record<string, unknown> {
   return {
     ...images(plan),
@@ -109,7 +109,7 @@ export function failureFacts(plan: UpgradePlan, error: unknown): Record<string, 
   };
 }
 
-/** The old version runs again on its data. */
+/** The result of a completed rollback. */
 export function rolledBack(
   session: UpgradeSession,
   plan: UpgradePlan,

@@ -5,14 +5,14 @@ export interface Refusal {
   readonly hint: string;
 }
 
-/** A store's server that is to run another version on the data that it has. */
+/** A store server that is to run another version on its existing data. */
 export interface Jump {
   readonly kind: "postgres" | "qdrant" | "rabbitmq" | "redis";
   readonly service: string;
-  /** The version of the data, or of the server that wrote it; undefined where it cannot be told. */
+  /** The version of the data, or of the server that wrote it; undefined if unknown. */
   readonly from: string | undefined;
   readonly to: string | undefined;
-  /** RabbitMQ's feature flags as the running broker tells them. */
+  /** RabbitMQ's feature flags, as reported by the running broker. */
   readonly flags?: readonly FeatureFlag[] | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface FeatureFlag {
 }
 
 /**
- * From which minor versions RabbitMQ is upgraded to another one without a stop in between
+ * By target version: the minor versions from which RabbitMQ can be upgraded directly
  * (https://www.rabbitmq.com/docs/upgrade, "RabbitMQ version upgradability").
  */
 const rabbitmqPaths: Readonly<Record<string, readonly string[]>> = {
@@ -41,21 +41,21 @@ const rabbitmqPaths: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Whether a server may take over the data of another version of it. What cannot be told is refused: a server
- * that does not understand its data refuses to start at best.
+ * Decides whether a server may take over the data of another version. Refuses unknown versions: at best, a server that
+ * does not understand its data refuses to start.
  *
- * @returns undefined where nothing speaks against it.
+ * @returns undefined if the upgrade is allowed.
  */
 export function refuseJump(jump: Jump): Refusal | undefined {
   const { kind, service, from, to } = jump;
   if (kind === "redis") return undefined;
   const [before, after] = [numbers(from), numbers(to)];
   if (before === undefined || after === undefined) {
-    const which = before === undefined ? "that its data is of" : "of the new image";
+    const which = before === undefined ? "of its data" : "of the new image";
     return {
       class: "unknown-version",
-      message: `service ${service}: the ${product[kind]} version ${which} cannot be told`,
-      hint: `Use an image whose tag tells the version, such as ${kind}:1.2.3, or leave ${service} out of the upgrade.`,
+      message: `service ${service}: the ${product[kind]} version ${which} is unknown`,
+      hint: `Use an image whose tag contains the version, such as ${kind}:1.2.3, or leave ${service} out of the upgrade.`,
     };
   }
   switch (kind) {
@@ -78,17 +78,17 @@ function numbers(text: string | undefined): Version | undefined {
   return match === null ? undefined : [Number(match[1]), Number(match[2] ?? 0)];
 }
 
-/** The files of one major version are unreadable for every other one; until 9 the minor was part of it. */
+/** A major version cannot read the files of another one. Up to 9.x the minor number is part of the major version. */
 function refusePostgres(jump: Jump, [before, was]: Version, [after, is]: Version) {
   if (before === after && (before >= 10 || was === is)) return undefined;
   return {
     class: "postgres-major",
-    message: `service ${jump.service}: its data is of PostgreSQL ${jump.from}, and the new image has ${jump.to}`,
-    hint: "A new major version cannot read it: dump, start the new version on an empty volume, and restore; or stay on this major version.",
+    message: `service ${jump.service}: its data is from PostgreSQL ${jump.from}, but the new image has ${jump.to}`,
+    hint: "Another major version cannot read it: dump, start the new version on an empty volume, and restore; or stay on this major version.",
   };
 }
 
-/** Storage is compatible over one minor version only, and never backwards (qdrant.tech, "Upgrading"). */
+/** Storage is compatible with the next minor version only, never backwards (qdrant.tech, "Upgrading"). */
 function refuseQdrant(jump: Jump, [before, was]: Version, [after, is]: Version) {
   if (before === after && (is === was || is === was + 1)) return undefined;
   const back = after < before || (after === before && is < was);
@@ -104,7 +104,7 @@ function refuseQdrant(jump: Jump, [before, was]: Version, [after, is]: Version) 
 function refuseRabbitmq(jump: Jump, [before, was]: Version, [after, is]: Version) {
   if (before === after && was === is) return undefined;
   const [from, to] = [`${before}.${was}`, `${after}.${is}`];
-  // One that is newer than this table: the next minor version has always been a way.
+  // For versions newer than this table: an upgrade to the next minor version has always been supported.
   const known = rabbitmqPaths[to] ?? (before === after && is === was + 1 ? [from] : []);
   const { service } = jump;
   if (!known.includes(from)) {
@@ -115,20 +115,20 @@ function refuseRabbitmq(jump: Jump, [before, was]: Version, [after, is]: Version
       message: `service ${service}: RabbitMQ cannot go from ${from} to ${to}`,
       hint:
         back || over === undefined
-          ? "An older version cannot read the data of a newer one, and this way is not a supported one."
+          ? "RabbitMQ does not support this upgrade, and an older version cannot read the data of a newer one."
           : `Upgrade to ${over} first (https://www.rabbitmq.com/docs/upgrade).`,
     };
   }
   return refuseFlags(jump, before, after);
 }
 
-/** A newer broker does not start where a flag that it needs was never enabled. */
+/** A newer broker does not start if a feature flag that it needs was never enabled. */
 function refuseFlags({ service, flags = [] }: Jump, before: number, after: number) {
   const khepri = flags.some(({ name, state }) => name === "khepri_db" && state === "enabled");
   if (khepri && before === 3 && after > 3) {
     return {
       class: "rabbitmq-flags",
-      message: `service ${service}: a RabbitMQ 3 that uses Khepri cannot become a RabbitMQ ${after}`,
+      message: `service ${service}: RabbitMQ 3 with Khepri cannot be upgraded to RabbitMQ ${after}`,
       hint: "Set up a new broker and move definitions and messages to it.",
     };
   }
