@@ -2,13 +2,13 @@ import type { Clock } from "../../core/clock.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
 
-/** A container as it was before an operation, as far as that is known. */
+/** The known state of a container before an operation. */
 export interface Before {
   readonly name: string;
   readonly service: string;
-  /** Empty where a journal of an earlier version does not tell. */
+  /** Empty if a journal of an earlier version does not contain it. */
   readonly imageId: string;
-  /** `restarting` is one in a crash loop: whether it runs at a given moment says nothing. */
+  /** `restarting` means a crash loop: whether the container runs at a given moment proves nothing. */
   readonly state: string;
   readonly healthy: boolean;
 }
@@ -16,10 +16,10 @@ export interface Before {
 const leastHealthMs = 300_000;
 
 /**
- * Waits until a stack is as it was: the same images, what ran runs, what was paused is paused, what was healthy is
- * healthy. What was unhealthy before may stay so, and what a person started meanwhile runs on.
+ * Waits until a stack is in its previous state: same images, and every container that was running, paused or healthy is
+ * so again. Containers that were unhealthy may stay unhealthy, and those that a person started meanwhile keep running.
  *
- * @throws Error with every difference.
+ * @throws Error that lists every difference.
  */
 export async function requireAsBefore(
   before: readonly Before[],
@@ -30,21 +30,21 @@ export async function requireAsBefore(
   let last: readonly Difference[] = [];
   const look = async () => {
     last = differences(before, await present());
-    // What has ended does not come by itself.
+    // Stop waiting at a difference that cannot resolve by itself, such as a stopped container.
     return last.every(({ mayCome }) => mayCome) && last.length > 0 ? undefined : true;
   };
   await waitFor(look, { clock, timeoutMs: Math.max(leastHealthMs, healthTimeoutMs), everyMs: 300 });
   if (last.length > 0) throw new Error(last.map(({ text }) => text).join("; "));
 }
 
-/** How a stack differs from what it was. */
+/** One difference from the previous state. */
 export interface Difference {
   readonly text: string;
-  /** Waiting may help. */
+  /** Whether waiting may resolve it. */
   readonly mayCome: boolean;
 }
 
-/** The differences between what was and what is. */
+/** The differences between the previous and the current containers. */
 export function differences(
   before: readonly Before[],
   now: readonly ContainerState[],
@@ -66,7 +66,7 @@ export function differences(
       return [{ text: `${service} was paused before and is not now (${state})`, mayCome: false }];
     }
     const isWorse = old.state === "running" && old.healthy && health !== "healthy";
-    // A check of the container's health that says no may yet say yes.
+    // An unhealthy container may still become healthy.
     return isWorse ? [{ text: `${service} was healthy before and is not now`, mayCome: true }] : [];
   });
 }

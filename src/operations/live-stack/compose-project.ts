@@ -1,7 +1,7 @@
 import type { Stack } from "../../model/stack.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 
-/** The part of a stack that chooses Compose's files. */
+/** The part of a stack that selects the files Compose reads. */
 export function projectOf(stack: Stack): ComposeFiles {
   return {
     project: stack.project,

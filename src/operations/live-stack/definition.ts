@@ -8,8 +8,8 @@ import { composeLabels } from "../../stack/labels.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 
 /**
- * Finds out which containers are as the files say, by the hash that Compose labels them with. `images` are the
- * references that the services are taken to have.
+ * Finds the containers that match the files, by the config hash in Compose's label. `images` overrides the image
+ * references of the files.
  */
 export async function definitions(
   engine: Pick<Engine, "environment">,
@@ -41,10 +41,10 @@ function labelOf({ labels }: ContainerState): string | undefined {
 }
 
 /**
- * `up` hashes a service as it makes it: with the ids of the containers whose namespaces it joins, with the variables of
- * its env files, and without dependencies that are not there (`required: false`). `config --hash` does not
- * (docker/compose `pkg/compose/convergence.go`, `resolveServiceReferences`; docker/compose#14001). A Compose that cannot
- * read the override tells nothing.
+ * The hashes as `up` computes them: with the ids of the containers whose namespaces a service joins, with the variables
+ * of its env files, and without absent dependencies (`required: false`). `config --hash` omits these steps
+ * (docker/compose `pkg/compose/convergence.go`, `resolveServiceReferences`; docker/compose#14001). The result is empty
+ * if this Compose version cannot read the override.
  */
 async function resolvedHashes(
   compose: Compose,
@@ -78,7 +78,7 @@ async function resolvedHashes(
   return await compose.hashes([images, override]).catch(() => new Map());
 }
 
-/** The namespaces that it joins by the name of a service, by the id of that service's container. */
+/** The namespaces that a service joins by service name, with the name replaced by the container's id. */
 function resolvedModes(
   definition: ComposeService,
   { joins = [] }: ContainerState,
@@ -93,7 +93,7 @@ function resolvedModes(
     const provider = joins.find((id) =>
       containers.some((one) => one.id === id && one.service === service),
     );
-    // One that is gone is no container any more: its id is all that is left.
+    // If the provider was removed, only its id in `joins` is left.
     const id = provider ?? joins[0];
     if (id !== undefined) modes[key] = `container:${id}`;
   }

@@ -1,7 +1,7 @@
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { composeLabels } from "../../stack/labels.ts";
 
-/** What is known of one container, as far as it decides what it waits for. */
+/** The properties of a container that decide what it waits for. */
 export type Member = Pick<ContainerState, "id" | "name" | "service"> &
   Partial<Pick<ContainerState, "joins" | "labels">>;
 
@@ -10,21 +10,21 @@ interface Dependency {
   readonly service: string;
   /** `service_started`, `service_healthy` or `service_completed_successfully`. */
   readonly condition: string;
-  /** Compose restarts the dependent when it has made this service anew. */
+  /** Whether Compose restarts the dependent service after it has recreated this one. */
   readonly restart: boolean;
 }
 
 /** The dependencies of each service, by name. */
 export type Dependencies = Readonly<Record<string, readonly Dependency[]>>;
 
-/** What one container waits for: another one that has started, is healthy, or has ended well. */
+/** What one container waits for: another container that has started, is healthy, or has completed successfully. */
 export interface Need {
   /** The name of the other container. */
   readonly on: string;
   readonly condition: "started" | "healthy" | "completed";
 }
 
-/** The dependencies of a model. One that the model does not have (`required: false`) is left out. */
+/** The dependencies of a model, without those that the model does not contain (`required: false`). */
 export function dependenciesOf({ services }: Pick<ComposeModel, "services">): Dependencies {
   return Object.fromEntries(
     Object.entries(services).map(([name, { depends_on: needs }]) => [
@@ -39,9 +39,9 @@ export function dependenciesOf({ services }: Pick<ComposeModel, "services">): De
 }
 
 /**
- * What each container waits for, by name: `depends_on`, and the containers whose namespaces it joins. Where no
- * dependencies are given for a service, the label counts that Compose wrote on its container. Needs that form a
- * cycle are dropped, so that nobody waits for ever; a dependency without a container is nobody to wait for.
+ * What each container waits for, by name: `depends_on`, and the containers whose namespaces it joins. If `dependencies`
+ * has no entry for a service, the label that Compose wrote on its container is used. Needs that would close a cycle are
+ * dropped, so that nothing waits forever. Dependencies without a container are ignored.
  */
 export function needsOf(
   members: readonly Member[],
@@ -66,7 +66,7 @@ export function needsOf(
   return acyclic;
 }
 
-/** Sorts containers so that each comes after those that it waits for; else they keep their order. */
+/** Sorts containers so that each follows the ones it waits for, and keeps their order otherwise. */
 export function inStartOrder<One extends Member>(
   members: readonly One[],
   dependencies?: Dependencies,
@@ -85,14 +85,14 @@ export function inStartOrder<One extends Member>(
   return [...sorted];
 }
 
-/** The containers that join a namespace of one of these, or of one that does; without these themselves. */
+/** The containers that join a namespace of a provider, directly or through another joiner; without the providers. */
 export function joinersOf<One extends Member>(
   members: readonly One[],
   providers: readonly Pick<Member, "id" | "name">[],
 ): One[] {
   const found = new Set<Pick<Member, "id" | "name">>(providers);
   const joiners: One[] = [];
-  // A set that grows while it is walked is walked to its end.
+  // The iteration also visits entries that are added to the set meanwhile.
   for (const provider of found) {
     for (const one of members) {
       if (!joins(one, provider) || [...found].some(({ id }) => id === one.id)) continue;
@@ -108,7 +108,7 @@ export function joins({ joins: all = [] }: Member, { id, name }: Pick<Member, "i
   return all.some((given) => given === name || (given !== "" && id.startsWith(given)));
 }
 
-/** The services that Compose restarts with these ones: `restart: true` in their `depends_on`, at any remove. */
+/** The services that Compose restarts with these ones (`restart: true` in `depends_on`), directly or transitively. */
 export function restartedWith(
   services: readonly string[],
   dependencies: Dependencies,
@@ -146,7 +146,7 @@ function conditionOf(text: string): Need["condition"] {
   return text === "service_completed_successfully" ? "completed" : "started";
 }
 
-/** docker/compose `pkg/compose/create.go`: `service:condition:restart`, separated by commas. */
+/** Parses Compose's label `service:condition:restart,...` (docker/compose `pkg/compose/create.go`). */
 function labelled({ labels }: Member): Dependency[] {
   const text = labels?.[composeLabels.dependsOn] ?? "";
   return text

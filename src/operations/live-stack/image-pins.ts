@@ -29,20 +29,20 @@ type Edit = Pins["edits"][number];
 interface PinContext {
   readonly engine: Engine;
   readonly project: ComposeProject;
-  /** What the files say now. */
+  /** The model that the files resolve to now. */
   readonly model: ComposeModel;
   readonly pin: Options["pin"];
-  /** Where the texts before and after are kept. */
+  /** The directory that keeps the file contents from before and after the edits. */
   readonly work: string;
-  /** Where an override file lies that no plain `docker compose up` reads. */
+  /** The directory for an override file that a plain `docker compose up` does not read. */
   readonly repository: string;
 }
 
 /**
- * How the project's files come to name these images: nothing where they do already. What is planned was
- * tried with Compose itself on copies of the files: it changes the images and nothing else.
+ * Plans the edits that make the project's files name these images; no edits if they already do. Each edit is tested
+ * with Compose on copies of the files: it changes the images and nothing else.
  *
- * @throws RefusedError where the files cannot be edited that way.
+ * @throws RefusedError when the files cannot be edited that way.
  */
 export async function planPins(
   context: PinContext,
@@ -65,15 +65,15 @@ export async function planPins(
   return { edits: keep(context, [{ path, text }], name), composeFiles: [...others, path] };
 }
 
-/** Puts the texts of a plan into the files, each at once, durably, and with its owner and mode. */
+/** Writes the planned contents into the files: atomically, durably, and with owner and mode preserved. */
 export function applyEdits(edits: readonly Edit[]): void {
   for (const { path, after } of edits) putText(path, readFileSync(after, "utf8"));
 }
 
 /**
- * Puts the texts of before back, durably, and removes what an edit that was cut off left. Safe to run twice.
+ * Restores the old contents durably, and removes leftovers of an interrupted edit. Safe to run twice.
  *
- * @returns the files that somebody else changed meanwhile, which are left alone.
+ * @returns the files that someone else changed meanwhile; they are left as they are.
  */
 export function undoEdits(edits: readonly Edit[]): string[] {
   const changed: string[] = [];
@@ -83,7 +83,7 @@ export function undoEdits(edits: readonly Edit[]): string[] {
     const was = existed ? readFileSync(before, "utf8") : undefined;
     if (now === was) continue;
     const made = readFileSync(after, "utf8");
-    // A text that was written in place may have been cut off.
+    // An interrupted write in place may have left a truncated file.
     const isOurs = now === undefined || made.startsWith(now) || was?.startsWith(now);
     if (!isOurs) changed.push(path);
     else if (was === undefined) removeFile(path);
@@ -112,7 +112,7 @@ async function editFiles(
     if (right === undefined) {
       throw new RefusedError(`the image of ${service} cannot be written into the project's files`, {
         class: "pin",
-        hint: "Give pin: override for an override file, or write the new image into the file and leave images out.",
+        hint: "Use pin: override for an override file, or write the new image into the file and omit images.",
       });
     }
     files = right;
@@ -134,7 +134,7 @@ function projectFiles(project: ComposeProject): ProjectFile[] {
   }));
 }
 
-/** The first of several sets of files of which Compose makes what is expected. */
+/** The first candidate set of files that Compose resolves to the expected model. */
 async function firstRight(
   context: PinContext,
   candidates: readonly (readonly ProjectFile[])[],
@@ -186,45 +186,45 @@ function keep(
     writeFileSync(after, text, { mode: 0o600, flush: true });
     return { path, existed, before, after };
   });
-  // The journal will name them as what brings the files back.
+  // The journal will refer to these files for the rollback, so they must be durable.
   fsyncDirectorySync(work);
   return edits;
 }
 
-/** Found out now, and not when the stack has been stopped for it. */
+/** Checks the permission now, not after the stack was stopped for the edit. */
 function requireWritable(place: string, path: string): void {
   try {
     accessSync(place, constants.W_OK);
   } catch (cause) {
-    throw new RefusedError(`${path} is to name the new image, and this user may not write it`, {
+    throw new RefusedError(`${path} has to name the new image, but this user may not write to it`, {
       cause,
       class: "pin",
-      hint: "Let the user that runs this write it, or give pin: none.",
+      hint: "Give this user write access, or use pin: none.",
     });
   }
 }
 
-/** The override file that Compose reads by itself beside a compose file of a default name. */
+/** The override file that Compose reads automatically next to a compose file with a default name. */
 function overridePath({ composeFiles, directory }: ComposeProject): string {
   const [main = ""] = composeFiles;
   const match = /^((?:docker-)?compose)\.(ya?ml)$/.exec(basename(main));
   if (match === null || dirname(main) !== directory) {
-    throw new RefusedError(`pin: Compose reads no override file beside ${main} by itself`, {
+    throw new RefusedError(`pin: Compose reads no override file next to ${main} automatically`, {
       class: "pin",
-      hint: "Give pin: file.",
+      hint: "Use pin: file.",
     });
   }
   const path = join(directory, `${match[1]}.override.${match[2]}`);
   if (!existsSync(path) || readFileSync(path, "utf8").startsWith("# Written by sophon-keeper")) {
     return path;
   }
-  throw new RefusedError(`pin: ${path} is there already and not of this tool`, {
+  throw new RefusedError(`pin: ${path} already exists and was not written by sophon-keeper`, {
     class: "pin",
-    hint: "Give pin: file, which edits it in place.",
+    hint: "Use pin: file, which edits the file in place.",
   });
 }
 
-/** At once; where this user may not give the new file its owner, in place. */
+/** Replaces the file atomically, or writes in place if this user may not preserve its owner. */
 function putText(path: string, text: string): void {
   try {
     replaceFile(path, text);

@@ -1,10 +1,10 @@
 import { z } from "zod";
 
-/** The shapes that the journals of several operations share. They are on disk: names and types never change. */
+/** The journal shapes that several operations share. They are an on-disk format: names and types never change. */
 
 const texts = z.array(z.string());
 
-/** A file of the project that is edited; its texts lie in the work directory of the operation. */
+/** An edit of a project file. The contents from before and after are in the operation's work directory. */
 const edit = z.object({
   path: z.string(),
   existed: z.boolean(),
@@ -12,14 +12,14 @@ const edit = z.object({
   after: z.string(),
 });
 
-/** How the project's files come to name certain images. */
+/** The edits that make the project's files name certain images. */
 export const pinsShape = z.object({
   edits: z.array(edit),
-  /** The compose files that are in force once the edits are made. */
+  /** The compose files in use once the edits are made. */
   composeFiles: texts,
 });
 
-/** What chooses Compose's files. */
+/** The settings that select the files Compose reads. */
 export const projectShape = z.object({
   project: z.string(),
   directory: z.string(),
@@ -28,7 +28,7 @@ export const projectShape = z.object({
   profiles: texts,
 });
 
-/** What the services of a stack depend on, so that the way back starts them in their order. */
+/** The dependencies of a stack's services: a rollback starts the services in that order. */
 export const dependenciesShape = z.record(
   z.string(),
   z

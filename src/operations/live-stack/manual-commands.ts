@@ -1,12 +1,12 @@
 import { quoted } from "../../core/shell.ts";
 import { type Dependencies, type Need, needsOf } from "./depends-on.ts";
 
-/** The command that stops all containers of a project. Not Compose's: it stops nothing where one of them is gone. */
+/** Stops all containers of a project. `docker compose stop` would stop nothing if one of them is missing. */
 export function stopAll(project: string): string {
   return `docker ps -q --filter label=com.docker.compose.project=${project} | xargs -r docker stop`;
 }
 
-/** A container that a person brings back into the state in which it was. */
+/** A container whose previous state a person restores. */
 interface StartedByHand {
   readonly name: string;
   readonly service: string;
@@ -18,8 +18,9 @@ interface StartedByHand {
 const waitSeconds = 180;
 
 /**
- * The commands that start what ran, in the order and with the conditions in which this tool does it: one line for all
- * that nothing orders. `docker compose up` would run a one-shot again, and start what a person had stopped.
+ * The commands that start the containers that ran, in the order and with the conditions that this tool uses. Containers
+ * without an order between them share one line. `docker compose up` would rerun one-shots and start containers that a
+ * person had stopped.
  */
 export function startCommands(
   ran: readonly StartedByHand[],
@@ -55,7 +56,7 @@ function wavesOf<One extends StartedByHand>(
 ): One[][] {
   const waves: One[][] = [];
   const started = new Set<string>();
-  // What is waited for forms no cycle: each round starts one or more.
+  // The needs form no cycle, so each round starts at least one container.
   while (started.size < members.length) {
     const wave = members.filter(
       ({ name }) =>

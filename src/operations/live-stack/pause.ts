@@ -5,8 +5,8 @@ const attempts = 10;
 const everyMs = 200;
 
 /**
- * Freezes a running container. The kernel refuses to while a program is just being started inside, as health checks do
- * all the time: asked again, it does.
+ * Pauses a running container. The kernel refuses while a program is being started inside, and health checks start
+ * programs all the time, so this function retries.
  */
 export async function pauseContainer(
   id: string,

@@ -1,6 +1,6 @@
 import { isScalar, parseDocument } from "yaml";
 
-/** A file of the project as text. */
+/** A project file with its content. */
 export interface ProjectFile {
   readonly path: string;
   readonly kind: "compose" | "env";
@@ -11,9 +11,9 @@ export interface ProjectFile {
 const variable = /\$\{(\w+)(?::?[-?+]([^}]*))?\}|\$(\w+)/g;
 
 /**
- * The ways to make a service use another image, each as the one file it changes, the gentlest first: a
- * variable of an env file, then the line in the compose file that is in force. Comments and everything else stay.
- * Whether one does what is wanted is for Compose itself to say.
+ * The possible edits that give a service another image, each as the one changed file, the smallest change first: a
+ * variable of an env file, then the effective line in a compose file. Comments and everything else stay. The caller
+ * tests with Compose whether an edit has the wanted effect.
  */
 export function imageEdits(
   files: readonly ProjectFile[],
@@ -40,7 +40,7 @@ function imageScalar(files: readonly ProjectFile[], service: string) {
   return undefined;
 }
 
-/** For `registry/${NAME}:${TAG:-1}` each variable alone is tried, the others as they are. */
+/** For `registry/${NAME}:${TAG:-1}`, changes one variable at a time and keeps the others. */
 function variableEdits(
   file: ProjectFile,
   env: readonly ProjectFile[],

@@ -20,7 +20,7 @@ interface Earlier {
   readonly ran: boolean;
 }
 
-/** The containers of a project as they are now. */
+/** The current containers of a project. */
 export async function present(
   engine: Pick<Engine, "docker">,
   project: string,
@@ -29,10 +29,10 @@ export async function present(
 }
 
 /**
- * Removes the containers that an operation added, with their volumes kept. Compose, or the engine on its behalf, may
- * still be about to make one: looked at until none is left.
+ * Removes the containers that an operation added and keeps their volumes. Compose, or the engine on its behalf, may
+ * still be creating one, so this function checks until none is left.
  *
- * @throws Error when they come back again and again.
+ * @throws Error when new containers keep appearing.
  */
 export async function removeAdded(
   given: { readonly engine: Engine; readonly project: string; readonly clock: Clock },
@@ -49,27 +49,28 @@ export async function removeAdded(
     return added.length === 0 ? true : undefined;
   };
   if (await waitFor(round, { clock, timeoutMs: removalMs })) return;
-  throw new Error("new containers come back again and again");
+  throw new Error("new containers keep appearing although they were removed");
 }
 
-/** What making containers of before works with. */
+/** What recreating the previous containers needs. */
 interface Remaking {
   readonly engine: Engine;
-  /** The files that name the images of before, and how to have them say so while Compose reads them. */
+  /** The files that name the previous images. */
   readonly files: ComposeFiles;
+  /** Runs the work while these files have the right content. */
   readonly within?: (work: () => Promise<void>) => Promise<void>;
   readonly scaleOf: (services: readonly string[]) => Readonly<Record<string, number>>;
 }
 
 /**
- * Has Compose make the containers of before that are gone, from files that name their images, and starts nothing. One
- * that ran in a namespace of a container which is gone can never be started again: it is made anew, too.
+ * Recreates missing containers with Compose, from files that name their images, and starts nothing. A container that
+ * ran in a namespace of a removed container can never be started again, so it is recreated, too.
  *
- * @throws Error when one is missing afterwards, or has another image.
+ * @throws Error when a container is missing afterwards or has another image.
  */
 export async function makeMissing(before: readonly Earlier[], given: Remaking): Promise<void> {
   const { engine, files, within = async (work) => await work(), scaleOf } = given;
-  // What is made first may be what the next one joins.
+  // A container may join the namespace of one that an earlier round recreated.
   for (let round = 1; round <= makingRounds; round += 1) {
     await removeCutOff(before, engine, files.project);
     const there = new Set((await present(engine, files.project)).map(({ name }) => name));
@@ -84,7 +85,7 @@ export async function makeMissing(before: readonly Earlier[], given: Remaking): 
   const now = await present(engine, files.project);
   for (const { name, imageId = "" } of before) {
     const found = now.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`container ${name} could not be made again`);
+    if (found === undefined) throw new Error(`container ${name} could not be recreated`);
     if (imageId !== "" && found.imageId !== imageId) throw new Error(`${name} has another image`);
   }
 }
@@ -98,7 +99,7 @@ async function removeCutOff(before: readonly Earlier[], engine: Engine, project:
   }
 }
 
-/** Whether a container joins a namespace of one that is not there any more. */
+/** Whether a container joins a namespace of one that no longer exists. */
 export async function joinsNobody(
   engine: Pick<Engine, "docker">,
   joins: readonly string[] = [],
@@ -109,18 +110,18 @@ export async function joinsNobody(
   return false;
 }
 
-/** The services and everything that they depend on, by what each needs. */
+/** The named services and everything that they depend on. */
 export function withNeeds(
   needs: Readonly<Record<string, readonly string[]>>,
   names: readonly string[],
 ): string[] {
   const all = new Set(names);
-  // A set that grows while it is walked is walked to its end.
+  // The iteration also visits entries that are added to the set meanwhile.
   for (const name of all) for (const need of needs[name] ?? []) all.add(need);
   return [...all];
 }
 
-/** The part of a scale that is about these services and what they need: Compose refuses the name of any other. */
+/** The part of a scale that concerns these services and their dependencies: Compose refuses any other name. */
 export function scaleFor(
   scale: Readonly<Record<string, number>>,
   needs: Readonly<Record<string, readonly string[]>>,
@@ -130,7 +131,7 @@ export function scaleFor(
   return Object.fromEntries(Object.entries(scale).filter(([name]) => own.has(name)));
 }
 
-/** The services that each service of a model needs. */
+/** The dependencies of each service in a model. */
 export function neededServices({ services }: Pick<ComposeModel, "services">) {
   return Object.fromEntries(
     Object.entries(services).map(([name, { depends_on: needs }]) => [
@@ -140,7 +141,7 @@ export function neededServices({ services }: Pick<ComposeModel, "services">) {
   );
 }
 
-/** How many containers each of some services has, also none: Compose must not make or remove any. */
+/** The container count of each given service, zero included: Compose must not add or remove any. */
 export function scaleOf(
   containers: readonly Pick<ContainerState, "service">[],
   services: readonly string[],

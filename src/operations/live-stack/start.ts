@@ -9,43 +9,45 @@ import { pauseContainer } from "./pause.ts";
 import { stopSeconds } from "./stop.ts";
 
 /*
- * Compose makes the containers of a stack, and this file starts them. `docker compose start` and `up` cannot do it as
- * safely: they know services only, and would start the replica that a person has stopped; they run a one-shot again
- * that is done; a dependency that does not become healthy makes them leave the rest down, which on the way back has to
- * come up all the same; they read files that may be gone, or changed, when a killed run is recovered; and while a
- * dependency migrates nobody looks at its log. The order and the conditions are Compose's.
+ * Compose creates the containers of a stack, and this file starts them, with Compose's order and conditions.
+ * `docker compose start` and `up` are not as safe:
+ * - They know services only, and would start a replica that a person has stopped.
+ * - They rerun one-shots that are done.
+ * - If a dependency does not become healthy, they leave the rest down. A rollback has to start the rest anyway.
+ * - They read files that may be missing or changed when a killed run is recovered.
+ * - Nobody reads the log of a dependency while it migrates.
  */
 
-/** A container that is to be brought into the state in which it was. */
+/** A container to start, and the state to bring it into. */
 export interface Wanted {
   readonly name: string;
-  /** `completed`: a one-shot that is run now, and has to end well before what waits for it is started. */
+  /** `completed`: a one-shot to run now. It has to end with exit code 0 before its dependents are started. */
   readonly state: "running" | "paused" | "completed";
-  /** It was healthy before: only then it is worth waiting for. */
+  /** Whether it was healthy before: only then is waiting for its health worthwhile. */
   readonly healthy: boolean;
-  /** Given back just before the start, so that one in a crash loop goes on as before. */
+  /** Restored just before the start, so that a container in a crash loop continues as before. */
   readonly restartPolicy?: string;
 }
 
-/** What starting containers works with. */
+/** What starting containers needs. */
 export interface StartContext {
   readonly containers: Pick<
     Containers,
     "inspect" | "start" | "stop" | "pause" | "unpause" | "setRestartPolicy"
   >;
-  /** The containers of the project as they are now. */
+  /** The current containers of the project. */
   readonly present: () => Promise<readonly ContainerState[]>;
   readonly dependencies?: Dependencies | undefined;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How conditions are waited for. What throws here is a failure of the container that was waited for. */
+/** How to wait for conditions. A rejection means that the awaited container failed. */
 export interface Waits {
-  /** Asked for what others wait to be healthy. */
+  /** Called for containers whose health others wait for. */
   healthy(container: ContainerState, wasHealthy: boolean): Promise<void>;
   completed(container: ContainerState): Promise<void>;
-  /** Asked for each container that was started; nobody but the end waits for it. */
+  /** Called for each started container. Only the end of the whole start waits for it. */
   well?(container: ContainerState): Promise<void>;
   /**
    * Whether a dependency that was healthy before is waited for although only its start is asked for: an application
@@ -57,11 +59,11 @@ export interface Waits {
 }
 
 /**
- * Starts containers as Compose does: each once what it waits for has started, is healthy or has ended well, and all
- * at once that nothing orders. What joins a namespace of one of them, and runs, is restarted after it: its own
- * namespace has ended with the provider. What was paused is paused again at the end. Can be run again.
+ * Starts containers as Compose does: each as soon as its needs have started, are healthy or have completed, and
+ * independent ones in parallel. Running containers that join a namespace of a started one are restarted after it: their
+ * namespace ended with the provider. Paused containers are paused again at the end. Safe to run again.
  *
- * @throws the first failure, once no start is under way any more.
+ * @throws the first failure, after all starts have ended.
  */
 export async function startContainers(
   wanted: readonly Wanted[],
@@ -78,7 +80,7 @@ export async function startContainers(
   }
 }
 
-/** Waits on the way back: bounded, and what does not come in time is told and not waited for any longer. */
+/** The waits of a rollback: each has a time limit, and a condition that is not met in time only causes a warning. */
 export function patientWaits(given: {
   readonly containers: Pick<Containers, "inspect">;
   readonly clock: Clock;
@@ -97,9 +99,11 @@ export function patientWaits(given: {
         return isOver || now.health === "healthy" ? true : undefined;
       };
       if ((await waitFor(look, { clock, timeoutMs, everyMs: 200 })) !== undefined) return;
-      reporter.warning(`${service} is not healthy yet: what depends on it is started all the same`);
+      reporter.warning(
+        `${service} is not healthy yet: services that depend on it are started anyway`,
+      );
     },
-    // A one-shot is never run again on the way back.
+    // A rollback never reruns a one-shot.
     completed: async () => undefined,
   };
 }
@@ -110,7 +114,7 @@ class Start {
   readonly #needs: ReadonlyMap<string, readonly Need[]>;
   readonly #context: StartContext;
   readonly #waits: Waits;
-  /** Each is started, and each condition is waited for, once. */
+  /** Ensures that each container is started once and each condition is awaited once. */
   readonly #begun = new Map<string, Promise<void>>();
   readonly #failures: unknown[] = [];
 
@@ -155,13 +159,13 @@ class Start {
     return this.#once(`start ${name}`, async () => {
       await Promise.all(this.#needsOf(name).map((need) => this.#met(need)));
       this.#context.signal?.throwIfAborted();
-      // Nothing is added to a start that has failed.
+      // After a failure, a strict start starts nothing more.
       if (this.#waits.isStrict && this.#failures.length > 0) return;
       await this.#start(name);
     });
   }
 
-  /** What a container waits for; a one-shot that is not run stands for what it waits for itself. */
+  /** What a container waits for. A one-shot that is not run is replaced by its own needs. */
   #needsOf(name: string): readonly Need[] {
     return (this.#needs.get(name) ?? []).flatMap((need) =>
       this.#wanted.has(need.on) || this.#present.get(need.on)?.state === "running"
@@ -193,7 +197,7 @@ class Start {
     return this.#once(`completed ${one.name}`, () => this.#waits.completed(one));
   }
 
-  /** Also a one-shot that nobody waits for has to end well. */
+  /** A one-shot has to complete successfully even if nothing waits for it. */
   async #ready(name: string): Promise<void> {
     const one = this.#present.get(name);
     if (one === undefined || (this.#waits.isStrict && this.#failures.length > 0)) return;
@@ -225,7 +229,7 @@ class Start {
     }
   }
 
-  /** A namespace ends with the container that it is of: one that joined it before has an empty one. */
+  /** A namespace ends with its provider: a container that joined it earlier is left in an empty one. */
   async #isCutOff(one: ContainerState): Promise<boolean> {
     if (one.state !== "running" && one.state !== "paused") return false;
     for (const provider of this.#present.values()) {
@@ -237,7 +241,7 @@ class Start {
   }
 }
 
-/** With what runs, and joins a namespace of one of them. */
+/** Adds the running or paused containers that join a namespace of a wanted one. */
 function withJoiners(wanted: readonly Wanted[], present: readonly ContainerState[]): Wanted[] {
   const providers = present.filter(({ name }) => wanted.some((one) => one.name === name));
   const joiners = joinersOf(present, providers).filter(

@@ -7,18 +7,18 @@ import { type Dependencies, needsOf } from "./depends-on.ts";
 /** How containers are stopped. */
 interface StopOptions {
   readonly dependencies?: Dependencies | undefined;
-  /** Services that are servers of stores, beside those that can be recognised by their image. */
+  /** Store server services, in addition to those recognised by their image. */
   readonly servers?: ReadonlySet<string>;
-  /** The most that one of them gets. */
+  /** The maximum time for a container. */
   readonly atMostSeconds?: (container: ContainerState) => number | undefined;
 }
 
 /**
- * Stops containers in the reverse order of their start, each once those that depend on it have ended, all others at
- * once. Each has its own time (`stop_grace_period`). One that is paused is thawed first: frozen, it could not end well.
- * Safe on those that do not run, and on one whose stop is under way already.
+ * Stops containers in reverse start order: each after its dependents have ended, independent ones in parallel. Each
+ * gets its own `stop_grace_period`. A paused container is unpaused first, because it could not end cleanly while
+ * frozen. Safe for containers that do not run and for those whose stop is already pending.
  *
- * @throws the first error, once no stop is under way any more.
+ * @throws the first error, after all stops have ended.
  */
 export async function stopContainers(
   containers: Pick<Containers, "stop" | "unpause">,
@@ -43,7 +43,7 @@ export async function stopContainers(
   for (const one of ended) if (one.status === "rejected") throw one.reason;
 }
 
-/** How long one may take to stop. Undefined is its own time, which the engine knows. */
+/** The time limit for stopping a container. Undefined means its own limit, which the engine knows. */
 export function stopSeconds(
   one: ContainerState,
   { servers, atMostSeconds }: StopOptions = {},
