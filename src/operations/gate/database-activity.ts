@@ -8,37 +8,37 @@ import { literal, query, serverOf as session } from "../../stores/postgres/clien
 import { sqliteCompanions } from "../../stores/sqlite/sqlite.ts";
 import { type SchemaContext, type SchemaPlaces, serverOf } from "./schema-check.ts";
 
-/** What the databases are seen to do for the services that are judged. */
+/** The observed database work of the judged services. */
 interface DatabaseActivity {
-  /** Another text whenever there was work since the last look; undefined where none is under way. */
+  /** Changes whenever there was work since the last look; undefined if no work is in progress. */
   readonly mark: string | undefined;
-  /** A session of one of these services waits for a lock that somebody else holds. */
+  /** Whether a session of a judged service waits for a lock. */
   readonly blocked: boolean;
 }
 
-/** What a start is seen to do apart from its log. */
+/** The observed work of a start, apart from its log. */
 export interface StartActivity extends DatabaseActivity {
-  /** A service that keeps its data in SQLite computes. */
+  /** Whether a judged service uses the processor while its data is in SQLite. */
   readonly computes: boolean;
 }
 
-/** The names of the services that are judged. */
+/** The names of the judged services. */
 type Services = ReadonlySet<string>;
 
-/** What the look at the databases takes. */
+/** What observing the databases needs. */
 interface ActivityContext extends SchemaContext {
   readonly engine: Engine;
 }
 
-/** The processor time of a service at one moment. */
+/** The processor time that a container had used at one moment. */
 interface Used {
   readonly seconds: number;
   readonly atMs: number;
 }
 
 /**
- * Of one processor. A start that waits for a lock sleeps; one that computes takes all that it gets, which on a busy host
- * is a small part.
+ * The share of one processor that counts as work. A start that waits for a lock sleeps. A start that computes takes all
+ * it can get, which is only a small share on a busy host.
  */
 const busyShare = 0.1;
 
@@ -49,7 +49,7 @@ interface Backend {
   readonly waits: boolean;
 }
 
-/** Looks, each time that it is called, at the databases and at who may be migrating them. Never throws. */
+/** Returns a function that observes the databases and the services that may be migrating them. It never throws. */
 export function startActivity(
   context: ActivityContext,
   services: Services,
@@ -64,8 +64,8 @@ export function startActivity(
 }
 
 /**
- * Looks at the databases for work that the log does not tell of. Never throws: a database that cannot be asked is not
- * at work.
+ * Looks for database work that the log does not show. A database that cannot be queried counts as idle, so this does
+ * not throw.
  */
 async function databaseActivity(
   context: SchemaContext,
@@ -95,8 +95,8 @@ async function databaseActivity(
 }
 
 /**
- * Looks whether services that keep their data in SQLite compute: a transaction that fits into the page cache
- * shows in no file until it ends. The first look has nothing to compare with, and says no.
+ * Returns a function that tells whether services with data in SQLite compute: a transaction that fits into the page
+ * cache shows in no file until it ends. The first call has nothing to compare with and returns false.
  */
 function processorActivity(
   { engine, present }: ActivityContext,
@@ -122,11 +122,11 @@ function processorActivity(
 }
 
 /**
- * The transactions that have been open for a while and belong to a judged service, by its containers' addresses.
- * Those of other services, and the short ones of a service that serves, say nothing about a migration.
+ * The transactions of judged services that have been open for over a second, found by the containers' addresses.
+ * Other services' transactions and the short ones of a serving application say nothing about a migration.
  *
- * A statement that runs, and does not wait for a lock or for its client, is at work at every look (`pg_stat_activity`,
- * PostgreSQL manual, "The Cumulative Statistics System"); between statements the time of the last one counts.
+ * A running statement counts as work at every look unless it waits for a lock or for its client (`pg_stat_activity`,
+ * PostgreSQL manual, "The Cumulative Statistics System"). Between statements, the start time of the last one counts.
  */
 async function transactions(
   context: SchemaContext,

@@ -2,24 +2,24 @@ import type { MigrationProgress } from "../../log-scan/progress.ts";
 import type { LogVerdict } from "../../log-scan/scan.ts";
 import type { Check, Reason } from "../../model/result.ts";
 
-/** One container as it was seen at one moment. */
+/** The observed state of one container at one moment. */
 export interface Seen {
   readonly service: string;
   readonly name: string;
   readonly id: string;
   readonly imageId: string;
-  /** It was started to be judged by this gate: its log counts, and so does each restart of it. */
+  /** Whether it was started for this gate to judge: its log and each restart of it count. */
   readonly isNew: boolean;
-  /** Whether it may end by itself, with exit code 0: a one-shot job, not a server. */
+  /** Whether it may end by itself with exit code 0: a one-shot job may, a server may not. */
   readonly ends: "never" | "may" | "must";
   readonly state: string;
   readonly health: string;
   readonly exitCode: number;
   readonly restartCount: number;
   readonly startedAt: string;
-  /** It runs (or has ended as it should), and everything that was asked about its health says that it is well. */
+  /** Whether it runs, or has ended as it should, and all health checks pass. */
   readonly good: boolean;
-  /** Whether its server answered at all; undefined where it was not asked. */
+  /** Whether its server answered at all; undefined if it was not probed. */
   readonly answers?: boolean | undefined;
   readonly detail: string;
 }
@@ -28,7 +28,7 @@ export interface Seen {
 export interface Look {
   readonly atMs: number;
   readonly containers: readonly Seen[];
-  /** By container name, for those that are new: what the log says now. */
+  /** The current log verdict of each new container, by container name. */
   readonly logs: ReadonlyMap<
     string,
     { readonly verdict: LogVerdict; readonly progress: MigrationProgress }
@@ -37,22 +37,22 @@ export interface Look {
   readonly others?: ReadonlyMap<string, MigrationProgress> | undefined;
   /** A mark that changes while the database is at work, where the log says nothing. */
   readonly activity?: string | undefined;
-  /** A new container computes: where the log announced a migration, that is taken for its work. */
+  /** Whether a new container computes. It counts as migration work if the log announced a migration. */
   readonly computes?: boolean | undefined;
-  /** A session of a new container waits for a lock in its database. */
+  /** Whether a database session of a new container waits for a lock. */
   readonly blocked?: boolean | undefined;
 }
 
-/** How long what may last. */
+/** The time limits and rules of a gate. */
 export interface GateRules {
   readonly startedMs: number;
   readonly healthTimeoutMs: number;
   readonly soakMs: number;
-  /** A log that fails for this long is believed while the container still runs. */
+  /** How long a log must show a failure before it counts while the container still runs. */
   readonly logMs?: number;
-  /** A start that only waits for the migration lock hangs after this. */
+  /** After this time, a start that only waits for the migration lock counts as hung. */
   readonly hangMs?: number;
-  /** Names of containers that logged before: an empty log of theirs is no clean one. */
+  /** Names of containers that logged before: an empty log of such a container does not pass. */
   readonly mustLog?: ReadonlySet<string> | undefined;
 }
 
@@ -66,10 +66,13 @@ export interface GateVerdict {
 const defaultLogMs = 4_000;
 const defaultHangMs = 45_000;
 const badLooksInSoak = 3;
-/** Work that only the database shows extends the time to this many times `healthTimeoutMs`, counted from the last log line. */
+/**
+ * Work that only the database shows extends the time limit to this many times `healthTimeoutMs` after the last
+ * progress in the log.
+ */
 const silentExtensions = 6;
 
-/** Decides by a series of looks whether a started stack is good. Pure: the caller brings looks and time. */
+/** Decides from a series of looks whether a started stack is good. Pure: the caller provides the looks and the time. */
 export class Gate {
   readonly #rules: GateRules;
   #goodSinceMs: number | undefined;
@@ -78,10 +81,10 @@ export class Gate {
   readonly #steps = new Map<string, { steps: number; atMs: number }>();
   readonly #starts = new Map<string, { startedAt: string; restarts: number }>();
   #activity: string | undefined;
-  /** When the log last proved progress of a migration. */
+  /** When the log last showed migration progress. */
   #toldMs: number;
   #blockedSinceMs: number | undefined;
-  /** When a migration last made progress: it said something, or its database was at work. */
+  /** When a migration last made progress, by its log or by work in its database. */
   #migratedMs: number;
 
   constructor(rules: GateRules) {
@@ -90,12 +93,12 @@ export class Gate {
     this.#toldMs = rules.startedMs;
   }
 
-  /** When everything became good and stayed so; undefined while it is not. */
+  /** When everything became good; undefined before that. */
   get goodSinceMs(): number | undefined {
     return this.#goodSinceMs;
   }
 
-  /** The verdict, once there is one. */
+  /** Takes a look and returns the verdict, or undefined while there is none yet. */
   take(look: Look): GateVerdict | undefined {
     this.#note(look);
     const reason =
@@ -104,7 +107,7 @@ export class Gate {
     const since = this.#goodSinceMs;
     if (since === undefined || this.#badLooks > 0) return undefined;
     if (look.atMs - since < this.#rules.soakMs) return undefined;
-    // A log that just began to fail is not passed over.
+    // Do not pass while a log shows a new failure that may still be confirmed.
     if (this.#logBadSinceMs.size > 0) return undefined;
     const silent = this.#silent(look);
     if (silent !== undefined) {
@@ -147,7 +150,7 @@ export class Gate {
     for (const seen of containers) {
       const first = this.#starts.get(seen.name);
       if (first === undefined && seen.startedAt !== "" && seen.state === "running") {
-        // One that is not new may have been restarted long ago.
+        // A container that is not new may have been restarted long ago.
         const restarts = seen.isNew ? 0 : seen.restartCount;
         this.#starts.set(seen.name, { startedAt: seen.startedAt, restarts });
       }
@@ -167,7 +170,7 @@ export class Gate {
       const again = first !== undefined && seen.startedAt !== first.startedAt;
       const more = seen.restartCount > (first?.restarts ?? (seen.isNew ? 0 : seen.restartCount));
       if (seen.state === "restarting" || more || again) {
-        // The code of one that runs again is told as 0, whatever it ended with.
+        // The engine reports exit code 0 for a container that runs again, so omit the code then.
         const code = seen.state === "restarting" ? ` with code ${seen.exitCode}${killed}` : "";
         return reason("crash-loop", `it ended${code} and was started again`);
       }
@@ -179,7 +182,7 @@ export class Gate {
     for (const [name, since] of this.#logBadSinceMs) {
       const decisive = logs.get(name)?.verdict.decisive;
       if (decisive === undefined) continue;
-      // A lock, or a database that is not up yet, may still come by itself.
+      // A lock, or a database that is still starting, may resolve by itself.
       const patience = decisive.transient ? this.#hangMs() : (this.#rules.logMs ?? defaultLogMs);
       if (atMs - since < patience) continue;
       return { class: decisive.class, message: decisive.meaning, evidence: decisive.evidence };
@@ -190,7 +193,7 @@ export class Gate {
   #hangs({ atMs, logs }: Look): Reason | undefined {
     const hung = (who: string, ms: number): Reason => {
       const seconds = Math.round(ms / 1000);
-      const message = `${who} waits for the migration lock for ${seconds} s and gets no further: a killed migration left it, or another one holds it`;
+      const message = `${who} has waited for the migration lock for ${seconds} s without progress: a killed migration left it behind, or another process holds it`;
       return { class: "hung", message };
     };
     const blocked = atMs - Math.max(this.#blockedSinceMs ?? atMs, this.#migratedMs);
@@ -199,18 +202,18 @@ export class Gate {
     }
     for (const [name, { progress }] of logs) {
       const own = this.#steps.get(name)?.atMs ?? atMs;
-      // A second container waits for the one that migrates, and rightly so.
+      // A second container may rightly wait for the one that migrates.
       const waited = atMs - Math.max(own, this.#migratedMs);
       if (progress.waitingForLock && waited >= this.#hangMs()) return hung(name, waited);
     }
     return undefined;
   }
 
-  /** At the end of the soak: who logged before and says nothing now cannot be judged. */
+  /** At the end of the soak, a container that logged before but is silent now cannot be judged. */
   #silent({ logs }: Look): Reason | undefined {
     for (const [name, { verdict }] of logs) {
       if (verdict.verdict !== "unverifiable" || !this.#rules.mustLog?.has(name)) continue;
-      const message = `${name} has logged nothing, and its log cannot be judged; the version before did log`;
+      const message = `${name} has logged nothing, so its log cannot be judged; the previous version did log`;
       return { class: "no-log", message };
     }
     return undefined;
@@ -230,7 +233,7 @@ export class Gate {
       const seconds = Math.round((atMs - this.#goodSinceMs) / 1000);
       return { class: "not-lasting", message: `healthy, but not for ${seconds} s: ${said}` };
     }
-    // A migration that makes progress is not cut off, and what comes after it has its time.
+    // The time limit starts again with each progress, so it never interrupts a migration that moves on.
     if (atMs - this.#migratedMs < this.#rules.healthTimeoutMs) return undefined;
     const seconds = Math.round((atMs - this.#rules.startedMs) / 1000);
     if (mayMigrate(look)) {
@@ -244,7 +247,7 @@ export class Gate {
   }
 }
 
-/** A one-shot job that did what it was started for. */
+/** Whether a one-shot job has completed successfully. */
 export function hasEndedWell({ ends, state, exitCode }: Pick<Seen, "ends" | "state" | "exitCode">) {
   return ends !== "never" && state === "exited" && exitCode === 0;
 }

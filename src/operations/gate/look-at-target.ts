@@ -2,7 +2,7 @@ import type { HealthAnswer } from "../../stack/health.ts";
 import { hasEndedWell, type Seen } from "./gate.ts";
 import type { GateTarget, TargetContainer } from "./target.ts";
 
-/** Looks once at everything that has to be good: the engine's state of it, and how it answers. */
+/** Inspects every container of a target once: its state in the engine, and its answer to a probe. */
 export async function look(target: Pick<GateTarget, "containers" | "probe">): Promise<Seen[]> {
   const containers = await target.containers();
   return await Promise.all(
@@ -30,5 +30,5 @@ function seenOf(container: TargetContainer, answer: HealthAnswer | undefined): S
 
 function stateOf({ state, exitCode, ends }: TargetContainer): string {
   if (state === "exited") return `exited with code ${exitCode}`;
-  return ends === "must" && state === "running" ? "running, and is to end by itself" : state;
+  return ends === "must" && state === "running" ? "running, but has to end by itself" : state;
 }

@@ -15,7 +15,7 @@ import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
 import { type Histories, judgeSchema, type SchemaVerdict } from "./schema.ts";
 
-/** Where the databases are that EF Core may keep. */
+/** The locations of the databases that EF Core may use. */
 export interface SchemaPlaces {
   readonly sqlite: readonly {
     readonly name: string;
@@ -30,21 +30,21 @@ export interface SchemaPlaces {
   }[];
 }
 
-/** The databases, and what their histories held before the start that is judged. */
+/** The databases, and their migration histories before the judged start. */
 interface SchemaBefore extends SchemaPlaces {
   readonly histories: Histories;
 }
 
-/** What reading histories takes. */
+/** What reading migration histories needs. */
 export interface SchemaContext {
-  /** The containers of the stack as they are now. */
+  /** The current containers of the stack. */
   readonly present: () => Promise<readonly ContainerState[]>;
   readonly containers: Workbench["containers"];
   readonly tasks: TaskRunner;
   readonly dependencies: Pick<Dependencies, "signal">;
 }
 
-/** The databases of a stack that EF Core may keep. */
+/** The databases of a stack that EF Core may use. */
 export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
   const sqlite = stores.flatMap((store) => {
     if (hasServer(store)) return [];
@@ -61,10 +61,10 @@ export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
 }
 
 /**
- * The migrations that every history holds now.
+ * Reads the migrations that each history contains now.
  *
- * @param everywhere - look for SQLite databases that were not there before, too
- * @throws Error where a database cannot be read.
+ * @param everywhere - also look for new SQLite databases
+ * @throws Error when a database cannot be read.
  */
 export async function readHistories(
   context: SchemaContext,
@@ -99,7 +99,7 @@ function addAll(all: Record<string, readonly string[]>, store: string, read: Fou
   for (const { name, ids } of Object.values(read).flat()) all[`${store}/${name}`] = ids;
 }
 
-/** A server by its service: after an upgrade or a rollback it may be another container. */
+/** Finds a server by its service name, because an upgrade or a rollback may have replaced its container. */
 export async function serverOf(
   { present }: Pick<SchemaContext, "present">,
   { service, user, database }: SchemaPlaces["postgres"][number],
@@ -110,12 +110,12 @@ export async function serverOf(
   if (own === undefined || mount === undefined) throw new Error(`${service} does not run`);
   return {
     ...{ kind: "postgres", name: service, service, containerId: own.id, mount, user, database },
-    // Most servers trust their own socket; where one does not, its own environment has the password.
+    // Most servers trust their local socket. For the others, the container's environment has the password.
     password: own.environment.POSTGRES_PASSWORD || own.environment.POSTGRESQL_PASSWORD || undefined,
   };
 }
 
-/** What the histories say now, compared with those of before. A database that cannot be asked counts as failed. */
+/** Compares the current histories with the earlier ones. A database that cannot be queried counts as failed. */
 export async function schemaNow(
   context: SchemaContext,
   before: SchemaBefore,
@@ -138,7 +138,7 @@ export async function schemaNow(
   }
 }
 
-/** The same after a rollback: the histories are what they were, with nothing added either. */
+/** The same after a rollback: the histories must be exactly as before, without added migrations. */
 export async function schemaBack(
   context: SchemaContext,
   before: SchemaBefore,
@@ -151,7 +151,7 @@ export async function schemaBack(
     ids.filter((id) => !histories[name]?.includes(id)).map((id) => `${name}: ${id}`),
   );
   if (added.length === 0) return verdict;
-  const message = `the history holds migrations that were not there before: ${added.join(", ")}`;
+  const message = `the history contains migrations that were not there before: ${added.join(", ")}`;
   const check = { name: "schema", status: "fail", detail: message } as const;
   const reason = { class: "schema-conflict", message };
   return { checks: [...verdict.checks, check], pending: [], reason };

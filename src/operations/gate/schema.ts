@@ -1,23 +1,23 @@
 import type { Check, Reason } from "../../model/result.ts";
 
-/** The migrations that EF Core's history tables hold, by database, each in order. */
+/** The migrations in EF Core's history tables, by database, in order. */
 export type Histories = Readonly<Record<string, readonly string[]>>;
 
-/** What the histories say of a version that has started. */
+/** The verdict on the migration histories of a started version. */
 export interface SchemaVerdict {
   readonly checks: readonly Check[];
-  /** Set where the schema is not what the log said, or lost what it was. */
+  /** Set if an announced migration is not in a history, or an earlier one is no longer there. */
   readonly reason?: Reason;
-  /** Migrations that the log said are being applied and that no history holds yet. */
+  /** Migrations that the log announced and that no history contains yet. */
   readonly pending: readonly string[];
 }
 
 /**
- * Compares the histories with those of before and with what the log said.
+ * Compares the current histories with the earlier ones and with the log.
  *
- * @param before - read before the new version ran
- * @param after - read now; a database that cannot be read any more is absent
- * @param announced - the migrations that the log of the last start said it applies
+ * @param before - the histories before the new version ran
+ * @param after - the current histories; a database that can no longer be read is absent
+ * @param announced - the migrations that the log of the last start announced
  */
 export function judgeSchema(
   before: Histories,
@@ -35,7 +35,7 @@ export function judgeSchema(
     return { checks, pending, reason: { class: "schema-conflict", message } };
   }
   if (pending.length === 0) return { checks, pending };
-  const detail = `applied according to the log, and not in the history: ${pending.join(", ")}`;
+  const detail = `applied according to the log, but not in the history: ${pending.join(", ")}`;
   return {
     checks: [...checks, { name: "schema", status: "fail", detail }],
     pending,
@@ -43,10 +43,11 @@ export function judgeSchema(
   };
 }
 
-/** Where no history can be read at all, the log is all there is; that is said. */
+/** Without any history, only the log shows migrations: the check is reported as unverifiable. */
 function unseen({ length }: readonly string[]): Check[] {
   if (length === 0) return [];
-  const detail = "the log tells of migrations, and no database of the stack has a history of them";
+  const detail =
+    "the log mentions migrations, but no database of the stack has a migration history";
   return [{ name: "schema", status: "unverifiable", detail }];
 }
 
@@ -65,7 +66,7 @@ function checkOf(
   const held = new Set(after);
   const gone = before.filter((one) => !held.has(one));
   if (gone.length > 0) {
-    return check("fail", `migrations of before are no longer in the history: ${gone.join(", ")}`);
+    return check("fail", `earlier migrations are no longer in the history: ${gone.join(", ")}`);
   }
   const same = after.length === before.length;
   return check("pass", same ? `${now}, as before` : `${now}; it was ${before.at(-1) ?? "none"}`);

@@ -3,45 +3,45 @@ import type { HealthAnswer } from "../../stack/health.ts";
 import type { StartActivity } from "./database-activity.ts";
 import type { SchemaVerdict } from "./schema.ts";
 
-/** A container that the gate watches, as the engine shows it at one moment. */
+/** The state of a watched container at one moment, as the engine reports it. */
 export interface TargetContainer
   extends Pick<
     ContainerState,
     "service" | "name" | "id" | "imageId" | "health" | "exitCode" | "restartCount" | "startedAt"
   > {
-  /** `gone`: there is to be such a container, and there is none; its id is empty then. */
+  /** `gone`: the expected container does not exist; its id is empty then. */
   readonly state: ContainerState["state"] | "gone";
-  /** It was started to be judged: its log counts, and no restart of it is forgiven. */
+  /** Whether it was started for the gate to judge: its log and each restart of it count. */
   readonly isNew: boolean;
   /**
-   * Whether it may end by itself: a server never; a job that others wait for must, and is good once it has ended with
-   * exit code 0; of one that `may`, nothing tells which of the two it is.
+   * Whether it may end by itself. `never`: a server. `must`: a job that others wait for, good once it has ended with
+   * exit code 0. `may`: it is unknown whether it is a server or a job.
    */
   readonly ends: "never" | "may" | "must";
 }
 
 /**
- * A started stack that the gate judges: the live one, or a clone of it. The gate looks again and again, so that each
- * call has to tell what is true now. Nothing here changes the stack.
+ * A started stack that the gate judges: the live stack or a clone. The gate calls these methods repeatedly, so each
+ * call has to return the current state. None of them changes the stack.
  */
 export interface GateTarget {
   /**
-   * Every container that has to be good, whether it is there or not, by the same `name` each time.
+   * Every container that has to be good, including missing ones. Names are the same in every call.
    *
    * @throws when the engine does not answer.
    */
   containers(): Promise<readonly TargetContainer[]>;
   /**
-   * Asks a running container's server whether it serves. Never throws for what the server or its network does: no answer
-   * is an answer that is not healthy.
+   * Probes the server of a running container. Does not throw for a server or network failure: no answer counts as an
+   * unhealthy answer.
    *
-   * @returns undefined for a container of which the engine's own state has to do.
+   * @returns undefined for a container that is judged by its state in the engine alone.
    */
   probe(container: TargetContainer): Promise<HealthAnswer | undefined>;
   /**
-   * The log of a new container since it was created, both streams in their order.
+   * The log of a new container since its creation, with both streams in order.
    *
-   * @returns undefined when the container is gone, or when logs are not to be judged.
+   * @returns undefined if the container is gone or logs are not judged.
    */
   log(container: Pick<TargetContainer, "id" | "name">): Promise<string | undefined>;
   /**
@@ -52,13 +52,13 @@ export interface GateTarget {
    * Whether the databases hold what they should. Asked only while everything else is good; a verdict with `pending`
    * migrations is asked for again, within the health timeout.
    *
-   * @param announced - the migrations that the logs said are being applied
-   * @returns undefined where there is no history to compare with.
+   * @param announced - the migrations that the logs announced
+   * @returns undefined if there is no history to compare with.
    */
   schema(announced: readonly string[]): Promise<SchemaVerdict | undefined>;
   /**
-   * Whether the databases, or who migrates them, are at work: such a start has more time. Never throws. Absent where a
-   * start is not given more time for it.
+   * Whether the databases, or the services that migrate them, are at work: such a start gets more time. Never throws.
+   * Absent if work does not extend the time limit.
    */
   activity?(): Promise<StartActivity>;
 }

@@ -14,17 +14,17 @@ import {
 import { look } from "./look-at-target.ts";
 import type { GateTarget } from "./target.ts";
 
-/** By which rules a target is watched. */
+/** The rules by which a target is watched. */
 interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"> {
-  /** Names of containers that logged before: an empty log of theirs is no clean one. */
+  /** Names of containers that logged before: an empty log of such a container does not pass. */
   readonly mustLog?: readonly string[] | undefined;
-  /** Regular expressions: records that match one are left out of the judgement of a log. */
+  /** Regular expressions: log records that match one are ignored. */
   readonly allow: readonly string[];
-  /** Regular expressions: a record of the last start that matches one is a failure. */
+  /** Regular expressions: a log record of the last start that matches one is a failure. */
   readonly deny: readonly string[];
 }
 
-/** A verdict, with what the logs said, by the name of each container whose log was read. */
+/** A verdict together with the log verdicts and last log lines, by container name. */
 export interface WatchVerdict extends GateVerdict {
   readonly lastLines: Readonly<Record<string, readonly string[]>>;
   readonly logs: Readonly<Record<string, LogVerdict>>;
@@ -32,7 +32,7 @@ export interface WatchVerdict extends GateVerdict {
 
 type WatchDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
 
-/** What the logs of one look said. */
+/** The logs as read in one look. */
 interface LogLook {
   readonly judged: Look["logs"];
   readonly lastLines: Record<string, readonly string[]>;
@@ -42,7 +42,7 @@ const everyMs = 500;
 const activityEveryMs = 2_000;
 const lastLineCount = 40;
 
-/** Looks at a started stack again and again until the gate has decided. */
+/** Watches a started stack until the gate has decided. */
 export async function watch(
   target: GateTarget,
   rules: WatchRules,
@@ -99,12 +99,12 @@ function ofFailed(
   return own.length === 0 ? lastLines : Object.fromEntries(own);
 }
 
-/** A pattern that also matches the empty text says that a log may be empty. */
+/** An allow pattern that matches the empty text permits an empty log. */
 function mayBeSilent({ allow }: Pick<WatchRules, "allow">): boolean {
   return allow.some((pattern) => new RegExp(pattern).test(""));
 }
 
-/** Asking a database costs more than a look: not every time, and not once everything is healthy. */
+/** Limits how often the databases are queried, because that is expensive, and stops once everything is healthy. */
 function sampled(target: GateTarget, clock: WatchDependencies["clock"]) {
   let last: StartActivity = { mark: undefined, blocked: false, computes: false };
   let nextMs = clock.monotonicMs();
@@ -117,11 +117,11 @@ function sampled(target: GateTarget, clock: WatchDependencies["clock"]) {
 }
 
 /**
- * Completes a good verdict by what the migration histories say. A migration that goes on in the background while the
- * stack is healthy has the time of the health timeout; so has a database that cannot be asked just now.
+ * Adds the check of the migration histories to a good verdict. A migration that continues in the background of a
+ * healthy stack has until the health timeout, and so has a database that cannot be queried just now.
  */
 function schemaWithin(target: GateTarget, rules: WatchRules, clock: WatchDependencies["clock"]) {
-  // One that goes to a database outside of the stack can be let off by the line that announces it.
+  // `log-allow` can exempt a migration of a database outside the stack, by the line that announces it.
   const allow = rules.allow.map((pattern) => new RegExp(pattern));
   const isJudged = (name: string) =>
     !allow.some((one) => one.test(`Applying migration '${name}'.`));
@@ -163,7 +163,7 @@ async function readLogs(
 
 function stateOf(seen: Seen): ContainerState | undefined {
   const { state } = seen;
-  // To end is what it was started for: no evidence against what it logged.
+  // A one-shot is expected to end, so its end is no evidence of a failure.
   if (hasEndedWell(seen)) return undefined;
   return state === "running" || state === "exited" || state === "restarting" ? state : undefined;
 }
