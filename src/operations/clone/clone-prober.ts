@@ -6,15 +6,16 @@ import type { Expectation } from "./expectations.ts";
 
 const timeoutMs = 1_500;
 
-/** A helper in the network of one container of the clone. */
+/** A helper in the network namespace of one container of the clone. */
 interface Standing {
   readonly at: ContainerState;
   readonly responder: Promise<Responder<ServerQuestion, HealthAnswer>>;
 }
 
 /**
- * Asks the servers of a clone from inside its network. One helper container, in the network namespace of the first server
- * that is asked, reaches all that share a network with it: to start one takes up to 20 s on a busy host.
+ * Probes the servers of a clone from inside its network. One helper container in the network namespace of the first
+ * probed server reaches all servers that share a network with it. Helpers are reused because starting one takes up to
+ * 20 s on a busy host.
  */
 export class CloneProber implements AsyncDisposable {
   readonly #tasks: ResponderRunner;
@@ -27,10 +28,10 @@ export class CloneProber implements AsyncDisposable {
   }
 
   /**
-   * Asks one running container for all that is expected of it. Never throws for what it does, but for a host that
-   * can run no helper.
+   * Probes one running container for everything that is expected of it. A failed probe does not throw, but a host that
+   * cannot run a helper does.
    *
-   * @param running - the containers of the clone that run now: the others are no place to ask from
+   * @param running - the running containers of the clone; a helper in any other container is not used
    */
   async ask(
     container: ContainerState,
@@ -46,12 +47,12 @@ export class CloneProber implements AsyncDisposable {
       const told = answers.map((answer, at) => named(answer, ports[at]));
       const [bad, good] = [told.find((one) => !one.healthy), told.find((one) => one.healthy)];
       const decisive = needs === "all" ? (bad ?? good) : (good ?? bad);
-      return decisive ?? { healthy: true, status: 0, detail: "nobody to ask" };
+      return decisive ?? { healthy: true, status: 0, detail: "no port to probe" };
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof KeeperError) throw error;
       this.#standing = this.#standing.filter((one) => one.responder !== responder);
-      const detail = `could not be asked: ${describeError(error)}`;
+      const detail = `could not be probed: ${describeError(error)}`;
       return { healthy: false, status: 0, detail };
     }
   }
@@ -60,7 +61,7 @@ export class CloneProber implements AsyncDisposable {
     const standing = this.#standing;
     this.#standing = [];
     for (const { responder } of standing) {
-      // One that did not start, or that has ended, is gone already.
+      // A helper that failed to start or has ended no longer exists.
       const started = await responder.catch(() => undefined);
       await started?.[Symbol.asyncDispose]();
     }

@@ -5,14 +5,14 @@ import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import type { CloneProber } from "./clone-prober.ts";
 import type { Expectation } from "./expectations.ts";
 
-/** A clone as the gate watches it. */
+/** What a gate target of a clone needs. */
 interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {
   readonly scratch: Pick<ScratchStack, "containers" | "log">;
   readonly expectations: ReadonlyMap<string, Expectation>;
   readonly prober: CloneProber;
 }
 
-/** Every service of a clone has to do what it did in the stack; its only container bears its name. */
+/** A clone as a gate target: every service has to do what it did in the stack. Its only container has its name. */
 export function cloneTarget(request: CloneTargetRequest): GateTarget {
   const { scratch, expectations, prober, schema, activity } = request;
   let seen = new Map<string, ContainerState>();
@@ -28,14 +28,14 @@ export function cloneTarget(request: CloneTargetRequest): GateTarget {
       const container = seen.get(service);
       const expected = expectations.get(service);
       if (container === undefined || expected === undefined) return undefined;
-      // What the image's own check says is worth more than any answer; only success is asked for beside it.
+      // The image's own health check is better than any answer, unless the service has to answer with success.
       const isChecked = health !== "none" && expected.wants === "answer";
       if (expected.ports.length === 0 || isChecked) return undefined;
       const before = speaksOther.get(container.id);
       if (before !== undefined) return before;
       const running = [...seen.values()].filter(({ state }) => state === "running");
       const answer = await prober.ask(container, expected, running);
-      // Another protocol than HTTP: such servers count what they cannot read, and some then shut its sender out.
+      // The server does not speak HTTP. Probe it only once: some such servers block a sender of invalid requests.
       if (answer.healthy && answer.status === 0) speaksOther.set(container.id, answer);
       return answer;
     },

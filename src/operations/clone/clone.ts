@@ -21,10 +21,10 @@ import { type FileModel, writeInlineFiles } from "./inline-files.ts";
 /** What a clone needs of the host. */
 type CloneHost = Pick<Host, "engine">;
 
-/** What a clone is made of. */
+/** What a clone is created from. */
 interface CloneRequest {
   readonly stack: StackSource;
-  /** What ran in the stack, and as which images. */
+  /** Describes what ran in the stack, and with which images. */
   readonly manifest: Manifest;
   readonly stores: readonly BackedUpStore[];
   readonly operationId: string;
@@ -32,32 +32,32 @@ interface CloneRequest {
 }
 
 /**
- * An isolated, throw-away copy of a stack: fresh volumes, its images by id, networks that lead nowhere. It is filled
- * like any other place of stores, booted, and watched by the gate. Its disposal discards everything of it.
+ * An isolated, disposable clone of a stack: new volumes, images by id, internal networks. Its stores are filled like
+ * those of any other target, then it is booted and watched by the gate. Disposal removes everything that belongs to it.
  *
  * `boot`, `stop` and `useImages` may follow one another in any order and number: an upgrade in the clone is
  * `stop`, `useImages`, `boot`.
  */
 export interface Clone extends FillTarget, AsyncDisposable {
-  /** What it does without, one line each. */
+  /** What the clone omits, one line each. */
   readonly omitted: readonly string[];
-  /** Makes its volumes, networks and containers. Nothing of it is started. */
+  /** Creates its volumes, networks and containers, and starts nothing. */
   create(): Promise<void>;
   /**
    * Starts every service that does not run, in Compose's order.
    *
-   * @throws ExecError when Compose gives up, as it does when a dependency is not healthy: what was started stays so.
+   * @throws ExecError when Compose gives up, for example on an unhealthy dependency. Started services keep running.
    */
   boot(signal: AbortSignal): Promise<void>;
-  /** Stops every service, in Compose's order; its data stays. */
+  /** Stops every service in Compose's order and keeps the data. */
   stop(signal: AbortSignal): Promise<void>;
-  /** Has services run other images, by service and image id: their containers are made anew, and started by `boot`. */
+  /** Recreates the containers of services with other images (image id by service). `boot` starts them. */
   useImages(images: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
-  /** The clone as the gate watches it; what its databases hold and do is for the caller to say. */
+  /** The clone as a gate target. The caller provides the checks of its databases. */
   target(databases: Pick<GateTarget, "schema" | "activity">): GateTarget;
 }
 
-/** Prepares a clone; nothing of it is in the engine before its `create`. */
+/** Prepares a clone. The engine has nothing of the clone until `create` is called. */
 export async function openClone(
   request: CloneRequest,
   { host, signal }: Pick<Dependencies, "signal"> & { readonly host: CloneHost },
@@ -109,7 +109,7 @@ async function projectOf(
   });
 }
 
-/** Only the broker's data is bound to the name of its host. */
+/** Only the broker's data depends on its host name. */
 function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, string> {
   const service = components.find(({ store }) => store === "rabbitmq")?.service;
   const hostname = brokerNodeName?.split("@")[1];
@@ -124,14 +124,14 @@ async function mountOf(
   const origin = originOf(store, stack.model);
   const volume = origin === undefined ? undefined : project.volumes[origin];
   if (volume === undefined) {
-    throw new UnverifiableError(`the compose model does not tell where ${store.name} belongs`);
+    throw new UnverifiableError(`the compose model does not show where ${store.name} belongs`);
   }
   const source = await scratch.mountpoint(volume);
   const place = { target: "", writable: true, anonymous: false, plain: true };
   return { type: "volume", volume, source, ...place };
 }
 
-/** What the clone's services have to do: those that are in it. */
+/** The expectations of the services that are part of the clone. */
 async function expectationsFor(
   { stack, manifest, stores }: CloneRequest,
   project: ScratchProject,
@@ -146,7 +146,7 @@ async function expectationsFor(
   return new Map(copied);
 }
 
-/** Where the live stack is on this host and runs the same images, it shows where its servers listen. */
+/** The ports that live containers listen on, if the live stack is on this host and runs the same images. */
 async function livePorts(
   project: string,
   { services }: Manifest,

@@ -3,29 +3,29 @@ import type { ComposeModel, ComposeService } from "../../model/stack.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import type { TargetContainer } from "../gate/target.ts";
 
-/** What a service of the stack does when it is well: the yardstick for its clone. */
+/** What a healthy service of the stack does: its clone has to do the same. */
 export interface Expectation {
   readonly ends: TargetContainer["ends"];
-  /** Where its server has to answer; none where the engine's own state has to do. */
+  /** The ports that its server has to answer on; empty if its state in the engine is enough. */
   readonly ports: readonly number[];
-  /** Whether each of the ports has to answer, or any. */
+  /** Whether all ports have to answer, or any of them. */
   readonly needs: "all" | "any";
   readonly path: string;
-  /** Whether it has to answer with success, or somehow. */
+  /** Whether it has to answer with success, or whether any answer is enough. */
   readonly wants: "success" | "answer";
 }
 
-/** What is known of the stack that was backed up. */
+/** The known facts about the stack that was backed up. */
 interface KnownStack {
   readonly model: ComposeModel;
   readonly manifest: Pick<Manifest, "services">;
-  /** Services that were asked what they hold: nobody needs to ask them for more. */
+  /** Store servers whose content was already compared: they need no further probe. */
   readonly servers: ReadonlySet<string>;
-  /** The ports on which the live containers of the same images listen, by service, as far as that can be seen. */
+  /** The ports that live containers with the same images listen on, by service, if visible. */
   readonly live: ReadonlyMap<string, readonly number[]>;
 }
 
-/** What each service of a clone has to do, by what it did in the stack. */
+/** The expectation of each service of a clone, derived from what it did in the stack. */
 export function expectationsOf(known: KnownStack): ReadonlyMap<string, Expectation> {
   return new Map(
     Object.entries(known.model.services).map(([name, service]) => [
@@ -45,15 +45,15 @@ function expectationOf(name: string, service: ComposeService, known: KnownStack)
     return { ends, ports: [port], needs: "all", path, wants: "success" };
   }
   const declared = declaredPorts(service);
-  // In a network that is not its own, others listen, too.
+  // In a shared network namespace, other containers listen as well.
   const live = service.network_mode === undefined ? known.live.get(name) : undefined;
-  // Declared, and never listened on: it is so in many a compose file.
+  // Many compose files declare ports that nothing listens on: ignore these.
   const both = live === undefined ? [] : declared.filter((one) => live.includes(one));
   if (both.length > 0) return { ...quiet, ports: both, needs: "all" };
   return { ...quiet, ports: live ?? declared };
 }
 
-/** A job that others wait for ends; one that had ended, and that nobody restarts, may have been one. */
+/** A job that others wait for must end. A container that had ended and has no restart policy may have been a job. */
 function endOf(name: string, service: ComposeService, known: KnownStack): Expectation["ends"] {
   const isAwaited = Object.values(known.model.services).some(
     ({ depends_on: needs }) => needs?.[name]?.condition === "service_completed_successfully",

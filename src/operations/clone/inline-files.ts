@@ -6,16 +6,16 @@ import type { StackSource } from "../fill/stack-source.ts";
 
 type Grants = NonNullable<ComposeModel["configs"]>;
 
-/** A compose model whose configs and secrets are files of this host. */
+/** A compose model whose configs and secrets are files on this host. */
 export interface FileModel {
   readonly model: ComposeModel;
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Writes the configs and secrets of a backup that stand in its compose files (`content`) or come from its env files
- * (`environment`) into a directory, as Compose would put them into containers. A variable that only the shell had is in
- * no backup: such a one stays as it is, and the clone does without it.
+ * Writes configs and secrets that a backup has in its compose files (`content`) or env files (`environment`) into a
+ * directory, with the content that Compose would give to containers. A variable that was set only in the shell is in no
+ * backup: its grant stays as it is, and the clone omits it.
  */
 export async function writeInlineFiles(
   { model, index, files }: Pick<StackSource, "model" | "index" | "files">,
@@ -32,7 +32,7 @@ export async function writeInlineFiles(
       if (text === undefined) continue;
       const path = join(directory, kind, String(Object.keys(grants).length));
       await mkdir(join(directory, kind), { recursive: true, mode: 0o700 });
-      // Compose's own mode for these; the directory around is for this user only.
+      // Compose uses this mode, too. The parent directory is private to this user.
       await writeFile(path, text, { mode: 0o444 });
       grants[name] = { file: path };
       written[path] = path;
@@ -43,7 +43,7 @@ export async function writeInlineFiles(
   return { model: { ...model, configs, secrets }, files: { ...files, ...written } };
 }
 
-/** The variables of the project's env files, as far as the backup holds them; the last one counts. */
+/** The variables of the project's env files in the backup. A later file overrides an earlier one. */
 async function variablesOf(
   { directory, envFiles }: StackSource["index"],
   files: StackSource["files"],
