@@ -14,8 +14,8 @@ import { requireRunning } from "../stack/discovery.ts";
 import { applyRetention } from "./prune.ts";
 
 /**
- * One restore point of the whole stack, taken while it serves, proven readable, then retention and
- * the destination.
+ * Creates one restore point of the whole stack while it serves and verifies that it is readable. Then applies retention
+ * and uploads to the destination.
  *
  * @throws RefusedError, BackupFailedError, UploadFailedError, LockedError, CancelledError.
  */
@@ -34,12 +34,12 @@ export async function backup(options: Options, dependencies: HostDependencies): 
     requireRunning(session.stack);
     await requireSpace(session);
     const point = await takeRestorePoint(session);
-    // Complete from here on: what follows may fail, but removes nothing of it.
+    // The backup is complete: later failures must not remove it.
     session.undo.commit();
     const retained = hasKeepRule(options)
       ? await reporter.group("Apply retention", () => applyRetention(session, options, point.id))
       : undefined;
-    // Last: a place that is full or out of reach must not keep old backups from being removed.
+    // Upload last: a full or unreachable destination must not prevent retention.
     const artifact =
       destination === undefined
         ? undefined

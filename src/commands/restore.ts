@@ -11,11 +11,11 @@ import { findBackup } from "../operations/verify/find-backup.ts";
 import type { Options } from "../options/parse.ts";
 
 /**
- * Puts a stack back, from a backup of ours or from files that were made by hand; or puts the plain files of a backup into
- * a directory. What fails puts back what was there.
+ * Restores a stack from a backup of ours or from manual backups, or extracts the plain files of a backup into a
+ * directory. A failure restores the previous state.
  *
- * @throws RefusedError before anything is touched; KeeperError with exit 6 when the state before is back, with exit 7 when
- * it is not; LockedError, CancelledError.
+ * @throws RefusedError before anything is touched; KeeperError with exit 6 if the previous state was restored, with
+ * exit 7 if not; LockedError, CancelledError.
  */
 export async function restore(given: Options, dependencies: HostDependencies): Promise<Result> {
   const { clock } = dependencies;
@@ -25,7 +25,7 @@ export async function restore(given: Options, dependencies: HostDependencies): P
   const handMade = await handMadeAt(options.backup);
   if (handMade !== undefined) {
     if (directory === undefined) return await restoreHandMade(handMade, options, dependencies);
-    throw new RefusedError("target: what was made by hand is plain files already", {
+    throw new RefusedError("target: a manual backup already consists of plain files", {
       class: "input",
     });
   }
@@ -36,7 +36,7 @@ export async function restore(given: Options, dependencies: HostDependencies): P
       ? await restoreBackup(backup, options, dependencies)
       : await restoreIntoDirectory(directory, backup, options, dependencies);
   const seconds = (clock.monotonicMs() - begun) / 1000;
-  // What a person waits for who has nothing but the backup.
+  // The recovery time for a user who has only the backup: it includes finding and reading it.
   const recovery = outcome.result === "restored" ? { recoverySeconds: seconds } : {};
   return { ...outcome, ...recovery, backupId: found.id, path: found.directory, seconds };
 }

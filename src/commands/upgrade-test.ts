@@ -42,14 +42,14 @@ export async function upgradeTest(
   });
 }
 
-/** The story: until the stack is touched an error only cleans up; from then on it goes all the way back. */
+/** Runs the phases. Before the stack is touched, an error only cleans up; afterwards it causes a rollback. */
 async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { id, stack, options, undo, journal, dependencies, repository } = session;
   const { reporter } = dependencies;
   requireRunning(stack);
   const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
-  const plan = await reporter.group("Look before anything is done", () => preflight(session));
+  const plan = await reporter.group("Preflight checks", () => preflight(session));
   if (options.dryRun) {
     await undo.unwind();
     return await planned(session, plan);
@@ -69,7 +69,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   }
   const services = await serviceChanges(session, plan, images);
   const backup = await backUp(session);
-  await reporter.group("Copy for the way back", async () => {
+  await reporter.group("Create the rollback copy", async () => {
     journal.append("pre-copy", "copies", { copies: plan.copies.map(({ copy }) => copy) });
     await checkpoint(session);
     await preCopyAll(session, plan);
@@ -80,7 +80,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
 }
 
 /**
- * The portable backup, taken while the stack serves: what is left when even the rollback copy is lost.
+ * Creates the portable backup while the stack serves: the last resort if the rollback copy is lost, too.
  *
  * @throws BackupFailedError.
  */

@@ -19,16 +19,16 @@ import {
 import { type ScratchHost, testRestore } from "../operations/verify/test-restore.ts";
 import type { Options } from "../options/parse.ts";
 
-/** What `verify` needs of the host. The level `checksum` of a given repository or path needs none of it. */
+/** What `verify` needs from the host. Level `checksum` with a given repository or path uses nothing from it. */
 type VerifyHost = Pick<Host, "project"> & ScratchHost & ExamineHost & HandMadeScratchHost;
 
 /**
- * Proves a backup at one of three levels, each including the one before.
+ * Verifies a backup at one of three levels. Each level includes the one before.
  *
- * `verified` means that every check was made and passed; `damaged` that one failed; `unverifiable` that one could
- * not be made; `stale` that it passed, but nothing young enough is verified.
+ * `verified`: every check was made and passed. `damaged`: a check failed. `unverifiable`: a check could not be made.
+ * `stale`: the backup passed, but no verified backup is younger than the maximum age.
  *
- * @throws RefusedError when there is no such backup, CancelledError when it is cut off.
+ * @throws RefusedError when there is no such backup, CancelledError when cancelled.
  */
 export async function verify(
   options: Options,
@@ -44,7 +44,7 @@ export async function verify(
     found = await findBackup(options, dependencies);
   } catch (error) {
     if (options.maxAgeMs === undefined || !isMissing(error)) throw error;
-    const reason = { class: "stale", message: `${error.message}, and one was to be there` };
+    const reason = { class: "stale", message: `${error.message}, but max-age requires one` };
     return { result: "stale", seconds: seconds(), checks: [], reason };
   }
   const operationId = `verify-${randomBytes(4).toString("hex")}`;
@@ -87,7 +87,7 @@ function isMissing(error: unknown): error is RefusedError {
   return error instanceof RefusedError && error.class === "no-backup";
 }
 
-/** A schedule that silently stopped leaves old backups that still verify. */
+/** Finds a schedule that stopped silently: its old backups still verify. */
 async function staleness(
   found: FoundBackup,
   { manifest }: Verification,
@@ -109,7 +109,7 @@ async function staleness(
   return {
     class: "stale",
     message: `the newest backup verified at level ${options.level} is ${how}; max-age is ${formatSeconds(options.maxAgeMs / 1000)}`,
-    hint: "look at why the schedule made no newer one",
+    hint: "find out why the schedule created no newer backup",
   };
 }
 
@@ -117,7 +117,7 @@ function reasonOf({ verdict, checks }: Verification): Reason | undefined {
   if (verdict === "verified") return undefined;
   const hint =
     verdict === "damaged"
-      ? "take another backup now; `sophon-keeper list` shows the others of this host"
+      ? "create a new backup now; `sophon-keeper list` shows the other backups of this host"
       : "nothing is known to be wrong: make what is missing available and verify again";
   return { class: verdict, message: failureOf(checks), hint };
 }
