@@ -83,7 +83,7 @@ describe("after a SIGKILL the next run puts everything back", () => {
       await killNow(running);
       const other = await start("docker user").ended;
       expect(other.code, other.stderr).toBe(2);
-      expect(other.result.reason.message).toMatch(/was cut off and must be recovered first/);
+      expect(other.result.reason.message).toMatch(/was interrupted and must be recovered first/);
       // While the table is still held: the dump itself must be ended, not waited for.
       await expectRecovery("root");
     },

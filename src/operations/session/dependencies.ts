@@ -4,25 +4,25 @@ import type { Dependencies } from "./command.ts";
 import type { Host, Workbench } from "./host.ts";
 import type { UnfinishedOperation } from "./journal.ts";
 
-/** What a command that works on a host is given. */
+/** The dependencies of a command that works on a host. */
 export interface HostDependencies extends Dependencies {
   readonly host: Host;
   readonly recoveries: Recoveries;
 }
 
-/** How an unfinished operation of each kind is finished or undone, by its name in the journal. */
+/** The recovery of each kind of operation, by its name in the journal. */
 export type Recoveries = Readonly<Record<string, Recovery>>;
 
-/** Finishes or undoes one unfinished operation. Every recovery can be run again. */
+/** Finishes or undoes one unfinished operation. Every recovery can be repeated. */
 type Recovery = (context: RecoveryContext) => Promise<void>;
 
-/** What the recovery of one operation is given. */
+/** The input of the recovery of one operation. */
 export interface RecoveryContext extends Workbench {
   readonly operation: UnfinishedOperation;
   readonly repository: Repository;
   readonly project: string;
   readonly host: Host;
-  /** The stack as it is now; refuses one that the unfinished operation left in pieces. */
+  /** Discovers the current stack. Refuses a stack that the unfinished operation left incomplete. */
   readonly discover: () => Promise<Stack>;
   readonly dependencies: Dependencies;
 }

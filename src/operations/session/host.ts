@@ -5,12 +5,12 @@ import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import type { Dependencies } from "./command.ts";
 
-/** What one operation works with; everything it starts carries the operation's id. */
+/** The tools of one operation. Everything they start carries the operation's id. */
 export interface Workbench {
   readonly containers: Containers & {
-    /** Ends what a killed operation left running inside a container. */
+    /** Ends the programs that a killed operation left running inside a container. */
     endLeftovers(container: string, operationId: string): Promise<boolean>;
-    /** Removes the throw-away and helper containers that a killed operation left. */
+    /** Removes the temporary containers and helpers that a killed operation left. */
     removeLeftovers(operationId: string): Promise<readonly string[]>;
   };
   readonly tasks: TaskRunner & ResponderRunner;
@@ -18,20 +18,20 @@ export interface Workbench {
 
 /** A lock that is held until it is released. */
 export interface HeldLock {
-  /** Operations whose owners died while they held the lock: to be recovered by this one. */
+  /** Operations whose owners died while they held the lock. The new owner must recover them. */
   readonly recoveredFrom: readonly DeadOwner[];
-  /** Says that such an operation is recovered, so that no later run is told of it. */
+  /** Records that the operation was recovered, so that no later run recovers it again. */
   forget(dead: DeadOwner): Promise<void>;
   release(): Promise<void>;
 }
 
-/** Who held the lock and died. */
+/** An operation that died while it held the lock. */
 export interface DeadOwner {
   readonly operationId: string;
   readonly repository: string;
 }
 
-/** Who wants the lock. */
+/** A request for the lock. */
 interface LockWish {
   readonly project: string;
   readonly operationId: string;
@@ -41,31 +41,31 @@ interface LockWish {
 }
 
 /**
- * The host of the stack: how the stack is found on it, the lock that all runs share, and the engine. What only asks the
- * engine is a function of `src/stack` that takes it.
+ * The host of the stack: discovery of the stack, the lock that all runs share, and the engine. Code that needs only the
+ * engine is a function in `src/stack` with the engine as a parameter.
  */
 export interface Host {
-  /** @throws RefusedError for a host that is not supported, or a stack that is not found or ambiguous. */
+  /** @throws RefusedError if the host is not supported, or the stack is not found or ambiguous. */
   discover(options: Options, dependencies: Dependencies): Promise<Stack>;
   /**
-   * The stack without its stores, for one that may be too broken to be discovered.
+   * The stack without its stores, for a stack that may be too broken for discovery.
    *
-   * @throws RefusedError when it is not found, or is ambiguous.
+   * @throws RefusedError if the stack is not found or ambiguous.
    */
   readStack(options: Options, dependencies: Pick<Dependencies, "reporter">): Promise<Stack>;
   /**
-   * The name of the stack's Compose project. With `project-name` given it need not have containers any more.
+   * The name of the stack's Compose project. If `project-name` is given, the project may be without containers.
    *
-   * @throws RefusedError when there is none, or when there are several.
+   * @throws RefusedError if there is no project, or more than one.
    */
   project(options: Options, dependencies: Dependencies): Promise<string>;
   workbench(operationId: string, dependencies: Dependencies): Promise<Workbench>;
   /**
-   * Takes the stack's lock; a dead owner's lock is taken over.
+   * Takes the stack's lock. The lock of a dead owner is taken over.
    *
-   * @throws LockedError that tells who holds it.
+   * @throws LockedError that names the owner.
    */
   lock(wish: LockWish, dependencies: Dependencies): Promise<HeldLock>;
-  /** The engine. @throws KeeperError when it cannot be reached, or the host is not supported. */
+  /** The engine. @throws KeeperError if the engine cannot be reached or the host is not supported. */
   engine(): Promise<Engine>;
 }

@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-/** One line of a journal as it lies on the disk; what `step` and `data` mean is the operation's business. */
+/** One line of a journal on the disk. The operation defines the meaning of `step` and `data`. */
 export interface RawEntry {
   readonly seq: number;
   /** ISO 8601, UTC. */
@@ -29,15 +29,14 @@ const preallocatedBytes = 256 * 1024;
 const ballastBytes = 4 * 2 ** 20;
 const newline = 0x0a;
 
-/** Where the files of one operation lie. */
+/** The paths of the files of one operation. */
 export function journalPaths(directory: string, id: string) {
   return { journal: join(directory, `${id}.jsonl`), ballast: join(directory, `${id}.ballast`) };
 }
 
 /**
- * A file of lines that can still be written when the disk is full: it is filled with empty lines
- * beforehand, and a ballast file beside it is given up when even that does not help.
- * Every line is on the disk when {@link LineFile.append} returns.
+ * A file of lines that can be written even if the disk is full. Its space is reserved with empty lines. If that space
+ * is used up, a ballast file beside it is deleted. Every line is on the disk when {@link LineFile.append} returns.
  */
 export class LineFile implements Disposable {
   readonly #directory: string;
@@ -56,14 +55,17 @@ export class LineFile implements Disposable {
     this.#allocated = allocated;
   }
 
-  /** Makes the file with its first line, or leaves nothing. Throws when it exists, or without room for it and its ballast. */
+  /**
+   * Creates the file with its first line. Throws and leaves nothing if the file exists, or if the disk has no space for
+   * it and its ballast.
+   */
   static create(directory: string, id: string, first: string): LineFile {
     const { journal, ballast } = journalPaths(directory, id);
     removeStrays(directory);
     const temporary = `${journal}.new`;
     let isOurs = false;
     try {
-      // Random, so that a compressing file system cannot make it small.
+      // Random bytes, so that a compressing file system cannot shrink the file.
       writeWhole(ballast, randomFillSync(Buffer.allocUnsafe(ballastBytes)));
       const bytes = Buffer.alloc(preallocatedBytes, newline);
       bytes.write(`${first}\n`);
@@ -75,7 +77,7 @@ export class LineFile implements Disposable {
       fsyncPath(directory);
       return LineFile.open(directory, id);
     } catch (error) {
-      // The caller is told that nothing began: nothing may say otherwise to the next run.
+      // The caller reports that nothing began, so the next run must not find a journal.
       if (isOurs) rmSync(journal, { force: true });
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") rmSync(ballast, { force: true });
       rmSync(temporary, { force: true });
@@ -83,7 +85,7 @@ export class LineFile implements Disposable {
     }
   }
 
-  /** Goes on after the last line, also a torn one. */
+  /** Opens the file to append after the last line, even if that line is torn. */
   static open(directory: string, id: string): LineFile {
     const { journal } = journalPaths(directory, id);
     const bytes = readFileSync(journal);
@@ -111,7 +113,7 @@ export class LineFile implements Disposable {
     this.#at += bytes.length;
   }
 
-  /** Gives the reserved space back, for those who need some to bring the host back. */
+  /** Frees the reserved space for the rollback of the host. */
   freeBallast(): void {
     rmSync(journalPaths(this.#directory, this.#id).ballast, { force: true });
     fsyncPath(this.#directory);
@@ -122,7 +124,7 @@ export class LineFile implements Disposable {
   }
 
   #write(bytes: Buffer): void {
-    // At least one empty line always follows: it tells a torn line from the next one.
+    // At least one empty line always follows: it separates a torn line from the next one.
     while (this.#at + bytes.length + 1 > this.#allocated) {
       const more = Buffer.alloc(preallocatedBytes, newline);
       writeAt(this.#file, more, this.#allocated);
@@ -135,9 +137,9 @@ export class LineFile implements Disposable {
 }
 
 /**
- * The lines of a journal. A line that was torn by a crash is left out: its step was never begun.
+ * The lines of a journal. A line torn by a crash is left out, because its step never began.
  *
- * @throws when lines are missing in between or are of another shape: somebody changed the file.
+ * @throws if lines in between are missing or have another shape: the file was changed.
  */
 export function readLines(directory: string, id: string): RawEntry[] {
   const { journal } = journalPaths(directory, id);
@@ -153,7 +155,7 @@ export function readLines(directory: string, id: string): RawEntry[] {
   return entries;
 }
 
-/** The ids of the journals in a directory, oldest name first; none when it does not exist. */
+/** The ids of the journals in a directory, oldest name first. Empty if the directory does not exist. */
 export function journalIds(directory: string): string[] {
   try {
     return readdirSync(directory)
@@ -167,8 +169,8 @@ export function journalIds(directory: string): string[] {
 }
 
 /**
- * Gives back the spare space of a journal that nobody will write to any more; what a sick disk does not take back now
- * the next operation gives back. The ballast goes last: while it is there the journal is looked at again.
+ * Frees the spare space of a finished journal. If the disk fails now, the next operation does it. The ballast is
+ * deleted last: while it exists, the next operation trims the journal again.
  */
 export function trim(directory: string, id: string): void {
   const { journal, ballast } = journalPaths(directory, id);
@@ -176,11 +178,11 @@ export function trim(directory: string, id: string): void {
     truncateSync(journal, endOf(readFileSync(journal)) + 1);
     rmSync(ballast, { force: true });
   } catch {
-    // The operation has ended, well or not, and its journal says so: that is not undone by a file that is too long.
+    // The journal already records the end of the operation. A file that is too long does not change that.
   }
 }
 
-/** Where the last line ends, torn or not. */
+/** The offset of the end of the last line, torn or not. */
 function endOf(bytes: Buffer): number {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === newline) end -= 1;
@@ -197,7 +199,7 @@ function parseLine(line: string): RawEntry | undefined {
   }
 }
 
-/** What a run that was killed while it made a journal left: no operation began. */
+/** Removes the files of a run that was killed while it created its journal. No operation had begun. */
 function removeStrays(directory: string): void {
   const ids = new Set(journalIds(directory));
   for (const name of readdirSync(directory)) {

@@ -12,7 +12,7 @@ import {
   trim,
 } from "./journal-file.ts";
 
-/** What one kind of operation writes into its journal: its phases, and each step with the shape of its data. */
+/** The journal format of one kind of operation: its phases, and the data shape of each step. */
 export interface JournalSpec<
   Phase extends string = string,
   Steps extends Record<string, z.ZodType> = Record<string, z.ZodType>,
@@ -22,7 +22,7 @@ export interface JournalSpec<
   readonly steps: Steps;
 }
 
-/** One entry of a journal: what was about to be done to the host. */
+/** One entry of a journal: a change that the operation was about to make on the host. */
 export type JournalEntry<Spec extends JournalSpec> = {
   [Step in keyof Spec["steps"] & string]: {
     readonly seq: number;
@@ -35,16 +35,16 @@ export type JournalEntry<Spec extends JournalSpec> = {
   };
 }[keyof Spec["steps"] & string];
 
-/** Facts about a whole operation, told when its journal is opened (project, job, boot id, ...); no secret. */
+/** Facts about the whole operation, recorded when its journal is created (project, job, boot id, ...). No secrets. */
 type About = Readonly<Record<string, string | number | boolean | null>>;
 
-/** What a journal tells. */
+/** The content of a journal. */
 interface JournalContent<Spec extends JournalSpec> {
   readonly id: string;
   readonly openedAt: string;
   readonly about: About;
   readonly entries: readonly JournalEntry<Spec>[];
-  /** How it ended; `undefined` while it is not finished. */
+  /** How the operation ended; `undefined` if it is unfinished. */
   readonly outcome: string | undefined;
 }
 
@@ -54,7 +54,7 @@ export interface UnfinishedOperation {
   readonly operation: string;
   readonly openedAt: string;
   readonly about: About;
-  /** The phase of its last entry; `undefined` when it changed nothing yet. */
+  /** The phase of its last entry; `undefined` if it has changed nothing. */
   readonly phase: string | undefined;
 }
 
@@ -62,7 +62,7 @@ const format = 1;
 const opened = "opened";
 const closed = "closed";
 
-/** The record on disk of what one operation is about to do; see {@link createJournal}. */
+/** The record on disk of the next step of one operation; see {@link createJournal}. */
 export class Journal<Spec extends JournalSpec> implements Disposable {
   readonly id: string;
   readonly #spec: Spec;
@@ -88,10 +88,10 @@ export class Journal<Spec extends JournalSpec> implements Disposable {
   }
 
   /**
-   * Says what will be done next. It is on the disk when this returns, and only then may the step
-   * begin. Works on a full disk.
+   * Records the next step. The entry is on the disk when this returns. The step must not begin earlier. Works on a full
+   * disk.
    *
-   * @throws a zod error when `data` is not of the step's shape; nothing was written then.
+   * @throws a zod error if `data` does not have the shape of the step; nothing is written in this case.
    */
   append<Step extends keyof Spec["steps"] & string>(
     phase: Spec["phases"][number],
@@ -101,19 +101,19 @@ export class Journal<Spec extends JournalSpec> implements Disposable {
     this.#line(phase, step, (this.#spec.steps[step] as z.ZodType).parse(data));
   }
 
-  /** Gives back the disk space that was set aside for a disk filled by a failed version. */
+  /** Frees the disk space that was reserved in case a failed version fills the disk. */
   freeBallast(): void {
     this.#file.freeBallast();
   }
 
-  /** The operation is over; from here on nobody recovers it. The journal stays as a record, without its spare space. */
+  /** Ends the operation: it will not be recovered any more. The journal stays as a record, without its spare space. */
   close(outcome: string): void {
     this.#line(closed, closed, { outcome });
     this[Symbol.dispose]();
     trim(this.#directory, this.id);
   }
 
-  /** Lets go of the file without ending the operation. */
+  /** Closes the file without ending the operation. */
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
   }
@@ -126,10 +126,10 @@ export class Journal<Spec extends JournalSpec> implements Disposable {
 }
 
 /**
- * Opens the journal of a new operation, `<directory>/<id>.jsonl`, with room for what is to come:
- * a bad image may fill the disk.
+ * Creates the journal of a new operation, `<directory>/<id>.jsonl`. It reserves disk space, because a bad image may
+ * fill the disk.
  *
- * @throws when the id is taken, or the disk has no room for it; nothing is left behind then.
+ * @throws if the id exists already, or the disk has no space; nothing is left behind in this case.
  */
 export function createJournal<Spec extends JournalSpec>(
   directory: string,
@@ -145,7 +145,7 @@ export function createJournal<Spec extends JournalSpec>(
   return new Journal(directory, id, spec, file, 1, options.clock);
 }
 
-/** Goes on with the journal of an operation that was cut off: recovery is recorded in it, too. */
+/** Reopens the journal of an interrupted operation. Its recovery is recorded there, too. */
 export function reopenJournal<Spec extends JournalSpec>(
   directory: string,
   id: string,
@@ -157,9 +157,9 @@ export function reopenJournal<Spec extends JournalSpec>(
 }
 
 /**
- * Reads a journal whole. A torn last line is left out: its step was never begun.
+ * Reads a whole journal. A torn last line is left out, because its step never began.
  *
- * @throws {@link UnverifiableError} when it was written by a newer version, or is damaged: what to do cannot be told from it.
+ * @throws {@link UnverifiableError} if the journal is damaged or was written by a newer version.
  */
 export function readJournal<Spec extends JournalSpec>(
   directory: string,
@@ -176,7 +176,7 @@ export function readJournal<Spec extends JournalSpec>(
   };
 }
 
-/** The operations of a directory that began and did not end, oldest id first. */
+/** The unfinished operations of a directory, oldest id first. */
 export function listUnfinished(directory: string): UnfinishedOperation[] {
   const found: UnfinishedOperation[] = [];
   for (const id of journalIds(directory)) {
@@ -244,12 +244,12 @@ function checked<Spec extends JournalSpec>(
 function unreadable(directory: string, id: string, cause: unknown): UnverifiableError {
   const { journal } = journalPaths(directory, id);
   return new UnverifiableError(`the journal ${journal} cannot be read`, {
-    hint: "run recover with the version that wrote it; do not delete it: it says what has to be undone",
+    hint: "run recover with the version that wrote the journal; do not delete it: the rollback needs it",
     cause,
   });
 }
 
-/** A run that was killed just after its operation ended has not given back the spare space. */
+/** Frees the spare space of finished journals whose run was killed before it could do so. */
 function trimFinished(directory: string): void {
   for (const id of journalIds(directory)) {
     const isSpacious = existsSync(journalPaths(directory, id).ballast);

@@ -3,7 +3,7 @@ import type { Repository } from "../../repository/repository.ts";
 import type { Recoveries, RecoveryContext } from "./dependencies.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "./journal.ts";
 
-/** The recovery of an operation whose every step is whole, or is undone by the clean-up of partial directories. */
+/** The recovery of an operation whose steps are atomic, or are undone by the clean-up of partial directories. */
 export async function forget(context: RecoveryContext): Promise<void> {
   const { repository, operation, dependencies } = context;
   const spec = { operation: operation.operation, phases: [], steps: {} };
@@ -11,11 +11,11 @@ export async function forget(context: RecoveryContext): Promise<void> {
 }
 
 /**
- * Finishes or undoes what earlier runs of this stack left. The caller holds the lock, so that none of
- * them is alive.
+ * Finishes or undoes the unfinished operations of earlier runs of this stack. The caller holds the lock, so those runs
+ * have ended.
  *
  * @returns the ids of the operations, oldest first.
- * @throws KeeperError (exit 7) when one cannot be recovered; it stays unfinished then.
+ * @throws KeeperError (exit 7) if an operation cannot be recovered; it stays unfinished.
  */
 export async function recoverUnfinished(
   repository: Repository,
@@ -38,15 +38,15 @@ export async function recoverUnfinished(
           exitCodes.needsPerson,
           "rollback-failed",
           `${operation.id} could not be recovered: ${describeError(error)}`,
-          { cause: error, hint: "mend what it names and run `sophon-keeper recover` again" },
+          { cause: error, hint: "fix the cause and run `sophon-keeper recover` again" },
         );
       }
     });
     recovered.push(operation.id);
   }
-  // A partial directory without a journal: the run was killed before its first line.
+  // A partial directory without a journal: the run was killed before it wrote the journal.
   for (const id of await repository.partials()) await repository.discard(id);
-  // Nothing is unfinished now that could need the texts of edited files.
+  // No unfinished operation is left that needs the saved texts of edited files.
   await repository.forgetWork();
   return recovered;
 }
@@ -56,6 +56,6 @@ function unknown(operation: UnfinishedOperation): KeeperError {
     exitCodes.needsPerson,
     "rollback-failed",
     `${operation.id} is an unfinished ${operation.operation}, which this version cannot recover`,
-    { hint: "run `recover` with the version that began it" },
+    { hint: "run `recover` with the version that began this operation" },
   );
 }

@@ -20,7 +20,7 @@ import { createJournal, type Journal, type JournalSpec } from "./journal.ts";
 import { recoverUnfinished } from "./recovery.ts";
 import { repositoryPath } from "./repository-path.ts";
 
-/** One operation under way: it holds the stack's lock and writes its journal. */
+/** A running operation that holds the stack's lock and writes its journal. */
 export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked {
   readonly stack: Stack;
   readonly options: Options;
@@ -29,13 +29,13 @@ export interface Session<Spec extends JournalSpec = JournalSpec> extends Locked 
   readonly journal: Journal<Spec>;
   readonly undo: UndoStack;
   /**
-   * Leaves the journal open, whatever is undone: `recover` goes on from there. To be called with the error that is thrown
-   * then.
+   * Leaves the journal open, even if every undo step succeeds: `recover` continues from there. Call it with the error
+   * that is thrown next.
    */
   keepOpen(error: unknown): void;
 }
 
-/** What a run that holds the stack's lock works with before anything is known of the stack itself. */
+/** The context of a run that holds the stack's lock, before the stack is discovered. */
 interface Locked extends Workbench {
   readonly id: string;
   readonly project: string;
@@ -45,8 +45,8 @@ interface Locked extends Workbench {
 }
 
 /**
- * Takes the stack's lock, and finishes or undoes what earlier runs left, before anything is asked of the stack:
- * what was left half way may be just what keeps discovery from understanding it.
+ * Takes the stack's lock and recovers the unfinished operations of earlier runs. This happens before discovery, because
+ * a half-finished operation may be the reason why discovery fails.
  */
 export async function withLock<T>(
   operation: string,
@@ -72,17 +72,17 @@ export async function withLock<T>(
     const recovered = await recoverAll(lock, repository, dependencies.recoveries, given);
     return await work({ ...workbench, id, project, repository, recovered });
   } finally {
-    // Never instead of what failed before it: a lock whose owner is gone is taken over by the next run.
+    // A failed release must not hide an earlier error. The next run takes over the lock of an owner that has ended.
     await lock.release().catch((error: unknown) => {
-      dependencies.reporter.warning(`the lock could not be given back: ${describeError(error)}`);
+      dependencies.reporter.warning(`the lock could not be released: ${describeError(error)}`);
     });
   }
 }
 
 /**
- * Runs an operation that may change the host: under the lock (see {@link withLock}), discovers the stack, opens the
- * journal, and runs `work`. When `work` throws, what it registered is undone in reverse order; an undo that fails is
- * added to the error and leaves the journal open for `recover`.
+ * Runs an operation that may change the host: takes the lock (see {@link withLock}), discovers the stack, opens the
+ * journal, and runs `work`. If `work` throws, its undo steps run in reverse order. A failed undo step is added to the
+ * error and leaves the journal open for `recover`.
  */
 export async function withSession<Spec extends JournalSpec, T>(
   spec: Spec,
@@ -111,7 +111,7 @@ export async function withSession<Spec extends JournalSpec, T>(
   });
 }
 
-/** Recovers what is unfinished here, and what dead owners of the lock left in repositories of their own. */
+/** Recovers the unfinished operations of this repository, and those of dead lock owners in other repositories. */
 async function recoverAll(
   lock: HeldLock,
   repository: Repository,
@@ -131,10 +131,10 @@ async function recoverAll(
 }
 
 /**
- * What a dead run of another user did to the stack only its journal tells, which may be closed to this one. Going on
- * would leave a broker paused for ever.
+ * Only the journal of a dead run knows what it did to the stack, and another user's journal may not be readable.
+ * Continuing without it could leave a broker paused for ever.
  *
- * @throws RefusedError naming who can help.
+ * @throws RefusedError that names who can recover it.
  */
 async function requireMine({ operations }: Repository, dead: DeadOwner): Promise<void> {
   try {
@@ -142,7 +142,7 @@ async function requireMine({ operations }: Repository, dead: DeadOwner): Promise
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "EACCES") return;
     throw new RefusedError(
-      `${dead.operationId} was cut off and must be recovered first, but its repository ${dead.repository} is closed to this user`,
+      `${dead.operationId} was interrupted and must be recovered first, but this user cannot access its repository ${dead.repository}`,
       {
         cause,
         class: "foreign-operation",
@@ -168,7 +168,7 @@ async function closing<Spec extends JournalSpec, T>(
     const error = undo.isCommitted ? afterCommit(thrown) : thrown;
     const left = keptOpen.map((cause) => ({ name: "the operation", error: cause }));
     const failed = [...(await undo.unwind()), ...left];
-    // An engine that has gone ended nothing inside containers: the journal stays open, and a later run does it.
+    // If the engine is down, nothing inside the containers was stopped: keep the journal open for a later run.
     const isUndone = failed.length === 0 && (await engineAnswers(await session.host.engine()));
     if (isUndone) journal.close("undone");
     else journal[Symbol.dispose]();
@@ -194,7 +194,7 @@ async function forgetTexts({ repository, id }: Pick<Locked, "repository" | "id">
   await repository.forgetWork(id).catch(() => undefined);
 }
 
-/** That the host is not as before is told also when the run was cancelled. */
+/** Exit 7 is reported even if the run was cancelled. */
 function needsPerson(error: unknown): boolean {
   return error instanceof KeeperError && error.exitCode === exitCodes.needsPerson;
 }
@@ -202,10 +202,10 @@ function needsPerson(error: unknown): boolean {
 function cancelled(error: unknown): KeeperError {
   return error instanceof CancelledError
     ? error
-    : new CancelledError("cancelled; the host is as it was before", { cause: error });
+    : new CancelledError("cancelled; the host is in its previous state", { cause: error });
 }
 
-/** An undo that fails is told beside the first error, never instead of it; what that one says to do stays. */
+/** Adds failed undo steps to the first error. They never replace it, and its hint stays. */
 export function withUndoFailures(
   error: unknown,
   failed: readonly { readonly name: string; readonly error: unknown }[],
