@@ -23,7 +23,7 @@ it(
       expect(other.reason).toMatchObject({
         class: "broker-node",
         message: expect.stringContaining(
-          "node rabbit@sophon-rabbitmq, and this one is rabbit@another",
+          "node rabbit@sophon-rabbitmq, but this node is rabbit@another",
         ),
         hint: expect.stringContaining("hostname: sophon-rabbitmq"),
       });

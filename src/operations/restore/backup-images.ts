@@ -14,14 +14,14 @@ import { inspectImage, pullImage, tagImage } from "../../stack/images.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 
-/** The name of an image that is the backup's own, for each service; undefined where it is not on this host. */
+/** The name of the backup's image for each service; undefined if the image is not on this host. */
 type FoundImages = Readonly<Record<string, string | undefined>>;
 
 /**
- * A name by which the engine has each service's image, exactly the one of the backup: its tag, unless that has moved
- * on, else its digest, else a tag of ours.
+ * Finds the backup's exact image of each service in the engine. The name is its tag if that still names this image,
+ * else its digest, else a tag of our own.
  *
- * @param give - gives an image that has lost its name a name again; without it such an image is looked at only
+ * @param give - tags an image that has lost its name; without this function nothing is tagged
  */
 export async function findImages(
   engine: Engine,
@@ -36,9 +36,9 @@ export async function findImages(
 }
 
 /**
- * Has every image of the backup on this host: what is missing is pulled, by digest where one is known.
+ * Pulls the images of the backup that are missing on this host, by digest if it is known.
  *
- * @throws RefusedError for one that is neither here nor can be pulled, or that is another image in the registry now.
+ * @throws RefusedError if an image cannot be pulled, or its tag in the registry is a different image now.
  */
 async function requireImages(
   engine: Engine,
@@ -58,10 +58,10 @@ async function requireImages(
       const reference = found[name];
       if (reference !== undefined) return [name, reference];
       throw new RefusedError(
-        `${record.image} is another image in the registry than the one of the backup (${record.imageId}), which service ${name} needs`,
+        `service ${name} needs the image ${record.imageId}, but ${record.image} in the registry is a different image`,
         {
           class: "no-image",
-          hint: "load the backup's own image (docker load) or make the registry have it again, and restore then",
+          hint: "load the backup's image (docker load) or push it to the registry again, then restore",
         },
       );
     }),
@@ -69,9 +69,9 @@ async function requireImages(
 }
 
 /**
- * The backup's own images, by service, pulled where they are missing: proving the backup needs them already. A manifest
- * that cannot be read names none, and the proof says why. An image that cannot be had is returned as the error: the proof
- * may find something worse.
+ * The backup's images, by service. Missing images are pulled, because the verification of the backup needs them. The
+ * result is empty if the manifest cannot be read: the verification reports why. If an image is not available, the error
+ * is returned and not thrown, because the verification may find something worse.
  */
 export async function imagesOfBackup(
   source: SourceOptions,
@@ -92,7 +92,7 @@ export async function imagesOfBackup(
     ([service]) => only.length === 0 || servers.has(service),
   );
   try {
-    return await reporter.group("Have the backup's images", async () =>
+    return await reporter.group("Pull the images of the backup", async () =>
       requireImages(await host.engine(), Object.fromEntries(needed), { reporter, signal }),
     );
   } catch (error) {
@@ -112,7 +112,7 @@ async function findImage(
   if ((await inspectImage(engine, imageId)) === undefined) return undefined;
   const isTag = !image.includes("@") && !image.startsWith("sha256:");
   if (named === undefined && isTag) {
-    // Nobody else goes by that name now.
+    // No other image uses this tag now.
     const tagged = /:[^/]+$/.test(image) ? image : `${image}:latest`;
     await give(imageId, tagged);
     return image;
@@ -125,7 +125,7 @@ async function findImage(
   return own;
 }
 
-/** @throws RefusedError that names what was tried. */
+/** @throws RefusedError that names the references that were tried. */
 async function pull(
   engine: Engine,
   { image, repoDigest }: Pick<ServiceRecord, "image" | "repoDigest">,
@@ -136,9 +136,9 @@ async function pull(
     await pullImage(engine, repoDigest, signal);
   } catch (error) {
     signal.throwIfAborted();
-    // A pull would move the tag away from what has it here.
+    // Pulling the tag would take it away from a local image.
     if ((await inspectImage(engine, image)) !== undefined) throw error;
-    // A registry may have moved; what the tag is now is compared with the backup's image afterwards.
+    // The registry may have moved. The caller compares the pulled image with the backup's.
     const byTag = await pullImage(engine, image, signal).then(
       () => true,
       () => false,

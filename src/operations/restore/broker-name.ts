@@ -3,29 +3,29 @@ import type { ComposeModel, Stack } from "../../model/stack.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Makings } from "./current-stack.ts";
 
-/** What is known of the brokers of a stack before anything is changed. */
+/** The facts about the brokers of a stack that are known before any change. */
 interface BrokerRequest {
   readonly stores: readonly BackedUpStore[];
   readonly stack: Pick<Stack, "containers">;
   readonly makings: Makings;
-  /** What Compose makes the missing containers of. */
+  /** The model that Compose creates the missing containers from. */
   readonly model: ComposeModel;
 }
 
 /**
- * Refuses a broker that would not find its data: it only opens what a node of the same name has written, and starts empty
- * beside anything else. And a backup that has nothing to put into its volume.
+ * Refuses a broker that would not find its data: a broker opens only the data of a node with the same name, and starts
+ * empty otherwise. Also refuses a backup without broker messages, because it has no data for the volume.
  *
- * @throws RefusedError naming both nodes and the way out.
+ * @throws RefusedError that names both nodes and the solution.
  */
 export function refuseOtherBroker({ stores, stack, makings, model }: BrokerRequest): void {
   for (const { kind, service = "", components } of stores) {
     if (kind !== "rabbitmq") continue;
     const messages = components.find(({ name }) => !name.endsWith("-definitions"));
     if (messages === undefined) {
-      throw new RefusedError(`${service}: the backup holds the definitions of the broker only`, {
+      throw new RefusedError(`${service}: the backup contains only the definitions of the broker`, {
         class: "definitions-only",
-        hint: `leave ${service} out with \`only\`, and import them into the running broker (rabbitmqctl import_definitions; restore --target has the file)`,
+        hint: `select the other stores with \`only\`, then import the definitions into the running broker (rabbitmqctl import_definitions; restore --target extracts the file)`,
       });
     }
     const was = messages.details.nodeName;
@@ -34,16 +34,16 @@ export function refuseOtherBroker({ stores, stack, makings, model }: BrokerReque
     if (typeof was !== "string" || now === "unknown" || was === now) continue;
     const host = was.split("@")[1] ?? was;
     throw new RefusedError(
-      `${service}: the backup is of node ${was}, and ${now === undefined ? "its new container would get a name of its own" : `this one is ${now}`}`,
+      `${service}: the backup is of node ${was}, but ${now === undefined ? "the new container would get a random name" : `this node is ${now}`}`,
       {
         class: "broker-node",
-        hint: `a broker only opens the data of its own name: set \`hostname: ${host}\` in the compose file, \`docker compose up --no-start\`, and restore then`,
+        hint: `a broker opens only the data of its own node name: set \`hostname: ${host}\` in the compose file, run \`docker compose up --no-start\`, then restore`,
       },
     );
   }
 }
 
-/** Undefined where the name is as new as the container. */
+/** The node name by the model; undefined if each new container gets a random host name. */
 function nodeOfModel({ services }: ComposeModel, service: string): string | undefined {
   const { environment, hostname } = services[service] ?? {};
   return nodeName(environment ?? {}, typeof hostname === "string" ? hostname : undefined);
@@ -58,8 +58,8 @@ function nodeOfContainer(
 }
 
 /**
- * The name that a node gives itself, as RabbitMQ's guide "Configuration" has it: `rabbit`, or `RABBITMQ_NODENAME`, at the
- * host's name, which is cut at its first dot unless long names are asked for.
+ * The default node name, as in RabbitMQ's guide "Configuration": `rabbit` or `RABBITMQ_NODENAME`, then `@` and the host
+ * name. The host name is cut at its first dot unless long names are enabled.
  */
 function nodeName(
   environment: Readonly<Record<string, unknown>>,

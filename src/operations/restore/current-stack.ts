@@ -11,18 +11,18 @@ import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Host } from "../session/host.ts";
 import { servicesOf } from "./store-mounts.ts";
 
-/** What there is of a stack on this host, as seen by a backup of it. */
+/** The current state of a backed-up stack on this host. */
 export interface StackNow extends Stack {
-  /** The stack's own files are to come from the backup. */
+  /** Whether the stack's files must come from the backup. */
   readonly filesFromBackup: boolean;
-  /** Where the project directory of the backup is on this host. */
+  /** The new path of the project directory, if it differs from the one in the backup. */
   readonly moved: StackMove | undefined;
 }
 
 /**
- * The stack by the backup's own model: what is there now may be too broken to be discovered, or nothing at all.
+ * Describes the stack by the backup's model, because the current stack may be too broken for discovery or missing.
  *
- * @throws RefusedError where the files given do not exist.
+ * @throws RefusedError if the given files do not exist.
  */
 export async function stackNow(
   { model, index }: StackFiles,
@@ -58,7 +58,7 @@ export async function stackNow(
   };
 }
 
-/** The containers tell files that are no longer there: the backup has them. */
+/** Accepts that the files named by the containers no longer exist: the backup has them. */
 function filesAreGone(error: unknown): undefined {
   if (error instanceof RefusedError && ["no-compose-file", "no-project"].includes(error.class)) {
     return undefined;
@@ -66,15 +66,15 @@ function filesAreGone(error: unknown): undefined {
   throw error;
 }
 
-/** The services that a restore has to make containers for. */
+/** The services whose containers a restore has to create. */
 export interface Makings {
-  /** They have none. */
+  /** Services without a container. */
   readonly create: readonly string[];
-  /** Theirs are of another image than the backup's. */
+  /** Services whose containers use another image than the backup's. */
   readonly replace: readonly string[];
 }
 
-/** What stands between the containers that are there and those that the stores of a backup need. */
+/** Compares the current containers with those that the stores of a backup need. */
 export function makingsOf(
   manifest: Pick<Manifest, "services">,
   stack: Pick<Stack, "model" | "containers">,

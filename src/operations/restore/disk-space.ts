@@ -6,14 +6,14 @@ import type { RestoreSession } from "./journal.ts";
 import { standingPlace } from "./put-stack-files.ts";
 import type { PlacedStore } from "./store-mounts.ts";
 
-/** What each disk keeps for everything else that goes on. */
+/** Free space that stays on each disk for everything else. */
 const spareBytes = 32 * 2 ** 20;
 
 /**
- * Refuses a restore for which a disk has no room: what is there stays beside what is restored. The least that it takes is
- * counted, by what the backup holds; a database in its server may take more, and a disk that is full then is handled.
+ * Refuses a restore if a disk has too little space: the current content stays beside the restored content. The required
+ * space is a minimum, taken from the sizes in the backup. A database may need more; a full disk is handled later.
  *
- * @throws RefusedError naming the stores, what they need and what is free.
+ * @throws RefusedError that names the stores, the required space and the free space.
  */
 export async function requireRoom(
   { tasks, dependencies }: Pick<RestoreSession, "tasks" | "dependencies">,
@@ -32,10 +32,10 @@ export async function requireRoom(
   for (const { free, needed, names } of disks.values()) {
     if (needed + spareBytes <= free) continue;
     throw new RefusedError(
-      `to restore ${names.join(", ")} beside what is there takes about ${formatBytes(needed + spareBytes)}, and ${formatBytes(free)} are free`,
+      `restoring ${names.join(", ")} beside the current content needs about ${formatBytes(needed + spareBytes)}, but only ${formatBytes(free)} are free`,
       {
         class: "no-space",
-        hint: "free some space on that disk, for example by removing what an earlier restore set aside",
+        hint: "free space on that disk, for example by removing content that an earlier restore set aside",
       },
     );
   }

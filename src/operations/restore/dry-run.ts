@@ -10,7 +10,7 @@ import { lookAtFiles } from "./put-stack-files.ts";
 import { requireFits } from "./store-compatibility.ts";
 import { mountOf } from "./store-mounts.ts";
 
-/** What a dry run looks at. */
+/** The input of a dry run. */
 interface PlannedRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
@@ -19,7 +19,7 @@ interface PlannedRequest {
   readonly stores: readonly BackedUpStore[];
 }
 
-/** What a restore would do: which stores replace what, and which files, images and containers come from the backup. */
+/** Describes what a restore would do: the content that each store replaces, and the files, images and containers. */
 export async function planned(
   { manifest, source, files, stack, stores }: PlannedRequest,
   options: Options,
@@ -56,6 +56,6 @@ function plannedStore(store: BackedUpStore, stack: StackNow, isComplete: boolean
     return { ...about, replaces: mount.volume ?? mount.source };
   } catch (error) {
     if (isComplete) throw error;
-    return { ...about, replaces: "nothing: it is made with its containers" };
+    return { ...about, replaces: "nothing: created together with its containers" };
   }
 }

@@ -16,21 +16,21 @@ import {
 import type { Makings, StackNow } from "./current-stack.ts";
 import { projectOf } from "./make-containers.ts";
 
-/** What is looked at for clashes with others on this host. */
+/** The input of the check for conflicts on this host. */
 interface ClashRequest {
   readonly engine: Engine;
   readonly stack: StackNow;
   readonly manifest: Pick<Manifest, "services">;
   readonly makings: Makings;
-  /** What Compose makes the missing containers of. */
+  /** The model that Compose creates the missing containers from. */
   readonly model: ComposeModel;
 }
 
 /**
- * Refuses containers that could not be made or started beside what is on this host: a port that somebody else has, a
- * name that another project's container has, a network of another project. Changes nothing.
+ * Refuses a restore whose containers conflict with others on this host: a port in use, a container name of another
+ * project, a network of another project. Changes nothing.
  *
- * @throws RefusedError naming the port, the name or the network, and who has it.
+ * @throws RefusedError that names the port, the container name or the network, and its owner.
  */
 export async function refuseClashes(request: ClashRequest): Promise<void> {
   const { engine, stack, manifest, makings, model } = request;
@@ -51,8 +51,8 @@ export async function refuseClashes(request: ClashRequest): Promise<void> {
 }
 
 /**
- * Compose only warns of a network that it made for another project, and joins it: there both stacks would answer to
- * the same names, and each gateway find the other's database.
+ * Compose joins the network of another project with only a warning. Both stacks would then answer to the same host
+ * names, and each gateway could find the other's database.
  */
 async function refuseNetworks({ engine, stack, model }: ClashRequest): Promise<void> {
   const { project } = stack;
@@ -61,7 +61,7 @@ async function refuseNetworks({ engine, stack, model }: ClashRequest): Promise<v
     if (typeof name !== "string" || external === true) continue;
     const holder = await holderOfNetwork(engine, project, name);
     if (holder === undefined) continue;
-    const by = holder === "" ? "made by something else than Compose" : `of project ${holder}`;
+    const by = holder === "" ? "not created by Compose" : `of project ${holder}`;
     throw new RefusedError(`network ${name} is ${by}, and project ${project} would join it`, {
       class: "network-taken",
       hint: otherwise("networks", project),
@@ -70,8 +70,8 @@ async function refuseNetworks({ engine, stack, model }: ClashRequest): Promise<v
 }
 
 /**
- * The model by which missing containers will be made, as far as it can be known before the stack's files are put back:
- * undefined where only some of them are there.
+ * The model that missing containers will be created from, if it is known before the stack's files are restored.
+ * Undefined if only some of the files exist.
  */
 export async function modelBefore(
   engine: Engine,
@@ -84,14 +84,14 @@ export async function modelBefore(
     .catch(() => undefined);
 }
 
-/** By service, the ports of the containers that will be started; one that runs has its ports already. */
+/** The ports of the containers that will be started, by service. A running container holds its ports already. */
 async function wantedPorts({ engine, stack, makings, model }: ClashRequest) {
   const wanted: [string, readonly PublishedPort[]][] = makings.create.map((service) => [
     service,
     publishedBy(model.services[service] ?? {}),
   ]);
   const isUp = stack.containers.some(({ state }) => /^(running|paused|restarting)$/.test(state));
-  // Of a stack that is up, what does not run stays as it is.
+  // If the stack is up, its stopped containers stay stopped.
   for (const { id, service } of isUp ? [] : stack.containers) {
     wanted.push([service, await publishedOf(engine, id)]);
   }
@@ -106,16 +106,16 @@ function portTaken(
 ): RefusedError {
   const [where, by] = [
     `${address === "" ? "" : `${address}:`}${port}${protocol === "udp" ? "/udp" : ""}`,
-    holder === "program" ? "a program of this host" : `container ${holder.container}${of(holder)}`,
+    holder === "program" ? "a program on this host" : `container ${holder.container}${of(holder)}`,
   ];
   return new RefusedError(`port ${where} of service ${service} is taken by ${by}`, {
     class: "port-taken",
-    hint: `${holder === "program" ? `end it (\`ss -lnp | grep :${port}\` names it)` : "stop that container"}, or ${otherwise("ports", project)}`,
+    hint: `${holder === "program" ? `stop it (\`ss -lnp | grep :${port}\` names it)` : "stop that container"}, or ${otherwise("ports", project)}`,
   });
 }
 
 function nameTaken(service: string, name: string, holder: Holder, { project }: StackNow) {
-  const by = `a container${of(holder) || " that is no part of a project"}`;
+  const by = `a container${of(holder) || " outside any project"}`;
   return new RefusedError(`container_name ${name} of service ${service} is taken by ${by}`, {
     class: "name-taken",
     hint: `remove or rename that container, or ${otherwise("no container_name", project)}`,
@@ -128,5 +128,5 @@ function of({ project }: Holder): string {
 
 function otherwise(what: string, project: string): string {
   const own = what === "no container_name" ? what : `${what} of its own`;
-  return `give project ${project} ${own} in its files (restore --target shows them): \`docker compose -p ${project} up --no-start\` there, and restore then`;
+  return `give project ${project} ${own} in its files (restore --target extracts them), run \`docker compose -p ${project} up --no-start\` there, then restore`;
 }

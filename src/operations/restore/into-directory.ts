@@ -14,13 +14,13 @@ import { checkSealed } from "../verify/sealed-manifest.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
 import { chosenStores } from "./store-mounts.ts";
 
-/** File systems need some room for themselves. */
+/** File systems need some space for their own metadata. */
 const spareBytes = 16 * 2 ** 20;
 
 /**
  * The directory that `target` names.
  *
- * @throws RefusedError for a word that is no path, and for a directory that is not empty.
+ * @throws RefusedError if `target` is not a path, or the directory is not empty.
  */
 export async function targetDirectory(target: string): Promise<string> {
   if (!target.includes("/") && !target.startsWith(".")) {
@@ -32,7 +32,7 @@ export async function targetDirectory(target: string): Promise<string> {
   const directory = resolve(target);
   const names = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return [];
-    throw new RefusedError(`target: ${directory} is no directory that this user may read`, {
+    throw new RefusedError(`target: ${directory} is not a directory that this user can read`, {
       class: "input",
       cause,
     });
@@ -40,13 +40,14 @@ export async function targetDirectory(target: string): Promise<string> {
   if (names.length === 0) return directory;
   throw new RefusedError(`target: ${directory} is not empty`, {
     class: "target-not-empty",
-    hint: "nothing is ever overwritten there: give a new directory",
+    hint: "restore never overwrites files in a target directory: give a new directory",
   });
 }
 
 /**
- * Puts the components of a backup into a directory of their own as plain files. Touches nothing of any stack, asks no
- * engine where owners can be given back without, and reads every byte: damage leaves the directory as it was.
+ * Extracts the components of a backup into a separate directory as plain files. Changes no stack, and uses the engine
+ * only if file owners cannot be restored without it. Every byte is verified: if the backup is damaged, the directory is
+ * left unchanged.
  */
 export async function restoreIntoDirectory(
   directory: string,
@@ -95,7 +96,7 @@ async function restoreInto(
   return { target: directory, entries: extractions.map(({ name }) => name), checks };
 }
 
-/** What a dry run says of it. */
+/** The plan of a dry run. */
 function planned(directory: string, manifest: Manifest, options: Options) {
   const entries = chosenComponents(manifest, options).map((component) => ({
     component: component.name,
@@ -110,13 +111,13 @@ function chosenComponents(manifest: Manifest, { only }: Options): readonly Compo
   return chosenStores(storesOf(manifest), only).flatMap(({ components }) => components);
 }
 
-/** The file's name without what is taken off: encryption and compression. */
+/** The file name without the suffixes of encryption and compression. */
 function plainName({ file, encryption, compression }: Component): string {
   const open = encryption === "age" ? file.replace(/\.age$/, "") : file;
   return compression === "none" ? open : open.replace(/\.(zst|gz)$/, "");
 }
 
-/** Owners are only given back as root; as anyone else in a helper container, which needs an engine. */
+/** Only root can restore file owners. Other users need a helper container, and so the engine. */
 async function extract(
   params: ExtractParams,
   source: SourceOptions,
@@ -140,8 +141,8 @@ async function requireRoom(directory: string, components: readonly Component[]):
   const free = await freeBytes(await standing(directory));
   if (free >= needed) return;
   throw new RefusedError(
-    `target: ${directory} needs about ${formatBytes(needed)}, and ${formatBytes(free)} are free`,
-    { class: "no-space", hint: "free some space, or give a directory on another disk" },
+    `target: ${directory} needs about ${formatBytes(needed)}, but only ${formatBytes(free)} are free`,
+    { class: "no-space", hint: "free space, or give a directory on another disk" },
   );
 }
 

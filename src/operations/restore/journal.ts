@@ -15,10 +15,10 @@ const replacement = z.object({
 
 const texts = z.array(z.string());
 
-/** A container as it was before the restore. */
+/** The state of a container before the restore. */
 const stopped = z.object({
   id: z.string(),
-  /** Journals of earlier versions lack it: none of their containers was made anew. */
+  /** Journals of earlier versions lack it: those versions recreated no containers. */
   name: z.string().default(""),
   service: z.string(),
   restartPolicy: z.string(),
@@ -31,44 +31,44 @@ const stopped = z.object({
 
 const bothPins = z.object({ forward: pinsShape, backward: pinsShape, work: z.string() });
 
-/** What Compose is about to make, and what was there before. */
+/** The containers that Compose is about to create, and the parts of the project that existed before. */
 const creation = z.object({
   project: projectShape,
   services: texts,
   containers: z.array(z.object({ id: z.string(), name: z.string(), service: z.string() })),
   volumes: texts,
   networks: texts,
-  /** Directories that were not there, outermost first. */
+  /** Directories that did not exist, outermost first. */
   directories: texts,
   /** How many containers each service had. */
   scale: z.record(z.string(), z.number()),
-  /** What each service needs, by the files. Absent in journals of earlier versions. */
+  /** The dependencies of each service, by the files. Absent in journals of earlier versions. */
   needs: z.record(z.string(), texts).optional(),
 });
 
-/** The steps of a restore that change the host, in their order; undone as a whole, newest first. */
+/** The steps of a restore that change the host, in order. They are undone together, newest first. */
 export const restoreSteps = {
-  /** Files of the stack that were not there, and the directories above them that were not either. */
+  /** Files of the stack that did not exist, and their missing parent directories. */
   files: z.object({ paths: texts, directories: texts, mounts: texts }),
   /** Every container of the stack, dependencies first. */
   stop: z.object({
     containers: z.array(stopped),
     dependencies: dependenciesShape.optional(),
   }),
-  /** Images that the containers ran, kept from being pruned. */
+  /** Images of the previous containers, protected from pruning. */
   keep: z.object({ images: z.array(z.object({ id: z.string(), service: z.string() })) }),
-  /** The project's files come to name the backup's images; `backward` names those that ran. */
+  /** Pins the backup's images in the project's files; `backward` pins the previous images. */
   pin: bothPins,
   create: creation,
-  /** A place whose content is renamed away. */
+  /** A volume or directory whose content is renamed aside. */
   "set-aside": replacement,
-  /** An archive that is put into such a place. */
+  /** An archive that is extracted into such a volume or directory. */
   "replace-tree": replacement,
-  /** A database that is filled in a server which began empty: gone when its volume is. */
+  /** A database restored into a server that started empty. It is undone with its volume. */
   "replace-database": z.looseObject({}),
-  /** Every store is filled and counted; from here on the restored stack may hold somebody's work. */
+  /** Every store is restored and counted. From now on users may write to the restored stack. */
   start: z.object({}),
-  /** It passed its checks: the restore is finished from here on, not undone. What is discarded is nobody's. */
+  /** All checks passed: recovery finishes the restore and does not undo it. `discard` holds no user data. */
   restored: z.object({ discard: z.array(replacement) }),
 } as const;
 
@@ -81,12 +81,12 @@ export const restoreJournal = {
 
 /** One of {@link restoreJournal}'s containers. */
 export type StoppedContainer = z.infer<typeof stopped>;
-/** What {@link restoreJournal} says of the images in the project's files. */
+/** The image pins in {@link restoreJournal}. */
 export type JournalledPins = z.infer<typeof bothPins>;
-/** What {@link restoreJournal} says of containers that are made. */
+/** The created containers in {@link restoreJournal}. */
 export type JournalledCreation = z.infer<typeof creation>;
 /** One of {@link restoreJournal}'s replacements. */
 export type JournalledReplacement = z.infer<typeof replacement>;
 
-/** A restore under way. */
+/** A running restore. */
 export type RestoreSession = Session<typeof restoreJournal>;

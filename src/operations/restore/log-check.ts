@@ -5,8 +5,8 @@ import type { RestoreSession } from "./journal.ts";
 import type { PreparedContainer } from "./prepare.ts";
 
 /**
- * What the logs since the start say against the restored data. A log that says nothing, or cannot be read back, says
- * nothing against it: health and counts were looked at before.
+ * Searches the logs since the start for signs of bad data. An empty or unreadable log is no failure, because health and
+ * counts were checked before.
  */
 export async function judgeLogs(
   { host, containers, options, dependencies }: RestoreSession,

@@ -22,27 +22,27 @@ import {
 import type { Makings, StackNow } from "./current-stack.ts";
 import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
 
-/** What making containers is given. */
+/** The input for creating containers. */
 interface Making {
   readonly session: RestoreSession;
   readonly stack: StackNow;
   readonly manifest: Manifest;
   readonly makings: Makings;
-  /** By service, a name by which the engine has the backup's image. */
+  /** The engine's name of the backup's image, by service. */
   readonly images: Readonly<Record<string, string>>;
 }
 
-/** How the files are to name the images of the backup. */
+/** The plan for pinning the images of the backup in the files. */
 interface MakingPlan {
   readonly pins: JournalledPins;
-  /** What Compose makes of the files as they are. */
+  /** The Compose model of the current files. */
   readonly model: ComposeModel;
-  /** The containers that join a namespace of one that is made, or of one that is gone: made anew with it. */
+  /** Containers that join a namespace of a created or missing container. They are recreated with it. */
   readonly joiners: readonly ContainerState[];
 }
 
 /**
- * Finds out how the project's files come to name the backup's images, and refuses what could not be undone. Changes
+ * Plans how to pin the backup's images in the project's files. Refuses changes that could not be undone. Changes
  * nothing.
  *
  * @throws RefusedError.
@@ -90,7 +90,7 @@ function servicesOf(containers: readonly Pick<ContainerState, "service">[]): str
   return [...new Set(containers.map(({ service }) => service))];
 }
 
-/** The part of a stack that chooses Compose's files. */
+/** The part of a stack that selects Compose's files. */
 export function projectOf(stack: StackNow): JournalledCreation["project"] {
   return {
     project: stack.project,
@@ -102,10 +102,10 @@ export function projectOf(stack: StackNow): JournalledCreation["project"] {
 }
 
 /**
- * Has Compose make the containers that are missing and those that are of another image, from files that name the
- * backup's images; starts nothing. What ran is stopped already.
+ * Lets Compose create the missing containers and recreate those with another image, from files that pin the backup's
+ * images. Starts nothing. All containers are stopped already.
  *
- * @throws Error when what was made is not of the backup's images.
+ * @throws Error if a created container does not use the backup's image.
  */
 export async function makeContainers(
   making: Making,
@@ -126,19 +126,19 @@ export async function makeContainers(
   const scale = { ...created.scale, ...Object.fromEntries(recorded) };
   const compose = createCompose(engine, project);
   for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
-  // With what they depend on, which is as the files say: without it the definition would be another one.
+  // Compose includes their dependencies, which already match the files: without them the definition would change.
   const { signal } = dependencies;
   const needs = neededServices(model);
   const up = (names: readonly string[]) =>
     compose.up({ services: names, noStart: true, scale: scaleFor(scale, needs, names) }, signal);
   if (services.length > 0) await up(services);
-  // After what they join: Compose looks up its id while it makes them.
+  // After the containers that they join: Compose looks up their ids when it creates these.
   if (joined.length > 0) await up(joined);
   await requireOwnImages(engine, making, services);
   return created;
 }
 
-/** Nobody prunes the images of before while they may be needed again. */
+/** Protects the previous images from pruning while a rollback may need them. */
 async function keepRunningImages({ session, stack, makings }: Making, engine: Engine) {
   const images = new Map(
     stack.containers
@@ -176,7 +176,7 @@ async function creationOf(
   };
 }
 
-/** What the engine will make for bind mounts, with all that is missing above, outermost first. */
+/** The directories that the engine will create for bind mounts, with missing parents, outermost first. */
 function missingDirectories({ services }: ComposeModel): string[] {
   const missing = new Set<string>();
   for (const { volumes } of Object.values(services)) {
@@ -194,11 +194,11 @@ async function requireOwnImages(engine: Engine, { manifest, stack }: Making, ser
     const own = now.filter((one) => one.service === service);
     const imageId = manifest.services[service]?.imageId;
     if (own.length > 0 && own.every((one) => one.imageId === imageId)) continue;
-    throw new Error(`the new container of ${service} is not of the backup's image`);
+    throw new Error(`the new container of ${service} does not use the backup's image`);
   }
 }
 
-/** What may not be looked at counts as there. */
+/** A path that cannot be accessed counts as existing. */
 function isMissing(path: string): boolean {
   try {
     lstatSync(path);
@@ -209,8 +209,8 @@ function isMissing(path: string): boolean {
 }
 
 /**
- * What is made anew must have been as the files say, images apart: on the way back the files make it again. The
- * services below it must be as the files say, too: Compose would change them on the way.
+ * A container that is recreated must match the files, except for its image, because a rollback recreates it from the
+ * files. Its dependencies must match the files, too, because Compose would change them otherwise.
  */
 async function refuseUnlike(
   engine: Engine,
@@ -234,22 +234,22 @@ async function refuseUnlike(
     const named = isReplaced ? undefined : await inspectImage(engine, imageOf(model, service));
     const wouldChange = !isReplaced && named?.id !== imageId;
     if (!isAsDefined(container) || wouldChange) {
-      throw new RefusedError(`service ${service} does not run as the files say`, {
+      throw new RefusedError(`service ${service} does not run as defined in the files`, {
         class: "changed-files",
-        hint: `docker compose -p ${stack.project} up --no-start, so that it does, and restore then`,
+        hint: `run \`docker compose -p ${stack.project} up --no-start\`, then restore`,
       });
     }
     const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
     const isJoined = joined.includes(service);
     if ((!isReplaced && !isJoined) || anonymous === undefined) continue;
     const why = isJoined
-      ? "joins a namespace of a container that is made anew"
-      : "runs another image than the backup is of";
+      ? "joins a namespace of a container that is recreated"
+      : "runs another image than the backup has";
     throw new RefusedError(
-      `service ${service} ${why}, and keeps ${anonymous.target} on a volume without a name`,
+      `service ${service} ${why}, and keeps ${anonymous.target} in an anonymous volume`,
       {
         class: "anonymous-volume",
-        hint: "a new container would get another one: give it a named volume in the compose file, or give keep-images",
+        hint: "a new container would get a new anonymous volume: use a named volume in the compose file, or give keep-images",
       },
     );
   }
@@ -264,10 +264,13 @@ function requireWritable(path: string): void {
     accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
     accessSync(dirname(path), constants.W_OK);
   } catch (cause) {
-    throw new RefusedError(`${path} must name the backup's images and cannot be written`, {
-      class: "pin",
-      hint: "run as its owner or as root",
-      cause,
-    });
+    throw new RefusedError(
+      `${path} must be edited to pin the backup's images, but cannot be written`,
+      {
+        class: "pin",
+        hint: "run as its owner or as root",
+        cause,
+      },
+    );
   }
 }

@@ -9,32 +9,32 @@ import type {
   StoppedContainer,
 } from "./journal.ts";
 
-/** A place whose content was set aside, and where that lies now. */
+/** A volume or directory whose content was set aside, and the current path of that content. */
 export interface PlaceAside extends TreeAside {
   readonly replacement: JournalledReplacement;
 }
 
-/** What a restore did, as far as a person has to undo it. */
+/** The changes of a restore that a person has to undo. */
 export interface LeftToDo {
   readonly project: string;
   readonly asides: readonly PlaceAside[];
   readonly created: JournalledCreation | undefined;
   readonly pinned: JournalledPins | undefined;
-  /** The containers as they were before. */
+  /** The previous containers. */
   readonly stopped: readonly StoppedContainer[];
   readonly dependencies: Dependencies | undefined;
 }
 
 /**
- * What a person types, as root and in this order, who cannot or will not use `recover`. Each line can be typed again:
- * what is in its place already stays there, and nothing is removed.
+ * The manual commands for a person who does not use `recover`, as root and in this order. Each line can be repeated:
+ * content that is back in its place stays there, and nothing is removed.
  */
 export function byHand(left: LeftToDo): string[] {
   const { project, asides, created, pinned, stopped, dependencies } = left;
   const ran = stopped
     .filter((one) => one.ran)
     .map((one) => ({
-      // A journal of an earlier version knows no names: the engine takes an id as well.
+      // Journals of earlier versions have no names. The engine accepts an id, too.
       ...{ ...one, name: one.name === "" ? one.id : one.name },
       isPaused: one.state === "paused",
     }));
@@ -51,7 +51,7 @@ function movesOf({ path, inside, replacement: { target, place } }: PlaceAside): 
   const volume = place.mounts.find((mount) => mount.volume !== undefined)?.volume;
   if (volume !== undefined) {
     return [
-      `  # ${path} is there while a container mounts the volume ${volume}: \`recover\` moves it`,
+      `  # ${path} exists only while a container mounts the volume ${volume}: \`recover\` moves it`,
     ];
   }
   const [at, to] = [quoted(path), quoted(target)];
@@ -74,7 +74,7 @@ function movesOf({ path, inside, replacement: { target, place } }: PlaceAside): 
   ];
 }
 
-/** Containers were made anew: those of before are made again, from the files that name their images. */
+/** Recreates the previous containers, from files that pin their images. */
 function makesAgain(
   { project, containers }: JournalledCreation,
   backward: JournalledPins["backward"] | undefined,

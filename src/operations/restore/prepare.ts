@@ -18,38 +18,38 @@ import { refuseSharedPlaces } from "./shared-places.ts";
 import { requireFits } from "./store-compatibility.ts";
 import { mountOf, type PlacedStore } from "./store-mounts.ts";
 
-/** What a restore of a stack is given. */
+/** The input of a restore of a stack. */
 export interface PrepareRequest {
   readonly session: RestoreSession;
   readonly stack: StackNow;
   readonly manifest: Manifest;
   readonly source: SourceOptions;
-  /** Undefined where the stack's own files stay as they are, whatever they are. */
+  /** Undefined if the stack's files are not restored. */
   readonly files: StackFiles | undefined;
   readonly stores: readonly BackedUpStore[];
   readonly images: Readonly<Record<string, string>>;
 }
 
-/** A stack that is ready to be filled: its containers are there, of the right images, and none of them runs. */
+/** A stack that is ready for its data: its containers exist with the right images, and all are stopped. */
 export interface Prepared {
   /** Dependencies first. */
   readonly containers: readonly PreparedContainer[];
   readonly stores: readonly PlacedStore[];
-  /** Whether a place was not there before, so that nothing of it is worth keeping. */
+  /** Whether the mount was created by this restore, so that its content need not be kept. */
   readonly isNew: (mount: Mount) => boolean;
 }
 
-/** A container to be started again, or for the first time. */
+/** A container to start. */
 export interface PreparedContainer extends StoppedContainer {
-  /** It was made just now, and nothing of its service was there before. */
+  /** It was created by this restore, and its service had no container before. */
   readonly isNew: boolean;
 }
 
 /**
- * Puts back the files of the stack where there are none, stops what runs, and has Compose make the containers that are
- * missing or of another image. Each step is journalled before it is done.
+ * Restores missing files of the stack, stops all containers, and lets Compose create the containers that are missing or
+ * have another image. Each step is written to the journal first.
  *
- * @throws RefusedError, with the stack still running, for what could not be undone.
+ * @throws RefusedError, while the stack still runs, if a change could not be undone.
  */
 export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const { session, stack, manifest, stores } = request;
@@ -74,7 +74,7 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const created =
     plan === undefined
       ? undefined
-      : await reporter.group("Make the containers", () => makeContainers(making, plan));
+      : await reporter.group("Create the containers", () => makeContainers(making, plan));
   const containers = created === undefined ? before : await madeContainers(session, stack, before);
   const now = await currentContainers(request);
   const all = placed(stores, stack, now);
@@ -95,12 +95,12 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   };
 }
 
-/** On a bare host the files of the stack come from the backup; those that are there must make the same stack. */
+/** On a bare host the files of the stack come from the backup. Existing files must define the same stack. */
 async function placeFiles(request: PrepareRequest): Promise<void> {
   const { session, stack, manifest, source, files } = request;
   if (!stack.filesFromBackup || files === undefined) return;
   const { reporter, signal } = session.dependencies;
-  await reporter.group("Put the files of the stack back", async () => {
+  await reporter.group("Restore the files of the stack", async () => {
     const { moved } = stack;
     const given = { manifest, source, files, moved, tasks: session.tasks, signal };
     const differing = await putFiles(given, session);
@@ -108,7 +108,7 @@ async function placeFiles(request: PrepareRequest): Promise<void> {
     const now = await createCompose(engine, projectOf(stack)).config();
     refuseOtherStack(now, files.model, stack, differing);
     for (const path of differing) {
-      reporter.warning(`${path} is not as in the backup, and was left as it is`);
+      reporter.warning(`${path} differs from the backup and was left unchanged`);
     }
   });
 }
@@ -140,13 +140,13 @@ async function stopAll(session: RestoreSession): Promise<StoppedContainer[]> {
   const dependencies = dependenciesOf(stack.model);
   const all = inStartOrder(stack.containers, dependencies).map(described);
   journal.append("restore", "stop", { containers: all, dependencies });
-  // An engine that is restarted now must not revive what is being replaced.
+  // If the engine restarts now, it must not start containers whose data is being replaced.
   await Promise.all(all.map(({ id }) => containers.setRestartPolicy(id, "no")));
   await stopContainers(containers, stack.containers, { dependencies });
   return all;
 }
 
-/** The containers as they are now; one that was made anew runs again where the one before did. */
+/** The current containers. A recreated container takes over the run state of the previous one. */
 async function madeContainers(
   session: RestoreSession,
   stack: StackNow,

@@ -12,16 +12,16 @@ import {
   verifyLevelsOf,
 } from "../verify/levels.ts";
 
-/** A backup of ours that is to be restored. */
+/** A backup of sophon-keeper to restore. */
 export interface ChosenBackup {
   readonly found: FoundBackup;
   readonly source: SourceOptions;
 }
 
-/** The result of a restore, without what is known of the backup and the time it took. */
+/** The result of a restore, without the facts about the backup and the duration. */
 export type Outcome = Pick<Result, "result" | "checks"> & { readonly [member: string]: unknown };
 
-/** A backup with the keys that were given for it. */
+/** Combines a backup with the keys from the options. */
 export function chosenBackup(
   found: FoundBackup,
   { identity, passphrase }: Pick<Options, "identity" | "passphrase">,
@@ -29,7 +29,7 @@ export function chosenBackup(
   return { found, source: { directory: found.directory, identities: identity, passphrase } };
 }
 
-/** Verifies a backup before anything is changed on its account, and writes down what was found. */
+/** Verifies a backup before the restore changes anything, and records the result. */
 export async function proveBackup(
   { found, source }: ChosenBackup,
   dependencies: HostDependencies,
@@ -46,7 +46,7 @@ export async function proveBackup(
   return proof;
 }
 
-/** The result of a restore that did not begin: the backup is damaged, or cannot be judged. */
+/** The result of a restore that did not begin, because the backup is damaged or unverifiable. */
 export function unproven(checks: readonly Check[]): Outcome {
   const result = verdictOf(checks) === "damaged" ? "damaged" : "unverifiable";
   return { result, checks, reason: { class: result, message: failureOf(checks) } };

@@ -16,7 +16,7 @@ import type { Workbench } from "../session/host.ts";
 import type { StackNow } from "./current-stack.ts";
 import type { RestoreSession } from "./journal.ts";
 
-/** What placing the files of a stack is given. */
+/** The input for restoring the files of a stack. */
 interface FilesRequest {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
@@ -26,15 +26,15 @@ interface FilesRequest {
   readonly signal: AbortSignal;
 }
 
-/** Says for each file of the stack whether it is there, as in the backup or otherwise. Writes nothing. */
+/** Compares each file of the stack with the backup. Writes nothing. */
 export async function lookAtFiles(request: FilesRequest): Promise<UnpackedRoot[]> {
   return await unpack(request, true);
 }
 
 /**
- * Puts those files of a stack that are not there where they belong; what is there and differs is left alone.
+ * Restores the missing files of a stack. Existing files are never changed.
  *
- * @returns the paths that differ.
+ * @returns the paths of existing files that differ.
  */
 export async function putFiles(
   request: FilesRequest,
@@ -59,7 +59,8 @@ export async function putFiles(
 async function unpack(request: FilesRequest, dryRun: boolean): Promise<UnpackedRoot[]> {
   const { source, manifest, moved, tasks, signal } = request;
   const component = manifest.components.find(({ store }) => store === "stack");
-  if (component === undefined) throw new Error("the backup has no files of its stack");
+  if (component === undefined)
+    throw new Error("the backup does not contain the files of its stack");
   const archive = readRequest(source, component);
   const params = { archive, differing: "keep" as const, dryRun, moved };
   const place = placeOf(request);
@@ -67,7 +68,7 @@ async function unpack(request: FilesRequest, dryRun: boolean): Promise<UnpackedR
   return await tasks.run(stackUnpack, params, { mounts }, signal);
 }
 
-/** The directories that exist above the files. */
+/** The nearest existing parent directories of the files. */
 function placeOf({ files, moved }: FilesRequest): TaskPlace {
   const paths = files.index.roots.map((path) =>
     standing(dirname(moved === undefined ? path : movedPath(path, moved))),
@@ -75,12 +76,12 @@ function placeOf({ files, moved }: FilesRequest): TaskPlace {
   return { mounts: [...new Set(paths)].map((path) => ({ path, readOnly: false })) };
 }
 
-/** The nearest directory that exists: what is mounted must be there. */
+/** The nearest existing directory: only an existing path can be mounted. */
 export function standing(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
 }
 
-/** On a bare host the directory around a new one may not be there yet: what is mounted must be. */
+/** The place with existing paths only: on a bare host the parent directory of a mount may be missing. */
 export function standingPlace({ mounts }: TaskPlace): TaskPlace {
   return {
     mounts: mounts.map((mount) =>
@@ -90,10 +91,10 @@ export function standingPlace({ mounts }: TaskPlace): TaskPlace {
 }
 
 /**
- * Refuses files of which Compose makes another stack than the backup is of, images apart.
+ * Refuses files that define another stack than the backed-up one, except for its images.
  *
- * @param differing - files that were there and differ from the backup's
- * @throws RefusedError naming the first difference and the way out.
+ * @param differing - existing files that differ from the backup's
+ * @throws RefusedError that names the first difference and the solution.
  */
 export function refuseOtherStack(
   now: ComposeModel,
@@ -107,18 +108,18 @@ export function refuseOtherStack(
   const files = differing.join(", ");
   throw new RefusedError(
     files === ""
-      ? `what Compose makes of the backup's files is not what ran when it was made: ${difference} differs`
-      : `${files}: there already, and not as in the backup: ${difference} differs`,
+      ? `the backup's files do not define the stack that was backed up: ${difference} differs`
+      : `${files} already exists and differs from the backup: ${difference} differs`,
     { class: "other-files", hint: wayOut(moved, project, files !== "") },
   );
 }
 
 function wayOut(moved: StackMove | undefined, project: string, isThere: boolean): string {
-  const up = `docker compose -p ${project} up --no-start, and restore then`;
-  if (isThere) return `move them away to have those of the backup, or keep them: ${up}`;
+  const up = `run \`docker compose -p ${project} up --no-start\`, then restore`;
+  if (isThere) return `move these files away to restore those of the backup; or keep them: ${up}`;
   return moved === undefined
-    ? `a variable came from the shell then: put the files there (target shows them), set it in the env file beside the compose file, ${up}`
-    : `they name paths below ${moved.from}: put them into ${moved.to} (target shows them), change the paths, ${up}`;
+    ? `a variable came from the shell at backup time: extract the files there (restore --target), set the variable in the env file beside the compose file, ${up}`
+    : `the files name paths below ${moved.from}: extract them into ${moved.to} (restore --target), change the paths, ${up}`;
 }
 
 function movedModel(model: ComposeModel, moved: StackMove): ComposeModel {
@@ -127,7 +128,7 @@ function movedModel(model: ComposeModel, moved: StackMove): ComposeModel {
   ) as ComposeModel;
 }
 
-/** What makes a stack this one: its services, what each is given, and where they keep data. */
+/** The properties that identify a stack: its services, their settings, and their mounts. */
 function essence({ services }: ComposeModel): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(services).map(([name, service]) => [
@@ -144,7 +145,7 @@ function essence({ services }: ComposeModel): Record<string, unknown> {
   );
 }
 
-/** The name of the first member that is not the same, as `postgres.environment.POSTGRES_USER`; never a value. */
+/** The path of the first difference, such as `postgres.environment.POSTGRES_USER`; never a value. */
 function firstDifference(was: unknown, now: unknown, path = ""): string | undefined {
   if (!isRecord(was) || !isRecord(now)) {
     return JSON.stringify(was) === JSON.stringify(now) ? undefined : path;

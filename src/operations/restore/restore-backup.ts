@@ -18,10 +18,10 @@ import { restoreLive } from "./restore-stack.ts";
 import { chosenStores } from "./store-mounts.ts";
 
 /**
- * Puts a stack back from a backup of ours: verified first, then the current content set aside, every store restored,
- * counted and started. On a bare host the stack's files and containers come from the backup, too.
+ * Restores a stack from a backup: verifies the backup, sets the current content aside, restores and counts every store,
+ * and starts the stack. On a bare host the stack's files and containers come from the backup, too.
  *
- * @throws what {@link withRestoreSession} throws.
+ * @throws the errors of {@link withRestoreSession}.
  */
 export async function restoreBackup(
   backup: ChosenBackup,
@@ -56,7 +56,7 @@ export async function restoreBackup(
     const request = { session, stack: now, manifest, source, files, stores, images };
     return { restored: await restoreLive(request), recovered: session.recovered };
   });
-  const kept = restored.setAside.map((path) => `what was there before is kept in ${path}`);
+  const kept = restored.setAside.map((path) => `the previous content is kept in ${path}`);
   return {
     result: "restored",
     ...restored,
@@ -66,7 +66,7 @@ export async function restoreBackup(
   };
 }
 
-/** What can be seen before anything is changed; what the stack's files decide is looked at once they are there. */
+/** Checks what is known before any change. If the model needs the stack's files, this is checked after they exist. */
 async function refuseEarly(
   files: StackFiles,
   now: { manifest: Manifest; stack: StackNow; stores: readonly BackedUpStore[] },
@@ -82,7 +82,7 @@ async function refuseEarly(
   await refuseClashes({ engine, stack, manifest, makings, model });
 }
 
-/** The backup's own repository holds the journal, too, so that a later run finds it where the backup is. */
+/** Keeps the journal in the backup's repository, so that a later run finds it there. */
 function withRepository(options: Options, { repository }: FoundBackup): Options {
   if (options.repository !== undefined || repository === undefined) return options;
   return { ...options, repository: repository.path };

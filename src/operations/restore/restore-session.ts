@@ -8,16 +8,16 @@ import { type RestoreSession, restoreJournal } from "./journal.ts";
 import { rolledBack, undoFailed } from "./restore-errors.ts";
 import { leftToDo, undoRestore } from "./undo-restore.ts";
 
-/** What is restored: the stack may be too broken to be discovered, so who asks for the restore tells how to find it. */
+/** The stack to restore. It may be too broken for discovery, so the caller provides its own `discover`. */
 interface RestoreTarget {
   readonly project: string;
   readonly discover: () => Promise<Stack>;
 }
 
 /**
- * Runs a restore under the lock, with its journal. When `work` throws, everything that it did is undone.
+ * Runs a restore under the lock, with its journal. If `work` throws, everything is rolled back.
  *
- * @throws KeeperError with exit 6 when the state before is restored, with exit 7 when it is not; RefusedError,
+ * @throws KeeperError with exit 6 after a successful rollback, with exit 7 after a failed one; RefusedError,
  *   LockedError, CancelledError.
  */
 export async function withRestoreSession<T>(
@@ -32,7 +32,7 @@ export async function withRestoreSession<T>(
   let cause: unknown;
   try {
     return await withSession(restoreJournal, own, { ...dependencies, host }, async (session) => {
-      session.undo.add("put back what was set aside", async () => {
+      session.undo.add("roll back the restore", async () => {
         undone = await undoAll(session, cause);
         if (undone instanceof Error) throw undone;
       });
@@ -45,20 +45,20 @@ export async function withRestoreSession<T>(
     });
   } catch (error) {
     if (undone instanceof Error) throw undone;
-    // Refused: all that was done is undone, and nothing of the stack was replaced.
+    // After a refusal or a cancellation everything is undone, and no content was replaced.
     const isAsBefore = error instanceof CancelledError || error instanceof RefusedError;
     throw undone === undefined || isAsBefore ? error : rolledBack(error);
   }
 }
 
-/** @returns the error that tells a person what is left to do, where the undo fails. */
+/** @returns an error that tells a person what is left to do, if the rollback fails. */
 async function undoAll(session: RestoreSession, cause: unknown): Promise<Error | "well"> {
   const { id, journal, repository, containers, tasks, project, host } = session;
   const { clock, reporter } = session.dependencies;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
     const engine = await host.engine();
-    await reporter.group("Put back what was set aside", () =>
+    await reporter.group("Roll back the restore", () =>
       undoRestore(entries, { containers, tasks, clock, reporter, engine, id, project }),
     );
     return "well";

@@ -31,21 +31,21 @@ import { standingPlace } from "./put-stack-files.ts";
 import { compareHeads } from "./schema-heads.ts";
 import { finishRestore } from "./undo-restore.ts";
 
-/** What a restore did. */
+/** The result of a restore. */
 export interface LiveRestored {
   readonly checks: readonly Check[];
-  /** Where the content before is now. */
+  /** The paths of the previous content. */
   readonly setAside: readonly string[];
-  /** From the first container that was stopped (on a bare host, from the first file) until the last one was well. */
+  /** From the first stopped container (on a bare host, from the first file) until the last container is healthy. */
   readonly downtimeSeconds: number;
 }
 
 /**
- * Has every container that the backup needs, sets the stack's content aside, restores every store, starts the stack and
- * judges it. Each step is journalled before it is done; nothing is removed.
+ * Prepares every container that the backup needs, sets the stack's content aside, restores every store, starts the
+ * stack and checks it. Each step is written to the journal first. Nothing is removed.
  *
- * @throws Error when a store is not restored as it was backed up, or the stack does not come up; RefusedError for what
- *   could not be undone.
+ * @throws Error if a store differs from the backup, or the stack does not start; RefusedError if a change could not be
+ *   undone.
  */
 export async function restoreLive(request: PrepareRequest): Promise<LiveRestored> {
   const { session } = request;
@@ -75,7 +75,7 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
   };
 }
 
-/** What level 3 of a verification looks at, too, once the application runs on what was restored. */
+/** The checks of verification level 3, after the application has started on the restored data. */
 async function judge(
   { session, files }: PrepareRequest,
   { stores, containers }: Prepared,
@@ -88,16 +88,14 @@ async function judge(
   return [...logs, ...heads];
 }
 
-/** The stack is as it should be; what cannot be removed is told. */
+/** The restore has succeeded, so a failed clean-up is only a warning. */
 async function finish({ session }: PrepareRequest): Promise<void> {
   const { repository, journal, host, id, tasks, dependencies } = session;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
     await finishRestore(entries, { tasks, engine: await host.engine(), id });
   } catch (error) {
-    dependencies.reporter.warning(
-      `what the restore no longer needs could not be removed: ${describeError(error)}`,
-    );
+    dependencies.reporter.warning(`clean-up after the restore failed: ${describeError(error)}`);
   }
 }
 
@@ -126,14 +124,15 @@ async function emptyPlaces(
     const params = { target, stamp, keepsCopy: store.isPart === true };
     const empty = () => tasks.run(treeReplace, params, place, dependencies.signal);
     const { aside } = await empty();
-    if (!isNew(mount)) dependencies.reporter.info(`${store.name}: what was there is in ${aside}`);
+    if (!isNew(mount))
+      dependencies.reporter.info(`${store.name}: the previous content is in ${aside}`);
     done.push({ aside, isNew: isNew(mount), replacement });
     const placing = params.keepsCopy ? undefined : placingFor(target, aside);
     const [server] = containers.filter(({ service }) => service === store.service);
     if (placing === undefined || server === undefined) continue;
     if (contractOf(store).needsEmptyMount !== true) continue;
     const first = { container: server.id, mountTarget: mount.target, directory: basename(placing) };
-    // What was set aside lies in the mount point.
+    // The set-aside content is inside the mount point.
     const engine = await host.engine();
     if (await startFirst(engine, { ...first, operationId: id }, dependencies.signal)) await empty();
   }
@@ -174,7 +173,7 @@ async function fill(
   return { checks, replacements };
 }
 
-/** What is filled while it serves, after the containers whose namespaces it joins: it cannot be started without them. */
+/** Starts the servers, after the containers whose namespaces they join: they cannot start without those. */
 async function startServers(
   session: RestoreSession,
   stack: StackNow,
@@ -183,7 +182,7 @@ async function startServers(
   const context = await startContext(session, stack);
   const all = await context.present();
   const found = new Set(all.filter(({ service }) => services.includes(service)));
-  // A set that grows while it is walked is walked to its end.
+  // The loop also visits elements that are added to the set meanwhile.
   for (const one of found) {
     for (const other of all) if (other !== one && joins(one, other)) found.add(other);
   }
@@ -200,7 +199,7 @@ async function startContext(session: RestoreSession, stack: StackNow): Promise<S
   return { containers, present: look, dependencies: dependenciesOf(stack.model), clock, signal };
 }
 
-/** Starts what ran before, or what ran when the backup was made where nothing did, each once its dependencies are well. */
+/** Starts what ran before. If nothing ran, starts what ran at backup time. Dependencies must be healthy first. */
 async function startAll(
   { session, stack, manifest }: PrepareRequest,
   { containers: stopped }: Prepared,
@@ -218,13 +217,13 @@ async function startAll(
   try {
     await startContainers(wanted, await startContext(session, stack), waitsOf(session, checks));
   } catch (error) {
-    // What is not well is told as its check.
+    // A failed check already reports an unhealthy container.
     if (checks.every(({ status }) => status === "pass")) throw error;
   }
   return checks;
 }
 
-/** Everything has to become well, and what is not keeps the rest from being started. */
+/** Every container must become healthy; a failed one keeps the rest from starting. */
 function waitsOf({ containers, dependencies, options }: RestoreSession, checks: Check[]): Waits {
   const { clock, signal } = dependencies;
   const known = new Map<string, Promise<void>>();

@@ -9,11 +9,11 @@ import type { PreparedContainer } from "./prepare.ts";
 import type { PlacedStore } from "./store-mounts.ts";
 
 /**
- * Compares the newest migration of each restored database with the one that the backup recorded, once the application
- * has started on it. With another image than the backup's it may be further.
+ * Compares the newest migration of each restored database with the recorded one, after the application has started.
+ * With another image than the backup's the migration may be newer.
  *
- * @param isOwnImage - whether the application is the backup's own
- * @throws Error where a database cannot be read.
+ * @param isOwnImage - whether the application runs the backup's image
+ * @throws Error if a database cannot be read.
  */
 export async function compareHeads(
   session: RestoreSession,

@@ -3,7 +3,7 @@ import { findSharedUses } from "../../stack/shared.ts";
 import type { RestoreSession } from "./journal.ts";
 import type { PlacedStore } from "./store-mounts.ts";
 
-/** Refuses to replace a place that a container outside of the stack uses, too. @throws RefusedError. */
+/** Refuses to replace a volume or path that a container outside the stack also uses. @throws RefusedError. */
 export async function refuseSharedPlaces(
   { project, options, host }: Pick<RestoreSession, "project" | "options" | "host">,
   stores: readonly PlacedStore[],
@@ -16,6 +16,6 @@ export async function refuseSharedPlaces(
   if (shared === undefined) return;
   throw new RefusedError(`${shared.source} is also used by container ${shared.container}`, {
     class: "shared-path",
-    hint: "stop and remove that container, or give allow-shared-paths when it may be pulled away from under it",
+    hint: "stop and remove that container, or give allow-shared-paths if its data may be replaced while it runs",
   });
 }

@@ -9,7 +9,7 @@ import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
 import type { Makings } from "./current-stack.ts";
 
-/** What is asked whether it can take a backup. */
+/** The input of the compatibility check. */
 interface FitsRequest extends Workbench {
   readonly engine: Engine;
   readonly stack: Pick<Stack, "containers" | "model">;
@@ -17,14 +17,14 @@ interface FitsRequest extends Workbench {
   readonly makings: Makings;
 }
 
-/** A server that is too ill to answer is just why there is a restore. */
+/** A server that does not answer may be the reason for the restore, so the wait is short. */
 const answerTimeoutMs = 20_000;
 
 /**
- * Asks the servers that run and stay what they are, and refuses what they could not take. One that does not run or
- * answer is found out when it is filled.
+ * Asks the running servers that keep their image, and refuses a backup that they could not restore. A server that is
+ * down or does not answer is checked when its data is restored.
  *
- * @throws RefusedError with the way out.
+ * @throws RefusedError with the solution.
  */
 export async function requireFits(request: FitsRequest, dependencies: Dependencies): Promise<void> {
   const { stack, stores, makings, engine, tasks, containers } = request;

@@ -2,18 +2,18 @@ import { RefusedError } from "../../core/errors.ts";
 import type { ComposeModel, ContainerState, Mount } from "../../model/stack.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
 
-/** A store of the backup, and where it belongs on this host. */
+/** A store of the backup, and its mount on this host. */
 export interface PlacedStore {
   readonly store: BackedUpStore;
   readonly mount: Mount;
 }
 
 /**
- * The mount of the stack that a store of the backup belongs to: what the service that had it then has at the same path
- * now, whatever the volume or directory is called here.
+ * The current mount for a store of the backup: the mount of the same service at the same path, whatever the name of its
+ * volume or directory is now.
  *
  * @param model - the model of the backup
- * @throws RefusedError when no container has it.
+ * @throws RefusedError if no container has such a mount.
  */
 export function mountOf(
   store: BackedUpStore,
@@ -40,18 +40,18 @@ export function mountOf(
   if (found !== undefined) return found;
   throw new RefusedError(`no container of the stack mounts ${origin ?? store.name}`, {
     class: "no-place",
-    hint: `${store.name} was there when the backup was made; is the compose file another one? \`only\` leaves it out`,
+    hint: `the backup contains ${store.name}: use the compose file of the backup, or leave this store out with \`only\``,
   });
 }
 
-/** The services that have a store's data mounted, by the model of the backup. */
+/** The services that mount a store's data, by the model of the backup. */
 export function servicesOf(store: BackedUpStore, model: ComposeModel): string[] {
   const origin = originOf(store, model);
   const uses = origin === undefined ? [] : usesOf(origin, model).map(({ service }) => service);
   return [...new Set([...(store.service === undefined ? [] : [store.service]), ...uses])];
 }
 
-/** Where the services of a model have a volume or a path of their host. */
+/** The writable mounts of a volume or host path in the services of a model. */
 function usesOf(origin: string, { services, volumes: named }: ComposeModel) {
   return Object.entries(services).flatMap(([service, { volumes }]) =>
     (volumes ?? []).flatMap(({ type, source = "", target, read_only }) => {
@@ -62,7 +62,7 @@ function usesOf(origin: string, { services, volumes: named }: ComposeModel) {
   );
 }
 
-/** The stores that `only` names, by name or kind; all without it. @throws RefusedError for a name that is none. */
+/** The stores that `only` selects by name, kind or service; by default all. @throws RefusedError for unknown names. */
 export function chosenStores(
   stores: readonly BackedUpStore[],
   only: readonly string[],

@@ -38,31 +38,31 @@ import { standing } from "./put-stack-files.ts";
 import { RestartError, undoFailed } from "./restore-errors.ts";
 
 /**
- * For what was started on content that is taken away again: a program that is still starting, as process 1, is deaf
- * to the stop signal until it has asked for it, and nothing of its own is lost with it.
+ * The stop timeout for a container that is still starting on restored content. As process 1, a program ignores the stop
+ * signal until it has installed a handler. Killing it loses no data, because its content is removed anyway.
  */
 const startingTimeoutSeconds = 10;
 const dependencyMs = 300_000;
 
 type Entry = JournalEntry<typeof restoreJournal>;
 
-/** What putting a stack back needs. */
+/** The context of the rollback of a restore. */
 type UndoContext = Pick<Workbench, "containers" | "tasks"> & {
   readonly clock: Clock;
   readonly reporter: Reporter;
   readonly engine: Engine;
-  /** The operation that is undone. */
+  /** The id of the operation to undo. */
   readonly id: string;
   readonly project: string;
-  /** The run was killed: what the restored stack holds may have been written to since, and is kept. */
+  /** The run was killed. Users may have written to the restored stack since, so its content is kept. */
   readonly wasKilled?: boolean;
 };
 
 /**
- * Puts back what a restore set aside, takes away what it made, and starts exactly what ran before it, by what its journal
- * says. Can be run again after a kill of its own.
+ * Rolls a restore back by its journal: puts the set-aside content back, removes what the restore created, and starts
+ * exactly what ran before. Can be repeated after a kill.
  *
- * @throws Error when a container is gone or does not come up as it was before.
+ * @throws Error if a container is missing or does not run as before.
  */
 export async function undoRestore(entries: readonly Entry[], context: UndoContext): Promise<void> {
   const { tasks, engine } = context;
@@ -88,7 +88,7 @@ export async function undoRestore(entries: readonly Entry[], context: UndoContex
   await forgetImages(entries, engine, context.id);
 }
 
-/** Stops what ran before and what the restore made. What it did not touch is left alone. */
+/** Stops the previous containers and those that the restore created. Other containers are left alone. */
 async function stopAll(entries: readonly Entry[], context: UndoContext): Promise<void> {
   const { containers: before = [], dependencies } = dataOf(entries, "stop") ?? {};
   const isMade = dataOf(entries, "create") !== undefined;
@@ -103,7 +103,7 @@ async function stopAll(entries: readonly Entry[], context: UndoContext): Promise
   });
 }
 
-/** What an undo that failed leaves to a person. Changes nothing, and looks as far as it can. */
+/** Describes what a person has to do after a failed rollback. Changes nothing, and tolerates errors. */
 export async function leftToDo(
   entries: readonly Entry[],
   { tasks, project, reporter }: Pick<UndoContext, "tasks" | "project" | "reporter">,
@@ -113,7 +113,7 @@ export async function leftToDo(
     if (entry.step !== "set-aside") continue;
     const { target, stamp, place } = entry.data;
     const look = () => tasks.run(treeAside, { target, stamp }, placeOf(place));
-    // Without an engine there may be no helper; what this process sees itself is better than nothing.
+    // If the engine is down there is no helper: fall back to what this process can see.
     const { signal } = new AbortController();
     const found = await look().catch(() => treeAside.run({ target, stamp }, { reporter, signal }));
     asides.push({ ...found, replacement: entry.data });
@@ -129,16 +129,17 @@ async function putBackTrees(entries: readonly Entry[], context: UndoContext): Pr
   for (const entry of entries.toReversed()) {
     if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
     const { target, stamp, place } = entry.data;
-    // Under the newest lies only what was emptied for it.
+    // Earlier replacements of the same target hold only emptied content.
     const keepsReplaced = mayHoldWork && !targets.has(target);
     targets.add(target);
     const params = { target, stamp, keepsReplaced };
     const { kept } = await context.tasks.run(treePutBack, params, placeOf(place));
-    if (kept !== null) context.reporter.warning(`what the restored stack held is kept in ${kept}`);
+    if (kept !== null)
+      context.reporter.warning(`the content of the restored stack is kept in ${kept}`);
   }
 }
 
-/** Undoes what a killed restore could not undo itself, or finishes what had passed its checks. */
+/** Rolls a killed restore back, or finishes it if it had passed its checks. */
 export async function recoverRestore(context: RecoveryContext): Promise<void> {
   const { repository, operation, containers, tasks, dependencies, host, project } = context;
   const { clock, reporter } = dependencies;
@@ -162,7 +163,7 @@ export async function recoverRestore(context: RecoveryContext): Promise<void> {
   journal.close("undone");
 }
 
-/** After the checks: removes what was emptied just before it was replaced, and what was kept for the way back. */
+/** Finishes a checked restore: removes temporary content, and releases the images kept for the rollback. */
 export async function finishRestore(
   entries: readonly Entry[],
   { tasks, engine, id }: Pick<UndoContext, "tasks" | "engine" | "id">,
@@ -174,8 +175,8 @@ export async function finishRestore(
 }
 
 /**
- * Lets go of the images that a restore kept for its way back. The texts of edited files go when its journal has ended:
- * until then the way back may be gone once more.
+ * Releases the images that a restore kept for its rollback. The saved texts of edited files stay until the journal is
+ * closed, because the rollback may be repeated until then.
  */
 async function forgetImages(
   entries: readonly Entry[],
@@ -210,14 +211,14 @@ async function removeMade(created: JournalledCreation, context: UndoContext): Pr
 }
 
 function forgetPins({ forward, backward }: JournalledPins, { reporter }: UndoContext): void {
-  // Of a way back that was cut off while the old containers were made.
+  // Left by a rollback that was interrupted while recreating the old containers.
   undoEdits(backward.edits);
   for (const path of undoEdits(forward.edits)) {
-    reporter.warning(`${path} was changed meanwhile by somebody else: left as it is`);
+    reporter.warning(`${path} was changed by somebody else meanwhile and is left unchanged`);
   }
 }
 
-/** Makes the containers that were replaced as they were, from files that name their images for as long as it takes. */
+/** Recreates the previous containers, from files that pin their images only during this step. */
 async function makeAgain(
   created: JournalledCreation,
   pinned: JournalledPins | undefined,
@@ -245,8 +246,8 @@ async function makeAgain(
 }
 
 /**
- * Starts what ran as Compose does, with the restart policies of before, and looks whether it is as it was. Unlike an
- * upgrade's rollback it compares no schema: the data is what was renamed away and not a copy.
+ * Starts the previous containers in Compose's order with their previous restart policies, and checks their state.
+ * Unlike the rollback of an upgrade it compares no schema, because the data was only renamed, never copied.
  */
 async function startAgain(
   before: readonly StoppedContainer[],
@@ -256,7 +257,7 @@ async function startAgain(
   if (before.length === 0) return;
   const { containers, clock, reporter } = context;
   const current = await present(context);
-  // Journals of earlier versions know no names, and none of their containers was made anew.
+  // Journals of earlier versions have no names, and those versions recreated no containers.
   const named = before.map((one) => ({
     ...one,
     name: one.name === "" ? (current.find(({ id }) => id === one.id)?.name ?? one.id) : one.name,

@@ -19,10 +19,10 @@ import { repositoryPath } from "../session/repository-path.ts";
 type FileDependencies = Pick<Dependencies, "destinations" | "reporter" | "signal">;
 
 /**
- * The same options with a backup that lies in the repository: one that is a single sealed file (`ID.tar`, as it was
- * uploaded), or `artifact`, is unpacked there first. Every other is left alone.
+ * Unpacks a backup that is a single sealed file (`ID.tar`, as uploaded) or `artifact` into the repository, and returns
+ * options that name the unpacked backup. Other options are returned unchanged.
  *
- * @throws RefusedError for a file that is none, UnverifiableError where no key opens it.
+ * @throws RefusedError if the file is not a backup, UnverifiableError if no key opens it.
  */
 export async function withUnpacked(
   options: Options,
@@ -37,7 +37,7 @@ export async function withUnpacked(
   if (/\.zip$/i.test(backup)) {
     throw new RefusedError(`backup: ${backup} is a zip file`, {
       class: "no-backup",
-      hint: "unzip it, and give the .tar that is in it",
+      hint: "unzip it, and give the .tar file inside",
     });
   }
   if (!/\.tar$/.test(backup)) return options;
@@ -56,13 +56,13 @@ async function download(
 ): Promise<string> {
   const service = destinations.artifact;
   if (service === undefined) {
-    throw new RefusedError("backup is artifact, which there is only in a step of the action", {
+    throw new RefusedError("backup is artifact, which works only in a step of the action", {
       class: "no-artifacts",
-      hint: "download it (gh run download), and give the path of the .tar",
+      hint: "download the artifact (gh run download), and give the path of the .tar file",
     });
   }
   service.refuseUnready();
-  return await reporter.group("Fetch the artifact", () =>
+  return await reporter.group("Download the artifact", () =>
     service.fetch(artifactName, into, { reporter, signal }),
   );
 }
@@ -79,7 +79,7 @@ async function unpacked(
   await repository.create();
   const isThere = (await repository.list()).some((one) => one.id === id);
   if (isThere) {
-    reporter.info(`${id} is in ${repository.path} already`);
+    reporter.info(`${id} is already in ${repository.path}`);
     return found;
   }
   await reporter.group(`Unpack ${id} into ${repository.path}`, async () => {
@@ -99,17 +99,20 @@ async function unpacked(
     } catch (error) {
       await repository.discard(id);
       signal.throwIfAborted();
-      throw new RefusedError(`backup: ${file} does not hold all that its manifest names`, {
-        class: "no-backup",
-        cause: error,
-        evidence: describeError(error),
-      });
+      throw new RefusedError(
+        `backup: ${file} does not contain every file that its manifest names`,
+        {
+          class: "no-backup",
+          cause: error,
+          evidence: describeError(error),
+        },
+      );
     }
   });
   return found;
 }
 
-/** The plain manifest never left the host: it is the sealed one, opened. */
+/** Decrypts the sealed manifest: an uploaded backup has no plain one. */
 async function readManifest(
   file: string,
   { identity, passphrase }: Options,
@@ -118,7 +121,7 @@ async function readManifest(
   if (identity.length === 0 && passphrase === undefined) {
     throw new UnverifiableError(`backup: ${file} is encrypted`, {
       class: "no-identity",
-      hint: "give identity (or passphrase) to read it",
+      hint: "give identity (or passphrase) to read the backup",
     });
   }
   await using temporary = await temporaryDirectory("sophon-keeper-manifest-");
@@ -143,9 +146,9 @@ async function readManifest(
   for await (const chunk of sealed) chunks.push(Buffer.from(chunk));
   const text = Buffer.concat(chunks);
   const manifest = parseManifest(text.toString("utf8"));
-  // Both become part of paths, and whoever has a public key can seal anything.
+  // Both become part of paths, and anyone with the public key can seal a manifest.
   if (isBackupId(manifest.id) && !/[/\0]/.test(manifest.id) && /^[\w-]+$/.test(manifest.project)) {
     return { text, manifest };
   }
-  throw new DamagedError(`backup: ${file}: its manifest has no proper id`);
+  throw new DamagedError(`backup: ${file}: the manifest has no valid id or project`);
 }

@@ -100,7 +100,7 @@ describe("files that are there already", () => {
   it("are refused for anything else, by the name of the member and never its value", () => {
     const refused = () => refuseOtherStack(now({ TOKEN: "changed" }), model, here, ["/srv/f"]);
     expect(refused).toThrow(
-      "/srv/f: there already, and not as in the backup: gateway.environment.TOKEN",
+      "/srv/f already exists and differs from the backup: gateway.environment.TOKEN",
     );
     expect(refused).not.toThrow(/secret|changed/);
   });
@@ -210,13 +210,13 @@ describe("a broker", () => {
   it("is refused under another name, and where a new container would get one", () => {
     const other = { stack: { containers: running("other") }, makings: stays };
     expect(() => refuseOtherBroker({ ...request, ...other })).toThrow(
-      "the backup is of node rabbit@old, and this one is rabbit@other",
+      "the backup is of node rabbit@old, but this node is rabbit@other",
     );
-    expect(() => refuseOtherBroker({ ...request, model: modelOf({}) })).toThrow(/name of its own/);
+    expect(() => refuseOtherBroker({ ...request, model: modelOf({}) })).toThrow(/random name/);
     const replaced = { ...other, stack: { containers: running("old") } };
     const anew = { ...replaced, makings: { create: [], replace: ["rabbitmq"] } };
     expect(() => refuseOtherBroker({ ...request, ...anew, model: modelOf({}) })).toThrow(
-      /name of its own/,
+      /random name/,
     );
   });
 
