@@ -4,26 +4,26 @@ import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { type Engine, engineDown } from "./engine.ts";
 
-/** The oldest engine: 20.10 has the exec, update and import calls and the security options used here. */
+/** The oldest supported engine: 20.10 has the exec, update and import calls and the security options used here. */
 const oldestEngine = "20.10";
-/** The oldest Compose: 2.20 brought `include`, so that an older one reads other files than the ones that ran. */
+/** The oldest supported Compose: 2.20 introduced `include`, so an older one would read other files. */
 const oldestCompose = "2.20";
 
-/** What the engine says of itself; the members of `GET /info` and `GET /version` that are judged. */
+/** What the engine reports about itself: the members of `GET /info` and `GET /version` that are checked. */
 export interface HostFacts {
   readonly engineVersion: string;
-  /** Empty when there is no Compose plugin. */
+  /** Empty if the Compose plugin is missing. */
   readonly composeVersion: string;
   readonly operatingSystem: string;
   readonly osType: string;
   readonly kernel: string;
-  /** Kernel release of the machine this process runs on. */
+  /** Kernel release of the machine on which this process runs. */
   readonly ownKernel: string;
   readonly securityOptions: readonly string[];
   /** Names of the version components: `Engine`, or `Podman Engine`. */
   readonly components: readonly string[];
   readonly dockerRoot: string;
-  /** This process runs in a container, and the engine outside of it: they see other files under the same paths. */
+  /** This process runs in a container and the engine outside: the same path means different files for them. */
   readonly inContainer: boolean;
 }
 
@@ -35,7 +35,7 @@ interface Refusal {
 }
 
 /**
- * Makes sure that this host is one where a backup and a rollback can be promised.
+ * Makes sure that this host supports a reliable backup and rollback.
  *
  * @throws RefusedError that names what is not supported and what to do.
  */
@@ -46,14 +46,14 @@ export async function checkHost(engine: Engine): Promise<HostFacts> {
   throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
 }
 
-/** The first reason against a host, or undefined when it is supported. */
+/** The first reason why a host is not supported, or undefined if it is supported. */
 export function judgeHost(facts: HostFacts): Refusal | undefined {
   const refuse = (name: string, message: string, hint: string) => ({ class: name, message, hint });
   const options = facts.securityOptions.map((option) => option.replace(/^name=/, "").split(",")[0]);
   if (facts.components.some((name) => /podman/i.test(name)))
     return refuse(
       "podman",
-      "podman is not supported: only Docker Engine is",
+      "podman is not supported, only Docker Engine is",
       "Point DOCKER_HOST at a Docker Engine.",
     );
   if (/docker desktop/i.test(facts.operatingSystem))
@@ -71,13 +71,13 @@ export function judgeHost(facts: HostFacts): Refusal | undefined {
   if (options.includes("rootless"))
     return refuse(
       "rootless",
-      "a rootless engine is not supported: it shifts the owners of the data",
+      "a rootless engine is not supported: it maps the owners of the data to other user ids",
       "Use the system's Docker Engine.",
     );
   if (options.includes("userns"))
     return refuse(
       "userns-remap",
-      "an engine with userns-remap is not supported: it shifts the owners of the data",
+      "an engine with userns-remap is not supported: it maps the owners of the data to other user ids",
       "Remove `userns-remap` from the engine's configuration.",
     );
   if (facts.kernel !== facts.ownKernel)
@@ -89,8 +89,8 @@ export function judgeHost(facts: HostFacts): Refusal | undefined {
   if (facts.inContainer)
     return refuse(
       "in-container",
-      "this runs inside a container: its paths are not the host's",
-      "Run it on the host itself, by a runner that is no container.",
+      "sophon-keeper runs inside a container, where paths are not those of the host",
+      "Run it on the host itself, with a runner that is not a container.",
     );
   if (olderThan(facts.engineVersion, oldestEngine))
     return refuse(
@@ -113,7 +113,7 @@ export function judgeHost(facts: HostFacts): Refusal | undefined {
   return undefined;
 }
 
-/** Whether version `a` is older than `b`, by the numbers that `b` gives; what cannot be read is not old. */
+/** Whether version `a` is older than `b`, by the numbers in `b`. An unreadable version does not count as old. */
 export function olderThan(a: string, b: string): boolean {
   const numbers = (version: string) => (version.match(/\d+/g) ?? []).map(Number);
   const left = numbers(a);
@@ -145,12 +145,12 @@ async function hostFacts(engine: Engine): Promise<HostFacts> {
     securityOptions: info.SecurityOptions ?? [],
     components: components.map(({ Name }) => Name),
     dockerRoot: info.DockerRootDir,
-    // An engine that was started inside of the same container has its host name.
+    // An engine that was started inside the same container has the container's host name.
     inContainer: info.Name !== hostname() && (await isContainer()),
   };
 }
 
-/** Docker and podman leave these files in what they run. */
+/** Docker and podman create these files in their containers. */
 async function isContainer(): Promise<boolean> {
   const marks = ["/.dockerenv", "/run/.containerenv"];
   const found = await Promise.all(

@@ -3,7 +3,7 @@ import { type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 
-/** What decides which files Compose reads: reused exactly, or Compose sees another project. */
+/** Determines which files Compose reads. Every command must use the same values, or Compose sees another project. */
 export type ComposeProject = Pick<
   Stack,
   "project" | "directory" | "composeFiles" | "envFiles" | "profiles"
@@ -11,23 +11,23 @@ export type ComposeProject = Pick<
 
 /** How services are brought up. */
 interface UpOptions {
-  /** Only these, with what they depend on unless `noDependencies`; empty is all. */
+  /** Only these services, and their dependencies unless `noDependencies` is set. Empty means all. */
   readonly services?: readonly string[];
-  /** More files, after the project's own: overrides that pin images. */
+  /** Files added after those of the project, such as overrides that pin images. */
   readonly overrides?: readonly string[];
   readonly noDependencies?: boolean;
   /** Creates the containers without starting them. */
   readonly noStart?: boolean;
   readonly forceRecreate?: boolean;
   readonly noRecreate?: boolean;
-  /** Waits this long until all are running or healthy. */
+  /** How long to wait until all services are running or healthy. */
   readonly waitSeconds?: number;
   readonly removeOrphans?: boolean;
-  /** How many containers of a service there are to be, where that is not what the files say. */
+  /** The number of replicas of a service, if it differs from the files. */
   readonly scale?: Readonly<Record<string, number>>;
 }
 
-/** The arguments of `docker` that choose the project: the same files, directory, env files and profiles every time. */
+/** The arguments of `docker` that select the project: always the same files, directory, env files and profiles. */
 export function projectArguments(
   project: ComposeProject,
   overrides: readonly string[] = [],
@@ -60,7 +60,7 @@ export function upArguments(project: ComposeProject, options: UpOptions = {}): s
   ];
 }
 
-/** `stop` of the given services (of all without names), with the time each has until it is killed: its own by default. */
+/** `stop` of the given services, or of all if none is named. By default each service has its own stop timeout. */
 export function stopArguments(
   project: ComposeProject,
   services: readonly string[],
@@ -70,7 +70,7 @@ export function stopArguments(
   return [...projectArguments(project), "stop", ...timeout, ...services];
 }
 
-/** `pull` of the given services only: without names, Compose would pull the stores too. */
+/** `pull` of the given services only. Without names, Compose would also pull the images of the stores. */
 export function pullArguments(
   project: ComposeProject,
   services: readonly string[],
@@ -79,9 +79,9 @@ export function pullArguments(
   return [...projectArguments(project, overrides), "pull", ...services];
 }
 
-/** The Compose of one project. Standard input is always closed, so that no question can be answered. */
+/** Compose for one project. Standard input is always closed, so Compose cannot wait for an answer. */
 export interface Compose {
-  /** The resolved model. @throws RefusedError with Compose's own words when the files are not valid. */
+  /** The resolved model. @throws RefusedError with Compose's message when the files are not valid. */
   config(overrides?: readonly string[]): Promise<ComposeModel>;
   /** The hash of each service's definition, to compare with the label of its container. */
   hashes(overrides?: readonly string[]): Promise<ReadonlyMap<string, string>>;
@@ -96,7 +96,7 @@ export interface Compose {
   ): Promise<void>;
 }
 
-/** Compose for one project; `secrets` are masked in what its errors quote. */
+/** Compose for one project; `secrets` are masked in its error messages. */
 export function createCompose(
   engine: Pick<Engine, "environment">,
   project: ComposeProject,
@@ -143,8 +143,8 @@ export function createCompose(
 }
 
 /**
- * Reads `docker compose config --format json`, in which every `$` is doubled (docker/compose
- * `cmd/compose/config.go`), so that a password reads as it is.
+ * Reads `docker compose config --format json`. Compose doubles every `$` in its output (docker/compose
+ * `cmd/compose/config.go`); this undoes it, so that a password has its real value.
  */
 export function parseModel(json: string): ComposeModel {
   return JSON.parse(json, (_key, value: unknown) =>

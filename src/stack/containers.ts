@@ -10,20 +10,20 @@ import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
 
 const removalMs = 30_000;
-/** A container that crashes again and again rests between two starts, longer each time. */
+/** The engine waits between two restarts of a crashing container, longer each time. */
 const crashLoopMs = 60_000;
-/** As the docker command shows an id. */
+/** The length of an id in the output of the docker command. */
 const shortIdLength = 12;
 
-/** The containers of a host, and what is left in them by an operation that was killed. */
+/** The containers of a host, including what a killed operation left in them. */
 export interface HostContainers extends Containers {
   /**
-   * Ends what a killed operation left running inside a container.
+   * Ends the programs that a killed operation left running inside a container.
    *
-   * @returns whether there was anything.
+   * @returns whether any program was left.
    */
   endLeftovers(container: string, operationId: string): Promise<boolean>;
-  /** Removes the throw-away and helper containers that a killed operation left. @returns their names. */
+  /** Removes the throw-away and helper containers of a killed operation. @returns their names. */
   removeLeftovers(operationId: string): Promise<readonly string[]>;
 }
 
@@ -76,7 +76,7 @@ export function createContainers(engine: Engine, operationId: string): HostConta
   };
 }
 
-/** The arguments of `docker exec`. Values of variables travel in the client's environment, not here. */
+/** The arguments of `docker exec`. The values of variables are passed in the client's environment, not here. */
 export function execArguments(
   container: string,
   argv: readonly string[],
@@ -92,7 +92,7 @@ export function execArguments(
   ];
 }
 
-/** The arguments of `docker run` for a throw-away container of an image that is already here. */
+/** The arguments of `docker run` for a throw-away container of an image that is on this host. */
 export function runArguments(
   image: string,
   argv: readonly string[],
@@ -129,7 +129,7 @@ function runOnce(
   const interactive = options.pipeInput === true;
   const args = runArguments(image, argv, { ...options, interactive, name, labels });
   const client = spawnStream("docker", args, clientOptions(engine, options));
-  // A program that is process 1 ignores the SIGTERM that the client passes on, and the client waits for it.
+  // As process 1 the program ignores the SIGTERM that the client forwards, and the client would wait for the program.
   const end = () => removeContainer(engine, name);
   const onAbort = () => void end().catch(() => undefined);
   options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -139,7 +139,7 @@ function runOnce(
   return { ...client, done };
 }
 
-/** The command as a person would type it, for messages. */
+/** The command as a user would type it, for messages. */
 function plainCommand(container: string, argv: readonly string[]): string {
   return commandLine("docker", ["exec", shortName(container), ...argv]);
 }
@@ -154,8 +154,8 @@ function clientOptions<T extends ContainerExecOptions>(engine: Engine, options: 
 }
 
 /**
- * Waits for the client; when it was cut off (aborted, killed, out of time) the program itself may live on and is ended
- * before the error is passed on.
+ * Waits for the client. If the client was interrupted (aborted, killed, timed out), the program itself may still run:
+ * it is ended before the error is thrown.
  */
 async function endedWithClient<T>(
   client: Promise<T>,
@@ -178,7 +178,7 @@ function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Removes a container, by default with its anonymous volumes, whatever it does; one that is gone is fine. */
+/** Removes a container in any state, by default with its anonymous volumes. The container may be missing. */
 export async function removeContainer(
   engine: Pick<Engine, "docker">,
   container: string,
@@ -190,7 +190,7 @@ export async function removeContainer(
   } catch (error) {
     if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
   }
-  // 409: its `--rm` is removing it already; gone is when it cannot be found.
+  // 409: `--rm` is already removing the container. Wait until it cannot be found.
   const gone = async () => ((await orMissing(found.inspect())) === undefined ? true : undefined);
   if (await waitFor(gone, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 })) return;
   throw new Error(`container ${container} cannot be removed`);
@@ -206,7 +206,7 @@ async function removeLeftovers(engine: Engine, operationId: string): Promise<str
   return left.map(({ Names, Id }) => Names[0]?.slice(1) ?? Id);
 }
 
-/** 304: it is in that state already. */
+/** 304: the container is already in that state. */
 async function unlessAlready(answer: Promise<unknown>): Promise<void> {
   try {
     await answer;
@@ -215,7 +215,7 @@ async function unlessAlready(answer: Promise<unknown>): Promise<void> {
   }
 }
 
-/** The engine cannot change a container in the moment in which it ends, and says so with 500: asked again, it can. */
+/** The engine answers 500 if a container exits during the update. A later attempt succeeds. */
 async function unlessItEndsJustNow(change: () => Promise<unknown>): Promise<void> {
   let last: unknown;
   const attempt = async () => {

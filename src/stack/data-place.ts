@@ -7,28 +7,28 @@ import { lookTask } from "./look.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { within } from "./shared.ts";
 
-/** The inputs that say which places hold data. */
+/** The inputs that select the places with data. */
 export interface PlaceOptions {
   /** The data directory on the host. */
   readonly dataDir?: string | undefined;
-  /** What is left out: services, volumes, host paths, paths inside the data directory. */
+  /** What to leave out: services, volumes, host paths, paths inside the data directory. */
   readonly exclude?: readonly string[] | undefined;
-  /** Path of the key file inside the data directory; `none` for a stack without one. */
+  /** Path of the key file inside the data directory; `none` for a stack without a key file. */
   readonly vaultKey?: string | undefined;
 }
 
-/** One volume or host path with all services that write into it. */
+/** One volume or host path, and all services that write to it. */
 export interface Place {
   readonly mount: Mount;
   readonly services: readonly string[];
 }
 
 /**
- * Chooses the data directory: the one that `data-dir` names, else the gateway's only writable mount, else the one of
- * its mounts that holds the key file.
+ * Chooses the data directory: the one that `data-dir` names, otherwise the gateway's only writable mount, otherwise the
+ * gateway mount that contains the key file.
  *
- * @returns undefined for a stack of another product that names none.
- * @throws RefusedError when it is not to be found.
+ * @returns undefined for a stack of another product without `data-dir`.
+ * @throws RefusedError when the data directory cannot be determined.
  */
 export async function chooseDataPlace(
   containers: readonly ContainerState[],
@@ -55,9 +55,9 @@ export async function chooseDataPlace(
   const withKey = await placesWithKey(candidates, sophonProfile.vaultKey, deps);
   if (withKey[0] !== undefined && withKey.length === 1) return store(withKey[0]);
   const found = candidates.map(({ mount }) => mount.source).join(", ") || "none";
-  throw new RefusedError(`the data directory is not clear (writable mounts: ${found})`, {
+  throw new RefusedError(`the data directory is ambiguous (writable mounts: ${found})`, {
     class: "no-data-dir",
-    hint: `Name it with data-dir: the directory that holds ${sophonProfile.vaultKey}.`,
+    hint: `Name it with data-dir: the directory that contains ${sophonProfile.vaultKey}.`,
   });
 }
 
@@ -78,7 +78,7 @@ async function namedPlace(
     const place = places.find(({ mount }) => mount.source === path);
     if (place !== undefined) return { place, path };
   }
-  // The services may mount its parts one by one.
+  // The services may mount parts of the directory separately.
   const parts = places.filter(({ mount }) => mount.type === "bind" && within(mount.source, real));
   const [first] = parts;
   if (first !== undefined) {
@@ -86,9 +86,9 @@ async function namedPlace(
     return { place: { mount: { ...first.mount, source: real }, services }, path: real };
   }
   const sources = places.map(({ mount }) => mount.source);
-  throw new RefusedError(`data-dir: no service of the stack writes into ${wanted}`, {
+  throw new RefusedError(`data-dir: no service of the stack writes to ${wanted}`, {
     class: "no-data-dir",
-    hint: `They write into ${sources.join(", ") || "no path of this host"}.`,
+    hint: `They write to ${sources.join(", ") || "no path of this host"}.`,
   });
 }
 

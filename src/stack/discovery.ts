@@ -16,7 +16,7 @@ import { describeServer } from "./server.ts";
 import { kindOfContainer, kindOfImage, type ServerKind, serverKinds } from "./server-kind.ts";
 import { findSharedUses } from "./shared.ts";
 
-/** Everything that an input may say about the stack; each is found where it is left open. */
+/** Everything that an input can set about the stack. What is not set is discovered. */
 export interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
   readonly postgresService?: string | undefined;
   readonly qdrantService?: string | undefined;
@@ -26,7 +26,7 @@ export interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
   readonly databaseName?: string | undefined;
 }
 
-/** What discovery works with. */
+/** What discovery uses. */
 interface DiscoveryDeps {
   readonly engine: Engine;
   readonly containers: Pick<Containers, "exec">;
@@ -34,7 +34,7 @@ interface DiscoveryDeps {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The input that settles which service is the server of a kind; a kind may have none. */
+/** The input that selects the service for each kind of server. A kind may have no input. */
 const serviceInputs: Partial<
   Record<ServerKind, { readonly option: keyof DiscoveryOptions; readonly input: string }>
 > = {
@@ -45,13 +45,13 @@ const serviceInputs: Partial<
 };
 
 /**
- * Finds the stack: its project and files, what runs, and every place where it keeps data. Changes nothing.
+ * Finds the stack: its project and files, its containers, and every place where it keeps data. Changes nothing.
  *
- * What the containers really use decides, never a name made up from the compose file. Stopped servers are found too:
- * {@link requireRunning} refuses them where they are needed.
+ * The mounts of the containers decide, never a name derived from the compose file. Stopped servers are found too:
+ * {@link requireRunning} refuses them if they are needed.
  *
- * @throws RefusedError, naming the input that settles it, when nothing is found, when something is ambiguous, missing,
- *   empty or misspelt.
+ * @throws RefusedError that names the input to set, when nothing is found or something is ambiguous, missing, empty or
+ *   misspelt.
  */
 export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): Promise<Stack> {
   const located = await locateProject(deps.engine, options);
@@ -93,9 +93,9 @@ export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): 
 }
 
 /**
- * The stack without a look at where it keeps data, for one that may be broken: no store of it is found.
+ * The stack without its stores, for a stack that may be broken: its data is not examined.
  *
- * @throws RefusedError when the project is not found, or is ambiguous; it names the input.
+ * @throws RefusedError that names the input to set, when the project is not found or is ambiguous.
  */
 export async function readStack(options: ProjectOptions, engine: Engine): Promise<Stack> {
   const located = await locateProject(engine, options);
@@ -107,23 +107,23 @@ export async function readStack(options: ProjectOptions, engine: Engine): Promis
 }
 
 /**
- * Makes sure that the servers whose data is copied through themselves are up.
+ * Makes sure that every server that produces its own backup is running.
  *
- * @throws RefusedError naming the service that is not.
+ * @throws RefusedError that names the service that is not running.
  */
 export function requireRunning(stack: Pick<Stack, "stores" | "containers">): void {
   for (const store of stack.stores) {
     if (!hasServer(store)) continue;
     const container = stack.containers.find(({ id }) => id === store.containerId);
     if (container?.state === "running") continue;
-    throw new RefusedError(`service ${store.service} does not run (${container?.state})`, {
+    throw new RefusedError(`service ${store.service} is not running (${container?.state})`, {
       class: "not-running",
       hint: `Start it with \`docker compose up -d ${store.service}\`, or leave it out with exclude: ${store.service}.`,
     });
   }
 }
 
-/** The containers of a project as they are now, without one-off runs and without what this tool made. */
+/** The current containers of a project, without one-off runs and without those that this tool created. */
 export async function projectContainers(
   engine: Pick<Engine, "docker">,
   project: string,
@@ -141,8 +141,8 @@ export async function projectContainers(
 }
 
 /**
- * The model with every profile that has containers: no label tells which profiles were chosen, and a service left out
- * of the model would be left out of every later command.
+ * The model with every profile that has containers. No label records which profiles were chosen, and a service that is
+ * missing from the model would be missing from every later command.
  */
 async function readModel(
   engine: Engine,
@@ -186,9 +186,9 @@ function findServers(
     refuseWithoutContainer(kind, model, named, services, excluded);
     if (services.length > 1) throw ambiguous(kind, services, input, named);
     if (found.length > 1)
-      throw new RefusedError(`service ${services[0]} runs ${found.length} times`, {
+      throw new RefusedError(`service ${services[0]} has ${found.length} replicas`, {
         class: "replicas",
-        hint: `A ${kind} server with replicas is not supported; leave it out with exclude: ${services[0]}.`,
+        hint: `More than one replica of a ${kind} server is not supported; leave it out with exclude: ${services[0]}.`,
       });
     if (found[0] !== undefined) servers.set(kind, found[0]);
   }
@@ -208,11 +208,11 @@ function ambiguous(
     hint:
       named === undefined
         ? `${choose}, and leave the others out with exclude.`
-        : `Only one is copied (${named}): leave the others out with exclude: ${others.join(", ")}.`,
+        : `Only ${named} is backed up: leave the others out with exclude: ${others.join(", ")}.`,
   });
 }
 
-/** A store that the compose file has, and that was never started here, must not be silently absent. */
+/** A store in the compose file that was never started here must not be left out silently. */
 function refuseWithoutContainer(
   kind: ServerKind,
   model: ComposeModel,

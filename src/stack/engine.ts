@@ -4,20 +4,20 @@ import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { operationMark } from "../core/orphans.ts";
 
-/** The one Docker engine that is spoken to, through its API and through the `docker` command alike. */
+/** The Docker engine that both the API client and the `docker` command use. */
 export interface Engine {
   readonly docker: Docker;
   /** `unix:///...`, as resolved from DOCKER_HOST or the current docker context. */
   readonly endpoint: string;
-  /** Given to every `docker` and `docker compose` process, so that they speak to the same engine. */
+  /** Passed to every `docker` and `docker compose` process, so that all use the same engine. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
  * Resolves the engine once, as the `docker` command would (DOCKER_HOST, DOCKER_CONTEXT, the current context).
  *
- * @throws RefusedError when the `docker` command is missing, when the engine is not reached through a socket
- *   of this host, or when this user may not use the socket.
+ * @throws RefusedError when the `docker` command is missing, when the engine's endpoint is not a socket of this host,
+ *   or when this user may not use the socket.
  */
 export async function connect(): Promise<Engine> {
   const endpoint = await resolveEndpoint();
@@ -36,7 +36,7 @@ export async function connect(): Promise<Engine> {
   };
 }
 
-/** The same engine; what is started with it is marked, so that recovery can end it when its owner was killed. */
+/** The same engine. Its processes are marked, so that recovery can end them if their owner was killed. */
 export function engineOf(operationId: string, engine: Engine): Engine {
   return { ...engine, environment: { ...engine.environment, ...operationMark(operationId) } };
 }
@@ -56,7 +56,7 @@ async function resolveEndpoint(): Promise<string> {
     }
     throw new RefusedError("the current docker context cannot be read", {
       class: "no-docker",
-      hint: "`docker context ls` shows what there is; set DOCKER_HOST or DOCKER_CONTEXT to one that works.",
+      hint: "List the contexts with `docker context ls`; set DOCKER_HOST or DOCKER_CONTEXT to one that works.",
       cause: error,
     });
   }
@@ -70,7 +70,7 @@ async function checkSocket(path: string): Promise<void> {
     if (code === "EACCES" || code === "EPERM") {
       throw new RefusedError(`this user may not use the Docker engine (${path})`, {
         class: "no-permission",
-        hint: "Run as root, or as a user of the docker group.",
+        hint: "Run as root, or as a member of the docker group.",
         cause: error,
       });
     }

@@ -1,14 +1,14 @@
 import type { ContainerState, DiscoveredStore } from "../model/stack.ts";
 
 const secretName = /PASS(WORD|WD)?$|PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL/i;
-/** Shorter values would mask half of the log: `1`, `true`, a port. */
+/** Shorter values, such as `1`, `true` or a port, would mask half of the log. */
 const shortestSecret = 5;
 
 /**
- * Every secret that the stack's containers were given: values of variables that are named like one, passwords inside
- * connection strings and URLs, and those of the stores.
+ * Every secret in the environment of the stack's containers: values of variables with the name of a secret, passwords
+ * in connection strings and URLs, and the passwords and keys of the stores.
  *
- * @returns longest first, so that masking one never leaves the rest of another.
+ * @returns longest first, so that masking one secret never leaves the rest of a longer one.
  */
 export function findSecrets(
   containers: readonly ContainerState[],

@@ -6,13 +6,13 @@ import { createContainers, removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
 import { splitVariable } from "./inspect.ts";
 
-/** A first start that is made beside the place that it is for. */
+/** A first start in a directory next to the final one. */
 interface FirstStart {
-  /** The container of the server, which has its mounts and does not run. */
+  /** The stopped container of the server. It has the server's mounts. */
   readonly container: string;
-  /** Where its image or environment has its data. */
+  /** The path in the container where the image or the environment puts the data. */
   readonly mountTarget: string;
-  /** The name of the directory in there that takes the new data instead; it need not exist. */
+  /** The name of the directory inside the mount for the new data; it need not exist. */
   readonly directory: string;
   readonly operationId: string;
 }
@@ -21,12 +21,12 @@ const readyMs = 300_000;
 const stopTimeoutSeconds = 120;
 
 /**
- * Lets a PostgreSQL server make its first start in a directory inside its mount: in an empty place of its own it would
- * do so by itself, but where the mount's root is its data directory and something has to stay in there, it refuses to.
- * Done in a throw-away container with the image, the environment and the mounts of the server's own, without a network.
+ * Runs the first start of a PostgreSQL server in a directory inside its mount. PostgreSQL initialises an empty data
+ * directory by itself, but it refuses if the data directory is the root of the mount and other files must stay there.
+ * The first start runs in a throw-away container with the server's image, environment and mounts, without a network.
  *
- * @returns false, with nothing done, where the server's data is in a directory below the mount anyway.
- * @throws Error with the server's last words when it does not become ready.
+ * @returns false, and does nothing, if the server's data is in a directory below the mount anyway.
+ * @throws Error with the server's last log lines when it does not become ready.
  */
 export async function startFirst(
   engine: Engine,
@@ -60,7 +60,7 @@ export async function startFirst(
     await created.stop({ t: stopTimeoutSeconds });
     return true;
   } finally {
-    // Its mounts are the server's own.
+    // The container shares the server's volumes: keep them.
     await removeContainer(engine, created.id, { volumes: false });
   }
 }
@@ -74,7 +74,7 @@ async function awaitReady(
   const containers = createContainers(engine, operationId);
   const look = async () => {
     if ((await containers.inspect(id))?.state !== "running") return false;
-    // The server that initialises the first database listens on its socket only.
+    // While the first database is initialised, the server listens on its Unix socket only.
     const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
     const asked = containers.exec(id, argv, { signal });
     return await asked.then(
@@ -88,7 +88,7 @@ async function awaitReady(
   throw new Error(`the server's first start failed: ${printable(logs)}`);
 }
 
-/** The engine frames each piece of a log with eight bytes of its own. */
+/** The engine puts a header of eight bytes before each piece of a log: remove control characters. */
 function printable(logs: Buffer): string {
   return logs
     .toString("utf8")

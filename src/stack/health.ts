@@ -4,20 +4,20 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { NamedResponder } from "../core/task.ts";
 
-/** How a server is asked for its health. */
+/** A request for the health of a server. */
 export interface HealthRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** PEM of the authority that signed the server's certificate. */
+  /** PEM of the certificate authority that signed the server's certificate. */
   readonly ca?: string;
-  /** For one answer. */
+  /** The limit for one answer. */
   readonly timeoutMs: number;
 }
 
-/** What one look gave. Healthy is a status from 200 to 299. */
+/** The result of one probe. A status from 200 to 299 is healthy. */
 export interface HealthAnswer {
   readonly healthy: boolean;
-  /** 0 when there was no answer. */
+  /** 0 if there was no answer. */
   readonly status: number;
   /** The first 2 KiB of the answer, or why there was none. */
   readonly detail: string;
@@ -25,21 +25,21 @@ export interface HealthAnswer {
 
 const detailBytes = 2_048;
 
-/** Which server is asked, and what for. */
+/** Which server to probe, and what it must answer. */
 export interface ServerQuestion {
-  /** An address that is reached from there; undefined is the network namespace that the question is answered in. */
+  /** An address reachable from the prober; undefined means the addresses of the prober's own network namespace. */
   readonly address?: string | undefined;
   readonly port: number;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether it has to answer with a status from 200 to 299, or with any but 5xx, whatever its protocol. */
+  /** `success`: a status from 200 to 299. `answer`: any status except 5xx, or any other protocol. */
   readonly wants: "success" | "answer";
   readonly timeoutMs: number;
 }
 
 /**
- * Asks servers from where it stands, which is the network namespace of one of them: nothing needs to be published, and
- * what has no way out is reached, too.
+ * Probes servers from inside the network namespace of one of them. No port needs to be published, and servers on an
+ * internal network are reachable too.
  */
 export const serverProber: NamedResponder<ServerQuestion, HealthAnswer> = {
   name: "stack.probe",
@@ -63,19 +63,19 @@ async function askServer(
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
   const answer = await probe({ url, headers, timeoutMs }, signal);
   if (wants === "success") return answer;
-  // Its protocol need not be HTTP.
+  // The server's protocol may not be HTTP.
   if (answer.status === 0) return { healthy: true, status: 0, detail: "accepts connections" };
   return { ...answer, healthy: answer.status < 500 };
 }
 
-/** Its own loopback first: a server may listen there only, or on the container's address only. */
+/** The loopback addresses first: a server may listen only there, or only on the container's address. */
 function ownAddresses(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const others = all.filter(({ internal, scopeid }) => !internal && !scopeid);
   return [...new Set(["127.0.0.1", "::1", ...others.map(({ address }) => address)])];
 }
 
-/** Why a port accepts no connection; undefined when it does. */
+/** Why a port accepts no connection; undefined if it accepts one. */
 async function connectFailure(
   host: string,
   port: number,
@@ -93,14 +93,14 @@ async function connectFailure(
   }
 }
 
-/** One request; never throws for what the server or the network does. */
+/** Sends one request. Never throws for an error of the server or the network. */
 export async function probe(request: HealthRequest, signal: AbortSignal): Promise<HealthAnswer> {
   const { promise, resolve } = Promise.withResolvers<HealthAnswer>();
   const failed = (error: Error) =>
     resolve({ healthy: false, status: 0, detail: error.message || error.name });
   const options: RequestOptions & { ca?: string } = {
     headers: { ...request.headers },
-    // Whatever the process before had open is not the server's health now.
+    // Never reuse a connection: it may belong to an earlier process of the server.
     agent: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]),
     ...(request.ca === undefined ? {} : { ca: request.ca }),

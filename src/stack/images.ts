@@ -7,7 +7,7 @@ import { orMissing, splitVariable, statusOf } from "./inspect.ts";
 
 const keepRepository = "sophon-keeper/keep";
 
-/** What the engine knows of one image. */
+/** What the engine knows about one image. */
 interface ImageFacts {
   readonly id: string;
   readonly tags: readonly string[];
@@ -40,7 +40,7 @@ export async function inspectImage(
 }
 
 /**
- * `repository@sha256:...` of an image: the one of the repository that `reference` names, else the first; null for an
+ * The image digest `repository@sha256:...`: that of the repository in `reference`, otherwise the first. Null for an
  * image that was never pushed or pulled.
  */
 export async function repoDigest(
@@ -55,9 +55,9 @@ export async function repoDigest(
 }
 
 /**
- * Pulls one image, as the docker command does it: with the credentials of this user.
+ * Pulls one image through the docker command, with the registry credentials of this user.
  *
- * @throws RefusedError when it cannot be had.
+ * @throws RefusedError when the image cannot be pulled.
  */
 export async function pullImage(
   engine: Pick<Engine, "environment">,
@@ -83,7 +83,7 @@ export async function hasImage(engine: Pick<Engine, "docker">, imageId: string):
   return (await inspectImage(engine, imageId)) !== undefined;
 }
 
-/** Gives an image another name. */
+/** Adds a tag to an image. */
 export async function tagImage(
   engine: Pick<Engine, "docker">,
   imageId: string,
@@ -95,10 +95,10 @@ export async function tagImage(
 }
 
 /**
- * Keeps an image from every kind of prune until {@link releaseImages}: a tag of ours (against `image prune`) and a
- * created container (against `prune -a`).
+ * Protects an image from every kind of prune until {@link releaseImages}: a tag protects it from `image prune`, a
+ * created container from `prune -a`.
  *
- * @returns the tag, by which it can be run.
+ * @returns the tag, which can be used to run the image.
  */
 export async function keepImage(
   engine: Pick<Engine, "docker">,
@@ -117,13 +117,13 @@ export async function keepImage(
   try {
     await engine.docker.createContainer(config);
   } catch (error) {
-    // 409: kept already.
+    // 409: the image is already protected.
     if (statusOf(error) !== 409) throw error;
   }
   return tag;
 }
 
-/** Lets go of what {@link keepImage} kept for an operation; an image that is used stays. */
+/** Releases the images that {@link keepImage} protected for an operation. An image in use stays. */
 export async function releaseImages(
   engine: Pick<Engine, "docker">,
   operationId: string,
@@ -137,7 +137,7 @@ export async function releaseImages(
   });
   for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? [])) {
     if (!tag.startsWith(`${keepRepository}:${operationId}-`)) continue;
-    // Only the name goes while the image has others or a container.
+    // Removes only this tag while the image has other tags or a container.
     await orMissing(docker.getImage(tag).remove()).catch((error: unknown) => {
       if (statusOf(error) !== 409) throw error;
     });

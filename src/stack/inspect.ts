@@ -3,17 +3,17 @@ import type { ContainerState, Mount } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 
-/** A container as it is, and as the rest of the engine's answer that only discovery looks at. */
+/** The state of a container, and the parts of the engine's answer that only discovery uses. */
 export interface InspectedContainer {
   readonly state: ContainerState;
-  /** Entrypoint and command as they were started. */
+  /** Entrypoint and command of the container. */
   readonly argv: readonly string[];
   readonly createdAt: string;
 }
 
 type VolumeFacts = Pick<VolumeInspectInfo, "Driver" | "Options" | "Labels">;
 
-/** @returns undefined when there is no such container. */
+/** @returns undefined if the container does not exist. */
 export async function inspectContainer(
   engine: Pick<Engine, "docker">,
   container: string,
@@ -35,7 +35,7 @@ export async function inspectContainer(
   };
 }
 
-/** The answer, or undefined when the engine says that there is no such thing. */
+/** The answer, or undefined if the engine answers 404. */
 export async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
@@ -45,12 +45,12 @@ export async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** The HTTP status of an error of the engine. */
+/** The HTTP status of an engine error. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof Error ? (error as Error & { statusCode?: number }).statusCode : undefined;
 }
 
-/** What the engine says of a container, in the words of the model. */
+/** Converts the engine's answer to the model. */
 function toContainerState(
   info: ContainerInspectInfo,
   volumes: ReadonlyMap<string, VolumeFacts>,
@@ -75,7 +75,7 @@ function toContainerState(
     hostname: config.Hostname,
     user: config.User,
     environment: Object.fromEntries((config.Env ?? []).map(splitVariable)),
-    // The engine's order changes from one answer to the next.
+    // The order in the engine's answers is not stable.
     mounts: [
       ...info.Mounts.map((mount) => toMount(mount, volumes)),
       ...tmpfsMounts(host.Tmpfs),
@@ -93,14 +93,14 @@ function toContainerState(
   };
 }
 
-/** Each once: a container may join several namespaces of one other. */
+/** The containers whose namespaces this one joins, each once: it may join several namespaces of the same container. */
 function joinsOf({ NetworkMode, PidMode, IpcMode }: ContainerInspectInfo["HostConfig"]): string[] {
   const prefix = "container:";
   const modes = [NetworkMode, PidMode, IpcMode].filter((mode) => mode?.startsWith(prefix) === true);
   return [...new Set(modes.map((mode = "") => mode.slice(prefix.length)))];
 }
 
-/** Left out of the types of dockerode. */
+/** The types of dockerode do not have this field. */
 function stopTimeoutOf(config: object) {
   const { StopTimeout: seconds } = config as { readonly StopTimeout?: number | null };
   return seconds === undefined || seconds === null ? {} : { stopTimeoutSeconds: seconds };
@@ -143,7 +143,7 @@ function healthOf(status: string | undefined): ContainerState["health"] {
   return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
 }
 
-/** `NAME=value`; a bare name is a variable that the container was given without a value. */
+/** Splits `NAME=value`. A name without `=` is a variable without a value. */
 export function splitVariable(text: string): [string, string] {
   const at = text.indexOf("=");
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];

@@ -1,4 +1,4 @@
-/** Labels that Compose puts on what it makes (docker/compose `pkg/api/labels.go`). */
+/** Labels that Compose sets on containers, volumes and networks (docker/compose `pkg/api/labels.go`). */
 export const composeLabels = {
   project: "com.docker.compose.project",
   service: "com.docker.compose.service",

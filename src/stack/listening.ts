@@ -2,14 +2,14 @@ import { readFile } from "node:fs/promises";
 import type { Engine } from "./engine.ts";
 import { orMissing } from "./inspect.ts";
 
-/** From here on ports are given out at random (the kernel's `ip_local_port_range`), and are no address of a server. */
+/** The kernel assigns ports from here on at random (`ip_local_port_range`); they are not fixed ports of a server. */
 const firstRandomPort = 32_768;
 const listening = "0A";
 
 /**
- * The TCP ports on which others reach a running container, as the kernel of this host shows them; nothing is sent.
+ * The TCP ports on which a running container accepts connections from outside, read from the kernel. Sends nothing.
  *
- * @returns undefined where this process cannot see them, such as from inside another container.
+ * @returns undefined if this process cannot see them, for example inside another container.
  */
 export async function listeningPorts(
   engine: Pick<Engine, "docker">,
@@ -19,7 +19,7 @@ export async function listeningPorts(
   const pid = info?.State.Pid ?? 0;
   if (info === undefined || pid === 0) return undefined;
   try {
-    // In a process namespace of its own this process sees somebody else under the number.
+    // In another pid namespace this pid belongs to a different process.
     if (!(await readFile(`/proc/${pid}/cgroup`, "utf8")).includes(info.Id)) return undefined;
     const tables = await Promise.all(
       ["tcp", "tcp6"].map((name) => readFile(`/proc/${pid}/net/${name}`, "utf8").catch(() => "")),
@@ -39,7 +39,7 @@ export function portsOf(table: string): number[] {
   return [...new Set(ports)].toSorted((a, b) => a - b);
 }
 
-/** 127.0.0.0/8 (also as an IPv6 address) and ::1, each group of four bytes in the host's order. */
+/** 127.0.0.0/8 (also as an IPv6 address) and ::1, each group of four bytes in host byte order. */
 function isLoopback(address: string): boolean {
   return /^(0{16}FFFF0000)?[0-9A-F]{6}7F$|^0{24}01000000$/.test(address);
 }

@@ -13,7 +13,7 @@ const ownerLabel = "sophon-keeper.lock-owner";
 const lockImage = "sophon-keeper/lock:1";
 const emptyTarBytes = 10_240;
 
-/** Who wants the lock of which stack. */
+/** A request for the lock of a stack. */
 export interface LockRequest {
   readonly project: string;
   readonly operationId: string;
@@ -21,33 +21,33 @@ export interface LockRequest {
   readonly operation: string;
   readonly repository: string;
   readonly jobUrl?: string | undefined;
-  /** How long to wait for another owner; default not at all. */
+  /** How long to wait for another owner. By default there is no wait. */
   readonly timeoutMs?: number;
-  /** Takes the lock from an owner that cannot be seen from here. Never from one that is seen alive. */
+  /** Takes the lock from an owner whose state is unknown, never from an owner that is alive. */
   readonly force?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The lock of a stack, held until it is released. */
 interface StackLock {
-  /** Operations whose owners died while they held the lock: to be recovered by this one. */
+  /** Operations whose owners died while they held the lock. The new owner must recover them. */
   readonly recoveredFrom: readonly LockOwner[];
-  /** Says that such an operation is recovered (or had nothing to recover), so that no later run is told of it. */
+  /** Marks such an operation as recovered, or as having nothing to recover. Later runs do not see it again. */
   forget(dead: LockOwner): Promise<void>;
-  /** @throws LockedError when it was taken away meanwhile (a prune of stopped containers removes it). */
+  /** @throws LockedError when the lock was lost meanwhile, for example to a prune of stopped containers. */
   assertHeld(): Promise<void>;
-  /** Gives the lock back. Safe to call twice, and never removes another's lock. */
+  /** Releases the lock. Safe to call twice; never removes the lock of another owner. */
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock of a stack: one a project on this host, whatever the user, the repository or the pid namespace. It is a container
- * with a fixed name that is never started; the engine lets only one have the name.
+ * Takes the lock of a stack. There is one lock for each project on this host, whatever the user, the repository or the
+ * pid namespace. The lock is a container with a fixed name that is never started; the engine allows a name only once.
  *
- * A dead owner's lock is set aside under another name, not removed: what it left is known until it is recovered, also
- * when the one that took over dies too.
+ * The lock of a dead owner is renamed, not removed. The operation stays known until it is recovered, even if the new
+ * owner dies too.
  *
- * @throws LockedError that tells who holds it.
+ * @throws LockedError that names the holder.
  */
 export async function acquireLock(
   engine: Engine,
@@ -72,7 +72,7 @@ export async function acquireLock(
   throw locked ?? new Error("the lock was not tried");
 }
 
-/** Who holds the lock of a project now, and whether they live; undefined when nobody does. */
+/** The current holder of a project's lock, and whether it is alive; undefined if the lock is free. */
 export async function readLock(
   engine: Pick<Engine, "docker">,
   project: string,
@@ -91,7 +91,7 @@ async function take(engine: Engine, request: LockRequest, clock: Clock): Promise
   const jobUrl = request.jobUrl ?? null;
   const self = await describeSelf({ operationId, operation, repository, jobUrl, startedAt });
   const name = lockName(project);
-  // Each round, either the name is free, or somebody else's lock is looked at.
+  // In each round the name is free, or the lock of another owner is examined.
   for (let round = 0; round < 10; round += 1) {
     const id = await create(engine, name, project, self);
     if (id !== undefined) return await heldLock(engine, id, project, self);
@@ -103,10 +103,10 @@ async function take(engine: Engine, request: LockRequest, clock: Clock): Promise
       throw lockedBy(project, owner, state);
     await setAside(engine, held, name, owner);
   }
-  throw new LockedError(`the lock of ${project} changes hands all the time`);
+  throw new LockedError(`the lock of ${project} keeps changing its owner`);
 }
 
-/** @returns the container's id, or undefined when the name is taken. */
+/** @returns the container's id, or undefined if the name is taken. */
 async function create(
   engine: Engine,
   name: string,
@@ -128,7 +128,7 @@ async function create(
   }
 }
 
-/** By id, so that a lock that was taken over meanwhile is not touched. */
+/** Renames the lock by its container id, so that a lock of a new owner is not touched. */
 async function setAside(
   engine: Engine,
   held: ContainerInspectInfo,
@@ -139,7 +139,7 @@ async function setAside(
     const aside = `${name}.dead-${owner.operationId.replace(/[^a-zA-Z0-9_.-]/g, "-")}`;
     await engine.docker.getContainer(held.Id).rename({ name: aside });
   } catch (error) {
-    // Gone, or set aside by another run at the same moment.
+    // The lock was removed, or another run renamed it at the same time.
     const status = statusOf(error);
     if (status === 404) return;
     const now = await orMissing(engine.docker.getContainer(held.Id).inspect());
@@ -175,7 +175,7 @@ async function heldLock(
       if (held !== undefined) throw lockedBy(project, ownerOf(held), "alive");
       throw new LockedError(`the lock of ${project} (${self.operationId}) was removed`, {
         class: "lock-lost",
-        hint: `Something removes stopped containers while this runs (\`docker container prune\`): leave out those with the label ${keeperLabels.kind}.`,
+        hint: `Another program removes stopped containers during the operation (\`docker container prune\`): exclude those with the label ${keeperLabels.kind}.`,
       });
     },
     release: () => remove(engine, id),
@@ -196,7 +196,7 @@ function lockedBy(project: string, owner: LockOwner, state: "alive" | "unknown")
   const hint =
     state === "alive"
       ? "Wait for it to end, or give lock-timeout."
-      : `It runs in another container and cannot be seen from here. If it is surely gone: docker rm ${lockName(project)}, then \`sophon-keeper recover\`.`;
+      : `Its process is in another container and cannot be seen from here. If it is certainly gone: docker rm ${lockName(project)}, then \`sophon-keeper recover\`.`;
   return new LockedError(`${project} is locked by ${who}${job}`, { hint });
 }
 
@@ -208,7 +208,7 @@ function ownerOf(container: ContainerInspectInfo): LockOwner {
   return parseOwner(container.Config.Labels[ownerLabel] ?? "null");
 }
 
-/** An image without a file: a container needs one, also one that never runs. */
+/** Imports an empty image: a container needs an image even if it never runs. */
 async function ensureLockImage(engine: Engine): Promise<void> {
   if ((await orMissing(engine.docker.getImage(lockImage).inspect())) !== undefined) return;
   const label = ["--change", `LABEL ${keeperLabels.kind}=lock-image`];

@@ -5,9 +5,9 @@ const headerBytes = 8;
 const tailLines = 20_000;
 
 /**
- * The last lines of a container's log, both streams in their order; undefined when the container is gone.
+ * The last lines of a container's log, both streams in order; undefined if the container is gone.
  *
- * @param sinceSeconds - nothing from before this time, in seconds since 1970
+ * @param sinceSeconds - only lines from this time on, in seconds since 1970
  */
 export async function readLog(
   engine: Pick<Engine, "docker">,
@@ -26,10 +26,10 @@ export async function readLog(
 }
 
 /**
- * Whether the log of a container can be read back, and whether it says anything. Drivers that send it away have a copy
- * on the host from Engine 20.10 on, unless that is switched off.
+ * Whether the log of a container is readable, and whether it is empty. Since Engine 20.10, remote log drivers keep a
+ * local cache, unless it is disabled.
  *
- * @param within - only what was logged between these two times, in seconds since 1970
+ * @param within - only lines between these two times, in seconds since 1970
  */
 export async function logKind(
   engine: Pick<Engine, "docker">,
@@ -50,7 +50,7 @@ export async function logKind(
   }
 }
 
-/** Each piece has a header: the stream, three zeros, four bytes of length (Engine API, "attach"). */
+/** Each piece has a header: the stream, three zero bytes, four bytes of length (Engine API, "attach"). */
 function demultiplex(bytes: Buffer): Buffer {
   const pieces: Buffer[] = [];
   for (let at = 0; at + headerBytes <= bytes.length; ) {

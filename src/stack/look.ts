@@ -3,14 +3,14 @@ import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { NamedTask } from "../core/task.ts";
 
-/** One place that is looked at. */
+/** One place to examine. */
 interface LookPlace {
   readonly path: string;
-  /** A file whose presence is told, relative to `path`. */
+  /** A file to look for, relative to `path`. */
   readonly wanted?: string | undefined;
-  /** Paths relative to `path` that are not entered: other stores. */
+  /** Paths of other stores, relative to `path`. They are skipped. */
   readonly skip: readonly string[];
-  /** Whether databases are looked for; else only whether there is anything. */
+  /** Whether to search for databases. Otherwise only emptiness is checked. */
   readonly deep: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface LookResult {
   readonly type: "directory" | "file" | "socket" | "other" | "missing";
   readonly empty: boolean;
   readonly hasWanted: boolean;
-  /** SQLite databases by their first bytes, relative to `path`, sorted. */
+  /** SQLite databases, recognised by their first bytes; relative to `path`, sorted. */
   readonly databases: readonly string[];
 }
 
@@ -28,7 +28,7 @@ export interface LookResult {
 const sqliteMagic = Buffer.from("SQLite format 3\0", "latin1");
 const databaseName = /\.(db|db3|sqlite|sqlite3)$/i;
 
-/** Looks at the places of a stack: what is there, and which files are SQLite databases. Changes nothing. */
+/** Examines the places of a stack: what they are, and which files are SQLite databases. Changes nothing. */
 export const lookTask: NamedTask<{ readonly places: readonly LookPlace[] }, LookResult[]> = {
   name: "stack.look",
   run: async ({ places }, { signal }) => {
@@ -90,7 +90,7 @@ async function* walk(
   }
 }
 
-/** The stack serves meanwhile: a directory that went away between two looks is none. */
+/** The stack is live: a directory may be removed during the walk. */
 async function readLive(directory: string): Promise<Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true });

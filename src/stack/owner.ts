@@ -4,15 +4,15 @@ import { ownProcess } from "../core/identity.ts";
 
 const owner = z.object({
   operationId: z.string(),
-  /** What it does: `backup`, `restore`, ... */
+  /** `backup`, `restore`, ... */
   operation: z.string(),
-  /** Where its backups and its journal are. */
+  /** The repository with its backups and its journal. */
   repository: z.string(),
   pid: z.number().int(),
-  /** Clock ticks after boot: a later process with the same pid has another (proc(5), field 22 of stat). */
+  /** Clock ticks after boot. A later process with the same pid has a different value (proc(5), field 22 of stat). */
   startTicks: z.string(),
   bootId: z.string(),
-  /** `pid:[4026531836]`: a pid only means something inside its own namespace. */
+  /** `pid:[4026531836]`. A pid is only valid inside its own namespace. */
   pidNamespace: z.string(),
   host: z.string(),
   user: z.string(),
@@ -21,10 +21,10 @@ const owner = z.object({
   jobUrl: z.string().nullable(),
 });
 
-/** Who holds a lock, with what is needed to see that it is dead. */
+/** The owner of a lock, with the facts that show whether it is dead. */
 export type LockOwner = z.infer<typeof owner>;
 
-/** @throws Error when the text is no such record. */
+/** @throws Error when the text is not a valid record. */
 export function parseOwner(text: string): LockOwner {
   return owner.parse(JSON.parse(text));
 }
@@ -36,7 +36,7 @@ export async function describeSelf(
   return { ...operation, ...(await ownProcess()), host: hostname(), user: userName() };
 }
 
-/** A container's uid need not have a name. */
+/** In a container the uid may have no name. */
 function userName(): string {
   try {
     return userInfo().username;

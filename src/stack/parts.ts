@@ -2,15 +2,15 @@ import type { Engine } from "./engine.ts";
 import { orMissing, statusOf } from "./inspect.ts";
 import { composeLabels } from "./labels.ts";
 
-/** What a Compose project has in the engine beside its containers. */
+/** The volumes and networks of a Compose project. */
 interface ProjectParts {
-  /** Names of its volumes. */
+  /** Volume names. */
   readonly volumes: readonly string[];
-  /** Ids of its networks. */
+  /** Network ids. */
   readonly networks: readonly string[];
 }
 
-/** The volumes and networks that Compose made for a project, by their labels. */
+/** The volumes and networks that Compose created for a project, found by their labels. */
 export async function projectParts(
   engine: Pick<Engine, "docker">,
   project: string,
@@ -26,14 +26,14 @@ export async function projectParts(
   };
 }
 
-/** Whether a volume of this name is there, whoever made it. */
+/** Whether a volume with this name exists, whoever created it. */
 export async function hasVolume(engine: Pick<Engine, "docker">, name: string): Promise<boolean> {
   return (await orMissing(engine.docker.getVolume(name).inspect())) !== undefined;
 }
 
 /**
- * Removes the volumes and networks of a project that are not in `before`. Its containers must be gone; what
- * somebody else uses stays.
+ * Removes the volumes and networks of a project that are not in `before`. The project's containers must be gone. A
+ * volume or network that another container uses stays.
  */
 export async function removeNewParts(
   engine: Pick<Engine, "docker">,

@@ -15,7 +15,7 @@ import { type LookResult, lookTask } from "./look.ts";
 import { mayBeEmpty } from "./server-kind.ts";
 import { within } from "./shared.ts";
 
-/** Where the stack keeps data, and what was left out. */
+/** The stores of a stack, and what was left out. */
 interface PlacedStores {
   readonly stores: readonly DiscoveredStore[];
   readonly excluded: readonly string[];
@@ -26,8 +26,8 @@ interface PlacedStores {
 const systemPaths = ["/dev", "/proc", "/run", "/sys", "/var/run"];
 
 /**
- * Sorts every writable mount of the containers: a server's, the data directory, a volume of its own, excluded, or
- * none of the stack's business. None is dropped without being told.
+ * Classifies every writable mount of the containers: part of a server, the data directory, a separate volume, excluded,
+ * or not data of the stack. Every mount that is not backed up is reported.
  *
  * @throws RefusedError when the data directory or a server's volume is missing or empty, or an input is misspelt.
  */
@@ -60,7 +60,7 @@ export async function placeStores(
   const volumes = others.flatMap((place) => {
     const found = looked.get(place.mount.source);
     if (found?.type === "socket" || found?.type === "other") {
-      notes.push(`${place.mount.source} is no file or directory: not copied`);
+      notes.push(`${place.mount.source} is neither a file nor a directory: not copied`);
       return [];
     }
     if (found?.empty !== false) notes.push(`${describe(place.mount)} is empty`);
@@ -100,14 +100,15 @@ function samePlace(a: Mount, b: Mount): boolean {
 function isIgnored({ mount, services }: Place, notes: string[]): boolean {
   const where = `${services.join(", ")}: ${mount.target}`;
   if (mount.type === "tmpfs") notes.push(`${where} is in memory only: not copied`);
-  else if (mount.type === "other") notes.push(`${where} is no volume and no path: not copied`);
+  else if (mount.type === "other")
+    notes.push(`${where} is neither a volume nor a bind mount: not copied`);
   else if (mount.type === "bind" && systemPaths.some((path) => within(mount.source, path)))
     notes.push(`${where} is ${mount.source} of the host: not copied`);
   else return false;
   return true;
 }
 
-/** What `exclude` means: whole places, and paths inside the data directory. */
+/** Resolves `exclude` to whole places and to paths inside the data directory. */
 function readExclude(
   places: readonly Place[],
   containers: readonly ContainerState[],
@@ -181,7 +182,7 @@ function checkServer(store: DiscoveredStore, found: LookResult | undefined): voi
   const what = found?.type === "missing" ? "missing" : "empty";
   throw new RefusedError(`${describe(store.mount)} of ${store.name} is ${what}`, {
     class: "empty-volume",
-    hint: `Is it the right volume? Check the compose file's volume names and project-name, or leave it out with exclude: ${placeKey(store.mount)}.`,
+    hint: `Check that it is the right volume (the volume names in the compose file, project-name), or leave it out with exclude: ${placeKey(store.mount)}.`,
   });
 }
 
@@ -193,10 +194,10 @@ function checkData(
   const found = looked.get(data.path);
   if (found?.type === "directory" && !found.empty)
     return { ...data, databases: found.databases, exclude };
-  const what = found?.type === "directory" ? "is empty" : "is no directory";
+  const what = found?.type === "directory" ? "is empty" : "is not a directory";
   throw new RefusedError(`data-dir: ${data.path} ${what}`, {
     class: "empty-data-dir",
-    hint: "Is it the right one? Give the stack's data directory with data-dir.",
+    hint: "Check the path: data-dir must name the stack's data directory.",
   });
 }
 
@@ -205,7 +206,7 @@ function volumeStore(place: Place, name: string, found: LookResult | undefined):
   return { kind: "volume", name, mount, services, databases: found?.databases ?? [] };
 }
 
-/** `volume-<key in the compose file>`, or by the path; unique, and fit to be a file's name. */
+/** `volume-<key in the compose file>`, or a name derived from the path. Unique and valid as a file name. */
 function volumeName(place: Place, model: ComposeModel, taken: Set<string>): string {
   const { mount, services } = place;
   const key = Object.keys(model.volumes ?? {}).find((k) => realName(model, k) === mount.volume);

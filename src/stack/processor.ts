@@ -4,9 +4,9 @@ import { orMissing } from "./inspect.ts";
 const nanosecondsPerSecond = 1e9;
 
 /**
- * The processor time that all programs of a container have used since it was started, in seconds; undefined when it is
- * gone or does not run (Engine API, "Get container stats based on resource usage": `cpu_usage.total_usage`, in
- * nanoseconds; one-shot from API 1.41 on: no second sample is waited for).
+ * The CPU time that all programs of a container have used since its start, in seconds; undefined if it is gone or not
+ * running. Source: Engine API, "Get container stats based on resource usage", `cpu_usage.total_usage` in nanoseconds.
+ * `one-shot` (API 1.41) avoids the wait for a second sample.
  */
 export async function processorSeconds(
   engine: Pick<Engine, "docker">,

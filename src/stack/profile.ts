@@ -1,9 +1,9 @@
 import type { Tier } from "../model/manifest.ts";
 
-/** What is known of one product beforehand; everything else is found, and all of it can be overridden. */
+/** Built-in knowledge about one product. Everything else is discovered, and inputs can override all values. */
 interface Profile {
   readonly name: string;
-  /** Image names without registry and tag; one of them running makes a project this product's. */
+  /** Image names without registry and tag. A project with a container of one of them is this product. */
   readonly gatewayImages: readonly string[];
   readonly gatewayServices: readonly string[];
   /** The variable that names the data directory on the host. */
@@ -12,11 +12,11 @@ interface Profile {
   readonly vaultKey: string;
   readonly database: string;
   readonly health: { readonly port: number; readonly path: string };
-  /** The tier of a stack that has these kinds of servers. */
+  /** The tier of a stack with these kinds of servers. */
   readonly tier: (kinds: ReadonlySet<string>) => Tier;
 }
 
-/** Sophon, from its page "Backup & Upgrade"; the only place in the sources that knows its names. */
+/** Sophon, from its page "Backup & Upgrade". Its names appear nowhere else in the sources. */
 export const sophonProfile: Profile = {
   name: "sophon",
   gatewayImages: ["sophon", "sophon-gateway"],

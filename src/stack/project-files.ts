@@ -2,7 +2,7 @@ import { access, realpath, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 
-/** Compose's own defaults, in its order of preference, each with its override (compose-go `cli/options.go`). */
+/** The default file names of Compose, in its order of preference, and their overrides (compose-go `cli/options.go`). */
 const defaultFiles = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 const overrideFiles = [
   "compose.override.yml",
@@ -11,7 +11,7 @@ const overrideFiles = [
   "docker-compose.override.yaml",
 ];
 
-/** @throws RefusedError when it is no directory. */
+/** @throws RefusedError when the path is not a directory. */
 export async function checkedDirectory(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const directory = await realpath(resolve(path)).catch(() => undefined);
@@ -20,14 +20,14 @@ export async function checkedDirectory(path: string | undefined): Promise<string
       class: "no-project",
       hint: "Give the directory of the compose file, as a path on this host.",
     });
-  // Compose notes the path as it was typed: a link stays a link there.
+  // Compose records the path as given and does not resolve symbolic links.
   return resolve(path);
 }
 
 /**
- * The files as absolute paths, relative ones taken from `base`.
+ * The files as absolute paths. Relative paths start from `base`.
  *
- * @throws RefusedError, naming the input, when one is missing or cannot be read.
+ * @throws RefusedError that names the input, when a file is missing or cannot be read.
  */
 export async function checkedFiles(
   input: string,
@@ -42,7 +42,7 @@ export async function checkedFiles(
         class: "no-compose-file",
         hint: denied
           ? "Run as a user that may read the project's files."
-          : `Give the right ones with ${input}.`,
+          : `Give the right files with ${input}.`,
         cause,
       });
     });
@@ -53,7 +53,7 @@ export async function checkedFiles(
 /**
  * The files that Compose would read in this directory.
  *
- * @throws RefusedError when there are none.
+ * @throws RefusedError when there is none.
  */
 export async function defaultComposeFiles(directory: string): Promise<string[]> {
   const exists = async (name: string) =>
@@ -67,9 +67,9 @@ export async function defaultComposeFiles(directory: string): Promise<string[]> 
   };
   const files = await first(defaultFiles);
   if (files.length === 0)
-    throw new RefusedError(`project-directory: no compose file is in ${directory}`, {
+    throw new RefusedError(`project-directory: there is no compose file in ${directory}`, {
       class: "no-compose-file",
-      hint: `Looked for ${defaultFiles.join(", ")}; give others with compose-files.`,
+      hint: `Expected one of ${defaultFiles.join(", ")}; give other files with compose-files.`,
     });
   return [...files, ...(await first(overrideFiles))];
 }

@@ -10,7 +10,7 @@ import { composeLabels } from "./labels.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { checkedDirectory, checkedFiles, defaultComposeFiles } from "./project-files.ts";
 
-/** The inputs that choose the Compose project; none of them is needed where one project is there. */
+/** The inputs that select the Compose project. None is needed if the host has only one project. */
 export interface ProjectOptions {
   readonly projectDirectory?: string | undefined;
   readonly composeFiles?: readonly string[] | undefined;
@@ -20,10 +20,10 @@ export interface ProjectOptions {
 }
 
 /**
- * Finds the project: the inputs first, and for everything they leave open the labels of its containers, so that
- * Compose later reads exactly the files that the stack was started with.
+ * Finds the project from the inputs. The labels of its containers supply everything that the inputs do not set, so that
+ * Compose later reads exactly the files with which the stack was started.
  *
- * @throws RefusedError when there is none, when there are several, or when a file is missing; it names the input.
+ * @throws RefusedError that names the input, when there is no project or more than one, or when a file is missing.
  */
 export async function locateProject(
   engine: Pick<Engine, "docker" | "environment">,
@@ -70,14 +70,17 @@ function chooseProject(containers: readonly ContainerInfo[]): string {
     const names = [...new Set(candidates.map((container) => labelOf(container, "project")))];
     if (names.length === 1 && names[0] !== undefined) return names[0];
     if (names.length > 1)
-      throw new RefusedError(`several Compose projects are on this host: ${names.join(", ")}`, {
-        class: "ambiguous-project",
-        hint: "Name the one to use with project-name or project-directory.",
-      });
+      throw new RefusedError(
+        `there are several Compose projects on this host: ${names.join(", ")}`,
+        {
+          class: "ambiguous-project",
+          hint: "Name the one to use with project-name or project-directory.",
+        },
+      );
   }
-  throw new RefusedError("no container of a Compose project is on this host", {
+  throw new RefusedError("there is no container of a Compose project on this host", {
     class: "no-project",
-    hint: "Start the stack, or give project-directory.",
+    hint: "Start the stack, or set project-directory.",
   });
 }
 
@@ -91,17 +94,17 @@ async function nothingFound(
   if (swarm.length > 0)
     return new RefusedError(`${project} is a Swarm stack, which is not supported`, {
       class: "swarm",
-      hint: "Only stacks started with `docker compose` are.",
+      hint: "Only stacks started with `docker compose` are supported.",
     });
   const names = [...new Set(containers.map((container) => labelOf(container, "project")))];
-  const there = names.length === 0 ? "none is" : `there is ${names.join(", ")}`;
-  return new RefusedError(`no container of a Compose project named ${project} (${there})`, {
+  const there = names.length === 0 ? "none" : names.join(", ");
+  return new RefusedError(`no container of Compose project ${project} (projects: ${there})`, {
     class: "no-project",
     hint: "Check project-name, or give project-directory.",
   });
 }
 
-/** The project that runs from this directory, whatever name it was given; else the one that Compose would make of it. */
+/** The name of the project that runs from this directory, otherwise the name that Compose would choose. */
 async function nameIn(
   engine: Pick<Engine, "environment">,
   base: string,
@@ -126,7 +129,7 @@ async function nameIn(
   });
 }
 
-/** Another project of the same name must not be taken for this one; a moved one is, when it is named. */
+/** Refuses another project with the same name. A moved project is accepted if `project-name` is set. */
 async function refuseOtherDirectory(
   own: readonly ContainerInfo[],
   base: string,
@@ -150,7 +153,7 @@ async function fromLabels(
   own: readonly ContainerInfo[],
   options: ProjectOptions,
 ): Promise<ComposeProject> {
-  // Compose leaves the labels of a container alone that it did not have to recreate: the newest tells the last `up`.
+  // Compose does not update the labels of a container that it keeps: the newest container shows the last `up`.
   const newest = own.toSorted((a, b) => b.Created - a.Created)[0];
   if (newest === undefined) throw new Error(`project ${project} has no container`);
   const directory = labelOf(newest, "directory");
@@ -160,10 +163,13 @@ async function fromLabels(
   const noted = split(labelOf(newest, "environmentFiles")).map(absolute);
   const given = options.envFiles ?? [];
   if (composeFiles.length === 0)
-    throw new RefusedError(`the containers of project ${project} do not tell their compose file`, {
-      class: "no-compose-file",
-      hint: "Give project-directory and compose-files.",
-    });
+    throw new RefusedError(
+      `the containers of project ${project} have no label with their compose file`,
+      {
+        class: "no-compose-file",
+        hint: "Give project-directory and compose-files.",
+      },
+    );
   return {
     project,
     directory,
@@ -173,7 +179,7 @@ async function fromLabels(
   };
 }
 
-/** The project's name as Compose itself would choose it: `name:`, COMPOSE_PROJECT_NAME, the directory. */
+/** The project name that Compose would choose: `name:`, COMPOSE_PROJECT_NAME, or the directory. */
 async function readName(
   engine: Pick<Engine, "environment">,
   directory: string,

@@ -4,29 +4,29 @@ import type { ComposeService } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 
-/** A port of this host that a container is to have. */
+/** A host port that a container publishes. */
 export interface PublishedPort {
-  /** Empty for every address. */
+  /** Empty means every address. */
   readonly address: string;
   readonly port: number;
   readonly protocol: "tcp" | "udp";
 }
 
-/** Who has a port or a name already. */
+/** The container that holds a port or a name. */
 export interface Holder {
   readonly container: string;
   /** Its Compose project; empty for a container without one. */
   readonly project: string;
 }
 
-/** The ports that Compose publishes for a service. Those that the engine is to choose are free by nature. */
+/** The ports that Compose publishes for a service. Ports that the engine chooses are left out: they are always free. */
 export function publishedBy({ ports }: ComposeService): PublishedPort[] {
   return ((ports ?? []) as readonly Readonly<Record<string, unknown>>[]).flatMap((one) =>
     toPorts(String(one.host_ip ?? ""), String(one.published ?? ""), String(one.protocol ?? "tcp")),
   );
 }
 
-/** The ports that a container publishes when it runs. */
+/** The ports that a container publishes while it runs. */
 export async function publishedOf(
   engine: Pick<Engine, "docker">,
   container: string,
@@ -44,9 +44,9 @@ export async function publishedOf(
 }
 
 /**
- * Who has a port: a running container of another project, or a program of this host, which has no name here.
+ * The holder of a port: a running container of another project, or an unnamed program of this host.
  *
- * @returns undefined when it is free, as far as can be seen from here.
+ * @returns undefined if the port appears to be free.
  */
 export async function holderOfPort(
   engine: Pick<Engine, "docker">,
@@ -64,7 +64,7 @@ export async function holderOfPort(
   return (await isBound(wanted)) ? "program" : undefined;
 }
 
-/** The container of another project that has a name, running or not. */
+/** The container of another project with this name, running or not. */
 export async function holderOfName(
   engine: Pick<Engine, "docker">,
   project: string,
@@ -77,9 +77,9 @@ export async function holderOfName(
 }
 
 /**
- * The Compose project of a network that is not this project's, empty for one that Compose did not make.
+ * The other Compose project that owns a network; empty for a network that Compose did not create.
  *
- * @returns undefined when there is no such network, or a container of the project is in it already.
+ * @returns undefined if there is no such network, or if a container of this project is already connected to it.
  */
 export async function holderOfNetwork(
   engine: Pick<Engine, "docker">,
@@ -87,7 +87,7 @@ export async function holderOfNetwork(
   name: string,
 ): Promise<string | undefined> {
   const all = await engine.docker.listNetworks({ filters: { name: [name] } });
-  // The filter also finds names that only contain it.
+  // The filter also matches parts of names.
   const found = all.find(({ Name }) => Name === name);
   const holder = found?.Labels?.[composeLabels.project] ?? "";
   if (found === undefined || holder === project) return undefined;
@@ -103,12 +103,12 @@ function holderOf(labels: Readonly<Partial<Record<string, string>>>, container: 
 
 function toPorts(address: string, published: string, protocol: string): PublishedPort[] {
   const port = Number(published);
-  // Of a range the engine takes one that is free.
+  // The engine chooses a free port from a range.
   if (!Number.isInteger(port) || port === 0) return [];
   return protocol === "tcp" || protocol === "udp" ? [{ address, port, protocol }] : [];
 }
 
-/** Whether one socket cannot listen at an address because another does at the other one. */
+/** Whether two sockets with these addresses cannot listen on the same port. */
 function overlap(one: string, other: string): boolean {
   if (one === other || one === "" || other === "") return true;
   const isSix = (address: string) => address.includes(":");
@@ -116,7 +116,7 @@ function overlap(one: string, other: string): boolean {
   return ["0.0.0.0", "::"].some((any) => one === any || other === any);
 }
 
-/** Whether somebody listens at a port. An address that is not of this machine says nothing. */
+/** Whether a program listens on a port. An address that is not of this machine counts as free. */
 async function isBound({ address, port, protocol }: PublishedPort): Promise<boolean> {
   const host = address === "" ? "0.0.0.0" : address;
   return await new Promise((resolve) => {

@@ -14,37 +14,37 @@ import { readLog } from "./logs.ts";
 import { describeServer, type ServerStore } from "./server.ts";
 import type { ServerKind } from "./server-kind.ts";
 
-/** Who made a scratch project, so that a later run sees whether it is still wanted. */
+/** The process that created a scratch project. A later run removes the project if this process is dead. */
 const ownerLabel = "sophon-keeper.owner";
 
-/** An isolated copy of a stack in the engine. Its disposal removes everything of it. */
+/** An isolated clone of a stack in the engine. Disposing it removes the whole clone. */
 export interface ScratchStack extends AsyncDisposable {
-  /** Creates containers, volumes and networks; starts nothing. */
+  /** Creates containers, volumes and networks, and starts nothing. */
   create(): Promise<void>;
-  /** Starts services, and waits for what they depend on. @throws ExecError when Compose gives up. */
+  /** Starts services and waits for their dependencies. @throws ExecError when Compose fails. */
   start(services: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Stops everything, each service before what it depends on; a container has its own time to end. */
+  /** Stops all services, each before its dependencies, with the stop timeout of each container. */
   stop(signal?: AbortSignal): Promise<void>;
   /**
-   * Makes the containers of these services anew with other images, by service and image id, on the same volumes. Nothing
-   * of them is started.
+   * Recreates the containers of these services with other images (service to image id), on the same volumes. Does not
+   * start them.
    */
   useImages(images: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   containers(): Promise<ContainerState[]>;
-  /** Where a volume of the copy lies on this host. */
+  /** The path of a volume of the clone on this host. */
   mountpoint(volume: string): Promise<string>;
   /** The store of a service's running server. */
   server(service: string, kind: ServerKind): Promise<ServerStore | undefined>;
-  /** What one container has logged, both streams in their order; undefined when it is gone. */
+  /** The log of one container, both streams in order; undefined if the container is gone. */
   log(container: string): Promise<string | undefined>;
 }
 
-/** The label that tells this process as the owner of a copy. */
+/** The label that marks this process as the owner of a clone. */
 export async function scratchLabels(): Promise<Record<string, string>> {
   return { [ownerLabel]: JSON.stringify(await ownProcess()) };
 }
 
-/** Gives a scratch project to Compose. Nothing is created before `create`. */
+/** Prepares a scratch project for Compose. Nothing is created before `create`. */
 export async function openScratch(
   engine: Engine,
   project: ScratchProject,
@@ -54,7 +54,7 @@ export async function openScratch(
   const directory = await temporaryDirectory("sophon-keeper-scratch-");
   const file = join(directory.path, "compose.json");
   await mkdir(join(directory.path, "home"), { mode: 0o700 });
-  // Holds the stack's secrets: for this user only, and gone with the copy.
+  // The file contains the stack's secrets: only this user can read it, and it is removed with the clone.
   await writeFile(file, composeText(project.model), { mode: 0o600 });
   const place = { project: name, directory: directory.path, composeFiles: [file] };
   const compose = createCompose(engine, { ...place, envFiles: [], profiles: [] });
@@ -88,7 +88,7 @@ export async function openScratch(
   };
 }
 
-/** The store of a running server of a known kind: an image that is named by its id tells none. */
+/** The store of a running server. The kind is given, because an image id does not show it. */
 export async function serverOf(
   engine: Engine,
   id: string,
@@ -101,7 +101,7 @@ export async function serverOf(
   return container && (await describeServer(kind, container, { containers, model }));
 }
 
-/** Removes scratch projects whose makers are dead. @returns their names. */
+/** Removes scratch projects whose owners are dead. @returns their names. */
 export async function removeDeadScratches(engine: Engine): Promise<string[]> {
   const filters = { label: [`${keeperLabels.kind}=scratch`] };
   const [containers, networks, { Volumes: volumes }] = await Promise.all([
@@ -122,7 +122,7 @@ export async function removeDeadScratches(engine: Engine): Promise<string[]> {
   return [...dead];
 }
 
-/** Compose reads JSON as YAML, and variables in it: a `$` is written twice. */
+/** Compose reads JSON as YAML and expands variables: each `$` is doubled. */
 function composeText(model: ComposeModel): string {
   return JSON.stringify(model, (_key, value: unknown) =>
     typeof value === "string" ? value.replaceAll("$", "$$$$") : value,
@@ -152,7 +152,7 @@ function withImages(model: ComposeModel, images: Readonly<Record<string, string>
   return { ...model, services: Object.fromEntries(services) };
 }
 
-/** By labels, not by Compose: what is half made is removed, too. */
+/** Finds the parts by label, not through Compose, so that an incomplete project is removed too. */
 async function removeProject(engine: Engine, name: string): Promise<void> {
   const { docker } = engine;
   const label = [`${composeLabels.project}=${name}`, `${keeperLabels.kind}=scratch`];
@@ -165,7 +165,7 @@ async function removeProject(engine: Engine, name: string): Promise<void> {
   }
   for (const { Id } of await docker.listNetworks({ filters })) {
     await orMissing(docker.getNetwork(Id).remove()).catch((error: unknown) => {
-      // Its last container is just leaving it.
+      // 403: the last container is still disconnecting.
       if (statusOf(error) !== 403) throw error;
     });
   }

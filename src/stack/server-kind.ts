@@ -1,25 +1,25 @@
 import type { ContainerState, DiscoveredStores, Mount } from "../model/stack.ts";
 import { imageName } from "./profile.ts";
 
-/** The servers whose data is copied through themselves. */
+/** The kinds of servers that produce their own backup. */
 export type ServerKind = {
   [K in keyof DiscoveredStores]: DiscoveredStores[K] extends { readonly containerId: string }
     ? K
     : never;
 }[keyof DiscoveredStores];
 
-/** What a kind of server is recognised by. */
+/** The marks of a kind of server. */
 interface ServerMarks {
   readonly images: readonly string[];
-  /** A variable that only the server's own image or service has. */
+  /** A variable that only the server's image or service sets. */
   readonly variable: RegExp;
-  /** Where the server keeps its data unless it is told otherwise. */
+  /** The default data directory of the server. */
   readonly directory: string;
   /** Whether a server without data leaves its directory empty. */
   readonly mayBeEmpty?: boolean;
 }
 
-/** What each kind of server is recognised by: one entry each, in the order of their dependencies. */
+/** The marks of each kind of server, in the order of their dependencies. */
 export const serverMarks: Readonly<Record<ServerKind, ServerMarks>> = {
   postgres: {
     images: ["postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha"],
@@ -45,13 +45,13 @@ export function serverKinds(): readonly ServerKind[] {
   return Object.keys(serverMarks) as ServerKind[];
 }
 
-/** What kind of server an image is by its name, wherever it was pulled from. */
+/** The kind of server of an image, by its name; the registry does not matter. */
 export function kindOfImage(reference: string): ServerKind | undefined {
   const name = imageName(reference);
   return serverKinds().find((kind) => serverMarks[kind].images.includes(name));
 }
 
-/** What kind of server a container is: by its image's name, else by a variable together with its data directory. */
+/** The kind of server of a container: by its image name, otherwise by a variable together with its data directory. */
 export function kindOfContainer(container: ContainerState): ServerKind | undefined {
   const byImage = kindOfImage(container.imageReference);
   if (byImage !== undefined) return byImage;
@@ -63,7 +63,7 @@ export function kindOfContainer(container: ContainerState): ServerKind | undefin
   );
 }
 
-/** The mount that a directory of the container is on, or else the one that is in it. */
+/** The mount that contains a directory of the container, otherwise a mount inside the directory. */
 export function mountAt(mounts: readonly Mount[], directory: string): Mount | undefined {
   const clean = directory.replace(/\/+$/, "");
   const kept = mounts.filter(({ type, writable }) => writable && type !== "tmpfs");
@@ -73,12 +73,12 @@ export function mountAt(mounts: readonly Mount[], directory: string): Mount | un
   return above[0] ?? kept.find(({ target }) => target.startsWith(`${clean}/`));
 }
 
-/** Where a server of this kind keeps its data unless it is told otherwise. */
+/** The default data directory of this kind of server. */
 export function defaultDirectory(kind: ServerKind): string {
   return serverMarks[kind].directory;
 }
 
-/** Whether a server of this kind that has nothing yet leaves its directory empty. */
+/** Whether the directory of this kind of server may be empty if the server has no data yet. */
 export function mayBeEmpty(kind: ServerKind): boolean {
   return serverMarks[kind].mayBeEmpty === true;
 }

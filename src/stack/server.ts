@@ -15,7 +15,7 @@ import { defaultDirectory, mountAt, type ServerKind } from "./server-kind.ts";
 /** A store that is a server. */
 export type ServerStore = DiscoveredStores[ServerKind];
 
-/** What a server is described from. */
+/** What is needed to describe a server. */
 interface ServerContext {
   readonly containers: Pick<Containers, "exec">;
   readonly model: ComposeModel;
@@ -26,7 +26,7 @@ interface ServerContext {
 /**
  * Describes a server from its container: its real mount, user, password, port.
  *
- * @throws RefusedError when its data is on no volume.
+ * @throws RefusedError when its data is not on a volume.
  */
 export async function describeServer(
   kind: ServerKind,
@@ -36,7 +36,7 @@ export async function describeServer(
   return await serverDescriptions[kind](container, context);
 }
 
-/** How each kind of server is described: one entry each. */
+/** The description function of each kind of server. */
 export const serverDescriptions: {
   readonly [K in ServerKind]: (
     container: InspectedContainer,
@@ -116,7 +116,7 @@ function describeRabbitmq(state: ContainerState, model: ComposeModel): RabbitmqS
   const nodeName = state.environment.RABBITMQ_NODENAME || `rabbit@${state.hostname}`;
   const service = model.services[state.service];
   const [, host = ""] = nodeName.split("@");
-  // A name that says localhost is the same in every container.
+  // `rabbit@localhost` does not depend on the host name.
   const pinned = typeof service?.hostname === "string" || host === "localhost";
   return {
     kind: "rabbitmq",
@@ -129,14 +129,17 @@ function describeRabbitmq(state: ContainerState, model: ComposeModel): RabbitmqS
 function common(state: ContainerState, directory: string) {
   const mount = mountAt(state.mounts, directory);
   if (mount === undefined)
-    throw new RefusedError(`service ${state.service} keeps its data (${directory}) on no volume`, {
-      class: "no-volume",
-      hint: `Give it a volume in the compose file, or leave the service out with exclude: ${state.service}.`,
-    });
+    throw new RefusedError(
+      `service ${state.service} does not keep its data (${directory}) on a volume`,
+      {
+        class: "no-volume",
+        hint: `Give it a volume in the compose file, or leave the service out with exclude: ${state.service}.`,
+      },
+    );
   return { name: state.service, service: state.service, containerId: state.id, mount };
 }
 
-/** A variable of the container, or what is in the file that its `_FILE` form names. */
+/** A variable of the container, or the content of the file that its `_FILE` form names. */
 async function readVariable(
   state: ContainerState,
   name: string,
@@ -149,7 +152,7 @@ async function readVariable(
   return (await readInside(state, file, context)).replace(/\r?\n$/, "") || undefined;
 }
 
-/** A file inside a running container; empty when it cannot be read, for the server itself will then say so. */
+/** The text of a file inside a running container; empty if it is unreadable: the server itself will report that. */
 async function readInside(
   state: ContainerState,
   path: string,
@@ -160,11 +163,11 @@ async function readInside(
   return result.stdout;
 }
 
-/** One program asks both: before Redis 7 `CONFIG GET` takes one name, and a program in a container costs more than the answer. */
+/** Reads both settings with one exec: before Redis 7 `CONFIG GET` takes one name, and starting a program is slow. */
 const askSettings =
   'redis-cli -p "$0" CONFIG GET appendonly; redis-cli -p "$0" CONFIG GET dir; exit 0';
 
-/** What the running server says of itself; empty when it cannot be asked. */
+/** The settings that the running server reports; empty if it does not run. */
 async function redisSettings(
   state: ContainerState,
   port: number,
@@ -184,7 +187,7 @@ async function redisSettings(
   );
 }
 
-/** The words of a command, those of a `sh -c` line included, with the container's variables put in. */
+/** The words of a command, including those of a `sh -c` line, with the container's variables expanded. */
 function expand(
   argv: readonly string[],
   environment: Readonly<Record<string, string>>,

@@ -3,7 +3,7 @@ import { placeOf, type Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 
-/** A path or volume of the stack that a container outside of it mounts too. */
+/** A path or volume of the stack that a container outside the stack also mounts. */
 export interface SharedUse {
   readonly container: string;
   /** Its Compose project; empty for a container without one. */
@@ -13,7 +13,7 @@ export interface SharedUse {
   readonly writable: boolean;
 }
 
-/** Who else uses the places of the stack's stores; a restore would pull them away from under it. */
+/** Finds other containers that use the places of the stack's stores: a restore would replace their data in use. */
 export async function findSharedUses(
   engine: Pick<Engine, "docker">,
   stack: Pick<Stack, "project" | "stores">,
@@ -27,7 +27,7 @@ export async function findSharedUses(
   );
   return others.flatMap((container) =>
     container.Mounts.filter(({ Source, Name }) =>
-      // A tmpfs has no source, nor has a driver's volume that is not mounted just now.
+      // The source is empty for a tmpfs and for a volume of a driver that is not mounted.
       Source === ""
         ? Name !== undefined && volumes.includes(Name)
         : sources.some((source) => within(Source, source) || within(source, Source)),
@@ -41,7 +41,7 @@ export async function findSharedUses(
   );
 }
 
-/** Whether `path` is `directory` or lies in it. */
+/** Whether `path` is `directory` or is inside it. */
 export function within(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory.replace(/\/$/, "")}/`);
 }

@@ -2,8 +2,8 @@ import { lstat } from "node:fs/promises";
 import type { NamedTask } from "../core/task.ts";
 
 /**
- * Size and time of the last change of each file that is there, as one text: it is another one as soon as one of them
- * is written to.
+ * Size and modification time of each existing file as one text. The text changes as soon as one of the files is
+ * written to.
  */
 export const statFiles: NamedTask<{ readonly paths: readonly string[] }, string> = {
   name: "stack.stat-files",

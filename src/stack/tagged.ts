@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 
 const tagPrefix = "sophon-keeper";
 const cutText = "its end was not seen: the connection to it was cut";
-/** A client that was ended may just have asked the engine to start the program. */
+/** An interrupted client may have asked the engine to start the program just before. */
 const startGraceMs = 200;
 const termGraceMs = 5_000;
 const killGraceMs = 10_000;
@@ -58,31 +58,30 @@ fi
 echo $out
 `;
 
-/** A new tag for one program; it begins with the tag of its operation. */
+/** A new tag for one program. It begins with the tag of its operation. */
 export function newTag(operationId: string): string {
   return `${operationTag(operationId)}${randomUUID()}:`;
 }
 
-/** What the tags of all programs of one operation begin with. */
+/** The prefix of the tags of all programs of one operation. */
 export function operationTag(operationId: string): string {
   return `${tagPrefix}:${operationId}:`;
 }
 
 /**
- * The command line that runs `argv` under a shell that stays beside it with the tag as its name. Input, output
- * and exit code are those of the program; the last line on stderr is the tag with the exit code.
+ * The command line that runs `argv` as the child of a shell with the tag as its name. Input, output and exit code are
+ * those of the program. The last line on stderr is the tag with the exit code.
  */
 export function taggedCommand(tag: string, argv: readonly string[]): string[] {
-  // A signal to all of them must leave the shell, by which the others are found, for last.
+  // The shell ignores SIGTERM, because the other processes are found through it.
   return ["sh", "-c", 'trap : TERM; "$@"; c=$?; echo "$0$c" >&2; exit $c', tag, ...argv];
 }
 
 /**
- * Waits for the client of a tagged program and makes sure that the program itself ended: a `docker exec` that gets
- * SIGTERM, or loses its engine, exits with 0 or with a code of its own (seen with CLI 28), and half a dump would pass
- * for a whole one.
+ * Waits for the client of a tagged program and makes sure that the program itself ended. If `docker exec` gets SIGTERM
+ * or loses the engine, it exits with 0 or with its own code (seen with CLI 28), and half a dump would look complete.
  *
- * @throws ExecError in the program's own words, also when its end was not seen.
+ * @throws ExecError with the program's own stderr, also when the end of the program was not seen.
  */
 export async function programEnd<T extends { readonly stderr: string; readonly exitCode: number }>(
   client: Promise<T>,
@@ -106,18 +105,18 @@ export async function programEnd<T extends { readonly stderr: string; readonly e
   }
 }
 
-/** Whether an error says that the program was not seen to end, so that it may still run. */
+/** Whether an error means that the end of the program was not seen, so that it may still run. */
 export function wasCut(error: unknown): boolean {
   if (!(error instanceof ExecError)) return false;
   return error.timedOut || error.signal !== null || error.stderr.endsWith(cutText);
 }
 
 /**
- * Ends every program in the container whose tag begins with `tag`: SIGTERM, then SIGKILL. `docker exec` does not do
- * it: ending the client leaves the program running.
+ * Ends every program in the container whose tag begins with `tag`: SIGTERM, then SIGKILL. This is necessary because the
+ * program keeps running after its `docker exec` client has ended.
  *
- * @returns whether there were any.
- * @throws Error when some are still there, or when the container is paused: it must be unpaused first.
+ * @returns whether there was any program.
+ * @throws Error when a program still runs, or when the container is paused: unpause it first.
  */
 export async function endTagged(
   engine: Pick<Engine, "environment">,
@@ -139,10 +138,10 @@ export async function endTagged(
   if (await gone(termGraceMs)) return true;
   await send("KILL");
   if (await gone(killGraceMs)) return true;
-  throw new Error(`a program started by this tool still runs in container ${container}`);
+  throw new Error(`a program started by sophon-keeper is still running in container ${container}`);
 }
 
-/** @returns the programs that were found, as `pid:start`. */
+/** @returns the programs found, as `pid:start`. */
 async function sendSignal(
   engine: Pick<Engine, "environment">,
   container: string,
@@ -150,7 +149,7 @@ async function sendSignal(
 ): Promise<string[]> {
   const names = ["TAG", "SIGNAL", "KNOWN"].flatMap((name) => ["-e", name]);
   const variables = { TAG: what.tag, SIGNAL: what.signal, KNOWN: what.known.join(" ") };
-  // Root of the container may signal everyone; without CAP_KILL only the programs' own user may.
+  // Root in the container may signal every process; without CAP_KILL only the user of the programs may.
   const users = what.signal === "0" ? [["--user", "0"]] : [["--user", "0"], []];
   const found = new Set<string>();
   for (const user of users) {
@@ -160,7 +159,7 @@ async function sendSignal(
       const { stdout } = await run("docker", args, { addEnv, timeoutMs: 30_000 });
       for (const word of stdout.split(/\s+/)) if (word !== "") found.add(word);
     } catch (error) {
-      // A container that does not run, or is gone, runs no program either.
+      // A stopped or missing container runs no program.
       if (!(error instanceof ExecError) || !isGone(error.stderr)) throw error;
     }
   }
