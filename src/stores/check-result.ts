@@ -3,13 +3,13 @@ import type { Count } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { Counts, CountsVerdict } from "./store.ts";
 
-/** The part of a check that says what it is about. */
+/** The part of a check that identifies what is checked. */
 export type CheckSubject = Pick<Check, "name" | "component">;
 
-/** System errors that say something about this host, and nothing about the backup. */
+/** System errors that describe this host and not the backup. */
 const hostErrors = new Set(["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EMFILE", "ENOMEM", "EROFS"]);
 
-/** What an error while reading a component means: damage, or that it cannot be judged here. */
+/** Classifies an error while reading a component: the component is damaged, or this host cannot verify it. */
 export function failedCheck(subject: CheckSubject, error: unknown): Check {
   const unverifiable =
     error instanceof KeeperError
@@ -35,10 +35,10 @@ export function countsCheck(subject: CheckSubject, recorded: Counts, found: Coun
   return { ...subject, status: "fail", detail: differences.slice(0, 5).join("; ") + more };
 }
 
-/** Compares every count that the components recorded and that can be measured: exact ones equal, ranges inside. */
+/** Compares every measured count that was also recorded: exact counts must be equal, a range must contain the count. */
 export function compareByName(recorded: Counts, found: Counts): CountsVerdict {
   if (Object.keys(recorded).length === 0) {
-    return { status: "unverifiable", detail: "the backup recorded no counts of it" };
+    return { status: "unverifiable", detail: "the backup recorded no counts for it" };
   }
   const measured = Object.entries(found).filter(([name]) => name in recorded);
   const { status, detail } = countsCheck({ name: "" }, recorded, Object.fromEntries(measured));

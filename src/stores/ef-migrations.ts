@@ -1,27 +1,27 @@
 /** A table as the catalog of its database describes it. */
 export interface TableShape {
-  /** Empty where the database has no schemas. */
+  /** Empty if the database has no schemas. */
   readonly schema: string;
   readonly name: string;
-  /** In the order of the table. */
+  /** In the table's column order. */
   readonly columns: readonly { readonly name: string; readonly isText: boolean }[];
 }
 
-/** A table that is, or may be, a migration history: its rows decide. */
+/** A table that is, or may be, a migration history. Its rows decide. */
 export interface HistoryCandidate {
   readonly schema: string;
   readonly table: string;
-  /** The columns to read of every row: the id alone, or both columns of a table that is known by its rows only. */
+  /** The columns to read: only the id, or both columns if only the rows can show that the table is a history. */
   readonly columns: readonly string[];
-  /** Set where the rows decide: a table with more rows than this is no history. */
+  /** Set if the rows decide: a table with more rows is not a history. */
   readonly maxRows?: number;
 }
 
-/** One history of applied migrations. A database has one for each `DbContext` that keeps its own. */
+/** One history of applied migrations. A database may have several, one for each `DbContext`. */
 export interface MigrationHistory {
-  /** The database's name, and the schema and table where they are not the usual ones. Unique on its server. */
+  /** The database name, plus schema and table if they are not the defaults. Unique on the server. */
   readonly name: string;
-  /** Sorted: each id begins with the time at which the migration was made. */
+  /** Sorted. Each id begins with the time at which the migration was created. */
   readonly ids: readonly string[];
 }
 
@@ -32,13 +32,13 @@ const usualTable = "__EFMigrationsHistory";
 const usualSchemas = ["", "public"];
 const migrationId = /^\d{14}_./;
 const productVersion = /^\d+\.\d+/;
-/** No product has seen that many migrations; a table that is larger is not read to its end. */
+/** More migrations than any product has. A larger table is not read to its end. */
 const maxRows = 1000;
 
 /**
- * The tables of a database that are, or may be, EF Core's history, by what can be configured: the table's name and schema
- * (`MigrationsHistoryTable`), a naming convention for the columns (`migration_id`, `MIGRATION_ID`), columns of any name
- * (a `HistoryRepository` of the application's own).
+ * The tables of a database that are, or may be, EF Core's history. An application can configure the table's name and
+ * schema (`MigrationsHistoryTable`), a naming convention for the columns (`migration_id`, `MIGRATION_ID`), or columns
+ * with any name (a custom `HistoryRepository`).
  */
 export function historyCandidates(tables: readonly TableShape[]): HistoryCandidate[] {
   return tables.flatMap(({ schema, name: table, columns }) => {
@@ -60,7 +60,7 @@ export function historyCandidates(tables: readonly TableShape[]): HistoryCandida
   });
 }
 
-/** The history that a candidate's rows make; undefined where they show that it is none. */
+/** Builds the history from a candidate's rows; undefined if the rows show that the table is not a history. */
 export function historyOf(
   database: string,
   { schema, table, columns }: HistoryCandidate,
@@ -75,12 +75,12 @@ export function historyOf(
   return at === undefined ? undefined : { name, ids: sorted(rows.map((row) => row[at])) };
 }
 
-/** The newest migration of all histories of one database. */
+/** The newest migration in all histories of one database. */
 export function newestMigration(histories: readonly MigrationHistory[]): string | undefined {
   return sorted(histories.map(({ ids }) => ids.at(-1))).at(-1);
 }
 
-/** Whether a recorded head is where one of the database's histories ends: an older record may not know of all of them. */
+/** Whether any of the database's histories ends with the recorded head. Older records have only one head. */
 export function endsWith(histories: readonly MigrationHistory[], head: string): boolean {
   return histories.some(({ ids }) => ids.at(-1) === head);
 }

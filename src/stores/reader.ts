@@ -4,7 +4,7 @@ import type { Identities } from "../archive/age/keys.ts";
 import { type ReadRequest, readArchive } from "../archive/read-archive.ts";
 import type { Component } from "../model/manifest.ts";
 
-/** Where the components of a backup lie, and what opens them. Plain JSON, so that a task can be given it. */
+/** The directory of a backup's components, and the keys that open them. Plain JSON, so that a task can receive it. */
 export interface SourceOptions {
   readonly directory: string;
   readonly identities: readonly string[];
@@ -17,7 +17,7 @@ export function sourceOf(context: SourceOptions): SourceOptions {
   return { directory, identities, passphrase };
 }
 
-/** How the archive layer is to read a component. */
+/** The request with which the archive layer reads a component. */
 export function readRequest(
   source: SourceOptions,
   component: Component,
@@ -31,7 +31,7 @@ export function readRequest(
   };
 }
 
-/** The plain bytes of a component; they count only when the stream ended without an error. */
+/** The plain bytes of a component. They are valid only if the stream ended without an error. */
 export function openComponent(
   source: SourceOptions,
   component: Component,

@@ -8,7 +8,7 @@ import { ExecError } from "../core/exec.ts";
 import type { Component } from "../model/manifest.ts";
 import type { SinkOptions } from "./store.ts";
 
-/** What is only known of a component when its last byte was written. */
+/** The facts about a component that are known only after its last byte was written. */
 export interface ComponentFacts {
   readonly source: string;
   readonly counts: Component["counts"];
@@ -17,23 +17,23 @@ export interface ComponentFacts {
   readonly recovery: string;
 }
 
-/** One component to be written. */
+/** One component to write. */
 interface ComponentSpec {
   readonly name: string;
   readonly store: string;
   readonly service?: string | undefined;
   readonly method: string;
-  /** The plain file's extension, such as `tar`; `.zst` and `.age` are added as they apply. */
+  /** The extension of the plain file, such as `tar`; `.zst` and `.age` are appended as needed. */
   readonly extension: string;
-  /** False for what is compressed already. */
+  /** False if the content is already compressed. */
   readonly compress: boolean;
   readonly source: ByteSource;
-  /** Settles when the producer behind `source` has ended; its rejection fails the component. */
+  /** Settles when the producer of `source` has ended. A rejection fails the component. */
   readonly done?: Promise<unknown>;
   readonly observers?: readonly Observer[];
   readonly progress?: (plainBytes: number) => void;
   readonly signal: AbortSignal;
-  /** When the copy was begun, ISO 8601 UTC; default now. */
+  /** When the copy began, ISO 8601 UTC; default now. */
   readonly startedAt?: string;
   readonly clock: Clock;
   /** Called after the last byte with the name of the file. A rejection removes the file and fails the component. */
@@ -41,10 +41,10 @@ interface ComponentSpec {
 }
 
 /**
- * Streams one component into the sink: compressed, encrypted, hashed, fsynced, mode 0600, and owned by the
- * owner of the sink's directory (a helper container writes as root what its caller must be able to read).
+ * Streams one component into the sink: compressed, encrypted, hashed, fsynced, and with mode 0600. The owner of the
+ * sink's directory owns the file, because a helper container writes as root and its caller must be able to read it.
  *
- * @throws what the source, `done`, `describe` or the disk reject with; no file is left then.
+ * @throws the error of the source, `done`, `describe` or the disk; no file is left in that case.
  */
 export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Promise<Component> {
   const startedAt = spec.startedAt ?? spec.clock.now().toISOString();
@@ -86,7 +86,7 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
   };
 }
 
-/** The command that gives the plain bytes of a component's file to whatever follows in the pipe. */
+/** The command that writes the plain bytes of a component's file to a pipe. */
 export function openCommand(file: string): string {
   const steps = [
     ...(file.endsWith(".age") ? [`age -d -i key.txt ${file}`] : []),
@@ -97,15 +97,15 @@ export function openCommand(file: string): string {
   return steps.length > 0 ? steps.join(" | ") : `cat ${file}`;
 }
 
-/** Who can open what is written into the sink; undefined leaves it unencrypted. */
+/** The recipients of the files in the sink; undefined means unencrypted. */
 export function recipientsOf(sink: SinkOptions): Recipients | undefined {
   if (sink.passphrase !== undefined) return { passphrase: sink.passphrase };
   return sink.recipients.length === 0 ? undefined : { recipients: sink.recipients };
 }
 
 /**
- * What went wrong with one component, in one line that names it. What a program said at more length is the
- * evidence. An error that is meant for the reader already stays as it is.
+ * Describes the failure of one component in one line that names it. The full output of a program becomes the evidence.
+ * A `KeeperError` is already written for the user and stays unchanged.
  */
 export function backupFailed(name: string, error: unknown): Error {
   if (error instanceof KeeperError) return error;
@@ -119,13 +119,13 @@ export function backupFailed(name: string, error: unknown): Error {
   });
 }
 
-/** The same words for a full disk, whoever finds it. */
+/** One message for a full disk, whichever program finds it. */
 const diskFull = {
   message: "the disk is full",
-  details: { class: "disk-full", hint: "make room where the repository lies" },
+  details: { class: "disk-full", hint: "free space on the disk of the repository" },
 } as const;
 
-/** Whether an error, or one behind it, says that there is no room left: Node's, SQLite's or a program's. */
+/** Whether an error or one of its causes means a full disk: from Node, SQLite or a program. */
 function isDiskFull(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
     if ("code" in at && at.code === "ENOSPC") return true;
@@ -134,7 +134,7 @@ function isDiskFull(error: unknown): boolean {
   return false;
 }
 
-/** Nothing is described before the observers have seen the end; what cannot be described is not kept. */
+/** Describes the component after the observers have seen the last byte. Removes the file if that fails. */
 async function settled(
   sink: SinkOptions,
   file: string,

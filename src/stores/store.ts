@@ -12,16 +12,16 @@ import type { Histories } from "./ef-migrations.ts";
 /** Counts by name, as in {@link Component.counts}. */
 export type Counts = Readonly<Record<string, Count>>;
 
-/** Where component files go and how they are sealed. Plain JSON, so that a task can be given it. */
+/** Where component files are written and how they are encrypted. Plain JSON, so that a task can receive it. */
 export interface SinkOptions {
-  /** The `.partial-` directory of the backup in the making. */
+  /** The `.partial-` directory of the unfinished backup. */
   readonly directory: string;
-  /** age recipients; empty with no passphrase means unencrypted. */
+  /** age recipients. Empty, and no passphrase: unencrypted. */
   readonly recipients: readonly string[];
   readonly passphrase: string | undefined;
 }
 
-/** What every use of a store is given. */
+/** The context of every store operation. */
 export interface StoreContext {
   readonly containers: Containers;
   readonly tasks: TaskRunner;
@@ -30,17 +30,17 @@ export interface StoreContext {
   readonly signal: AbortSignal;
 }
 
-/** What a backup is given. */
+/** The context of a backup. */
 export interface BackupContext extends StoreContext {
   readonly sink: SinkOptions;
-  /** Undone when the backup fails or is cancelled; an undo that a kill must not lose is journalled too. */
+  /** Runs when the backup fails or is cancelled. An undo step that must survive a kill is journalled too. */
   readonly undo: UndoStack;
   /** Writes one fsynced line before a step that changes the host, such as a pause. */
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly rabbitmqMessages: "pause" | "stop" | "none";
 }
 
-/** What a check of a component's structure is given: no server of the stack is needed. */
+/** The context of a check of a component's structure. The check needs no server of the stack. */
 export interface CheckContext extends StoreContext {
   readonly manifest: Manifest;
   /** The backup's directory. */
@@ -48,17 +48,17 @@ export interface CheckContext extends StoreContext {
   /** Identities that open the components; empty for an unencrypted backup. */
   readonly identities: readonly string[];
   readonly passphrase: string | undefined;
-  /** The plain bytes of a component, checked to their end; an error of the stream means damage. */
+  /** The plain bytes of a component, verified to the last byte. An error of the stream means damage. */
   readonly open: (component: Component) => Promise<Readable>;
 }
 
-/** What a restore is given. */
+/** The context of a restore. */
 export interface RestoreContext extends CheckContext {
   readonly undo: UndoStack;
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
 }
 
-/** A store of a backup, and the empty place that it is restored into. */
+/** A store of a backup, and the empty place into which it is restored. */
 export interface BackupAtPlace {
   readonly name: string;
   /** The compose service of its components. */
@@ -67,87 +67,88 @@ export interface BackupAtPlace {
   readonly mount: Mount;
 }
 
-/** What comparing counts came to. */
+/** The result of a comparison of counts. */
 export type CountsVerdict = Pick<Check, "status" | "detail">;
 
 /**
  * One kind of data that a stack keeps.
  *
- * A store never leaves its service in another run state than it found. Every method may be called while
- * the stack serves, except `restore`, which finds the writers stopped.
+ * A store always leaves its service in the run state in which it found it. Every method except `restore` may be called
+ * while the stack is live; for `restore` the writers are stopped.
  *
  * `test/e2e/stores` runs every store through this contract.
  */
 export interface Store<S extends DiscoveredStore = DiscoveredStore> {
-  /** Names the store in manifests for ever. */
+  /** The name of the store in manifests. It must never change. */
   readonly kind: string;
 
-  /** A backup copies stores by this number, the lowest first: what refers to something else comes before it. */
+  /** A backup copies the stores in ascending order. A store that refers to another one comes before it. */
   readonly backupOrder: number;
 
   /**
-   * Whether a service of the stack keeps it: all components of that service are one store then, and it is compared once
-   * the service runs. A store without one has the name of its component, which tells its place in `source`.
+   * Whether a service of the stack is the server of the store. If so, all components of that service are one store, and
+   * the store is compared once the service runs. Otherwise the store has the name of its component, whose `source` is
+   * its place.
    */
   readonly hasServer: boolean;
 
   /** Whether `check` runs tools of the service's image, which must be on the host. */
   readonly checksWithImage: boolean;
 
-  /** Whether the server begins in an empty directory only, and sees what was set aside in its mount point. */
+  /** Whether the server starts only in an empty directory, so that data set aside in its mount point prevents it. */
   readonly needsEmptyMount?: boolean;
 
   /**
    * Copies the store into the sink, consistent in itself, as one or more components.
    *
-   * @throws BackupFailedError naming the cause; no file of this store counts then.
+   * @throws BackupFailedError that names the cause; no file of this store is valid in that case.
    */
   backup(store: S, context: BackupContext): Promise<Component[]>;
 
   /**
-   * Reads a component's structure to its last byte, with the backup's own images where a tool is needed.
-   * Gives a failed check for damage and an `unverifiable` one where it cannot be judged. What `open` and its stream
-   * throw may be thrown on: whoever asks takes it for what it says of the bytes.
+   * Reads a component's structure to its last byte. If a tool is needed, it runs in the image recorded in the backup.
+   * Returns a failed check for damage, and an `unverifiable` check if this host cannot decide. Errors of `open` and its
+   * stream may be thrown: the caller classifies them.
    */
   check(component: Component, context: CheckContext): Promise<Check[]>;
 
   /**
-   * Refuses components that the server, as it runs now, could not take. Changes nothing; a server that does not answer
-   * is asked again when it is restored.
+   * Refuses components that the running server could not restore. Changes nothing. A server that does not answer is
+   * asked again during the restore.
    *
-   * @throws RefusedError with the way out.
+   * @throws RefusedError with a hint what to do.
    */
   requireFit?(store: S, components: readonly Component[], context: StoreContext): Promise<void>;
 
   /**
-   * The store as it will be in an empty place. Set where `restore` puts the content there at rest, while no server
-   * runs; without it, `restore` goes through the running server of `store.containerId`, which began empty.
+   * The store as it will be in an empty place. Defined if `restore` writes the files while no server runs. Otherwise
+   * `restore` goes through the running server of `store.containerId`, which started empty.
    *
-   * @throws UnverifiableError when the components do not make the store whole.
+   * @throws UnverifiableError when the components do not contain the whole store.
    */
   atRest?(place: BackupAtPlace): S;
 
   /**
-   * Returns once the server answers for good. Asked again until it does; without it, `measure` is asked.
+   * Returns if the server answers reliably. The caller repeats it until it succeeds. Without it, `measure` is used.
    *
-   * @throws Error while it does not.
+   * @throws Error while the server is not ready.
    */
   ready?(store: S, context: StoreContext): Promise<void>;
 
   /**
-   * Puts the components back into the (empty or set-aside) store; nothing of a newer state survives.
+   * Restores the components into the store, which is empty or was set aside. Nothing of a newer state remains.
    *
-   * @throws Error when it cannot; the caller puts the set-aside state back.
+   * @throws Error when the restore fails; the caller puts the set-aside state back.
    */
   restore(store: S, components: readonly Component[], context: RestoreContext): Promise<void>;
 
-  /** Counts what is in the live or restored store now, under the same names as in the components. */
+  /** Counts the current content of the live or restored store, under the same names as in the components. */
   measure(store: S, context: StoreContext): Promise<Counts>;
 
-  /** Compares what was measured with what the components recorded; without it, every count that both have is compared. */
+  /** Compares the measured counts with the recorded ones. Without it, every count that both have is compared. */
   compare?(recorded: Counts, found: Counts): CountsVerdict;
 
-  /** For how long after its start a server may tell too little: it is measured again meanwhile. */
+  /** How long after its start a server may report too low counts. During this time it is measured again. */
   readonly countsSettleMs?: number;
 
   /**

@@ -7,7 +7,7 @@ import { redisStore } from "./redis/redis.ts";
 import type { Store } from "./store.ts";
 import { dataStore, volumeStore } from "./tree/tree-store.ts";
 
-/** Every store: one line each. */
+/** Every store, one line each. */
 export const stores: { readonly [K in keyof DiscoveredStores]: Store<DiscoveredStores[K]> } = {
   data: dataStore,
   postgres: postgresStore,
@@ -17,12 +17,12 @@ export const stores: { readonly [K in keyof DiscoveredStores]: Store<DiscoveredS
   volume: volumeStore,
 };
 
-/** The store that handles what discovery found. */
+/** The store for a discovered store. */
 export function storeOf<S extends DiscoveredStore>(found: S): Store<S> {
   return stores[found.kind] as unknown as Store<S>;
 }
 
-/** The store of a kind that a manifest names; undefined for what this version does not know. */
+/** The store of a kind that a manifest names; undefined if this version does not know the kind. */
 export function storeOfKind(kind: string): Store | undefined {
   return Object.hasOwn(stores, kind) ? (stores[kind as keyof typeof stores] as Store) : undefined;
 }
@@ -30,13 +30,13 @@ export function storeOfKind(kind: string): Store | undefined {
 /**
  * The store of a kind that a manifest names.
  *
- * @throws RefusedError when this version does not know it.
+ * @throws RefusedError when this version does not know the kind.
  */
 export function requireStoreOfKind(kind: string): Store {
   const store = storeOfKind(kind);
   if (store !== undefined) return store;
   throw new RefusedError(
-    `the backup holds a store of the kind ${kind}, which this version does not know`,
+    `the backup contains a store of kind ${kind}, which this version does not know`,
     {
       class: "unknown-store",
       hint: "use the version that made the backup, or a newer one",
