@@ -26,7 +26,7 @@ it("what ALTER SYSTEM set comes back with the stack, and the result tells of a p
   const restored = await succeed(on, "restored", "restore", "--backup", made.backupId);
   await ready(stack);
   expect(restored.warnings).toContainEqual(
-    expect.stringMatching(/^postgres: pg_hba\.conf is not as it was/),
+    expect.stringMatching(/^postgres: pg_hba\.conf differs from the backup/),
   );
   expect(await psql("show maintenance_work_mem")).toBe("7MB");
   expect(await psql("show max_connections")).toBe("77");

@@ -2,14 +2,14 @@ import type { Count } from "../../model/manifest.ts";
 import { jsonLines, type PostgresServer, query } from "./client.ts";
 import type { PsqlSession } from "./sql-session.ts";
 
-/** What a server says of itself. */
+/** The version that a server reports. */
 export interface ServerVersion {
   /** Such as `17.6`. */
   readonly version: string;
   readonly major: number;
 }
 
-/** A row of `pg_database`, with names in the place of numbers, and what is kept beside the database itself. */
+/** A row of `pg_database` with names instead of numbers, and the properties stored outside the database. */
 export interface DatabaseFacts {
   readonly datname: string;
   readonly owner: string;
@@ -27,23 +27,23 @@ export interface DatabaseFacts {
   readonly datlocale?: string | null;
   /** From 16 on. */
   readonly daticurules?: string | null;
-  /** False where the privileges are the default ones. */
+  /** False if the privileges are the default ones. */
   readonly hasAcl: boolean;
   readonly grants: readonly { grantee: string | null; privilege: string; grantable: boolean }[];
-  /** `name=value`, for a role in this database or (null) for everybody. */
+  /** `name=value`, for one role in this database or (null) for all roles. */
   readonly settings: readonly { role: string | null; config: readonly string[] }[];
 }
 
-/** What one database holds. */
+/** The content of one database. */
 export interface DatabaseContent {
   readonly counts: Readonly<Record<string, Count>>;
-  /** Installed extensions and their versions: a restore takes the version of the image. */
+  /** Installed extensions and their versions. A restore installs the version of the image. */
   readonly extensions: Readonly<Record<string, string>>;
-  /** Schemas of the user; `public` is not always among them. */
+  /** User schemas; `public` may be missing. */
   readonly schemas: readonly string[];
 }
 
-/** Names that a restore gives to what it makes or sets aside; such databases are no part of a backup. */
+/** The names of databases that a restore creates or sets aside. They are not part of a backup. */
 const keptDatabase = /_keeper_(old|new)_\d{8}T\d{6}Z$/;
 
 const FACTS = `
@@ -62,7 +62,7 @@ SELECT to_jsonb(d) - 'datacl' || jsonb_build_object(
     FROM pg_db_role_setting s WHERE s.setdatabase = d.oid))
 FROM pg_database d WHERE d.datallowconn AND NOT d.datistemplate ORDER BY d.datname;`;
 
-/** Relations of the user: not the system's, not a session's own, not an extension's (which makes them itself). */
+/** User relations: not of the system, not temporary, not of an extension (which creates them itself). */
 const USER_RELATIONS = `
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND c.relpersistence <> 't'
@@ -94,19 +94,19 @@ export async function serverVersion(server: PostgresServer): Promise<ServerVersi
     `SELECT json_build_object('version', split_part(current_setting('server_version'), ' ', 1),
       'number', current_setting('server_version_num')::int);`,
   );
-  if (row === undefined) throw new Error("the server does not tell its version");
+  if (row === undefined) throw new Error("the server did not return its version");
   return { version: row.version, major: Math.trunc(row.number / 10_000) };
 }
 
-/** Every database that takes connections and is no template, without what an earlier restore set aside. */
+/** Every database that allows connections and is not a template, without those that an earlier restore set aside. */
 export async function listDatabases(server: PostgresServer): Promise<DatabaseFacts[]> {
   const all = await query<DatabaseFacts>(server, "template1", FACTS);
   return all.filter(({ datname }) => !keptDatabase.test(datname));
 }
 
 /**
- * Counts what a database holds, as the session's transaction sees it: rows of every ordinary table and large
- * objects. Sequences are outside transactions; see {@link sequenceValues}.
+ * Counts the content of a database in the session's transaction: the rows of every ordinary table, and large objects.
+ * Sequences are not transactional; see {@link sequenceValues}.
  */
 export async function readContent(
   session: PsqlSession,
@@ -118,7 +118,7 @@ export async function readContent(
     extensions: Record<string, string>;
     schemas: string[];
   }>(await session.lines(REST));
-  if (rest === undefined) throw new Error("the server does not tell what the database holds");
+  if (rest === undefined) throw new Error("the server did not return the content of the database");
   return {
     counts: {
       ...Object.fromEntries(
@@ -131,7 +131,7 @@ export async function readContent(
   };
 }
 
-/** The value of each sequence now, by the name of its count. */
+/** The current value of each sequence, by the name of its count. */
 export async function sequenceValues(
   session: PsqlSession,
   database: string,
@@ -146,8 +146,8 @@ export async function sequenceValues(
 }
 
 /**
- * Sequences as counts: a value that nobody moved is exact, else it is between the first and the last look. One
- * that runs backwards or beyond what a count can hold is left out.
+ * Sequences as counts. An unchanged value is exact, otherwise it is a range between the two readings. A negative value
+ * or one beyond the safe integers is left out.
  */
 export function sequenceCounts(
   before: Readonly<Record<string, number>>,
@@ -173,7 +173,7 @@ function largeObjectCount(database: string): string {
   return `large objects ${database}`;
 }
 
-/** Quoted only where the dot would be ambiguous. */
+/** Quotes a name only if its dot would be ambiguous. */
 function qualified(schema: string, name: string): string {
   return [schema, name]
     .map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))

@@ -8,10 +8,10 @@ import { tableCount } from "./catalog.ts";
 import { CopyCounter, type CopyCounts } from "./copy-counter.ts";
 import { readGlobals, settingsIn } from "./globals.ts";
 
-/** `docker run` itself failed: the image is gone, or has no such program. */
+/** Exit codes of `docker run` itself: the image is missing, or it does not have the program. */
 export const ENGINE_EXIT_CODES = [125, 126, 127];
 
-/** Checks a component of PostgreSQL without a server: the globals, or the dump of one database. */
+/** Checks a PostgreSQL component without a server: the globals, or the dump of one database. */
 export async function checkPostgres(component: Component, context: CheckContext): Promise<Check[]> {
   const globals = component.details.role === "globals";
   const subject = { name: globals ? "globals" : "pg_restore", component: component.name };
@@ -39,18 +39,22 @@ async function checkGlobals(
   const { settings } = component.details;
   const [there, recorded] = [settingsIn(files), settings ?? []];
   if (JSON.stringify(there) !== JSON.stringify(recorded)) {
-    return { ...subject, status: "fail", detail: "the settings are not the recorded ones" };
+    return { ...subject, status: "fail", detail: "the settings differ from the recorded ones" };
   }
   const set = component.warnings.length > 0 ? "unknown" : there.length;
   const detail = `complete, with ${databases.length} databases; settings of ALTER SYSTEM: ${settings === undefined ? "not in the backup" : set}`;
   return same
     ? { ...subject, status: "pass", detail }
-    : { ...subject, status: "fail", detail: `the databases ${names} are not the recorded ones` };
+    : {
+        ...subject,
+        status: "fail",
+        detail: `the databases ${names} differ from the recorded ones`,
+      };
 }
 
 /**
- * Reads all data with the `pg_restore` of the backup's own image, and counts the rows that come out: a listing
- * only reads the head of a dump, and is content with half of one.
+ * Reads all data with the `pg_restore` of the image recorded in the backup, and counts the rows. `pg_restore --list`
+ * reads only the header of a dump and accepts a truncated one.
  */
 async function checkDump(
   component: Component,
@@ -59,7 +63,9 @@ async function checkDump(
 ): Promise<Check[]> {
   const image = context.manifest.services[component.service ?? ""]?.imageId;
   if (image === undefined) {
-    return [{ ...subject, status: "unverifiable", detail: "the manifest names no image for it" }];
+    return [
+      { ...subject, status: "unverifiable", detail: "the manifest has no image for its service" },
+    ];
   }
   const found = await countDumpRows(() => context.open(component), image, context);
   const database = String(component.details.database);
@@ -78,9 +84,9 @@ async function checkDump(
 }
 
 /**
- * Reads all data of a dump with the `pg_restore` of an image, and counts the rows that come out.
+ * Reads all data of a dump with the `pg_restore` of an image, and counts the rows.
  *
- * @throws ExecError with its words when it cannot be read to its end, or cannot be run.
+ * @throws ExecError with the message of `pg_restore` when it cannot read the whole dump or cannot be started.
  */
 export async function countDumpRows(
   open: () => Promise<AsyncIterable<Buffer>>,
@@ -93,7 +99,7 @@ export async function countDumpRows(
   const restore = context.containers.runOnce(
     image,
     ["pg_restore", "--data-only", "--file=-"],
-    // Its messages are for people of any language; its end is told by its exit code.
+    // English messages; the result is its exit code.
     { env: { LC_ALL: "C" }, pipeInput: true, signal: context.signal },
   );
   const counter = new CopyCounter();
@@ -101,7 +107,7 @@ export async function countDumpRows(
   restore.done.catch(() => undefined);
   try {
     for await (const chunk of await open()) {
-      // A `pg_restore` that has ended will not drain; it says itself why it ended.
+      // After `pg_restore` has ended there is no `drain` event; `done` has the reason why it ended.
       if (!restore.stdin.write(chunk)) {
         await Promise.race([once(restore.stdin, "drain"), restore.done]);
       }
@@ -116,7 +122,7 @@ export async function countDumpRows(
   return counter.counts();
 }
 
-/** What of the recorded counts can be seen in a dump: all tables, and how many sequences there are. */
+/** The recorded counts that a dump shows: all tables, and the number of sequences. */
 function recordedCounts(component: Component, database: string): Counts {
   const names = Object.keys(component.counts);
   const tables = names.filter((name) => name.startsWith(`table ${database} `));

@@ -2,28 +2,28 @@ import { randomBytes } from "node:crypto";
 import type { Containers } from "../../core/containers.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 
-/** A server as its own container's programs reach it, over the local socket. */
+/** A server, reached by programs in its own container over the local socket. */
 export interface PostgresServer {
   readonly containers: Containers;
   readonly store: PostgresStore;
   readonly signal: AbortSignal | undefined;
-  /** `application_name` of every connection, by which an abort finds them. */
+  /** The `application_name` of every connection. An abort finds the connections by it. */
   readonly tag: string;
-  /** Where there is one, statements in `template1` share it: each program in a container costs more than most of them. */
+  /** If set, statements in `template1` share this connection: starting a program in a container is slow. */
   readonly admin?: AdminConnection;
 }
 
-/** A connection to `template1` that is made when it is first used, and again after a statement has failed. */
+/** A connection to `template1` that is opened on first use, and again after a failed statement. */
 export interface AdminConnection {
   /** @throws ExecError with the server's message when a statement fails. */
   execute(sql: string): Promise<string>;
-  /** To be called before the server is stopped. */
+  /** Must be called before the server is stopped. */
   close(): Promise<void>;
 }
 
 /**
- * What a role or database may have set for itself and must not apply to a backup: it would end a long statement,
- * filter rows silently, or change how text is read. These rank above `ALTER ROLE ... SET`.
+ * Settings that a role or database may have changed and that must not affect a backup: they could end a long statement,
+ * filter rows silently, or change how text is read. These values take precedence over `ALTER ROLE ... SET`.
  */
 const SETTINGS: Readonly<Record<string, string>> = {
   statement_timeout: "0",
@@ -37,7 +37,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_isolation: "read\\ committed",
 };
 
-/** The server of a store, with a tag of its own. */
+/** The server of a store, with a new tag. */
 export function serverOf(
   store: PostgresStore,
   { containers, signal }: { readonly containers: Containers; readonly signal?: AbortSignal },
@@ -45,7 +45,7 @@ export function serverOf(
   return { containers, store, signal, tag: `sophon-keeper-${randomBytes(6).toString("hex")}` };
 }
 
-/** The environment of every program that connects; the password travels in it, never in an argument. */
+/** The environment of every program that connects. It contains the password, which is never an argument. */
 export function environment(
   { store, tag }: PostgresServer,
   more: Readonly<Record<string, string>> = {},
@@ -63,15 +63,15 @@ export function environment(
 }
 
 /**
- * The options by which a PostgreSQL program connects to a database. A name is given inside a connection string,
- * because one with `=` in it, or that looks like a URL, would be read as one.
+ * The options with which a PostgreSQL program connects to a database. The name is inside a connection string, because
+ * `--dbname` itself would parse a name with `=`, or one that looks like a URL, as a connection string.
  */
 export function connection({ store }: PostgresServer, database: string): string[] {
   const name = database.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
   return ["--username", store.user, "--no-password", "--dbname", `dbname='${name}'`];
 }
 
-/** The arguments of a `psql` that reads SQL from its input, stops at the first error, and prints bare values. */
+/** The arguments of a `psql` that reads SQL from its input, stops at the first error, and prints only values. */
 export function psqlArguments(server: PostgresServer, database: string): string[] {
   return [
     ...["psql", "--no-psqlrc", "--quiet", "--no-align", "--tuples-only"],
@@ -80,7 +80,7 @@ export function psqlArguments(server: PostgresServer, database: string): string[
 }
 
 /**
- * Runs SQL; each line of its result is one JSON value.
+ * Runs SQL in which each result line is one JSON value.
  *
  * @throws ExecError with the server's message when a statement fails.
  */
@@ -93,7 +93,7 @@ export async function query<T>(
   return jsonLines<T>(stdout.split("\n"));
 }
 
-/** Runs SQL and gives what it prints. */
+/** Runs SQL and returns its output. */
 export async function execute(
   server: PostgresServer,
   database: string,
@@ -126,8 +126,8 @@ export function literal(text: string): string {
 }
 
 /**
- * Ends every connection of a tag. Works when the operation is aborted, and is never the reason of a failure: a
- * server that is gone has no connections.
+ * Ends every connection with the server's tag. Works after the operation was aborted, and never throws: a server that
+ * is gone has no connections.
  */
 export async function endConnections(server: PostgresServer): Promise<void> {
   const own: PostgresServer = { ...server, signal: undefined, tag: `${server.tag}-end` };

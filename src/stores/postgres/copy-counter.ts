@@ -1,4 +1,4 @@
-/** What the data of a dump holds, as `pg_restore --data-only --file=-` prints it. */
+/** The counts of a dump's data, as printed by `pg_restore --data-only --file=-`. */
 export interface CopyCounts {
   /** Rows by schema and table, as `[schema, table, rows]`. */
   readonly tables: readonly (readonly [string, string, number])[];
@@ -8,13 +8,13 @@ export interface CopyCounts {
 const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 const DOT = 0x2e;
-/** A COPY header is short; a line of a large object is not, and is not wanted. */
+/** Longer than any COPY header. Lines of large objects are longer and not needed. */
 const KEPT_BYTES = 64 * 1024;
 const NAME = String.raw`(?:"(?:[^"]|"")*"|[^".\s(]+)`;
 const COPY = new RegExp(String.raw`^COPY (${NAME})\.(${NAME}) .*FROM stdin;$`);
 
 /**
- * Counts the rows of every `COPY` in SQL that passes by. A row is one line: a newline in a value is escaped.
+ * Counts the rows of every `COPY` in a stream of SQL. A row is one line: a newline in a value is escaped.
  */
 export class CopyCounter {
   readonly #tables: [string, string, number][] = [];
@@ -23,7 +23,7 @@ export class CopyCounter {
   #copying: [string, string, number] | undefined;
   #line: Buffer = Buffer.alloc(0);
 
-  /** @param onOther - sees every line that is no row, cut to 64 KiB */
+  /** @param onOther - called with every line that is not a row, cut to 64 KiB */
   constructor(onOther?: (line: string) => void) {
     this.#onOther = onOther;
   }
@@ -44,9 +44,9 @@ export class CopyCounter {
     }
   }
 
-  /** @throws Error when the last table's rows have no end. */
+  /** @throws Error when the end mark of the last table is missing. */
   counts(): CopyCounts {
-    if (this.#copying !== undefined) throw new Error("the data of the last table has no end");
+    if (this.#copying !== undefined) throw new Error("the data of the last table is truncated");
     return { tables: this.#tables, sequences: this.#sequences };
   }
 

@@ -15,12 +15,12 @@ import { connection, environment, jsonLines, type PostgresServer } from "./clien
 import { postgresHistories } from "./migrations.ts";
 import { openSession, type PsqlSession } from "./sql-session.ts";
 
-/** From this version on `pg_dump` knows zstd, which is faster and smaller than its own default. */
+/** From this version on `pg_dump` supports zstd, which is faster and smaller than its default. */
 const ZSTD_MAJOR = 16;
 
 /**
- * Dumps one database with the server's own `pg_dump`, under a snapshot that a session of ours exports and holds,
- * so that the counts of that session are those of the dump.
+ * Dumps one database with the server's own `pg_dump`. A separate session exports and holds the snapshot of the dump, so
+ * that the counts of that session match the dump.
  */
 export async function dumpDatabase(
   server: PostgresServer,
@@ -34,7 +34,7 @@ export async function dumpDatabase(
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isWithoutZstd(error)) throw backupFailed(name, error);
-    // Built without it; `pg_dump` says so before its first byte.
+    // This `pg_dump` was built without zstd; it fails before its first byte.
     return await dump(server, database, version, name, context, false).catch((cause: unknown) => {
       throw backupFailed(name, cause);
     });
@@ -42,8 +42,8 @@ export async function dumpDatabase(
 }
 
 /**
- * The component of a database. Names that are no file names, or that another component has, are told apart by a
- * piece of their hash.
+ * The component name of a database. A part of its hash is appended if the name is not a valid file name or is the name
+ * of another component.
  */
 function componentName(store: string, database: string): string {
   const plain = database.replaceAll(/[^a-zA-Z0-9._-]/g, "_");
@@ -70,7 +70,7 @@ async function dump(
     dumpArguments(server, datname, snapshot, zstd),
     { env: environment(server), signal: context.signal },
   );
-  // Counted while the dump runs: both only read. Whatever fails first ends the other.
+  // Count while the dump runs: both only read. The first failure ends the other.
   const content = (async () => {
     const read = await readContent(session, datname);
     return { ...read, schemaHead: newestMigration(await postgresHistories(session, datname)) };
@@ -124,7 +124,7 @@ async function exportSnapshot(session: PsqlSession): Promise<string> {
       "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT to_json(pg_export_snapshot());",
     ),
   );
-  if (snapshot === undefined) throw new Error("the server exported no snapshot");
+  if (snapshot === undefined) throw new Error("the server did not export a snapshot");
   return snapshot;
 }
 

@@ -12,22 +12,22 @@ import { environment, type PostgresServer } from "./client.ts";
 import { readServerFiles, type ServerFiles, serverFiles, warningsOf } from "./settings.ts";
 import { parseSettings } from "./settings-file.ts";
 
-/** What belongs to no database: roles, tablespaces, and how each database was made. */
+/** The parts of a server outside its databases: roles, tablespaces, and the properties of each database. */
 export interface Globals {
-  /** `pg_dumpall --globals-only`. Holds password hashes. */
+  /** The output of `pg_dumpall --globals-only`. Contains password hashes. */
   readonly sql: string;
   readonly databases: readonly DatabaseFacts[];
-  /** Of an earlier backup: none. */
+  /** Empty in a backup of an earlier version. */
   readonly files: ServerFiles;
 }
 
 const SQL_FILE = "globals.sql";
 const DATABASES_FILE = "databases.json";
-/** The last thing that `pg_dumpall` writes, before or after an `\unrestrict`. */
+/** The last line of `pg_dumpall`, except for an `\unrestrict` that may follow. */
 const COMPLETE = "-- PostgreSQL database cluster dump complete";
 const KEEP_BYTES = 64 * 1024 * 1024;
 
-/** Writes the globals as a component: a tar of the SQL, of what `CREATE DATABASE` needs, and of the server's settings. */
+/** Writes the globals as a component: a tar of the SQL, the facts for `CREATE DATABASE`, and the server's settings. */
 export async function dumpGlobals(
   server: PostgresServer,
   databases: readonly DatabaseFacts[],
@@ -75,7 +75,7 @@ export async function dumpGlobals(
           mountTarget: server.store.mount.target,
           ...version,
           databases: databases.map(({ datname }) => datname),
-          // Their names: a value may be a secret.
+          // Only the names: a value may be a secret.
           settings: [...settingsIn(files)],
         },
         warnings: warningsOf(server, files),
@@ -93,7 +93,7 @@ export async function dumpGlobals(
 /**
  * Reads the globals of a component to its last byte.
  *
- * @throws DamagedError when they are not whole, and whatever the stream fails with.
+ * @throws DamagedError when they are incomplete, and the errors of the stream.
  */
 export async function readGlobals(stream: Readable): Promise<Globals> {
   const wanted = [SQL_FILE, DATABASES_FILE, ...serverFiles].map((name) => ({
@@ -107,7 +107,9 @@ export async function readGlobals(stream: Readable): Promise<Globals> {
   const sql = found.get(SQL_FILE)?.content?.toString("utf8");
   const json = found.get(DATABASES_FILE)?.content?.toString("utf8");
   if (sql === undefined || json === undefined) {
-    throw new DamagedError(`the globals lack ${sql === undefined ? SQL_FILE : DATABASES_FILE}`);
+    throw new DamagedError(
+      `${sql === undefined ? SQL_FILE : DATABASES_FILE} is missing from the globals`,
+    );
   }
   requireComplete(sql);
   const texts = serverFiles.map((name) => [name, found.get(name)?.content?.toString("utf8")]);
@@ -115,16 +117,15 @@ export async function readGlobals(stream: Readable): Promise<Globals> {
   return { sql, databases: JSON.parse(json) as DatabaseFacts[], files };
 }
 
-/** The names of what ALTER SYSTEM has set. */
+/** The names of the settings of ALTER SYSTEM. */
 export function settingsIn(files: ServerFiles): readonly string[] {
   const { names, leftOut } = parseSettings(files["postgresql.auto.conf"] ?? "");
   return [...names, ...leftOut];
 }
 
 /**
- * The SQL that brings roles and tablespaces back on a server that has some of them already: what exists is
- * altered, not made. The password of `ownUser` stays as it is: it is the one that the container's own
- * environment gives, and with which its clients come.
+ * The SQL that restores roles and tablespaces on a server that may have some of them: existing ones are altered, not
+ * created. The password of `ownUser` stays unchanged, because the container's environment and its clients use it.
  */
 export function globalsSql(
   sql: string,
@@ -149,7 +150,7 @@ export function globalsSql(
 }
 
 function requireComplete(sql: string): void {
-  if (!sql.includes(`\n${COMPLETE}\n`)) throw new DamagedError("the globals end early");
+  if (!sql.includes(`\n${COMPLETE}\n`)) throw new DamagedError("the globals are truncated");
 }
 
 function unquoted(name: string): string {

@@ -12,7 +12,7 @@ import { listDatabases } from "./catalog.ts";
 import { identifier, jsonLines, serverOf } from "./client.ts";
 import { openSession, type PsqlSession } from "./sql-session.ts";
 
-/** A history has few columns, of which the id is text; a table that may not be read is none that the application keeps. */
+/** A history has few columns and a text id. A table without SELECT privilege does not belong to the application. */
 const SHAPES = `
 SELECT json_build_object('schema', n.nspname, 'name', c.relname, 'columns',
   json_agg(json_build_object('name', a.attname, 'isText', t.typcategory = 'S') ORDER BY a.attnum))
@@ -26,13 +26,13 @@ GROUP BY n.nspname, c.oid, c.relname
 HAVING count(*) < 12 AND bool_or(t.typcategory = 'S') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY n.nspname, c.relname;`;
 
-/** Longer than any id; a table that only may be a history can hold texts of any length. */
+/** Longer than any id. A candidate that is not a history can contain texts of any length. */
 const maxTextLength = 300;
 
 /**
  * Reads the migration histories of every database of a server.
  *
- * @throws ExecError with the server's words.
+ * @throws ExecError with the server's message.
  */
 export async function postgresMigrations(
   store: PostgresStore,
@@ -48,7 +48,7 @@ export async function postgresMigrations(
   return found;
 }
 
-/** The migration histories of a session's database, as its transaction sees them. */
+/** The migration histories of a session's database, read in its transaction. */
 export async function postgresHistories(
   session: PsqlSession,
   database: string,

@@ -21,9 +21,9 @@ import {
 import { withAdmin } from "./sql-session.ts";
 
 /**
- * PostgreSQL: every database with the server's own `pg_dump` under a snapshot in which its rows are counted too,
- * and the roles. Restored into new databases that take the place of the live ones when their counts are right;
- * databases that the backup does not have stay as they are.
+ * PostgreSQL: the roles, and every database through the server's own `pg_dump`, with rows counted in the same snapshot.
+ * A restore fills new databases, which replace the live ones when their counts are right. Databases that are not in the
+ * backup stay unchanged.
  */
 export const postgresStore: Store<PostgresStore> = {
   kind: "postgres",
@@ -37,7 +37,7 @@ export const postgresStore: Store<PostgresStore> = {
     try {
       return await withAdmin(server, (connected) => backupServer(connected, context));
     } catch (error) {
-      // A client that is gone does not end its server process before that writes to it again.
+      // A server process ends only when it next writes to its lost client: end it now.
       await endConnections(server);
       throw context.signal.aborted ? context.signal.reason : backupFailed(store.name, error);
     }
@@ -49,7 +49,7 @@ export const postgresStore: Store<PostgresStore> = {
     requireSameMajor(serverOf(store, context), components),
 
   async ready(store, context) {
-    // The server that initialises the first database listens on its socket only.
+    // While the first database is initialised, the server listens on its Unix socket only.
     const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
     await context.containers.exec(store.containerId, argv, { signal: context.signal });
     await serverVersion(serverOf(store, context));
@@ -82,7 +82,7 @@ export const postgresStore: Store<PostgresStore> = {
   migrations: postgresMigrations,
 };
 
-/** Brings the roles back, and every database that the backup has. */
+/** Restores the roles and every database of the backup. */
 async function restoreServer(
   server: PostgresServer,
   globals: Component,
@@ -95,7 +95,8 @@ async function restoreServer(
     const { role, database } = component.details;
     if (role !== "database") continue;
     const facts = databases.find(({ datname }) => datname === database);
-    if (facts === undefined) throw new Error(`${component.name}: unknown to the globals`);
+    if (facts === undefined)
+      throw new Error(`${component.name}: its database is not in the globals`);
     await restoreDatabase(server, component, facts, live.has(facts.datname), context);
   }
 }
@@ -116,7 +117,7 @@ async function backupServer(server: PostgresServer, context: BackupContext): Pro
     for (const facts of databases) {
       components.push(await dumpDatabase(server, facts, version, context));
     }
-    // After the dumps: a role that was made meanwhile may own what they hold.
+    // After the dumps, so that the globals include a role created during them.
     components.push(await dumpGlobals(server, databases, version, context));
     return components;
   } catch (error) {

@@ -27,8 +27,8 @@ import { createDatabase } from "./statements.ts";
 import { isEmpty, putBackDatabase, stampOf, swapIn, swapOf } from "./swap.ts";
 
 /**
- * Restores a dump into a new database, and puts it in the place of the live one only when all its counts are those
- * of the dump. What was there keeps its data under another name (`Swap.old`), unless it was empty.
+ * Restores a dump into a new database, which replaces the live one only if all its counts match the dump. The previous
+ * database is kept under another name (`Swap.old`), unless it was empty.
  *
  * @throws RefusedError for a server of another major version; Error when the restored counts differ.
  */
@@ -54,7 +54,7 @@ export async function restoreDatabase(
   warnOfExtensions(component, content.extensions, context);
 }
 
-/** @throws RefusedError when the dump is of another major version than the server. */
+/** @throws RefusedError when the dump and the server have different major versions. */
 export async function requireSameMajor(
   server: PostgresServer,
   components: readonly Component[],
@@ -68,7 +68,7 @@ export async function requireSameMajor(
       class: "postgres-major",
       hint:
         `start ${server.store.service} with an image of PostgreSQL ${other.details.major} on an empty volume and ` +
-        "restore into that; a move to another major version is an upgrade of its own",
+        "restore into that; a move to another major version is a separate upgrade",
     },
   );
 }
@@ -79,14 +79,14 @@ export async function databaseNames(server: PostgresServer): Promise<ReadonlySet
   return new Set(await query<string>(server, "template1", sql));
 }
 
-/** Brings settings, roles and tablespaces back, and returns how the databases were made. */
+/** Restores settings, roles and tablespaces, and returns the properties of the databases. */
 export async function restoreGlobals(
   server: PostgresServer,
   component: Component,
   context: RestoreContext,
 ): Promise<Globals> {
   const globals = await readGlobals(await context.open(component));
-  // Before the databases: an extension may need a library that is loaded with the server.
+  // Before the databases: an extension may need a library that the server loads at its start.
   await restoreServerFiles(server, globals.files, component.file, context);
   const [existing] = await query<{ roles: string[]; tablespaces: string[] }>(
     server,
@@ -94,17 +94,17 @@ export async function restoreGlobals(
     `SELECT json_build_object('roles', (SELECT json_agg(rolname) FROM pg_roles),
       'tablespaces', (SELECT json_agg(spcname) FROM pg_tablespace));`,
   );
-  if (existing === undefined) throw new Error("the server does not tell its roles");
-  // In a session of its own: it sets what would count for all that follows.
+  if (existing === undefined) throw new Error("the server did not return its roles");
+  // In a separate session: the SQL changes session settings that would affect later statements.
   const { admin: _shared, ...alone } = server;
   await execute(alone, "template1", globalsSql(globals.sql, existing, server.store.user));
   return globals;
 }
 
 /**
- * Makes a database and loads a dump in the custom format into it, in one transaction where the server's locks allow.
+ * Creates a database and loads a dump in the custom format into it, in one transaction if the server has enough locks.
  *
- * @throws ExecError with the words of `pg_restore`; the database is there then, and holds nothing or a part.
+ * @throws ExecError with the message of `pg_restore`; the database then exists and is empty or incomplete.
  */
 export async function fillDatabase(
   server: PostgresServer,
@@ -117,7 +117,7 @@ export async function fillDatabase(
   try {
     await load(server, fresh, component, context, "--single-transaction");
   } catch (error) {
-    // One transaction locks every object; a schema of many thousands needs more locks than the server has.
+    // One transaction locks every object; a schema with many thousands of objects needs more locks than the server has.
     if (!(error instanceof ExecError && error.stderr.includes("max_locks_per_transaction"))) {
       throw error;
     }
@@ -134,7 +134,7 @@ async function makeDatabase(
   facts: DatabaseFacts,
 ): Promise<void> {
   await execute(server, "template1", `${createDatabase(fresh, facts)};`);
-  // A dump does not say that a schema is missing which every new database has.
+  // A new database has the schema `public`, and a dump does not record that it was dropped.
   const { schemas } = component.details;
   if (Array.isArray(schemas) && !schemas.includes("public")) {
     await execute(server, fresh, "DROP SCHEMA public;");
@@ -152,7 +152,7 @@ async function load(
   const process = context.containers.execStream(
     server.store.containerId,
     ["pg_restore", mode, ...connection(server, fresh)],
-    // Nothing of it counts before the swap, which is committed with a flush of all that came before.
+    // The data is not used before the swap, and the commit of the swap flushes everything before it.
     {
       env: environment(server, { synchronous_commit: "off" }),
       pipeInput: true,
@@ -164,8 +164,8 @@ async function load(
   try {
     await pipeline(await context.open(component), process.stdin);
   } catch (error) {
-    // A pipe that pg_restore closed says that it has failed, and it says itself why; or that it had all it needs and
-    // ended well before it was told the end: what came is counted afterwards.
+    // If pg_restore closed the pipe, either it failed and `done` has the reason, or it succeeded before it read the end
+    // of the input: the content is counted afterwards.
     if (isClosedPipe(error) && (await process.done)) return;
     process.kill(0);
     await process.done.catch(() => undefined);
@@ -180,15 +180,17 @@ async function requireSameCounts(
   component: Component,
 ): Promise<DatabaseContent> {
   await using session = openSession(server, fresh);
-  // A dump holds no statistics.
+  // A dump has no planner statistics.
   await session.lines("ANALYZE;");
   const found = await contentOf(session, String(component.details.database));
   const check = countsCheck({ name: "counts" }, component.counts, found.counts);
   if (check.status === "pass") return found;
-  throw new Error(`${component.name}: not restored as it was dumped: ${check.detail}`);
+  throw new Error(
+    `${component.name}: the restored database differs from the dump: ${check.detail}`,
+  );
 }
 
-/** Counts what is in a database. */
+/** Counts the content of a database. */
 export async function countsOf(server: PostgresServer, database: string): Promise<Counts> {
   await using session = openSession(server, database);
   return (await contentOf(session, database)).counts;
@@ -214,7 +216,7 @@ function warnOfExtensions(
   }
 }
 
-/** Whether whoever was to read has closed the pipe. */
+/** Whether the reader has closed the pipe. */
 export function isClosedPipe(error: unknown): boolean {
   return (
     error instanceof Error &&

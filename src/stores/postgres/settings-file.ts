@@ -4,21 +4,21 @@ import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 
 /**
- * Settings that tie a server to others of its kind: as a copy, in a cluster of its own, it would wait for a standby that
- * is not its own, follow a primary, or write over the archive of the server that it was made from.
+ * Settings that connect a server to other servers. With them, a restored server would wait for a foreign standby,
+ * follow a primary, or overwrite the WAL archive of the original server.
  */
 const OF_OTHERS =
   /^(primary_conninfo|primary_slot_name|synchronous_standby_names|synchronized_standby_slots|standby_slot_names|restore_command|recovery_\w+|promote_trigger_file|archive_\w+)$/;
 
-/** What of `postgresql.auto.conf` is restored. */
+/** The settings of `postgresql.auto.conf`, split into restored and left out. */
 interface Settings {
-  /** The file without what is left out. */
+  /** The file without the settings in `leftOut`. */
   readonly text: string;
   readonly names: readonly string[];
   readonly leftOut: readonly string[];
 }
 
-/** The settings of a `postgresql.auto.conf`, which the server itself writes one a line. */
+/** Parses a `postgresql.auto.conf`. The server writes one setting a line. */
 export function parseSettings(text: string): Settings {
   const [names, leftOut, lines]: [string[], string[], string[]] = [[], [], []];
   for (const line of text.split("\n")) {
@@ -30,7 +30,7 @@ export function parseSettings(text: string): Settings {
   return { text: lines.join("\n"), names, leftOut };
 }
 
-/** Whether two configuration files say the same, comments and blanks apart. */
+/** Whether two configuration files are equal except for comments and blanks. */
 export function sayTheSame(one: string, other: string): boolean {
   return JSON.stringify(meaning(one)) === JSON.stringify(meaning(other));
 }
@@ -48,9 +48,9 @@ function meaning(text: string): string[] {
 }
 
 /**
- * Puts the text of a `postgresql.auto.conf` into a data directory whose server is down.
+ * Writes a `postgresql.auto.conf` into the data directory of a stopped server.
  *
- * @returns what was in it before.
+ * @returns the previous text.
  */
 export const putSettings: NamedTask<{ readonly path: string; readonly text: string }, string> = {
   name: "postgres.put-settings",

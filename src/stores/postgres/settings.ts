@@ -6,7 +6,7 @@ import type { RestoreContext } from "../store.ts";
 import { execute, type PostgresServer, query } from "./client.ts";
 import { parseSettings, putSettings, sayTheSame } from "./settings-file.ts";
 
-/** By its name in the archive, a file by which the server is configured; undefined where it could not be read. */
+/** The configuration files of a server, by name in the archive; undefined if a file could not be read. */
 export type ServerFiles = Readonly<Partial<Record<ServerFile, string>>>;
 
 const OF_FILE = {
@@ -18,12 +18,12 @@ const OF_FILE = {
 
 type ServerFile = keyof typeof OF_FILE;
 
-/** The files that a backup keeps a copy of. They may hold passwords. */
+/** The files that a backup contains. They may contain passwords. */
 export const serverFiles = Object.keys(OF_FILE) as ServerFile[];
 
 const readyTimeoutMs = 180_000;
 
-/** Reads the files by which a server is configured, as far as its user may. */
+/** Reads the configuration files of a server that its database user may read. */
 export async function readServerFiles(server: PostgresServer): Promise<ServerFiles> {
   const found: Partial<Record<ServerFile, string>> = {};
   for (const name of serverFiles) {
@@ -33,30 +33,30 @@ export async function readServerFiles(server: PostgresServer): Promise<ServerFil
       if (base64 !== undefined) found[name] = Buffer.from(base64, "base64").toString("utf8");
     } catch (error) {
       server.signal?.throwIfAborted();
-      // A file that is not there, or a role that may not read files: told as a warning of the backup.
+      // The file is missing or the role may not read files: the backup reports it as a warning.
       if (!(error instanceof Error)) throw error;
     }
   }
   return found;
 }
 
-/** What a backup has to say of files that it could not read. */
+/** The warning of a backup about files that it could not read. */
 export function warningsOf({ store }: PostgresServer, files: ServerFiles): string[] {
   const missing = serverFiles.filter((name) => files[name] === undefined);
   if (missing.length === 0) return [];
   return [
-    `${store.service}: ${missing.join(", ")} could not be read as ${store.user}, and is not in the backup: what it sets (by ALTER SYSTEM, for example) does not come back; a superuser may read it`,
+    `${store.service}: ${missing.join(", ")} could not be read as ${store.user} and is not in the backup: its settings (such as those of ALTER SYSTEM) will not be restored; a superuser may read it`,
   ];
 }
 
 /**
- * Brings back what ALTER SYSTEM had set: `postgresql.auto.conf` is put in place while the server is down, so that
- * each value counts from its next start, which is now. A server that does not start with them is started without. The other
- * files belong to the image and its host: where they differ, that is told.
+ * Restores the settings of ALTER SYSTEM: writes `postgresql.auto.conf` while the server is stopped, and starts the
+ * server with it. If the server does not start, the previous file is used. The other files belong to the image and its
+ * host: a difference is only reported.
  *
- * Names only are told, never a value.
+ * Messages contain only the names of settings, never a value.
  *
- * @throws Error when the server does not come up again.
+ * @throws Error when the server does not start again.
  */
 export async function restoreServerFiles(
   server: PostgresServer,
@@ -71,7 +71,7 @@ export async function restoreServerFiles(
     if (name === "postgresql.auto.conf" || was === undefined || is === undefined) continue;
     if (sayTheSame(was, is)) continue;
     context.reporter.warning(
-      `${service}: ${name} is not as it was when the backup was made, and stays as it is: that of the backup is ./${name} in ${component}`,
+      `${service}: ${name} differs from the backup and is not changed; the version of the backup is ./${name} in ${component}`,
     );
   }
   const text = files["postgresql.auto.conf"];
@@ -79,7 +79,7 @@ export async function restoreServerFiles(
   const settings = parseSettings(text);
   if (settings.leftOut.length > 0) {
     context.reporter.warning(
-      `${service}: ${settings.leftOut.join(", ")} not restored: the restored server is no other's standby, primary or archive; the values are in ./postgresql.auto.conf in ${component}`,
+      `${service}: ${settings.leftOut.join(", ")} not restored, because they refer to another server (standby, primary or archive); the values are in ./postgresql.auto.conf in ${component}`,
     );
   }
   if (sayTheSame(settings.text, now["postgresql.auto.conf"] ?? "")) return;
@@ -101,7 +101,7 @@ async function replaceSettings(
   const inside = relative(mount.target, home ?? "");
   if (home === undefined || inside.startsWith("..")) {
     context.reporter.warning(
-      `${service}: ${names.join(", ")} not restored: its data is not on its volume; the values are in ./postgresql.auto.conf in ${component}`,
+      `${service}: ${names.join(", ")} not restored: the server's data is not on its volume; the values are in ./postgresql.auto.conf in ${component}`,
     );
     return;
   }
@@ -126,10 +126,10 @@ async function replaceSettings(
   await stop(containerId, context);
   await put(before);
   if (!(await startsAgain(server, context))) {
-    throw new Error(`${service} does not start any more`);
+    throw new Error(`${service} no longer starts`);
   }
   context.reporter.warning(
-    `${service}: ${names.join(", ")} not restored: the server does not start with what ALTER SYSTEM had set; the values are in ./postgresql.auto.conf in ${component}`,
+    `${service}: ${names.join(", ")} not restored: the server does not start with these settings of ALTER SYSTEM; the values are in ./postgresql.auto.conf in ${component}`,
   );
 }
 

@@ -5,9 +5,9 @@ import { type AdminConnection, environment, type PostgresServer, psqlArguments }
 /** A `psql` that stays connected, so that several statements share one transaction. */
 export interface PsqlSession extends AsyncDisposable {
   /**
-   * Runs SQL (and psql's own commands, such as `\gexec`) and gives the lines that it prints.
+   * Runs SQL (and psql commands such as `\gexec`) and returns the lines of its output.
    *
-   * @throws ExecError with the server's message when a statement fails; the session is over then.
+   * @throws ExecError with the server's message when a statement fails; this ends the session.
    */
   lines(sql: string): Promise<string[]>;
 }
@@ -33,11 +33,11 @@ export function openSession(server: PostgresServer, database: string): PsqlSessi
   };
 }
 
-/** From PostgreSQL 14 on a server may end connections that are idle, as this one is while a dump is loaded. */
+/** From PostgreSQL 14 on a server may end idle connections. This one is idle while a dump is loaded. */
 const STAY = `
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout' \\g /dev/null`;
 
-/** Runs `work` with a server whose statements in `template1` share one connection. */
+/** Calls `work` with a server whose statements in `template1` share one connection. */
 export async function withAdmin<T>(
   server: PostgresServer,
   work: (server: PostgresServer) => Promise<T>,
@@ -62,7 +62,7 @@ export async function withAdmin<T>(
     }
   };
   const admin: AdminConnection = {
-    // One after the other: a session has one output.
+    // Runs statements one after the other, because a session has one output.
     execute: (sql) => {
       const mine = last.then(() => run(sql));
       last = mine.catch(() => undefined);
@@ -77,7 +77,7 @@ export async function withAdmin<T>(
   }
 }
 
-/** The lines of a process up to one that was agreed on. */
+/** Reads the lines of a process up to an end line. */
 class LineReader {
   readonly #ended: Promise<never>;
   #lines: string[] = [];
@@ -87,7 +87,7 @@ class LineReader {
   constructor(process: StreamingProcess) {
     process.stdout.setEncoding("utf8").on("data", (text: string) => this.#add(text));
     this.#ended = process.done.then(() => {
-      throw new Error("psql ended before it was asked to");
+      throw new Error("psql ended unexpectedly");
     });
     this.#ended.catch(() => undefined);
   }

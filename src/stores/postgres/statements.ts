@@ -1,7 +1,7 @@
 import type { DatabaseFacts } from "./catalog.ts";
 import { identifier, literal } from "./client.ts";
 
-/** Settings whose stored value is a list that is quoted already (PostgreSQL's `GUC_LIST_QUOTE`). */
+/** Settings whose stored value is an already quoted list (PostgreSQL's `GUC_LIST_QUOTE`). */
 const QUOTED_LISTS = new Set([
   "local_preload_libraries",
   "search_path",
@@ -12,8 +12,8 @@ const QUOTED_LISTS = new Set([
 ]);
 
 /**
- * `CREATE DATABASE` under another name, otherwise as the database was made: a dump is relative to `template0`,
- * and encoding and locale cannot be changed later.
+ * `CREATE DATABASE` under another name, with the original properties. The template is `template0`, because a dump is
+ * relative to it. Encoding and locale cannot be changed later.
  */
 export function createDatabase(name: string, facts: DatabaseFacts): string {
   const { datlocprovider: provider } = facts;
@@ -32,7 +32,7 @@ export function createDatabase(name: string, facts: DatabaseFacts): string {
   ].join(" ");
 }
 
-/** What is kept beside a database and no `pg_restore` into it brings back: settings, privileges, comment, limit. */
+/** The properties that `pg_restore` into a database does not restore: settings, privileges, comment, limit. */
 export function databaseProperties(facts: DatabaseFacts): string[] {
   const name = identifier(facts.datname);
   const limit =

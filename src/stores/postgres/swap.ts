@@ -6,20 +6,20 @@ import type { DatabaseFacts } from "./catalog.ts";
 import { execute, identifier, literal, type PostgresServer, query } from "./client.ts";
 import { databaseProperties } from "./statements.ts";
 
-/** One database that takes the place of another. Plain JSON, as it is journalled. */
+/** The replacement of one database by another. Plain JSON, because it is journalled. */
 interface Swap {
   readonly database: string;
-  /** The name under which the new one is filled. */
+  /** The name of the new database while it is filled. */
   readonly fresh: string;
-  /** The name that the one before gets. */
+  /** The name of the previous database after the swap. */
   readonly old: string;
-  /** Whether there was one before. */
+  /** Whether there was a previous database. */
   readonly existed: boolean;
 }
 
 const RENAME_WAIT_MS = 30_000;
 
-/** The names of one replacement; the stamp tells it from others. */
+/** The names of one swap. The stamp makes them unique. */
 export function swapOf(database: string, stamp: string, existed: boolean): Swap {
   return {
     database,
@@ -29,14 +29,14 @@ export function swapOf(database: string, stamp: string, existed: boolean): Swap 
   };
 }
 
-/** A time as names hold it: `20260101T020304Z`. */
+/** A time in the format used in names: `20260101T020304Z`. */
 export function stampOf(time: Date): string {
   return time.toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
 /**
- * Gives the restored database its name, and its settings and privileges, in one transaction: a kill leaves the old
- * state or the new one. The one before takes no connections any more.
+ * Gives the restored database its final name, settings and privileges in one transaction: a kill leaves the old or the
+ * new state. The previous database no longer allows connections.
  */
 export async function swapIn(
   server: PostgresServer,
@@ -57,9 +57,9 @@ export async function swapIn(
   await renaming(server, database, statements, context.signal);
 }
 
-/** Undoes a swap, finished or not. Does nothing the second time. */
+/** Undoes a swap, finished or not. A second call does nothing. */
 export async function putBackDatabase(server: PostgresServer, swap: Swap): Promise<void> {
-  // Undone when all else is over: with connections of its own, that no cancellation ends.
+  // The undo runs last. It uses its own connections, which a cancellation does not end.
   const { admin: _ended, ...rest } = server;
   const own: PostgresServer = { ...rest, signal: undefined };
   const { database, fresh, old, existed } = swap;
@@ -81,7 +81,7 @@ export async function putBackDatabase(server: PostgresServer, swap: Swap): Promi
   await drop(own, admin, fresh);
 }
 
-/** Whether a database holds nothing that anybody could miss, as one that was made just now. */
+/** Whether a database contains no user objects, like a new one. */
 export async function isEmpty(server: PostgresServer, database: string): Promise<boolean> {
   const [count] = await query<number>(
     server,
@@ -94,12 +94,12 @@ export async function isEmpty(server: PostgresServer, database: string): Promise
   return count === 0;
 }
 
-/** Removes a database, with whoever is connected to it. One that is not there is fine. */
+/** Removes a database and ends its connections. The database may be missing. */
 export async function drop(server: PostgresServer, admin: string, database: string): Promise<void> {
   await execute(server, admin, `DROP DATABASE IF EXISTS ${identifier(database)} WITH (FORCE);`);
 }
 
-/** Where to be connected while a database is renamed or dropped: never to itself. */
+/** The database to connect to while another one is renamed or dropped. */
 export function adminDatabase(database: string): string {
   return database === "template1" ? "postgres" : "template1";
 }
@@ -115,7 +115,7 @@ function withoutClients(...databases: readonly string[]): string[] {
   ];
 }
 
-/** Tries until nobody is connected: autovacuum comes by itself, and an ended backend needs a moment to go. */
+/** Retries until no client is connected: autovacuum may connect at any time, and an ended backend exits later. */
 async function renaming(
   server: PostgresServer,
   database: string,
@@ -139,7 +139,7 @@ async function renaming(
   if (done === undefined) throw last;
 }
 
-/** Cut to the 63 bytes that PostgreSQL keeps of a name. */
+/** Cuts a name to the 63 bytes that PostgreSQL stores. */
 function keptName(database: string, suffix: string): string {
   const room = 63 - Buffer.byteLength(suffix);
   let base = database;
