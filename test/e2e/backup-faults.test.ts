@@ -100,7 +100,7 @@ describe("refused with exit 2 and the input's name, before anything is done:", (
 
 describe("no backup is recorded, nothing is left, and the stack is as before, when", () => {
   const broken: [what: string, put: (path: string) => Promise<unknown>, message: RegExp][] = [
-    ["missing", async () => undefined, /vault\.key is not there$/],
+    ["missing", async () => undefined, /vault\.key does not exist$/],
     ["a directory", (path) => mkdir(path), /vault\.key is not a regular file$/],
     ["a link to nowhere", (path) => symlink("/nowhere", path), /vault\.key is not a regular file$/],
   ];

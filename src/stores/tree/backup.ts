@@ -18,11 +18,11 @@ import { lookAhead, type Prospect } from "./walk.ts";
 import { describeWarnings } from "./warnings.ts";
 
 /**
- * Archives a directory tree while it is written to: GNU tar, with an online copy in the place of each SQLite
- * database. Runs as root, or as the uid of the application.
+ * Archives a live directory tree with GNU tar and replaces each SQLite database with an online copy. Runs as root or as
+ * the uid of the application.
  *
- * @throws BackupFailedError for a missing or implausible key file, a database that cannot be copied or whose
- * copy is damaged, and whatever keeps tar from reading; no file is left then.
+ * @throws BackupFailedError for a missing or implausible key file, a database that cannot be copied or whose copy is
+ * damaged, and any error that prevents tar from reading; no file is left in that case.
  */
 export const treeBackup: NamedTask<TreeBackupParams, Component> = {
   name: "tree.backup",
@@ -112,7 +112,7 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
   };
 }
 
-/** The counts of databases, by the names that a component uses. */
+/** The counts of databases, under the names used in a component. */
 export function databaseCounts(
   databases: Readonly<Record<string, Readonly<Record<string, number>>>>,
 ): Record<string, number> {
@@ -145,7 +145,7 @@ function databaseWarnings(databases: Databases): string[] {
     .filter(([, { foreignKeyViolations }]) => foreignKeyViolations > 0)
     .map(
       ([path, { foreignKeyViolations }]) =>
-        `${path}: ${foreignKeyViolations} rows refer to rows that are not there, in the live database too`,
+        `${path}: ${foreignKeyViolations} rows refer to missing rows (also in the live database)`,
     );
 }
 
@@ -154,7 +154,7 @@ function progressLine(name: string, bytes: number, ahead: Prospect): string {
   return `${name}: ${megabytes(bytes)} of about ${megabytes(ahead.bytes)} MB`;
 }
 
-/** The copies of the databases, in a directory of their own inside the backup in the making. */
+/** The copies of the databases, in a temporary directory inside the unfinished backup. */
 class DatabaseCopies {
   readonly overlay: Overlay & { readonly files: string[] };
   readonly #sink: SinkOptions;
@@ -182,7 +182,7 @@ class DatabaseCopies {
     await rm(this.overlay.directory, { recursive: true, force: true });
   }
 
-  /** Owned by the owner of the backup, who must be able to clear away what a kill of this process leaves. */
+  /** The owner of the backup owns the directory, because it must be able to remove it after a kill of this process. */
   #makeDirectory(path: string): void {
     const { uid, gid } = statSync(this.#sink.directory);
     const made = mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -196,10 +196,13 @@ function inspected(path: string, copy: string): SqliteFacts {
   try {
     return inspectCopy(copy);
   } catch (cause) {
-    throw new BackupFailedError(`the SQLite database ${path} is damaged: its copy is not whole`, {
-      cause,
-      evidence: describeError(cause),
-      class: "sqlite-damaged",
-    });
+    throw new BackupFailedError(
+      `the SQLite database ${path} is damaged: its copy failed the integrity check`,
+      {
+        cause,
+        evidence: describeError(cause),
+        class: "sqlite-damaged",
+      },
+    );
   }
 }

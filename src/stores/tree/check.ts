@@ -13,8 +13,8 @@ import { databaseCounts } from "./backup.ts";
 import { fingerprintOf } from "./vault.ts";
 
 /**
- * Reads a tree's archive to its last byte: every header, the counts, the key's fingerprint, and each database
- * unpacked and read to its last page.
+ * Reads a tree's archive to its last byte: every header, the counts, the key's fingerprint. Unpacks each database and
+ * reads it to its last page.
  */
 export async function checkTree(component: Component, context: CheckContext): Promise<Check[]> {
   await using scratch = await temporaryDirectory("sophon-keeper-check-");
@@ -42,14 +42,18 @@ export async function checkTree(component: Component, context: CheckContext): Pr
   return [
     named
       ? { ...subject, status: "pass", detail: `${files} files, read to the last byte` }
-      : { ...subject, status: "fail", detail: "its list of names is not the recorded one" },
+      : {
+          ...subject,
+          status: "fail",
+          detail: "the list of file names differs from the recorded one",
+        },
     countsCheck({ name: "counts", component: component.name }, component.counts, counts),
     ...(key === undefined ? [] : [keyCheck(component, member && fingerprintOf(member))]),
     ...rows.map(({ check }) => check),
   ];
 }
 
-/** One pass for both readers: the scanner sees what tar takes the databases from. */
+/** Reads the archive once for both the scanner and the tar that extracts the databases. */
 async function scan(
   component: Component,
   context: CheckContext,
@@ -61,7 +65,7 @@ async function scan(
   try {
     for await (const chunk of stream) {
       scanner.update(chunk as Buffer);
-      // A tar that has ended will not drain; it says itself why it ended.
+      // After tar has ended there is no `drain` event; `done` has the reason why it ended.
       if (tar?.stdin.write(chunk) === false)
         await Promise.race([once(tar.stdin, "drain"), tar.done]);
     }
@@ -75,7 +79,7 @@ async function scan(
   }
 }
 
-/** Plain files of the caller's own: owners and attributes are not looked at here, and need rights. */
+/** Extracts plain files owned by the caller. Owners and attributes are not checked, and setting them needs rights. */
 function extractor(
   wanted: { readonly databases: readonly string[]; readonly into: string },
   signal: AbortSignal,
@@ -102,7 +106,7 @@ function databaseRows(component: Component, path: string, copy: string) {
     const same = (recorded.foreignKeyViolations ?? 0) === foreignKeyViolations;
     const detail = same
       ? `${Object.keys(rows).length} tables, integrity and foreign keys as recorded`
-      : `${foreignKeyViolations} rows refer to nothing, which were not there when it was copied`;
+      : `${foreignKeyViolations} rows refer to missing rows, which differs from the recorded number`;
     const check: Check = { ...subject, status: same ? "pass" : "fail", detail };
     return { path, counts: rows, check };
   } catch (error) {
@@ -117,7 +121,11 @@ function keyCheck(component: Component, fingerprint: string | undefined): Check 
   }
   return fingerprint === component.details.vaultKeyFingerprint
     ? { ...subject, status: "pass", detail: `fingerprint ${fingerprint}, as recorded` }
-    : { ...subject, status: "fail", detail: `fingerprint ${fingerprint} is not the recorded one` };
+    : {
+        ...subject,
+        status: "fail",
+        detail: `fingerprint ${fingerprint} differs from the recorded one`,
+      };
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

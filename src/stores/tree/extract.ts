@@ -9,25 +9,25 @@ import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 
-/** One component of a backup, and the name that it gets as a plain file or directory. */
+/** One component of a backup, and the name of its plain file or directory. */
 interface Extraction {
   readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
   readonly name: string;
   readonly isTree: boolean;
 }
 
-/** What the task is given. */
+/** The parameters of the task. */
 export interface ExtractParams {
-  /** A directory that is not there, or empty. The one around it exists. */
+  /** A missing or empty directory. Its parent exists. */
   readonly into: string;
   readonly extractions: readonly Extraction[];
 }
 
 /**
- * Puts components into a directory as plain files: archives of trees unpacked, with owners, modes and times, everything
- * else as one file. The directory has all of it, durably, or is as it was.
+ * Writes components into a directory as plain files. Archives of trees are unpacked with owners, modes and times; every
+ * other component becomes one file. The directory is either complete and durable, or unchanged.
  *
- * @throws DamagedError, or the words of the file system; what was written is gone then.
+ * @throws DamagedError, or the error of the file system; everything written is removed in that case.
  */
 export const extractComponents: NamedTask<ExtractParams, null> = {
   name: "backup.extract",
@@ -51,7 +51,7 @@ export const extractComponents: NamedTask<ExtractParams, null> = {
       await likeOwnerOf(around, partial);
       await chmod(partial, 0o700);
       await run("sync", ["--file-system", partial], { signal });
-      // Takes the place of an empty directory, and of nothing else.
+      // The rename replaces only an empty directory.
       await rename(partial, into);
       await fsyncDirectory(around);
       return null;
@@ -62,7 +62,7 @@ export const extractComponents: NamedTask<ExtractParams, null> = {
   },
 };
 
-/** In a helper container all is made by root, for a user who is not. */
+/** In a helper container root creates the files, but they belong to the user. */
 async function likeOwnerOf(directory: string, path: string): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   const { uid, gid } = await stat(directory);

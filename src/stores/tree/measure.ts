@@ -7,7 +7,7 @@ import { databaseCounts } from "./backup.ts";
 import { leftOut, type TreeOptions } from "./params.ts";
 import { TreeCounter, walkTree } from "./walk.ts";
 
-/** Counts what is in a live or restored tree, under the names of a component's counts. */
+/** Counts the content of a live or restored tree, under the names used in a component. */
 export const treeMeasure: NamedTask<TreeOptions, Counts> = {
   name: "tree.measure",
   run: async (tree, { signal }) => {

@@ -20,55 +20,55 @@ import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 import { keptPrefix } from "./params.ts";
 
-/** Marks the programs of one replacement: what a killed owner leaves behind would go on writing. */
+/** Marks the programs of one replacement. If their owner is killed, they would continue to write. */
 const marker = "SOPHON_KEEPER_TREE";
 
-/** A directory whose content is replaced, and the word that tells one replacement from another. */
+/** A directory whose content is replaced, and the stamp that identifies the replacement. */
 export interface TreeReplacement {
   /** The directory's real path (no symbolic link). */
   readonly target: string;
-  /** Letters, digits and `-`; the same one finds what was set aside. */
+  /** Letters, digits and `-`. The same stamp finds the data that was set aside. */
   readonly stamp: string;
 }
 
-/** What to put into the directory. */
+/** The new content of the directory. */
 interface TreeReplaceParams extends TreeReplacement {
-  /** Without one the directory is emptied, with the owner and mode that it has. */
+  /** Without an archive the directory is emptied and keeps its owner and mode. */
   readonly archive?: Omit<ReadRequest, "observers" | "progress" | "signal">;
-  /** Without an archive: the directory keeps a copy of what is in it, where only a part is to be replaced. */
+  /** Without an archive: the directory gets a copy of its content, so that only a part can be replaced afterwards. */
   readonly keepsCopy?: boolean;
 }
 
 /**
- * Where a replacement keeps things. Beside the target, on the same file system, so that each move is one rename;
- * inside it where the target is a mount point, which cannot be renamed.
+ * The paths that a replacement uses. They are next to the target, on the same file system, so that each move is one
+ * rename. If the target is a mount point, which cannot be renamed, they are inside it.
  */
 interface Places {
   readonly inside: boolean;
-  /** The content before, all of it. */
+  /** The complete previous content. */
   readonly aside: string;
-  /** Inside only: without owner and mode as yet, and empty. */
+  /** Inside only: an empty directory that does not yet have its owner and mode. */
   readonly making: string;
-  /** Inside only: the content before, on its way out of the target. */
+  /** Inside only: the previous content while it is moved out of the target. */
   readonly leaving: string;
-  /** Being unpacked; worth nothing until it has another name. */
+  /** The new content while it is unpacked. It is not valid until it is renamed. */
   readonly unpacking: string;
-  /** Inside only: unpacked, and on its way into the target. */
+  /** Inside only: the unpacked content while it is moved into the target. */
   readonly placing: string;
-  /** Inside only: the content before, on its way back. */
+  /** Inside only: the previous content while it is moved back. */
   readonly returning: string;
-  /** What is taken out of the target when the content before comes back. */
+  /** The new content that is moved out of the target when the previous content is put back. */
   readonly failed: string;
 }
 
 /**
- * Replaces the content of a directory by that of an archive: unpacked beside it first, so that a damaged archive
- * changes nothing; then the old content is set aside and the new one takes its place, by renames. The
- * directory gets the archived owner, mode and time. Nobody may be writing to it.
+ * Replaces the content of a directory with that of an archive. The archive is first unpacked next to the directory, so
+ * that a damaged archive changes nothing. Then renames set the old content aside and put the new content in its place.
+ * The directory gets the archived owner, mode and time. It must have no writers.
  *
- * Can be killed anywhere and run again with the same stamp; {@link treePutBack} undoes it, finished or not.
+ * Can be killed at any time and run again with the same stamp. {@link treePutBack} undoes it, finished or not.
  *
- * @returns where the content before now is.
+ * @returns the path of the previous content.
  */
 export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string }> = {
   name: "tree.replace",
@@ -79,16 +79,16 @@ export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string 
   },
 };
 
-/** What is put back, and what becomes of what was put there instead. */
+/** The replacement to undo, and what to do with the new content. */
 interface TreePutBackParams extends TreeReplacement {
-  /** It may hold somebody's work, and is kept beside; else it is removed. */
+  /** Keeps the new content next to the target, because it may contain a user's work. Otherwise it is removed. */
   readonly keepsReplaced?: boolean;
 }
 
 /**
- * Puts back what {@link treeReplace} set aside. Does nothing the second time.
+ * Puts back what {@link treeReplace} set aside. A second call does nothing.
  *
- * @returns where what was put there instead is kept; null when it is not, or was nothing.
+ * @returns the path of the kept new content; null if it was removed or there was none.
  */
 export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string | null }> = {
   name: "tree.put-back",
@@ -101,15 +101,15 @@ export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string |
   },
 };
 
-/** Where what {@link treeReplace} set aside lies now. */
+/** The current place of the data that {@link treeReplace} set aside. */
 export interface TreeAside {
-  /** Undefined where it is in its place (again). */
+  /** Undefined if the data is (again) in its original place. */
   readonly path: string | undefined;
-  /** It lies inside the target, which is a mount point. */
+  /** Whether it is inside the target because the target is a mount point. */
   readonly inside: boolean;
 }
 
-/** Finds what {@link treeReplace} set aside, also when a move was cut off half way. Changes nothing. */
+/** Finds what {@link treeReplace} set aside, even after an interrupted move. Changes nothing. */
 export const treeAside: NamedTask<TreeReplacement, TreeAside> = {
   name: "tree.aside",
   run: async (params) => {
@@ -119,7 +119,7 @@ export const treeAside: NamedTask<TreeReplacement, TreeAside> = {
   },
 };
 
-/** Removes what {@link treeReplace} set aside, once nobody will want it back. */
+/** Removes what {@link treeReplace} set aside, once it is no longer needed. */
 export const treeDiscard: NamedTask<TreeReplacement, null> = {
   name: "tree.discard",
   run: async (params) => {
@@ -130,14 +130,14 @@ export const treeDiscard: NamedTask<TreeReplacement, null> = {
 };
 
 /**
- * Where content may be made for a target whose old content was set aside inside of it: the next {@link treeReplace} with
- * the same stamp moves it in, and {@link treePutBack} removes it. Undefined where what was set aside lies beside.
+ * The path for new content of a target whose old content was set aside inside it. The next {@link treeReplace} with the
+ * same stamp moves it in, and {@link treePutBack} removes it. Undefined if the old content is next to the target.
  */
 export function placingFor(target: string, aside: string): string | undefined {
   return dirname(aside) === target ? `${aside}.placing` : undefined;
 }
 
-/** Where things are, once nobody is at work there any more. */
+/** Ends programs left by a killed owner, and returns the paths of the replacement. */
 async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
   const inside = await isMountPoint(target);
@@ -165,10 +165,10 @@ async function replaceBeside(
   const { target } = params;
   const wasAside = existsSync(places.aside);
   if (wasAside && existsSync(target)) return;
-  // What was cut off between the two renames has been unpacked whole.
+  // After an interruption between the two renames, the unpacked content is complete.
   if (!wasAside || !existsSync(places.unpacking)) await unpack(params, places, context);
   if (!wasAside) {
-    // There is always something to put back, even if it is nothing.
+    // Create a missing target, so that there is always a directory to put back.
     await mkdir(target, { recursive: true });
     await rename(target, places.aside);
   }
@@ -208,7 +208,7 @@ async function replaceInside(
   await fsyncDirectory(target);
 }
 
-/** What has this name has the target's owner and mode, whenever this is killed. */
+/** Creates `leaving` with the target's owner and mode. The rename makes sure that it never exists without them. */
 async function makeLeaving(target: string, { making, leaving }: Places): Promise<void> {
   const stats = await lstat(target);
   await mkdir(making, { recursive: true, mode: 0o700 });
@@ -222,7 +222,7 @@ async function putBackInside({ target }: TreeReplacement, places: Places): Promi
     await moveEntries(target, places.failed);
     await rename(places.aside, places.returning);
   } else if (existsSync(places.leaving)) {
-    // Not all of it had left: what lies in the target is the rest.
+    // The move was incomplete: the target still contains the rest.
     await rename(places.leaving, places.returning);
   }
   if (!existsSync(places.returning)) return;
@@ -254,7 +254,7 @@ async function unpack(
   }
 }
 
-/** Copies all entries but those that replacements keep; shares their blocks where the file system can. */
+/** Copies all entries except those of replacements. Shares their blocks if the file system supports it. */
 async function copyEntries(from: string, to: string, options: ExecOptions): Promise<void> {
   const names = (await readdir(from)).filter((name) => !name.startsWith(keptPrefix));
   for (const name of names) {
@@ -263,7 +263,7 @@ async function copyEntries(from: string, to: string, options: ExecOptions): Prom
   }
 }
 
-/** Moves all entries but those that replacements keep. */
+/** Moves all entries except those of replacements. */
 async function moveEntries(from: string, to: string): Promise<void> {
   for (const name of await readdir(from, { encoding: "buffer" })) {
     if (name.toString("latin1").startsWith(keptPrefix)) continue;
@@ -272,8 +272,8 @@ async function moveEntries(from: string, to: string): Promise<void> {
 }
 
 /**
- * Moves a directory's content and attributes. Owner and mode go while their source is still there, so that a second
- * try after a kill finds them; the mtime, which every move changes, is then that of the second try.
+ * Moves a directory's content and attributes. Owner and mode are set while the source still exists, so that a second
+ * try after a kill finds them. Every move changes the mtime, so after a kill it is that of the second try.
  */
 async function moveAll(from: string, to: string): Promise<void> {
   const stats = await lstat(from);
@@ -302,7 +302,7 @@ async function isMountPoint(path: string): Promise<boolean> {
   return mounts.split("\n").some((line) => unescaped(line.split(" ")[4] ?? "") === path);
 }
 
-/** The kernel writes blanks and backslashes of a path in octal. */
+/** The kernel escapes blanks and backslashes in a path as octal numbers. */
 function unescaped(path: string): string {
   const bytes = path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),

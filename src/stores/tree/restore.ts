@@ -7,8 +7,8 @@ import type { RestoreContext } from "../store.ts";
 import { type TreeReplacement, treePutBack, treeReplace } from "./replace.ts";
 
 /**
- * Puts a tree's archive in the place of what is there. The old content is set aside on the same file system, and
- * stays there until somebody runs `tree.discard`; the undo stack puts it back.
+ * Replaces a tree with the content of its archive. The old content is set aside on the same file system and stays there
+ * until `tree.discard` removes it; the undo stack puts it back.
  */
 export async function restoreTree(
   path: string,
@@ -20,7 +20,7 @@ export async function restoreTree(
   const place = replacementPlace(path, mount);
   await context.journal("replace-tree", { ...replacement, place });
   context.undo.add(`put back ${path}`, () =>
-    // Not the operation's signal: an undo is wanted most when that is aborted.
+    // Without the operation's signal: the undo must also run after an abort.
     context.tasks.run(treePutBack, replacement, place),
   );
   const { aside } = await context.tasks.run(
@@ -39,8 +39,8 @@ export async function restoreTree(
 }
 
 /**
- * What a task needs that replaces a tree: the directory around it, as a rename happens there. A volume of a driver
- * is only there while it is mounted, and its content is replaced inside it.
+ * The mounts of a task that replaces a tree: its parent directory, because the rename happens there. A volume of a
+ * volume driver exists only while it is mounted, so its content is replaced inside it.
  */
 export function replacementPlace(path: string, mount: Mount): TaskPlace {
   if (mount.plain || mount.volume === undefined) {

@@ -2,13 +2,13 @@ import { lstat, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { NamedTask } from "../../core/task.ts";
 
-/** The bytes that directories take on their disks, holes not counted, in the order of `paths`. */
+/** The bytes that directories use on disk, without holes, in the order of `paths`. */
 export const measureTrees: NamedTask<{ readonly paths: readonly string[] }, number[]> = {
   name: "trees.measure",
   run: ({ paths }, { signal }) => Promise.all(paths.map((path) => sizeOf(path, signal))),
 };
 
-/** What may still be written where a path is, and which file system that is. */
+/** The free space at a path, and the file system of the path. */
 export const freeSpace: NamedTask<
   { readonly path: string },
   { readonly freeBytes: number; readonly device: string }
@@ -33,7 +33,7 @@ async function sizeOf(path: string, signal: AbortSignal): Promise<number> {
   return bytes;
 }
 
-/** What goes away while it is looked at takes no room. */
+/** An entry that is removed meanwhile counts as empty. */
 async function entries(path: string) {
   try {
     return await readdir(path, { withFileTypes: true });

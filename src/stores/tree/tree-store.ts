@@ -9,8 +9,8 @@ import type { TreeOptions } from "./params.ts";
 import { restoreTree } from "./restore.ts";
 
 /**
- * The data directory: one archive of the bind mount, with an online copy of each SQLite database in it and with
- * the key file, without which the rest is worth little.
+ * The data directory: one archive of the bind mount, with an online copy of each SQLite database, and with the key
+ * file, without which encrypted credentials are lost.
  */
 export const dataStore: Store<DataStore> = {
   kind: "data",
@@ -33,7 +33,7 @@ export const dataStore: Store<DataStore> = {
   },
 };
 
-/** Any other volume or bind mount that a service writes, archived like the data directory. */
+/** Any other volume or bind mount that a service writes to, archived like the data directory. */
 export const volumeStore: Store<VolumeStore> = {
   kind: "volume",
   backupOrder: 40,
@@ -52,13 +52,13 @@ export const volumeStore: Store<VolumeStore> = {
   },
 };
 
-/** Who writes a tree, and its databases, as a backup of it tells. */
+/** The writers and the databases of a tree, as recorded in a backup. */
 function writersAt({ service, components }: BackupAtPlace) {
   const databases = Object.keys(components[0]?.details.databases ?? {});
   return { services: [service ?? ""], databases };
 }
 
-/** What a store does that is a directory tree, as `options` describes it. */
+/** The methods of a store that is a directory tree, described by `options`. */
 function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => TreeOptions) {
   return {
     hasServer: false,
@@ -88,7 +88,10 @@ function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => Tre
   } satisfies Omit<Store<S>, "kind" | "backupOrder">;
 }
 
-/** Where a task works that only reads a tree; a reader of a WAL database writes its lock into `-shm`, so that only a tree without one is mounted read-only. */
+/**
+ * The mounts of a task that only reads a tree. A reader of a WAL database writes its lock into `-shm`, so only a tree
+ * without databases is mounted read-only.
+ */
 function readingPlace(
   tree: Pick<TreeOptions, "path" | "databases">,
   { mount }: DataStore | VolumeStore,

@@ -3,17 +3,17 @@ import { join } from "node:path";
 import type { FoundMember } from "../../archive/tar/scanner.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 
-/** An AES-256 key is 32 bytes; encoded, wrapped or with a header it may be more, but it is no photo. */
+/** An AES-256 key has 32 bytes. Encoded, wrapped or with a header it may be larger, but never megabytes. */
 const MIN_BYTES = 16;
 const MAX_BYTES = 64 * 1024;
 
-/** Tells the key of one backup from another's, and helps nobody who guesses at it: 64 of 256 bits. */
+/** 64 of 256 bits: enough to distinguish the keys of backups, too few to help an attacker. */
 const FINGERPRINT_DIGITS = 16;
 
 /**
- * Looks at the key file before anything is copied.
+ * Checks the key file before anything is copied.
  *
- * @throws BackupFailedError (class `vault-key`) when it is missing, no regular file, unreadable, or cannot be a key.
+ * @throws BackupFailedError (class `vault-key`) when it is missing, not a regular file, unreadable, or cannot be a key.
  */
 export async function requireVaultKey(root: string, path: string): Promise<void> {
   const file = join(root, path);
@@ -21,10 +21,10 @@ export async function requireVaultKey(root: string, path: string): Promise<void>
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw unreadable(file, error);
   });
-  if (stats === undefined) throw vaultKeyError(`${file} is not there`);
+  if (stats === undefined) throw vaultKeyError(`${file} does not exist`);
   if (!stats.isFile()) throw vaultKeyError(`${file} is not a regular file`);
   requirePlausible(file, stats.size);
-  // One byte of it: tar would tell the same of one file among many, and only at the end.
+  // Read one byte: tar would report an unreadable key only at the end, as one file among many.
   try {
     await using handle = await open(file, "r");
     await handle.read(Buffer.alloc(1), 0, 1, 0);
@@ -36,10 +36,10 @@ export async function requireVaultKey(root: string, path: string): Promise<void>
 /**
  * The fingerprint of the key as it was archived: the first 16 hex digits of its SHA-256.
  *
- * @throws BackupFailedError (class `vault-key`) when the archive does not hold it, or holds what cannot be a key.
+ * @throws BackupFailedError (class `vault-key`) when the key is missing from the archive or cannot be a key.
  */
 export function archivedFingerprint(path: string, member: FoundMember | undefined): string {
-  if (member === undefined) throw vaultKeyError(`${path} did not get into the archive`);
+  if (member === undefined) throw vaultKeyError(`${path} is missing from the archive`);
   requirePlausible(path, member.bytes);
   return fingerprintOf(member);
 }
@@ -64,7 +64,7 @@ function vaultKeyError(what: string, cause?: unknown): BackupFailedError {
     ...(cause === undefined ? {} : { cause }),
     hint:
       "Without this key every encrypted credential (API keys, channel tokens) is lost for good, " +
-      "in the stack and in every backup: bring the file back before anything else. " +
-      "`vault-key` names another place, or none for a stack that has no such key",
+      "in the stack and in every backup: restore the file before anything else. " +
+      "Set `vault-key` to another path, or to none for a stack without such a key",
   });
 }

@@ -3,26 +3,26 @@ import { readdir } from "node:fs/promises";
 
 /** One entry of a tree. */
 interface TreeEntry {
-  /** From the tree's root, without `./`; `.` is the root. Bytes that are no UTF-8 are replaced. */
+  /** Relative to the tree's root, without `./`; `.` is the root. Bytes that are not UTF-8 are replaced. */
   readonly path: string;
   readonly stats: BigIntStats;
 }
 
-/** What tar would find in a tree, under the names of a component's counts. */
+/** The entries that tar would find in a tree, under the names used in a component. */
 interface TreeCounts {
   readonly files: number;
   readonly directories: number;
   readonly symlinks: number;
   readonly hardlinks: number;
   readonly specials: number;
-  /** The files' own sizes, holes included. */
+  /** The sizes of the files, including holes. */
   readonly bytes: number;
 }
 
-/** What a tree looks like just before it is archived. */
+/** The state of a tree just before it is archived. */
 export interface Prospect {
   readonly bytes: number;
-  /** The files that were written last and so may be written again while they are read, newest first. */
+  /** The most recently written files, newest first. They may be written again while they are read. */
   readonly restless: readonly string[];
 }
 
@@ -41,12 +41,12 @@ const noCounts: TreeCounts = {
 };
 const SLASH = Buffer.from("/");
 const RESTLESS_MS = 10 * 60_000;
-/** Each is hashed while it is archived; a directory that was filled just now must not cost a hash of all. */
+/** Each of these files is hashed while it is archived. The limit avoids hashing all of a newly filled directory. */
 const MAX_RESTLESS = 256;
 
 /**
- * Every entry of a tree, without what `skip` names (a directory with all that is in it). Symbolic links are not
- * followed. What goes away while it is walked is left out.
+ * Every entry of a tree, except those in `skip` (a directory with all its content). Does not follow symbolic links.
+ * Entries that are removed during the walk are left out.
  */
 export async function* walkTree(
   root: string,
@@ -69,7 +69,7 @@ export async function* walkTree(
   }
 }
 
-/** Walks the tree once: how much there is, and which files somebody is writing. */
+/** Walks the tree once to find its size and the files that are being written. */
 export async function lookAhead(root: string, skip: ReadonlySet<string>): Promise<Prospect> {
   const recent: { path: string; changedMs: bigint }[] = [];
   const since = BigInt(Date.now() - RESTLESS_MS);
@@ -83,7 +83,7 @@ export async function lookAhead(root: string, skip: ReadonlySet<string>): Promis
   return { bytes, restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path) };
 }
 
-/** Counts as tar does: the second name of an inode is a hard link, sockets are nothing. */
+/** Counts like tar: the second name of an inode is a hard link, and sockets do not count. */
 export class TreeCounter {
   readonly #seen = new Set<string>();
   readonly #counts = { ...noCounts };

@@ -8,8 +8,8 @@ import type { TreeOptions } from "./params.ts";
 const MAX_LINES = 50;
 
 /**
- * What the reader of the manifest must know of files that changed while they were archived. A directory that
- * got or lost an entry, and a log that only grew, are whole in the archive as of an instant and not worth a word.
+ * The warnings of the manifest about files that changed while they were archived. A directory with a new or removed
+ * entry, and a log that only grew, are consistent in the archive and cause no warning.
  */
 export async function describeWarnings(
   tree: TreeOptions,
@@ -22,8 +22,10 @@ export async function describeWarnings(
     lines.push(`${path}: changed while it was read, its copy may be torn`);
   }
   lines.push(
-    ...tar.shrank.map((path) => `${path}: was cut while it was read, its copy ends in zeros`),
-    ...tar.vanished.map((path) => `${path}: went away before it was read, and is not in the copy`),
+    ...tar.shrank.map((path) => `${path}: was truncated while it was read, its copy ends in zeros`),
+    ...tar.vanished.map(
+      (path) => `${path}: was removed before it was read, and is not in the copy`,
+    ),
     ...tar.skipped.map((path) => `${path}: a socket, not copied`),
   );
   if (lines.length <= MAX_LINES) return lines;
