@@ -4,18 +4,18 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 
-/** How a Qdrant server is reached from inside its own network namespace. */
+/** The address of a Qdrant server inside its own network namespace. */
 export interface QdrantEndpoint {
   readonly port: number;
   readonly tls: boolean;
   readonly apiKey: string | undefined;
 }
 
-/** One snapshot of a collection, as the server describes it. */
+/** One snapshot of a collection, as reported by the server. */
 interface QdrantSnapshot {
   readonly name: string;
   readonly size: number;
-  /** SHA-256, hex; older servers give none. */
+  /** SHA-256, hex. Older servers do not return it. */
   readonly checksum?: string | null;
 }
 
@@ -28,10 +28,10 @@ export interface QdrantAlias {
 const multipartBoundary = "sophon-keeper-snapshot-8f1c2b7d";
 
 /**
- * The part of Qdrant's REST interface that a backup needs. A snapshot or an upload may take very long, so
- * no request has a time limit of its own: the signal ends it.
+ * The part of Qdrant's REST interface that a backup needs. A snapshot or an upload may take very long, so no request
+ * has a timeout: only the signal ends it.
  *
- * Every method throws an Error that tells method, path, status and the server's words.
+ * Every method throws an Error with the method, path, status and message of the server.
  */
 export class QdrantClient {
   readonly #endpoint: QdrantEndpoint;
@@ -100,8 +100,8 @@ export class QdrantClient {
   }
 
   /**
-   * Creates the collection from a snapshot. `priority=snapshot` always: with the documented default of some
-   * versions a fresh collection stays empty.
+   * Creates the collection from a snapshot. Always sets `priority=snapshot`: with the documented default of some
+   * versions a new collection stays empty.
    */
   async upload(name: string, content: Readable, checksum: string): Promise<void> {
     const query = `wait=true&priority=snapshot&checksum=${checksum}`;
@@ -147,7 +147,7 @@ export class QdrantClient {
       headers: { ...headers, ...(apiKey === undefined ? {} : { "api-key": apiKey }) },
       signal: this.#signal,
     };
-    // The peer is the server's own namespace, reached by address: there is no name to check.
+    // The server is reached by its loopback address in its own namespace, so there is no name to verify.
     const request = tls
       ? httpsRequest({ ...options, rejectUnauthorized: false })
       : httpRequest(options);
@@ -166,7 +166,7 @@ export class QdrantClient {
   }
 }
 
-/** The name under which the server keeps what was uploaded. */
+/** The name under which the server stores an upload. */
 export function uploadName(checksum: string): string {
   return `${checksum}.snapshot`;
 }

@@ -16,10 +16,10 @@ import {
   versionOfQdrant,
 } from "./tasks.ts";
 
-/** How long a server that crashed is given to come back, so that its snapshot can be removed. */
+/** How long to wait for a crashed server to come back, so that its snapshot can be removed. */
 const comeBackMs = 60_000;
 
-/** Qdrant, copied as one snapshot a collection, each compared with the checksum that the server gives. */
+/** Qdrant: one snapshot for each collection, compared with the checksum that the server reports. */
 export const qdrantStore: Store<QdrantStore> = {
   kind: "qdrant",
   backupOrder: 20,
@@ -35,7 +35,7 @@ export const qdrantStore: Store<QdrantStore> = {
     try {
       return await tasks.run(backupQdrant, { ...params, sink }, place, signal);
     } catch (cause) {
-      // A task that was killed has left its snapshot; so has one whose server died.
+      // The snapshot remains if the task was killed or the server died.
       context.undo.add(`remove the snapshots on ${store.service}`, () =>
         forgetWhenItAnswers(store, known, context),
       );
@@ -55,8 +55,8 @@ export const qdrantStore: Store<QdrantStore> = {
     if (isSnapshot) {
       const same = hash.digest("hex") === component.details.checksum;
       const detail = same
-        ? "the server's checksum"
-        : "is not what the server sent (SHA-256 differs)";
+        ? "matches the server's checksum"
+        : "differs from the server's checksum (SHA-256)";
       return [{ ...base, status: same ? "pass" : "fail", detail }];
     }
     try {
@@ -91,20 +91,20 @@ export const qdrantStore: Store<QdrantStore> = {
     context.tasks.run(measureQdrant, paramsOf(store), placeOf(store), context.signal),
 };
 
-/** Deletes from the server what a failed or killed backup left there, as its journal tells. */
+/** Deletes the snapshots that a failed or killed backup left on the server, as recorded in its journal. */
 export function forgetQdrantSnapshots(
   store: QdrantStore,
   known: Readonly<Record<string, readonly string[]>>,
   context: Pick<StoreContext, "tasks">,
 ): Promise<string[]> {
   const params = { ...paramsOf(store), known };
-  // Never with the signal of the run: what was cancelled is tidied all the same.
+  // Without the signal of the run: the cleanup must also run after a cancellation.
   return context.tasks.run(forgetSnapshots, params, placeOf(store));
 }
 
 /**
- * As {@link forgetQdrantSnapshots}, for a server that may just be coming back from a crash of its own. One that a
- * person has stopped or removed is left as it is: only its own snapshots directory could be looked at.
+ * Like {@link forgetQdrantSnapshots}, for a server that may be restarting after a crash. A server that a user has
+ * stopped or removed is not touched.
  */
 async function forgetWhenItAnswers(
   store: QdrantStore,
@@ -130,7 +130,7 @@ async function forgetWhenItAnswers(
   if (forgotten === undefined) throw failure;
   if (forgotten === "not running") {
     context.reporter.warning(
-      `${store.service} does not run: a snapshot of the failed backup may be left in its snapshots directory`,
+      `${store.service} is not running: its snapshots directory may still contain a snapshot of the failed backup`,
     );
   }
 }

@@ -10,7 +10,7 @@ import { writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
 import { type QdrantAlias, QdrantClient, type QdrantEndpoint, uploadName } from "./client.ts";
 
-/** What a snapshot does not hold: restored apart. */
+/** The parts that a snapshot does not contain. They are restored separately. */
 interface QdrantSettings {
   readonly version: string;
   readonly aliases: readonly QdrantAlias[];
@@ -22,7 +22,7 @@ export interface QdrantParams {
   readonly endpoint: QdrantEndpoint;
   readonly name: string;
   readonly service: string;
-  /** Where the server has its volume. */
+  /** The path of the volume in the server's container. */
   readonly mountTarget: string;
 }
 
@@ -49,7 +49,7 @@ export const backupQdrant: NamedTask<QdrantParams & { readonly sink: SinkOptions
   },
 };
 
-/** Replaces all collections and aliases by those of the backup. */
+/** Replaces all collections and aliases with those of the backup. */
 export const restoreQdrant: NamedTask<
   QdrantParams & { readonly source: SourceOptions; readonly components: readonly Component[] },
   null
@@ -59,14 +59,14 @@ export const restoreQdrant: NamedTask<
     const client = new QdrantClient(params.endpoint, signal);
     const settings = await readSettings(params, signal);
     refuseOtherVersion(settings.version, await client.version());
-    // Also what came after the backup; a collection that stays would keep its newer configuration.
+    // Delete all, including newer ones: a collection that stays would keep its newer configuration.
     for (const collection of await client.collections()) await client.deleteCollection(collection);
     for (const component of params.components) {
       const { collection, checksum } = component.details;
       if (typeof collection !== "string") continue;
       const content = openComponent(params.source, component, signal);
       await client.upload(collection, content, String(checksum));
-      // The server keeps the uploaded file beside the snapshots that somebody has made on it.
+      // The server keeps the uploaded file among its snapshots. Delete only this one.
       for (const left of await client.snapshots(collection)) {
         if (left.name === uploadName(String(checksum))) {
           await client.deleteSnapshot(collection, left.name);
@@ -95,7 +95,7 @@ export const measureQdrant: NamedTask<QdrantParams, Record<string, number>> = {
   },
 };
 
-/** Deletes the snapshots that are not in `known`: what a killed backup left on the server. */
+/** Deletes the snapshots that are not in `known`: a killed backup left them on the server. */
 export const forgetSnapshots: NamedTask<
   QdrantParams & { readonly known: Readonly<Record<string, readonly string[]>> },
   string[]
@@ -115,7 +115,7 @@ export const forgetSnapshots: NamedTask<
   },
 };
 
-/** The snapshots that every collection has now, to tell later which are new. */
+/** The current snapshots of every collection, so that new ones can be recognised later. */
 export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = {
   name: "qdrant.list-snapshots",
   run: async (params, { signal }) => {
@@ -128,16 +128,16 @@ export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = 
   },
 };
 
-/** What the server says of itself. */
+/** The version of the server. */
 export const versionOfQdrant: NamedTask<QdrantParams, string> = {
   name: "qdrant.version",
   run: async ({ endpoint }, { signal }) => await new QdrantClient(endpoint, signal).version(),
 };
 
 /**
- * Restores only into the same minor version, and not into an older patch.
+ * Allows a restore only into the same minor version, and not into an older patch.
  *
- * @throws RefusedError with the way out.
+ * @throws RefusedError with a hint what to do.
  */
 export function refuseOtherVersion(from: string, to: string): void {
   const [fromMajor, fromMinor, fromPatch = 0] = numbers(from);
@@ -145,11 +145,11 @@ export function refuseOtherVersion(from: string, to: string): void {
   if (fromMajor === toMajor && fromMinor === toMinor && toPatch >= fromPatch) return;
   throw new RefusedError(`qdrant: a snapshot of ${from} does not restore into ${to}`, {
     class: "qdrant-version",
-    hint: `run Qdrant ${fromMajor}.${fromMinor}, patch ${fromPatch} or newer (without keep-images a restore takes the backup's own image), and upgrade it after the restore`,
+    hint: `run Qdrant ${fromMajor}.${fromMinor}, patch ${fromPatch} or newer (without keep-images a restore uses the image of the backup), and upgrade after the restore`,
   });
 }
 
-/** Of `1.17.1-dev`, too. */
+/** Also parses `1.17.1-dev`. */
 function numbers(version: string): number[] {
   return version.split(".").map((part) => Number.parseInt(part, 10));
 }
@@ -164,7 +164,7 @@ async function copyCollection(
   const before = await client.count(collection);
   const snapshot = await client.createSnapshot(collection);
   const forget = () =>
-    // With a client of its own: the copy on the server goes away even when the run was cancelled.
+    // With a separate client, so that the snapshot on the server is deleted even after a cancellation.
     new QdrantClient(params.endpoint, AbortSignal.timeout(60_000)).deleteSnapshot(
       collection,
       snapshot.name,
@@ -189,7 +189,7 @@ async function copyCollection(
       describe: () => {
         const checksum = hash.digest("hex");
         if (typeof snapshot.checksum === "string" && snapshot.checksum !== checksum) {
-          throw new Error(`qdrant: ${collection}: the snapshot arrived with another checksum`);
+          throw new Error(`qdrant: ${collection}: the received snapshot has a different checksum`);
         }
         return {
           source: `collection ${collection}`,
@@ -201,7 +201,7 @@ async function copyCollection(
       },
     });
   } catch (error) {
-    // A server that has died is not asked in vain to hide why; who called undoes it once it is back.
+    // If the server died, keep the first error. The caller removes the snapshot once the server is back.
     await forget().catch(() => undefined);
     throw new Error(`collection ${collection} could not be copied`, { cause: error });
   }
@@ -266,7 +266,7 @@ function range(before: number, after: number): Count {
   return before === after ? before : { min: Math.min(before, after), max: Math.max(before, after) };
 }
 
-/** Collection names may hold what a file name may not, and may differ in case only. */
+/** Collection names may contain characters that file names may not, and may differ only in case. */
 function componentName(store: string, collection: string, index: number): string {
   const safe = collection.replaceAll(/[^a-zA-Z0-9._-]/g, "_");
   return safe === collection && safe === safe.toLowerCase() && safe !== "settings"
