@@ -2,7 +2,7 @@ import type { Count } from "../../model/manifest.ts";
 import type { Counts } from "../store.ts";
 import { isTreeCount } from "../tree/walk.ts";
 
-/** One queue as `rabbitmqctl list_queues` gives it; a quorum queue leaves some columns empty. */
+/** One queue in the output of `rabbitmqctl list_queues`. Some columns are empty for a quorum queue. */
 export interface QueueRow {
   readonly vhost: string;
   readonly name: string;
@@ -11,11 +11,11 @@ export interface QueueRow {
   readonly exclusive: boolean | "";
   readonly messages: number | "";
   readonly messages_persistent: number | "";
-  /** Set where the length is that of the queue's last tick. */
+  /** Set if the length was measured at the queue's last tick. */
   readonly late?: boolean;
 }
 
-/** What a broker told at one moment. */
+/** The state that a broker reported at one moment. */
 export interface BrokerSample {
   readonly definitions: Readonly<Record<string, number>>;
   readonly queues: readonly QueueRow[];
@@ -33,8 +33,8 @@ interface Definition {
 const parts = ["users", "vhosts", "queues", "exchanges", "bindings", "policies"] as const;
 
 /**
- * Counts what of a broker's definitions outlives it: an export also tells of queues and exchanges that are gone with
- * the next start, and of the bindings to them.
+ * Counts the definitions that survive a restart of the broker. An export also contains transient queues and exchanges,
+ * and their bindings.
  *
  * @throws SyntaxError when the text is not JSON.
  */
@@ -55,7 +55,7 @@ export function countDefinitions(text: string): Record<string, number> {
   return Object.fromEntries(parts.map((part) => [part, lasting(part).length]));
 }
 
-/** Messages by queue, of the queues that outlive the broker's process. */
+/** Messages by queue, for the queues that survive a restart of the broker. */
 export function countQueues(rows: readonly QueueRow[]): Record<string, number> {
   return Object.fromEntries(
     rows.filter(outlives).map((row) => [nameOf(row), Number(row.messages)]),
@@ -63,9 +63,9 @@ export function countQueues(rows: readonly QueueRow[]): Record<string, number> {
 }
 
 /**
- * What a copy of the volume holds, as far as samples from before and after it can tell: transient messages are lost with
- * any start; a queue that moved meanwhile may have held as much less, or more, as it moved. A queue that came or went
- * meanwhile is left out.
+ * Estimates the content of a copy of the volume from samples taken before and after it. A start loses transient
+ * messages. The length of a queue that changed meanwhile may have been lower or higher by the size of the change. A
+ * queue that was created or deleted meanwhile is left out.
  */
 export function countsBetween(samples: readonly BrokerSample[]): Record<string, Count> {
   const counts: Record<string, Count> = {};
@@ -86,7 +86,7 @@ export function countsBetween(samples: readonly BrokerSample[]): Record<string, 
   return counts;
 }
 
-/** The counts of a broker's component that its volume's archive has, and those that a running broker tells. */
+/** Splits the counts of a broker's component: those of the archived volume, and those that a running broker reports. */
 export function countsByPlace(counts: Counts): {
   readonly ofFiles: Counts;
   readonly ofBroker: Counts;
@@ -98,7 +98,7 @@ export function countsByPlace(counts: Counts): {
   };
 }
 
-/** Whether the length of one of the queues that outlive the broker's process is only that of its last tick. */
+/** Whether the length of a queue that survives a restart was only measured at its last tick. */
 export function isCountedLate(rows: readonly QueueRow[]): boolean {
   return rows.some((row) => row.late === true && outlives(row));
 }
@@ -107,7 +107,7 @@ function outlives({ durable, exclusive }: QueueRow): boolean {
   return durable && exclusive !== true;
 }
 
-/** A quorum queue keeps every message. */
+/** A quorum queue persists every message. */
 function persistent({ messages, messages_persistent }: QueueRow): number {
   return Number(messages_persistent === "" ? messages : messages_persistent);
 }

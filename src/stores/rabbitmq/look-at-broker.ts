@@ -3,26 +3,26 @@ import type { RabbitmqStore } from "../../model/stack.ts";
 import type { StoreContext } from "../store.ts";
 import type { QueueRow } from "./counts.ts";
 
-/** What a broker told at one moment. */
+/** The state that a broker reported at one moment. */
 export interface BrokerLook {
-  /** As `rabbitmqctl export_definitions` gives them. */
+  /** In the format of `rabbitmqctl export_definitions`. */
   readonly definitions: string;
   readonly queues: readonly QueueRow[];
-  /** After this long, a queue that is `late` tells what it holds now. */
+  /** After this time a queue that is `late` reports its current length. */
   readonly tickMs: number;
 }
 
-/** A quorum queue or stream tells its length every five seconds, unless the broker is set otherwise. */
+/** By default a quorum queue or stream reports its length every five seconds. */
 const defaultTickMs = 5_000;
 const timeoutSeconds = 60;
-/** A broker that is starting is waited for inside it: asked again and again, the tools would take its processor. */
+/** The wait for a starting broker happens inside it: repeated calls of the tools would take its CPU time. */
 const startupMs = 30_000;
 /** `EX_UNAVAILABLE`: the node does not answer. */
 export const nodeDown = 69;
 
 /**
- * Run inside the broker, it prints definitions and queues in one line. The lengths of quorum queues come from their
- * leaders; where one does not answer so, its row is `late`. Base64 survives whatever locale the tools have.
+ * Runs inside the broker and prints definitions and queues in one line. The leader of a quorum queue reports its
+ * length; if that fails, the row is `late`. Base64 is independent of the locale of the tools.
  */
 const lookScript = `
 Keys = [name, type, durable, exclusive, messages, messages_persistent],
@@ -52,10 +52,10 @@ io:format("~s~n", [base64:encode(iolist_to_binary(rabbit_json:encode(Told)))]).
 `;
 
 /**
- * Asks a broker for its definitions and queues with one `rabbitmqctl`: each starts an Erlang machine of its own, which
- * takes a second or more. A broker that does not know what the script asks for is asked with a command for each part.
+ * Reads a broker's definitions and queues with one `rabbitmqctl`, because each call starts an Erlang VM, which takes a
+ * second or more. If the broker does not support the script, a separate command reads each part.
  *
- * @throws ExecError when it does not answer.
+ * @throws ExecError when the broker does not answer.
  */
 export async function lookAtBroker(
   store: RabbitmqStore,
@@ -69,7 +69,7 @@ export async function lookAtBroker(
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof ExecError) || error.exitCode === nodeDown) throw error;
-    context.reporter.debug(`${store.service} is asked part by part: ${error.message}`);
+    context.reporter.debug(`${store.service}: reading each part separately: ${error.message}`);
     return await lookByParts(store, context);
   }
   return parseLook(stdout);
@@ -88,7 +88,7 @@ function parseLook(stdout: string): BrokerLook {
   if ("starting" in told) throw new Error("the broker is still starting");
   const { definitions, queues, tickMs } = told;
   if (!Array.isArray(queues) || !Array.isArray(definitions.users)) {
-    throw new Error("the broker told neither its queues nor its users");
+    throw new Error("the broker did not return its queues and users");
   }
   return { definitions: JSON.stringify(definitions), queues, tickMs };
 }

@@ -31,16 +31,16 @@ const startTimeoutMs = 300_000;
 const lateMarginMs = 1_000;
 
 /**
- * RabbitMQ: its definitions, which only a running node gives, and its messages, which only a node at
- * rest gives: the volume is copied while the broker serves, and made exact while it is frozen for a
- * moment. A stop would lose every transient message.
+ * RabbitMQ: its definitions, which only a running node exports, and its messages, which need a node without writes. The
+ * volume is copied while the broker is live, and the copy is finished while the broker is frozen for a moment. A stop
+ * would lose every transient message.
  */
 export const rabbitmqStore: Store<RabbitmqStore> = {
   kind: "rabbitmq",
   backupOrder: 60,
   hasServer: true,
   checksWithImage: false,
-  // A broker that has just been started tells nothing of its quorum queues yet.
+  // A newly started broker does not yet report its quorum queues.
   countsSettleMs: 30_000,
 
   async backup(store, context) {
@@ -61,32 +61,32 @@ export const rabbitmqStore: Store<RabbitmqStore> = {
   check: (component, context) =>
     isDefinitions(component)
       ? checkDefinitions(component, context)
-      : // What was counted in the live broker, no archive of its volume can tell.
+      : // The archive of the volume does not show the counts of the live broker.
         checkTree({ ...component, counts: countsByPlace(component.counts).ofFiles }, context),
 
   atRest({ name, service = "", components, mount }) {
     const messages = components.find((component) => !isDefinitions(component));
     if (messages === undefined) {
-      throw new UnverifiableError("the backup holds the definitions of the broker only");
+      throw new UnverifiableError("the backup contains only the definitions of the broker");
     }
     const nodeName = String(messages.details.nodeName);
     return { kind: "rabbitmq", name, service, containerId: "", mount, nodeName, pinned: true };
   },
 
-  // The files of a broker's volume change with every start; its queues and messages are compared.
+  // Every start changes the files of the volume, so only queues and messages are compared.
   compare: (recorded, found) => compareByName(countsByPlace(recorded).ofBroker, found),
 
   async restore(store, components, context) {
     const messages = components.find((component) => !isDefinitions(component));
     if (messages === undefined) {
       throw new Error(
-        `${store.service}: the backup holds definitions only; import them with rabbitmqctl import_definitions`,
+        `${store.service}: the backup contains only definitions; import them with rabbitmqctl import_definitions`,
       );
     }
     const node = messages.details.nodeName;
     if (node !== store.nodeName) {
       throw new Error(
-        `${store.service}: the backup is of node ${String(node)}, this one is ${store.nodeName}: its data only opens under the same name; set \`hostname: ${String(node).split("@")[1]}\` in the compose file`,
+        `${store.service}: the backup is of node ${String(node)}, but this node is ${store.nodeName}: the data can only be used under the same node name; set \`hostname: ${String(node).split("@")[1]}\` in the compose file`,
       );
     }
     await restoreTree(store.mount.source, store.mount, messages, context);
@@ -128,7 +128,7 @@ async function writeDefinitions(
   });
 }
 
-/** What a broker told just before it was frozen, or where nothing is frozen. */
+/** The state of the broker just before it was frozen, or at the backup if it is not frozen. */
 interface FirstLook {
   readonly look: BrokerLook;
   readonly startedAt: string;
@@ -140,7 +140,7 @@ async function copyMessages(
 ): Promise<FirstLook & { readonly messages: Component }> {
   const { tasks, signal, clock } = context;
   const mounts = [taskMount(store.mount, false)];
-  // The copy lies beside the volume's directory, on the same file system.
+  // The copy is next to the volume's directory, on the same file system.
   const copy = `${store.mount.source.replace(/\/+$/, "")}.sophon-keeper-copy`;
   const beside = { path: parentOf(store.mount.source), readOnly: false };
   const place = { mounts: [...mounts, beside] };
@@ -184,7 +184,7 @@ function sampleOf({ definitions, queues }: BrokerLook): BrokerSample {
   return { definitions: countDefinitions(definitions), queues };
 }
 
-/** Runs `work` while the broker is at rest, and puts it back into its run state whatever happens. */
+/** Calls `work` while the broker is frozen, and always restores its run state. */
 async function frozen(
   store: RabbitmqStore,
   context: BackupContext,

@@ -1,13 +1,13 @@
 import type { NamedTask } from "../../core/task.ts";
 import { delta, preCopy, removeCopy } from "../../rollback-copy/copy.ts";
 
-/** The broker's volume and the copy beside it. */
+/** The broker's volume and the copy next to it. */
 interface BrokerCopy {
   readonly from: string;
   readonly copy: string;
 }
 
-/** Copies the volume while the broker serves. */
+/** Copies the volume while the broker is live. */
 export const preCopyBroker: NamedTask<BrokerCopy, null> = {
   name: "rabbitmq.pre-copy",
   run: async ({ from, copy }, { signal }) => {
@@ -16,7 +16,7 @@ export const preCopyBroker: NamedTask<BrokerCopy, null> = {
   },
 };
 
-/** Makes the copy exact; the broker is at rest meanwhile. */
+/** Finishes the copy while the broker is frozen. */
 export const copyFrozen: NamedTask<BrokerCopy, null> = {
   name: "rabbitmq.copy-frozen",
   run: async ({ from, copy }, { signal }) => {
@@ -25,7 +25,7 @@ export const copyFrozen: NamedTask<BrokerCopy, null> = {
   },
 };
 
-/** Removes the copy, whatever state it is in. */
+/** Removes the copy in any state. */
 export const removeBrokerCopy: NamedTask<{ readonly copy: string }, null> = {
   name: "rabbitmq.remove-copy",
   run: async ({ copy }) => {
