@@ -1,10 +1,11 @@
 import type { Component } from "../../model/manifest.ts";
 
 /**
- * Of the names in a Redis server's directory, those that are not its database and that a backup of the database leaves
- * out: an ACL file, or what somebody else put there.
+ * The names in a Redis server's directory that are not part of its database, such as an ACL file. A backup of the
+ * database does not include them.
  *
- * Redis names its own files by its settings, those in the making `temp-…` (`src/rdb.c`, `src/aof.c`, `src/replication.c`).
+ * The settings of Redis name its files. Unfinished files begin with `temp-` (`src/rdb.c`, `src/aof.c`,
+ * `src/replication.c`).
  */
 export function othersIn(names: readonly string[], details: Component["details"]): string[] {
   const own = new Set([

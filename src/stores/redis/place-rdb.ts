@@ -7,19 +7,19 @@ import { fsyncDirectory, fsyncFile } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
 
-/** Where an RDB is to be put so that the server loads it. */
+/** Where to write an RDB so that the server loads it. */
 interface PlaceRdbParams {
   readonly source: SourceOptions;
   readonly component: Component;
-  /** The server's volume, on the host: empty, its owner that of the server. */
+  /** The server's volume on the host: empty, and owned by the server's user. */
   readonly directory: string;
 }
 
 /**
- * Puts an RDB into an empty Redis volume: as the base of a new append-only file where that is on
- * (the server ignores `dump.rdb` then, and would start empty), else as `dump.rdb`.
+ * Writes an RDB into an empty Redis volume. If the append-only file is enabled, the RDB becomes its base, because the
+ * server would ignore `dump.rdb` and start empty. Otherwise it becomes `dump.rdb`.
  *
- * @throws Error when the volume is not empty of what the server would load instead.
+ * @throws Error when the RDB cannot be read or written.
  */
 export const placeRdb: NamedTask<PlaceRdbParams, null> = {
   name: "redis.place",
@@ -48,14 +48,14 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     }
     const fresh = made.flatMap((first) => (first === undefined ? [] : between(first, target)));
     for (const path of fresh) await lchown(path, owner.uid, owner.gid);
-    // An append-only directory that is not there after a power cut is an empty database.
+    // If the append-only directory were lost in a power cut, the server would start with an empty database.
     for (const path of new Set([target, ...fresh, home, params.directory]))
       await fsyncDirectory(path);
     return null;
   },
 };
 
-/** A directory and those below it down to another one. */
+/** The directories from `first` down to `last`. */
 function between(first: string, last: string): string[] {
   return last === first ? [last] : [...between(first, dirname(last)), last];
 }

@@ -1,13 +1,13 @@
 import type { Counts, CountsVerdict } from "../store.ts";
 
-/** What `redis-check-rdb` read in a whole RDB. */
+/** The counts that `redis-check-rdb` reports for a complete RDB. */
 export interface RdbReport {
   readonly keys: number;
   /** Keys with a time to live, expired ones included. */
   readonly expires: number;
 }
 
-/** @throws Error when the report does not say that the RDB is whole. */
+/** @throws Error when the report does not confirm that the RDB is complete. */
 export function parseRdbReport(text: string): RdbReport {
   const keys = /\[info\] (\d+) keys read/.exec(text)?.[1];
   const expires = /\[info\] (\d+) expires/.exec(text)?.[1];
@@ -17,7 +17,7 @@ export function parseRdbReport(text: string): RdbReport {
   return { keys: Number(keys), expires: Number(expires) };
 }
 
-/** The counts of `INFO keyspace`, over all databases and for each. */
+/** The counts of `INFO keyspace`, in total and for each database. */
 export function parseKeyspace(text: string): Counts {
   const counts: Record<string, number> = {};
   let keys = 0;
@@ -32,7 +32,7 @@ export function parseKeyspace(text: string): Counts {
   return { keys, "keys with a TTL": expires, ...counts };
 }
 
-/** Keys with a TTL are apart, since they may have expired meanwhile. */
+/** Compares keys with a TTL separately, because they may have expired meanwhile. */
 export function compareKeys(recorded: Counts, found: Counts): CountsVerdict {
   const number = (counts: Counts, name: string) => Number(counts[name] ?? 0);
   const volatile = number(recorded, "keys with a TTL");

@@ -14,12 +14,12 @@ import { placeRdb } from "./place-rdb.ts";
 import { compareKeys, parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
 import { transferCommand } from "./transfer.ts";
 
-/** The mark that a diskless transfer ends with; `redis-cli --rdb -` leaves it at the end of its output. */
+/** The length of the mark at the end of a diskless transfer. `redis-cli --rdb -` does not remove it from its output. */
 const transferMarkBytes = 40;
 
 /**
- * Redis, copied as an RDB that the server sends as to a replica: nothing is written into its volume,
- * and the copy has the one instant at which the transfer began.
+ * Redis: an RDB that the server sends as if to a replica. Nothing is written to the server's volume, and the RDB has
+ * the state of the moment at which the transfer began.
  */
 export const redisStore: Store<RedisStore> = {
   kind: "redis",
@@ -32,7 +32,7 @@ export const redisStore: Store<RedisStore> = {
     const { containers, signal } = context;
     const state = await containers.inspect(store.containerId);
     if (state === undefined) {
-      throw new BackupFailedError(`${store.service}: its container has gone`);
+      throw new BackupFailedError(`${store.service}: its container no longer exists`);
     }
     const checker = containers.runOnce(state.imageId, ["redis-check-rdb", "/dev/stdin"], {
       pipeInput: true,
@@ -72,7 +72,7 @@ export const redisStore: Store<RedisStore> = {
         }),
       ];
     } catch (error) {
-      // Not before its container has gone: nothing of a failed backup stays.
+      // Wait until the container is gone, so that a failed backup leaves nothing behind.
       await end(checker);
       throw error;
     }
@@ -82,7 +82,7 @@ export const redisStore: Store<RedisStore> = {
     const base = { name: "rdb", component: component.name } as const;
     const image = context.manifest.services[component.service ?? ""]?.imageId;
     if (image === undefined) {
-      return [{ ...base, status: "unverifiable", detail: "the manifest names no Redis image" }];
+      return [{ ...base, status: "unverifiable", detail: "the manifest has no Redis image" }];
     }
     return [await checkRdb(component, image, context, base)];
   },
@@ -125,7 +125,7 @@ export const redisStore: Store<RedisStore> = {
   },
 };
 
-/** `redis-cli` for this server; the password comes by environment. `-e` turns error replies into exit 1. */
+/** `redis-cli` for this server. The password is in the environment. `-e` turns error replies into exit code 1. */
 function cli(store: RedisStore, ...words: string[]): string[] {
   return ["redis-cli", "-e", "-p", String(store.port), ...words];
 }
@@ -167,7 +167,7 @@ async function readSettings(
   };
 }
 
-/** A restore brings the database back and nothing else: what else lies beside it is told. */
+/** Warns about other files next to the database, because a restore brings back only the database. */
 async function warningsOf(
   store: RedisStore,
   settings: Component["details"],
@@ -179,18 +179,18 @@ async function warningsOf(
     signal.throwIfAborted();
     return describeError(error);
   });
-  // The database is what is to be copied: an image without `ls` only leaves this untold.
+  // An image without `ls` does not prevent the backup of the database.
   if (typeof looked === "string") {
-    return [`${store.service}: what else lies in ${directory} could not be seen: ${looked}`];
+    return [`${store.service}: other files in ${directory} could not be listed: ${looked}`];
   }
   const others = othersIn(looked.stdout.split("\n").filter(Boolean), settings);
   if (others.length === 0) return [];
   return [
-    `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which holds the database alone: keep a copy (an ACL file is best mounted from the project's directory)`,
+    `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which contains only the database: keep a copy (mount an ACL file from the project's directory)`,
   ];
 }
 
-/** The dump's bytes without the transfer's end mark, each of them also given to the checker. */
+/** The dump's bytes without the transfer's end mark. Each byte is also passed to the checker. */
 function checkedDump(dump: StreamingProcess, checker: StreamingProcess) {
   let stderr = "";
   async function* bytes(): AsyncGenerator<Buffer> {
@@ -219,7 +219,7 @@ function checkedDump(dump: StreamingProcess, checker: StreamingProcess) {
   });
 }
 
-/** `redis-cli` has been seen to exit 0 on half a transfer: its own words must say that it is whole. */
+/** `redis-cli` may exit 0 after half a transfer, so its message must confirm that the transfer is complete. */
 async function transferred(dump: StreamingProcess, store: RedisStore): Promise<void> {
   const { stderr } = await dump.done;
   if (!stderr.includes("Transfer finished with success")) {
@@ -269,7 +269,7 @@ async function checkRdb(
   }
 }
 
-/** Ends a program and waits until its container has gone. */
+/** Ends a program and waits until its container is gone. */
 async function end(checker: StreamingProcess): Promise<void> {
   checker.kill();
   await checker.done.catch(() => undefined);

@@ -1,11 +1,10 @@
 /**
- * Has the server send an RDB at once. A server that sends without a file of its own first waits for further replicas, five
- * seconds by default, which nobody but a real replica needs. The wait is taken away for the moment in which the transfer
- * begins, and put back by this same script as soon as it has begun, or when it is ended: it goes on by itself when whoever
- * started it is killed, and what `CONFIG SET` sets does not outlive the server. A server that lets nobody set
- * it keeps its wait.
+ * Makes the server send an RDB immediately. Before a diskless transfer the server waits for more replicas, five seconds
+ * by default; a backup does not need that wait. The script sets the delay to 0, and restores it as soon as the transfer
+ * has begun or when the script is ended. The script continues if its caller is killed, and a value of `CONFIG SET` does
+ * not survive a restart of the server. A server that refuses `CONFIG SET` keeps its delay.
  *
- * Standard output is the RDB alone, standard error what `redis-cli` says.
+ * Standard output is only the RDB, standard error the messages of `redis-cli`.
  */
 const script = `
 port=$1
@@ -36,7 +35,7 @@ code=$?
 exit "$code"
 `;
 
-/** The command that sends an RDB of the server at a port to its standard output. The password comes by environment. */
+/** The command that writes an RDB of the server at a port to standard output. The password is in the environment. */
 export function transferCommand(port: number): string[] {
   return ["sh", "-c", script, "redis-transfer", String(port)];
 }
