@@ -18,14 +18,14 @@ interface SqlitePlace {
   readonly databases: readonly string[];
 }
 
-/** Who asks again is not kept waiting by a migration that locks the database. */
+/** Short, because the caller retries while a migration locks the database. */
 const busyMs = 10_000;
 
 /**
- * Reads the migration histories of live SQLite databases, by relative path. Runs as root or as the application's uid: see
- * `copySqlite`.
+ * Reads the migration histories of live SQLite databases, by relative path. Runs as root or as the application's uid:
+ * see `copySqlite`.
  *
- * @throws Error with SQLite's own words where a database is there and cannot be read.
+ * @throws Error with SQLite's message when a database exists and cannot be read.
  */
 export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
   name: "sqlite.migrations",
@@ -33,7 +33,7 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
     const found: Record<string, MigrationHistory[]> = {};
     for (const name of databases) {
       const file = join(path, name);
-      // SQLite would make what is not there.
+      // SQLite would create a missing database.
       if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue;
       const database = openLive(file, busyMs);
       try {
@@ -67,7 +67,7 @@ export function sqliteHistories(database: DatabaseSync, name: string): Migration
 }
 
 function shapes(database: DatabaseSync): TableShape[] {
-  // A virtual table's columns are known to its module only.
+  // Only its module knows the columns of a virtual table.
   const sql =
     "SELECT t.name AS tableName, c.name AS columnName, c.type AS type FROM sqlite_master t, pragma_table_info(t.name) c " +
     "WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name, c.cid";

@@ -2,16 +2,16 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * Opens a database that the application may have open, to read it. The caller's uid matters: see `copySqlite`.
+ * Opens a database for reading that the application may have open. The caller's uid matters: see `copySqlite`.
  *
- * With a `-wal` there, somebody may be at work or have died at it: a read-only connection never checkpoints it.
- * Without one, the connection may write, because only such a one takes its own `-wal` and `-shm` away again,
- * under the lock that tells it that nobody else has come.
+ * If a `-wal` exists, the application may be running or may have crashed: a read-only connection never checkpoints it.
+ * Otherwise the connection may write, because only such a connection removes its own `-wal` and `-shm`, under the lock
+ * that shows that no other process has opened the database.
  */
 export function openLive(live: string, busyMs = 60_000): DatabaseSync {
   const readOnly = existsSync(`${live}-wal`);
   const database = new DatabaseSync(live, { readOnly, timeout: busyMs });
-  // A new `-journal` or anything else of ours is not wanted; the connection only reads.
+  // The connection only reads, so that it creates no `-journal`.
   if (!readOnly) database.exec("PRAGMA query_only = 1");
   return database;
 }

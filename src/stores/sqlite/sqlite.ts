@@ -9,42 +9,42 @@ import { newestMigration } from "../ef-migrations.ts";
 import { sqliteHistories } from "./migrations.ts";
 import { openLive } from "./open-live.ts";
 
-/** What a SQLite database holds, read from a copy that nobody writes. */
+/** The content of a SQLite database, read from a copy without writers. */
 export interface SqliteFacts {
   /** Rows by table, in the order of the schema. */
   readonly rows: Readonly<Record<string, number>>;
-  /** The last applied EF Core migration; undefined where EF Core does not keep the database. */
+  /** The last applied EF Core migration; undefined if the database does not use EF Core. */
   readonly schemaHead: string | undefined;
   readonly journalMode: "wal" | "delete";
-  /** Rows that point nowhere. SQLite does not enforce foreign keys unless asked to, so this is no damage. */
+  /** Rows with a missing parent. By default SQLite does not enforce foreign keys, so this is not damage. */
   readonly foreignKeyViolations: number;
 }
 
-/** All pages in one step: a step that lets go of the lock starts again at every foreign write. */
+/** All pages in one step: with several steps, every write of another process would restart the copy. */
 const ALL_PAGES = 0x7fff_ffff;
 
 /**
- * The files that belong to a database while it is open. Beside a copy they are worse than useless: a new `-wal`
- * at an old database brings the new rows back, or destroys it.
+ * The files that belong to an open database. They must not be next to a copy: a newer `-wal` next to an older database
+ * adds newer rows or destroys the database.
  */
 export function sqliteCompanions(path: string): string[] {
   return ["-wal", "-shm", "-journal"].map((suffix) => `${path}${suffix}`);
 }
 
 /**
- * Copies a live database with SQLite's online backup, in one step, so that no writer can make it start over.
- * The copy has the owner, mode, times and attributes of the original.
+ * Copies a live database with SQLite's online backup in one step, so that no writer can restart it. The copy has the
+ * owner, mode, times and attributes of the original.
  *
- * Call it as root or as the uid of the application: whoever opens a database leaves `-wal` and `-shm` of its own
- * there, which SQLite gives to the owner of the database only when root does it.
+ * Call it as root or as the uid of the application. Opening a database creates `-wal` and `-shm` files, and SQLite
+ * gives them to the owner of the database only if root opens it.
  *
- * @throws BackupFailedError when the database is not there, is no database, or stays locked for a minute.
+ * @throws BackupFailedError when the database is missing, is not a database, or stays locked for a minute.
  */
 export async function copySqlite(live: string, copy: string): Promise<void> {
   const found = await lstat(live).catch(() => undefined);
-  // SQLite would make a new empty database, and back that up.
+  // SQLite would create an empty database and back it up.
   if (!found?.isFile() || found.size === 0) {
-    const what = found === undefined ? "is not there" : "is not a database";
+    const what = found === undefined ? "does not exist" : "is not a database";
     throw new BackupFailedError(`the SQLite database ${live} ${what}`, { class: "sqlite-missing" });
   }
   await mkdir(dirname(copy), { recursive: true });
@@ -60,7 +60,7 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
     throw new BackupFailedError(`the SQLite database ${live} could not be copied: ${why}`, {
       cause,
       class: "sqlite-copy",
-      hint: "the copy is made where the repository lies: is there room, and is the database whole?",
+      hint: "check the free space on the disk of the repository, and the integrity of the database",
     });
   }
   await run("cp", ["--attributes-only", "--preserve=all", "--", live, copy]);
@@ -69,11 +69,11 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
 /**
  * Reads a copy to its last page: integrity, foreign keys, rows of every table.
  *
- * @throws Error when it is not whole; the message is SQLite's own.
+ * @throws Error with SQLite's message when the copy is damaged.
  */
 export function inspectCopy(copy: string): SqliteFacts {
   const url = pathToFileURL(copy);
-  // Nobody writes the copy: without this, reading a WAL database makes files beside it.
+  // The copy has no writers. Without `immutable`, reading a WAL database creates files next to it.
   url.searchParams.set("immutable", "1");
   const database = new DatabaseSync(url, { readOnly: true });
   try {
@@ -86,7 +86,7 @@ export function inspectCopy(copy: string): SqliteFacts {
   }
 }
 
-/** Rows by table of a live database, as one reader sees them. The caller's uid matters as in {@link copySqlite}. */
+/** Rows by table of a live database, read in one transaction. The caller's uid matters as in {@link copySqlite}. */
 export function countLive(live: string): Readonly<Record<string, number>> {
   const database = openLive(live);
   try {
@@ -106,7 +106,7 @@ function readFacts(database: DatabaseSync): Omit<SqliteFacts, "journalMode"> {
   };
 }
 
-/** From the header's read version (offset 19): an immutable connection does not tell. */
+/** Reads the journal mode from the header's read version (offset 19): an immutable connection does not report it. */
 function journalModeOf(path: string): "wal" | "delete" {
   const header = Buffer.alloc(20);
   const file = openSync(path, "r");
@@ -119,7 +119,7 @@ function journalModeOf(path: string): "wal" | "delete" {
 }
 
 function rowCounts(database: DatabaseSync): Record<string, number> {
-  // A virtual table needs its module; what it keeps lies in ordinary tables, which are counted.
+  // A virtual table needs its module. Its content is in ordinary tables, which are counted.
   const tables = database
     .prepare(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' " +
