@@ -11,7 +11,7 @@ import type { Stack } from "../../model/stack.ts";
 import { backupFailed, openCommand, writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
 
-/** How the project is called and read: what Compose must be told again. */
+/** The name and the files of the project, which Compose needs again. */
 export type StackIndex = Pick<
   Stack,
   "project" | "directory" | "composeFiles" | "envFiles" | "profiles"
@@ -20,10 +20,10 @@ export type StackIndex = Pick<
   readonly roots: readonly string[];
 };
 
-/** What the task is given. */
+/** The parameters of the task. */
 interface StackPackParams {
   readonly index: StackIndex;
-  /** The resolved compose model. Holds secrets. */
+  /** The resolved compose model. Contains secrets. */
   readonly model: unknown;
   readonly skipped: readonly string[];
   readonly sink: SinkOptions;
@@ -32,13 +32,13 @@ interface StackPackParams {
 /** Members of the archive. */
 export const MODEL_FILE = "model.json";
 export const INDEX_FILE = "stack.json";
-/** Below it each file has its absolute path. */
+/** Files are stored under their absolute paths below this directory. */
 export const FILES = "files";
 
 /**
  * Archives the compose model and the files of a stack, each under its absolute path.
  *
- * @throws BackupFailedError (class `stack-file`) naming a file that is not there or cannot be read.
+ * @throws BackupFailedError (class `stack-file`) that names a missing or unreadable file.
  */
 export const stackPack: NamedTask<StackPackParams, Component> = {
   name: "stack.pack",
@@ -98,7 +98,7 @@ async function pack(
   });
 }
 
-/** Copies each file to its place below the stage; a link and what it leads to are both wanted. */
+/** Copies each file to its place below the stage. For a symbolic link, both the link and its target are copied. */
 async function copyRoots(
   roots: readonly string[],
   into: string,
@@ -108,7 +108,7 @@ async function copyRoots(
   for (const root of roots) {
     signal.throwIfAborted();
     for (const path of new Set([root, await target(root)])) {
-      // From the root, as cp looks for the attributes of the directories above where it stands.
+      // From the root, because cp reads the attributes of the parent directories relative to its working directory.
       const args = ["--archive", "--parents", "--", path.slice(1), into];
       await run("cp", args, { cwd: "/", signal }).catch((cause: unknown) => {
         throw unreadable(path, cause);
@@ -131,6 +131,6 @@ function unreadable(path: string, cause: unknown): BackupFailedError {
   return new BackupFailedError(`a file of the stack cannot be read: ${path}`, {
     cause,
     class: "stack-file",
-    hint: "the stack could not be brought up without it: bring it back, or take it out of the compose file",
+    hint: "the stack cannot start without this file: restore it, or remove it from the compose file",
   });
 }

@@ -4,13 +4,13 @@ import { parseEnv } from "node:util";
 import { parse } from "yaml";
 import type { Stack } from "../../model/stack.ts";
 
-/** Anything longer that a compose file names is data, and belongs to a store. */
+/** A larger file named in a compose file is data and belongs to a store. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * The files that the compose files name and Compose reads itself (`include`, `extends`, `env_file`), which the
- * resolved model no longer shows. Every word that is the name of a file beside them counts: a file too many costs
- * nothing, and one too few makes a restore on a bare host fail.
+ * The files that Compose reads itself because the compose files name them (`include`, `extends`, `env_file`). The
+ * resolved model no longer shows them. Every word that is the name of an existing file counts: one file too many does
+ * no harm, but a missing one makes a restore on a bare host fail.
  */
 export async function referencedFiles(
   stack: Pick<Stack, "directory" | "composeFiles" | "envFiles">,
@@ -44,17 +44,17 @@ function words(text: string): string[] {
   try {
     visit(parse(text, { merge: true, logLevel: "silent" }));
   } catch {
-    // Compose has read it, so it is a form that only Compose knows; the file itself is kept.
+    // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
   }
   return [...found].filter((word) => /[./$]/.test(word) && !/[\0\n]/.test(word));
 }
 
-/** The source of a mount in its short form; a colon inside `${...}` does not end it. */
+/** The source of a mount in short form. A colon inside `${...}` does not end it. */
 function beforeColon(part: string): string {
   return /^((?:\$\{[^}]*\}|[^:$]|\$)*)/.exec(part)?.[1] ?? part;
 }
 
-/** `${NAME}`, `$NAME` and `${NAME:-default}`; what is not known stays as it is, and names no file. */
+/** Substitutes `${NAME}`, `$NAME` and `${NAME:-default}`. Unknown variables stay unchanged and match no file. */
 function substituted(
   word: string,
   variables: Readonly<Record<string, string | undefined>>,

@@ -2,7 +2,7 @@ import { isAbsolute, resolve, sep } from "node:path";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import { referencedFiles } from "./references.ts";
 
-/** Whole trees of the host: an agent or a proxy looks at them, and they are no configuration of the stack. */
+/** Whole trees of the host. An agent or a proxy may mount them, but they are not configuration of the stack. */
 const HOST_TREES = new Set([
   ..."/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv".split(
     " ",
@@ -11,17 +11,17 @@ const HOST_TREES = new Set([
 ]);
 const HOST_PREFIXES = ["/proc/", "/sys/", "/dev/", "/run/", "/var/run/", "/var/lib/docker/"];
 
-/** What belongs to a stack beside its data. */
+/** The files that belong to a stack besides its data. */
 interface StackRoots {
   /** Absolute paths of files and directories. */
   readonly paths: readonly string[];
-  /** Mounts that are left out, one line each. */
+  /** The mounts that are left out, one line each. */
   readonly skipped: readonly string[];
 }
 
 /**
- * All that a bare host needs to have the stack again: compose files and what they include, env files, the files of
- * `secrets:` and `configs:`, and what is mounted read-only.
+ * All files that a bare host needs to run the stack: compose files and their includes, env files, the files of
+ * `secrets:` and `configs:`, and read-only mounts.
  */
 export async function stackRoots(stack: Stack, repository: string): Promise<StackRoots> {
   const stores = stack.stores.map(placeOf);
@@ -41,10 +41,10 @@ export async function stackRoots(stack: Stack, repository: string): Promise<Stac
   ].filter((path) => !stores.some((store) => within(path, store)));
   const paths = [...new Set([...own, ...mounted.filter((path) => !isHosts(path))])];
   return {
-    // What lies in a directory that is taken anyway is not taken twice.
+    // Leave out paths inside a directory that is included anyway.
     paths: paths.filter((path) => !paths.some((other) => other !== path && within(path, other))),
     skipped: [...new Set(mounted.filter(isHosts))].map(
-      (path) => `${path}: more than configuration, mounted read-only, not copied`,
+      (path) => `${path}: mounted read-only but not only configuration: not copied`,
     ),
   };
 }

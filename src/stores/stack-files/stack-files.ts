@@ -12,16 +12,16 @@ import { stackRoots } from "./roots.ts";
 
 const KEEP_BYTES = 64 * 1024 * 1024;
 
-/** What a backup knows of its stack. */
+/** The stack as recorded in a backup. */
 export interface StackFiles {
   readonly model: ComposeModel;
   readonly index: StackIndex;
 }
 
 /**
- * Writes the `stack` component: the resolved model and every file that bringing the stack up on a bare host takes.
+ * Writes the `stack` component: the resolved model and every file needed to start the stack on a bare host.
  *
- * @throws BackupFailedError (class `stack-file`) naming a file that is missing or unreadable.
+ * @throws BackupFailedError (class `stack-file`) that names a missing or unreadable file.
  */
 export async function backupStackFiles(stack: Stack, context: BackupContext): Promise<Component> {
   const { project, directory, composeFiles, envFiles, profiles, model } = stack;
@@ -40,7 +40,7 @@ export async function backupStackFiles(stack: Stack, context: BackupContext): Pr
 /**
  * Reads the `stack` component to its last byte.
  *
- * @throws DamagedError when it lacks something that its own index names.
+ * @throws DamagedError when a file named in its index is missing.
  */
 export async function readStackFiles(
   component: Component,
@@ -54,13 +54,13 @@ export async function readStackFiles(
   const { found } = scanner.summary();
   const parse = (name: string): unknown => {
     const content = found.get(name)?.content;
-    if (content === undefined) throw new DamagedError(`${component.name}: it has no ${name}`);
+    if (content === undefined) throw new DamagedError(`${component.name}: ${name} is missing`);
     return JSON.parse(content.toString("utf8"));
   };
   const index = parse(INDEX_FILE) as StackIndex;
   const missing = index.roots.filter((path) => !names.has(FILES + path));
   if (missing.length > 0) {
-    throw new DamagedError(`${component.name}: it does not hold ${missing.join(", ")}`);
+    throw new DamagedError(`${component.name}: missing files: ${missing.join(", ")}`);
   }
   return { model: parse(MODEL_FILE) as ComposeModel, index };
 }

@@ -20,47 +20,47 @@ import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, temporaryDirectory } from "../../core/temp.ts";
 import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
 
-/** Marks a program with the path that it makes: what a killed owner leaves behind would go on writing. */
+/** Marks a program with the path that it writes. If its owner is killed, the program would continue to write. */
 const marker = "SOPHON_KEEPER_STACK_FILE";
 
-/** What the task is given. */
+/** The parameters of the task. */
 interface StackUnpackParams {
   readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
   /**
-   * What happens to a file that is there and differs: `keep` leaves it alone; any other word renames it, with that
-   * word at its end, and puts the archived one in its place.
+   * What to do with an existing file that differs. `keep` leaves it unchanged; `aside:WORD` renames it with that word
+   * as a suffix, and puts the archived file in its place.
    */
   readonly differing: "keep" | `aside:${string}`;
   readonly dryRun: boolean;
-  /** What lay below the one directory goes below the other. */
+  /** Moves the files from one directory to another. */
   readonly moved?: StackMove | undefined;
 }
 
-/** A project directory that is another one now. */
+/** The old and the new project directory. */
 export interface StackMove {
   readonly from: string;
   readonly to: string;
 }
 
-/** What became of one file or directory. */
+/** The result for one file or directory. */
 export interface UnpackedRoot {
   readonly path: string;
   readonly status: "written" | "same" | "kept" | "replaced";
-  /** Where the one before is now. */
+  /** The new path of the previous file or directory. */
   readonly aside?: string;
-  /** The directories above it that were not there, outermost first. */
+  /** The parent directories that did not exist, outermost first. */
   readonly directories: readonly string[];
 }
 
 /**
- * Puts the files of a stack back to their absolute paths, as a bare host needs them. Each is made beside its place, and
- * gets its name, by a rename, when all of them are on the disk: whenever this is cut off none is there in part. Run
- * again it goes on; {@link stackRemove} takes away what it did.
+ * Restores the files of a stack to their absolute paths on a bare host. Each file is written next to its place and
+ * renamed when all files are on the disk, so that an interruption never leaves an incomplete file. A second run
+ * continues; {@link stackRemove} undoes it.
  */
 export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   name: "stack.unpack",
   run: async ({ archive, differing, dryRun, moved }, { signal }) => {
-    // A helper container may come without one.
+    // A helper container may have no temporary directory.
     await mkdir(tmpdir(), { recursive: true });
     await using stage = await temporaryDirectory("sophon-keeper-stack-");
     await unpackTar({ ...archive, into: stage.path, signal });
@@ -76,7 +76,7 @@ export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   },
 };
 
-/** Takes away again what {@link stackUnpack} wrote, or half wrote; a directory only while it is empty. Safe to run twice. */
+/** Removes what {@link stackUnpack} wrote, complete or not; a directory only if it is empty. Safe to run twice. */
 export const stackRemove: NamedTask<
   { readonly paths: readonly string[]; readonly directories: readonly string[] },
   null
@@ -95,12 +95,12 @@ export const stackRemove: NamedTask<
   },
 };
 
-/** Where a file or directory is made, on the file system of its place. */
+/** The temporary path of a file or directory, on the same file system as its place. */
 function makingOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.sophon-keeper-new`);
 }
 
-/** Where a path is once the project directory is another one. */
+/** The path after the move of the project directory. */
 export function movedPath(path: string, { from, to }: StackMove): string {
   if (path === from) return to;
   return path.startsWith(from + sep) ? to + path.slice(from.length) : path;
@@ -131,7 +131,7 @@ async function place(roots: readonly [from: string, root: UnpackedRoot][]): Prom
     await run("cp", ["--archive", "--no-target-directory", "--", from, making], { addEnv });
   }
   const above = [...new Set(wanted.map(([, { path }]) => dirname(path)))];
-  // Their names must not be there, after a power cut, without their content.
+  // Flush the content before the renames, so that a power cut never leaves a name without its content.
   if (above.length > 0) await run("sync", ["--file-system", "--", ...above]);
   for (const [, { path, aside }] of wanted) {
     if (aside !== undefined) await rename(path, aside);
@@ -150,8 +150,8 @@ async function missingAbove(path: string): Promise<string[]> {
 }
 
 /**
- * Makes directories, outermost first, with the owners and modes of those that the archive has above its file: each has
- * them before it has its name, so that one that is there needs no second look.
+ * Creates directories, outermost first, with the owners and modes of the archived parent directories. Each directory
+ * gets them before its final name, so that an existing directory is always complete.
  */
 async function makeLike(innermost: string, directories: readonly string[]): Promise<void> {
   for (const [at, directory] of directories.entries()) {
@@ -168,7 +168,7 @@ async function makeLike(innermost: string, directories: readonly string[]): Prom
   }
 }
 
-/** By content: times and owners of configuration say nothing. */
+/** Compares the content only: times and owners of configuration files are irrelevant. */
 async function isSame(a: string, b: string): Promise<boolean> {
   const [from, to] = await Promise.all([lstat(a), lstat(b)]);
   if (from.isSymbolicLink() && to.isSymbolicLink())
