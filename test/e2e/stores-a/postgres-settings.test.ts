@@ -105,7 +105,9 @@ it.each([
     );
     const warnings = said.filter((line) => line.startsWith("warning: "));
     expect(warnings).toEqual([
-      expect.stringMatching(/pg_hba\.conf differs from the backup .* in postgres-globals\.tar\.zst\.age$/),
+      expect.stringMatching(
+        /pg_hba\.conf differs from the backup .* in postgres-globals\.tar\.zst\.age$/,
+      ),
       expect.stringMatching(/primary_conninfo not restored/),
     ]);
     expect(said.join("\n")).not.toContain(secret);
