@@ -33,15 +33,14 @@ interface RestorePoint {
   readonly id: string;
   readonly path: string;
   readonly manifest: Manifest;
-  /** Seconds that each component took, by name. */
   readonly bytes: number;
 }
 
 /**
- * Takes one restore point of the whole stack: every store in its order, then the manifest, everything
- * fsynced, read back, and renamed to its final name.
+ * Creates a backup of the whole stack: copies every store in its order, writes the manifest, fsyncs and reads back
+ * every file, and renames the directory to its final name.
  *
- * @throws BackupFailedError naming the store and the cause; the undo stack removes what was written.
+ * @throws BackupFailedError that names the store and the cause; the undo stack removes the partial backup.
  */
 export async function takeRestorePoint(session: RestorePointSession): Promise<RestorePoint> {
   const { id, repository, journal, undo, options, dependencies } = session;
@@ -139,7 +138,10 @@ async function describe(
     schemaHeads: schemaHeads(components),
     vaultKeyFingerprint: detailOf(components, "vaultKeyFingerprint"),
     components: [...components],
-    warnings: [...excluded, ...(recipients ? [] : ["not encrypted: it must not leave this host"])],
+    warnings: [
+      ...excluded,
+      ...(recipients ? [] : ["not encrypted: keep this backup on this host"]),
+    ],
   };
 }
 
@@ -160,7 +162,7 @@ async function writeManifest(manifest: Manifest, sink: SinkOptions, signal: Abor
   await fsyncFile(path);
 }
 
-/** Reads every byte back from the disk, and opens the sealed manifest as the operator will. */
+/** Reads every byte back from the disk, and decrypts the sealed manifest as a restore does. */
 async function readBack(
   directory: string,
   manifest: Manifest,
@@ -172,8 +174,8 @@ async function readBack(
   const failed = checks.find(({ status }) => status !== "pass");
   if (failed !== undefined) {
     throw new BackupFailedError(
-      `what was written does not read back: ${failed.component ?? failed.name}: ${failed.detail}`,
-      { hint: "look at the disk of the repository" },
+      `reading the backup back failed: ${failed.component ?? failed.name}: ${failed.detail}`,
+      { hint: "check the disk of the repository" },
     );
   }
   if (recipientsOf(sink) === undefined) return;
@@ -187,7 +189,7 @@ async function readBack(
     signal,
   });
   if (plainBytes !== Buffer.byteLength(formatManifest(manifest))) {
-    throw new BackupFailedError("the sealed manifest does not read back as it was written");
+    throw new BackupFailedError("the sealed manifest differs after reading it back");
   }
 }
 

@@ -4,9 +4,9 @@ import type { Options } from "../../options/parse.ts";
 import type { Dependencies } from "../session/command.ts";
 
 /**
- * The place that `upload` names; undefined for none.
+ * The destination that `upload` names; undefined for `none`.
  *
- * @throws RefusedError, before anything is done, when nothing can be delivered there.
+ * @throws RefusedError, before any change, if the destination is not available.
  */
 export function chooseDestination(
   { upload }: Options,
@@ -15,17 +15,17 @@ export function chooseDestination(
   if (upload === "none") return undefined;
   const destination = destinations[upload];
   if (destination === undefined) {
-    const wrong = `upload is ${upload}, which there is only in a step of the action`;
-    throw new RefusedError(`${wrong}: leave it out here`, { class: "no-artifacts" });
+    const wrong = `upload is ${upload}, which works only in a step of the action`;
+    throw new RefusedError(`${wrong}: leave upload out here`, { class: "no-artifacts" });
   }
   destination.refuseUnready();
   return destination;
 }
 
 /**
- * Sends a complete backup away.
+ * Uploads a complete backup.
  *
- * @throws UploadFailedError that also tells the backup, which is complete on this host.
+ * @throws UploadFailedError that also names the backup, which is complete on this host.
  */
 export async function deliver(
   destination: Destination,
@@ -40,7 +40,7 @@ export async function deliver(
     retentionDays: options.artifactRetentionDays,
   };
   try {
-    return await reporter.group("Send it away", () =>
+    return await reporter.group("Upload the backup", () =>
       destination.deliver(shipment, { reporter, signal }),
     );
   } catch (error) {

@@ -5,16 +5,16 @@ import { taskMount } from "../../core/task.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 import type { Session } from "../session/session.ts";
 
-/** A backup may grow by this much from one night to the next. */
+/** A backup may grow by this factor from one night to the next. */
 const growth = 1.25;
-/** What zstd is trusted to save on data that was never backed up before; the disk being full is handled anyway. */
+/** The expected zstd ratio of data without an earlier backup. A full disk is handled later. */
 const firstRatio = 0.5;
 
 /**
- * Refuses a backup for which the repository's disk has no room: by the size of the newest backup, or
- * of the stores where there is none.
+ * Refuses a backup if the repository's disk has too little space. The estimate is the size of the newest backup, else
+ * the size of the stores.
  *
- * @throws RefusedError naming what is needed and what is free.
+ * @throws RefusedError that names the required and the free space.
  */
 export async function requireSpace(
   session: Pick<Session, "repository" | "stack" | "tasks" | "dependencies">,
@@ -33,7 +33,7 @@ export async function requireSpace(
   const free = await freeBytes(repository.path);
   if (free < needed) {
     throw new RefusedError(
-      `repository: ${repository.path} has ${formatBytes(free)} free and a backup needs about ${formatBytes(needed)}; free space, prune, or give another disk with \`repository\``,
+      `repository: ${repository.path} has ${formatBytes(free)} free, but a backup needs about ${formatBytes(needed)}; free space, prune, or give another disk with \`repository\``,
       { class: "no-space" },
     );
   }

@@ -14,12 +14,12 @@ const mount = z.object({
   plain: z.boolean(),
 });
 
-/** The steps of a backup that change the host; each is undone by its recovery. */
+/** The steps of a backup that change the host. Recovery undoes each of them. */
 export const backupSteps = {
   begin: z.object({ id: z.string() }),
   /** Writers stopped for `consistency: stopped`, or a broker for `rabbitmq-messages: stop`. */
   stop: containers.extend({
-    /** As they were, by id, and in which order they start. Absent in journals of older versions. */
+    /** The previous states by id, and the start order. Absent in journals of older versions. */
     before: z
       .record(z.string(), z.object({ paused: z.boolean(), healthy: z.boolean() }))
       .optional(),
@@ -40,7 +40,7 @@ export const backupJournal = {
   steps: backupSteps,
 } as const satisfies JournalSpec;
 
-/** What taking a restore point needs of a session, whatever the operation. */
+/** The session of any operation that creates a backup. */
 export type RestorePointSession = Omit<Session<typeof backupJournal>, "journal"> & {
   readonly journal: Pick<Session<typeof backupJournal>["journal"], "append">;
 };

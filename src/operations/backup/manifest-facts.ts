@@ -3,7 +3,7 @@ import type { Stack } from "../../model/stack.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { repoDigest } from "../../stack/images.ts";
 
-/** What ran for each service when the backup was made. */
+/** Describes the containers of each service at backup time. */
 export async function describeServices(
   stack: Stack,
   engine: Engine,
@@ -24,7 +24,7 @@ export async function describeServices(
   return services;
 }
 
-/** The server version of each service, as its components tell it. */
+/** The server version of each service, from its components. */
 export function storeVersions(components: readonly Component[]): Record<string, string> {
   const versions: Record<string, string> = {};
   for (const { service, details } of components) {
@@ -35,7 +35,7 @@ export function storeVersions(components: readonly Component[]): Record<string, 
   return versions;
 }
 
-/** The last applied migration of each database, as its components tell it. */
+/** The last applied migration of each database, from its components. */
 export function schemaHeads(components: readonly Component[]): Record<string, string> {
   const heads: Record<string, string> = {};
   for (const { details } of components) {
@@ -48,7 +48,7 @@ export function schemaHeads(components: readonly Component[]): Record<string, st
   return heads;
 }
 
-/** What the components tell of the whole backup under one name; null where none does. */
+/** The first non-empty value of a detail in the components; null if there is none. */
 export function detailOf(components: readonly Component[], name: string): string | null {
   const told = components.map(({ details }) => details[name]);
   return (

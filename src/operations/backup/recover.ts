@@ -9,8 +9,8 @@ import { backupJournal } from "./journal.ts";
 import { startStopped } from "./writers.ts";
 
 /**
- * Undoes a backup that was cut off: what was paused or stopped runs again, programs that it started
- * inside containers are ended, its half copy is gone. Undone newest first; can be run again.
+ * Undoes an interrupted backup: starts what was paused or stopped, ends the programs that it started inside containers,
+ * and removes the partial backup. Steps are undone newest first. Can be repeated.
  */
 export async function recoverBackup(context: RecoveryContext): Promise<void> {
   const { repository, operation, containers, dependencies } = context;
@@ -64,13 +64,17 @@ export async function undo(
   }
 }
 
-/** In a stack that a person has taken apart meanwhile there is nothing left inside containers. */
+/**
+ * Discovers the stack; undefined if a person has changed it so that discovery fails: nothing is left in its containers.
+ */
 async function stackIfWhole(context: RecoveryContext): Promise<Stack | undefined> {
   try {
     return await context.discover();
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    context.dependencies.reporter.info(`what is inside containers is left: ${error.message}`);
+    context.dependencies.reporter.info(
+      `the clean-up inside containers is skipped: ${error.message}`,
+    );
     return undefined;
   }
 }

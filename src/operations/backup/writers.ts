@@ -15,8 +15,8 @@ import type { backupSteps, RestorePointSession } from "./journal.ts";
 const dependencyMs = 180_000;
 
 /**
- * With `consistency: stopped`, runs `work` while nothing but the stores' servers runs, and starts again exactly
- * what ran, in Compose's order. Otherwise just runs `work`.
+ * With `consistency: stopped`, runs `work` while only the stores' servers run, then starts exactly the containers that
+ * ran before, in Compose's order. Otherwise only runs `work`.
  */
 export async function withWritersStopped(
   session: RestorePointSession,
@@ -28,7 +28,7 @@ export async function withWritersStopped(
   const writers = inStartOrder(writersOf(stack), dependencies);
   const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
   const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
-  // A server that joins a namespace of a writer has to go on meanwhile, and is restarted with it.
+  // A server that joins a namespace of a writer keeps running now, and is restarted with the writer.
   const servers = serversOf(stack);
   const stopped = all.filter(({ service }) => !servers.has(service));
   const before = Object.fromEntries(
@@ -40,12 +40,12 @@ export async function withWritersStopped(
   journal.append("copy", "stop", { containers: Object.keys(before), before, dependencies });
   const wanted = all.map((one) => wantedOf(one, before[one.id]));
   const start = async () =>
-    await given.reporter.group("Start what was stopped", () =>
+    await given.reporter.group("Start the stopped containers", () =>
       startAgain(wanted, { ...session, ...given, project: stack.project, dependencies }),
     );
-  // Where the start itself fails the journal stays open, and a later run goes on from there.
-  undo.add("start what was stopped", start);
-  await given.reporter.group("Stop what writes", () =>
+  // If the start fails, the journal stays open and a later run continues.
+  undo.add("start the stopped containers", start);
+  await given.reporter.group("Stop the writers", () =>
     stopContainers(containers, stopped, { dependencies }),
   );
   await work();
@@ -53,8 +53,8 @@ export async function withWritersStopped(
 }
 
 /**
- * Starts what a killed backup stopped. A container that a person has removed meanwhile is not brought back; one that
- * the engine is still about to stop would be down for good if its start came first.
+ * Starts the containers that a killed backup stopped. A container that a person has removed meanwhile is not recreated.
+ * Waits for pending stops first: a container started during one is stopped again.
  */
 export async function startStopped(
   { time, data }: Stopped,
@@ -73,7 +73,7 @@ export async function startStopped(
   await startAgain(wanted, { containers, host, project, ...given, dependencies });
 }
 
-/** Running containers of services that are no store's server, also those between two tries of a crash loop. */
+/** The running containers of services that are not store servers, including those between restarts in a crash loop. */
 function writersOf(stack: Stack): ContainerState[] {
   const servers = serversOf(stack);
   return stack.containers.filter(
@@ -86,7 +86,7 @@ function serversOf({ stores }: Stack): ReadonlySet<string> {
   return new Set(stores.flatMap((store) => ("service" in store ? [store.service] : [])));
 }
 
-/** A journal of an older version does not tell how they were: those with a health check were healthy, most likely. */
+/** Journals of older versions lack the previous state. A container with a health check was probably healthy. */
 function wantedOf(
   { name }: ContainerState,
   { paused, healthy } = { paused: false, healthy: true },
@@ -94,7 +94,7 @@ function wantedOf(
   return { name, state: paused ? "paused" : "running", healthy };
 }
 
-/** The journal's word of what was stopped. */
+/** The journal entry of the stopped containers. */
 interface Stopped {
   readonly time: string;
   readonly data: z.output<(typeof backupSteps)["stop"]>;

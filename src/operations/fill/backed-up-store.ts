@@ -9,26 +9,26 @@ export interface BackedUpStore {
   readonly kind: string;
   readonly service: string | undefined;
   readonly components: readonly Component[];
-  /** How it is restored, where that is not as its kind is. */
+  /** A special restore handler; by default the handler of its kind. */
   readonly handler?: StoreHandler;
-  /** Where it belongs, where that is known beforehand. */
+  /** Its mount, if it is known in advance. */
   readonly mount?: Mount;
-  /** Only a part of what is in its place is replaced: the rest is kept there. */
+  /** Only a part of the content of its mount is replaced: the rest stays there. */
   readonly isPart?: boolean;
 }
 
-/** What a restore needs of a store. */
+/** The methods of a store that a restore uses. */
 type StoreHandler = Pick<Store, "restore" | "measure" | "requireFit">;
 
-/** The handler of a store that was found or is being filled. */
+/** The handler of a discovered store. */
 export function handlerOf(store: BackedUpStore, at: DiscoveredStore): StoreHandler {
   return store.handler ?? storeOf(at);
 }
 
 /**
- * Groups the components of a backup by the store they are of. The compose files are no store.
+ * Groups the components of a backup by store. The compose files are not a store.
  *
- * @throws RefusedError for a store that this version does not know.
+ * @throws RefusedError for a store that this version does not support.
  */
 export function storesOf(manifest: Manifest): BackedUpStore[] {
   const stores = new Map<string, BackedUpStore>();
@@ -47,14 +47,14 @@ export function storesOf(manifest: Manifest): BackedUpStore[] {
   return [...stores.values()];
 }
 
-/** What the store's kind says of it. */
+/** The contract of the store's kind. */
 export function contractOf({ kind }: Pick<BackedUpStore, "kind">): Store {
   return requireStoreOfKind(kind);
 }
 
 /**
- * The volume name or host path that a store had on its host; undefined where the model does not tell.
- * Servers are told by where their service mounts its data.
+ * The volume name or host path of a store on its host; undefined if the model does not name it. For a server it is the
+ * data mount of its service.
  */
 export function originOf(store: BackedUpStore, model: ComposeModel): string | undefined {
   const [first] = store.components;
@@ -64,7 +64,7 @@ export function originOf(store: BackedUpStore, model: ComposeModel): string | un
     ({ type, read_only, source }) =>
       (type === "volume" || type === "bind") && read_only !== true && source !== undefined,
   );
-  // A service may have further writable mounts; an older backup does not tell which one is the server's own.
+  // A service may have other writable mounts. An older backup does not record which one holds the server's data.
   const recorded = store.components.map(({ details }) => details.mountTarget);
   const own = mounts.filter(({ target }) => recorded.includes(target));
   const [mount, other] = own.length === 0 ? mounts : own;

@@ -6,7 +6,7 @@ import { endsWith, type Histories, newestMigration } from "../../stores/ef-migra
 import type { Counts } from "../../stores/store.ts";
 import { type BackedUpStore, contractOf } from "./backed-up-store.ts";
 
-/** Compares what a restored store holds with what the backup recorded, as its kind compares. */
+/** Compares the counts of a restored store with the recorded ones, by the rule of its kind. */
 export function compareCounts(store: BackedUpStore, found: Counts): Check {
   const recorded = Object.assign({}, ...store.components.map(({ counts }) => counts)) as Counts;
   const compare = contractOf(store).compare ?? compareByName;
@@ -14,8 +14,8 @@ export function compareCounts(store: BackedUpStore, found: Counts): Check {
 }
 
 /**
- * Compares restored migration histories with the heads that the backup recorded, by database. A history that it did not
- * record is no damage: not every version of this program recognised the same tables, and their rows are counted anyway.
+ * Compares restored migration histories with the recorded heads, by database. An unrecorded history is no damage: older
+ * versions of this program recognised fewer tables, and the rows are counted anyway.
  */
 export function compareHeads(
   name: string,
@@ -31,8 +31,8 @@ export function compareHeads(
 }
 
 /**
- * Compares migration histories with those before the application was started on its own data. One that moved, or came
- * where none was, means that it found another database than it had left.
+ * Compares migration histories before and after the application started on its own data. A changed or new history means
+ * that the application did not find the database that it had left.
  */
 export function compareHistories(name: string, before: Histories, after: Histories): Check[] {
   const databases = [...new Set([...Object.keys(before), ...Object.keys(after)])];

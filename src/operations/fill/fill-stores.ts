@@ -16,20 +16,20 @@ import type { Workbench } from "../session/host.ts";
 import { type BackedUpStore, contractOf, handlerOf } from "./backed-up-store.ts";
 import { compareCounts } from "./compare.ts";
 
-/** Where stores are restored: their places are empty, and none of their servers runs. */
+/** The target of a restore: its mounts are empty, and all servers are stopped. */
 export interface FillTarget {
-  /** The empty place of a store. @throws UnverifiableError when it cannot be told. */
+  /** The empty mount of a store. @throws UnverifiableError if it cannot be determined. */
   mountOf(store: BackedUpStore): Promise<Mount>;
   start(services: readonly string[], signal: AbortSignal): Promise<void>;
   /** The store of a running server. */
   server(service: string, kind: ServerKind): Promise<DiscoveredStore | undefined>;
 }
 
-/** What filling the stores of a stack is given. */
+/** The input for filling the stores of a stack. */
 export interface FillRequest {
   readonly target: FillTarget;
   readonly stores: readonly BackedUpStore[];
-  /** Written before each step that changes the host; a copy that is thrown away needs none. */
+  /** Called before each step that changes the host. A temporary clone needs no journal. */
   readonly journal: RestoreContext["journal"];
   readonly manifest: Manifest;
   readonly source: SourceOptions;
@@ -39,23 +39,23 @@ export interface FillRequest {
 
 const readyTimeoutMs = 180_000;
 
-/** What filling the stores did. */
+/** The result of filling the stores. */
 interface Filled {
   readonly servers: readonly string[];
-  /** The stores where they are now. */
+  /** The restored stores. */
   readonly stores: readonly DiscoveredStore[];
   readonly checks: readonly Check[];
 }
 
 /**
- * Restores every store of a backup into its empty place, and compares what is in it with what the backup
- * recorded, before anything that could write is started.
+ * Restores every store of a backup into its empty mount and compares its content with the recorded counts, before any
+ * writer is started.
  *
- * @returns the servers that run now, and one check or more a store.
+ * @returns the running servers, and at least one check for each store.
  */
 export async function fillStores(asked: FillRequest): Promise<Filled> {
   const { stores, dependencies, target } = asked;
-  // Servers are started once and not again.
+  // Helpers can be kept: servers are started only once, so the networks that helpers join stay valid.
   await using tasks = asked.workbench.tasks.keep([
     { path: asked.source.directory, readOnly: true },
   ]);
@@ -86,7 +86,7 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   return { servers: services, stores: [...found.values()], checks };
 }
 
-/** What a store cannot do with a component is told as a check; what stops the whole operation is thrown. */
+/** Runs the work for one store. An error becomes a failed check, except when the operation is aborted. */
 async function attempt(
   store: BackedUpStore,
   { dependencies }: FillRequest,
@@ -102,7 +102,7 @@ async function attempt(
   }
 }
 
-/** The migrations applied to the databases of restored stores, whose servers run. */
+/** The applied migrations in the databases of restored stores. Their servers must be running. */
 export async function migrationsOf(
   stores: readonly DiscoveredStore[],
   request: FillRequest,
@@ -157,7 +157,7 @@ async function compare(
   return [check];
 }
 
-/** Waits for all servers at once: the last ones start while the first ones are filled. */
+/** Waits for all servers at once: later servers start while earlier ones are filled. */
 function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
   const { dependencies } = request;
   const over = new AbortController();
@@ -171,7 +171,7 @@ function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
       if (at === undefined) throw new Error(`${store.name} was not waited for`);
       return at;
     },
-    /** What failed elsewhere ends the wait for those that are not ready yet. */
+    /** After a failure elsewhere, ends the wait for servers that are not ready. */
     [Symbol.asyncDispose]: async () => {
       over.abort(new Error("not waited for any more"));
       await Promise.allSettled(ready.values());
@@ -179,7 +179,7 @@ function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
   };
 }
 
-/** A server answers its own health check before it is ready for us, and some have none: its store asks it. */
+/** Waits until the store can query its server. A health check may pass earlier, and some servers have none. */
 async function readyServer(store: BackedUpStore, request: FillRequest): Promise<DiscoveredStore> {
   const { target, dependencies } = request;
   const { clock, signal } = dependencies;
@@ -188,7 +188,7 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
   const look = async () => {
     try {
       const at = await target.server(store.service ?? "", kind);
-      if (at === undefined) throw new Error("its container has gone");
+      if (at === undefined) throw new Error("its container no longer exists");
       const { ready } = contractOf(store);
       if (ready !== undefined) await ready(at, contextOf(request));
       else await handlerOf(store, at).measure(at, contextOf(request));
@@ -202,7 +202,7 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
   const ready = await waitFor(look, { clock, timeoutMs: readyTimeoutMs, everyMs: 500, signal });
   if (ready !== undefined) return ready;
   const problem = `${store.service} did not become ready: ${describeError(last)}`;
-  // One that began empty has seen nothing of the backup yet.
+  // A server that started empty has not read any data of the backup, so the failure proves no damage.
   throw contractOf(store).atRest === undefined
     ? new UnverifiableError(problem)
     : new Error(problem);
@@ -217,7 +217,7 @@ function contextOf(request: FillRequest): RestoreContext {
     ...{ reporter, clock, signal, manifest },
     ...source,
     open: async (component) => openComponent(source, component, signal),
-    // Whoever fills undoes as a whole: the places were empty.
+    // The caller undoes the whole restore, because the mounts were empty.
     undo: new UndoStack(),
     journal: request.journal,
   };

@@ -7,16 +7,16 @@ import { openComponent, readRequest, type SourceOptions } from "../../stores/rea
 import { FILES } from "../../stores/stack-files/pack.ts";
 import { readStackFiles, type StackFiles } from "../../stores/stack-files/stack-files.ts";
 
-/** The compose model of a backup, and the files it was made from. */
+/** The compose model of a backup, and its source files. */
 export interface StackSource extends StackFiles, AsyncDisposable {
-  /** Where each path of the stack's host now lies, by its path there. Gone when this is disposed. */
+  /** The unpacked path of each file, by its path on the stack's host. Removed when this is disposed. */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * Unpacks the compose model and its files into a directory of their own.
+ * Unpacks the compose model and its files into a temporary directory.
  *
- * @throws UnverifiableError for a backup without them.
+ * @throws UnverifiableError if the backup does not contain them.
  */
 export async function openStackSource(
   manifest: Manifest,
@@ -45,7 +45,7 @@ export async function openStackSource(
 /**
  * The compose model of a backup and the index of its files, without the files themselves.
  *
- * @throws UnverifiableError for a backup without them.
+ * @throws UnverifiableError if the backup does not contain them.
  */
 export async function stackOf(
   manifest: Manifest,
@@ -60,5 +60,5 @@ export async function stackOf(
 function stackComponent({ components }: Manifest): Component {
   const component = components.find(({ store }) => store === "stack");
   if (component !== undefined) return component;
-  throw new UnverifiableError("the backup holds no compose model to bring a stack up from");
+  throw new UnverifiableError("the backup contains no compose model");
 }

@@ -8,7 +8,7 @@ import type { Clone } from "../clone/clone.ts";
 import type { GateTarget } from "../gate/target.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
 
-/** What booting a clone needs. */
+/** The options for booting a clone. */
 interface BootOptions {
   readonly clock: Clock;
   readonly reporter: Reporter;
@@ -18,15 +18,15 @@ interface BootOptions {
   readonly logDeny: readonly string[];
 }
 
-/** How long everything has to stay good: an app that misses something often ends a few seconds after its start. */
+/** How long the clone must stay healthy: an app that misses something often exits a few seconds after its start. */
 export const soakMs = 5_000;
 
-/** What a log of the backup's own image can only say of the data, wherever it runs. */
+/** Log failures of the backup's own image that can only be caused by the data, wherever it runs. */
 const ofTheData: readonly FailureClass[] = ["schema-conflict", "migration", "corruption"];
 
 /**
- * Boots a clone on its restored stores, and has the gate judge it. A clone of the *old* image that is not good proves
- * nothing against the backup: it may need the outside world. What its log or its schema says of the data does.
+ * Boots a clone on its restored stores and lets the gate judge it. An unhealthy clone of the *old* image does not prove
+ * that the backup is bad, because the application may need the outside world. A data failure in its log or schema does.
  */
 export async function bootClone(
   clone: Pick<Clone, "boot" | "target">,
@@ -36,7 +36,7 @@ export async function bootClone(
   const { clock, healthTimeoutMs, logAllow: allow, logDeny: deny } = options;
   const begunMs = clock.monotonicMs();
   const problem = await boot(clone, options);
-  // What Compose gave up on does not become good by itself.
+  // If Compose gave up, the clone does not become healthy by itself.
   const leftMs = problem === undefined ? begunMs + healthTimeoutMs - clock.monotonicMs() : 0;
   const rules = { healthTimeoutMs: Math.max(0, leftMs), soakMs, allow, deny };
   return judge(await watch(clone.target({ schema }), rules, options), problem);
@@ -52,12 +52,12 @@ async function boot(
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    if (timeout.aborted) return `not all of it is started after ${healthTimeoutMs / 1000} s`;
+    if (timeout.aborted) return `not every container was started after ${healthTimeoutMs / 1000} s`;
     return describeError(error);
   }
 }
 
-/** What a verdict on a clone says of the backup. */
+/** Translates the verdict on a clone into checks of the backup. */
 export function judge(verdict: WatchVerdict, problem: string | undefined): Check[] {
   const { logs, reason } = verdict;
   const isHealthy = verdict.checks.every(
@@ -66,7 +66,7 @@ export function judge(verdict: WatchVerdict, problem: string | undefined): Check
   const checks = verdict.checks.flatMap((check): Check[] => {
     if (check.name === "health") return [healthCheck(check, problem)];
     if (check.name === "log") return [logCheck(check, logs[check.component ?? ""], isHealthy)];
-    // The decisive one is told by those that it sums up.
+    // The decisive check only summarises the other checks.
     return check.name === reason?.class ? [] : [check];
   });
   if (reason !== undefined && checks.every(({ status }) => status === "pass")) {

@@ -5,15 +5,15 @@ import { checkStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { CheckContext } from "../../stores/store.ts";
 import { storeOfKind } from "../../stores/stores.ts";
 
-/** What checking a component needs beside the context of its store. */
+/** The input of a component check besides the context of its store. */
 interface ImageLookup {
-  /** Whether an image is on this host, by id. @throws KeeperError when no engine can be asked. */
+  /** Whether the image with this id is on this host. @throws KeeperError if the engine cannot be reached. */
   hasImage(imageId: string): Promise<boolean>;
 }
 
 /**
- * Reads one component to its last byte, as its store does. Never throws for the component: what cannot be
- * judged here is `unverifiable`, and only what the bytes themselves prove is `fail`.
+ * Reads one component to its last byte with the check of its store. Never throws for the component itself: if it cannot
+ * be judged here, the check is `unverifiable`. The check is `fail` only if the bytes prove damage.
  */
 export async function checkComponent(
   component: Component,
@@ -24,13 +24,13 @@ export async function checkComponent(
   try {
     const missing = await missingImage(component, context, images);
     if (missing !== undefined) {
-      // Its bytes are still proven whole; its structure is not.
+      // The bytes are still verified; the structure is not.
       await readThrough(component, context);
       return [{ ...subject, status: "unverifiable", detail: missing }];
     }
     const checks = await checkStructure(component, context);
     if (checks.length > 0) return checks;
-    return [{ ...subject, status: "unverifiable", detail: "nothing of it was looked at" }];
+    return [{ ...subject, status: "unverifiable", detail: "the component was not checked" }];
   } catch (error) {
     context.signal.throwIfAborted();
     return [failedCheck(subject, error)];
@@ -53,7 +53,7 @@ async function missingImage(
 ): Promise<string | undefined> {
   if (storeOfKind(component.store)?.checksWithImage !== true) return undefined;
   const service = manifest.services[component.service ?? ""];
-  if (service === undefined) return "the manifest does not tell the image of its service";
+  if (service === undefined) return "the manifest does not name the image of its service";
   if (await images.hasImage(service.imageId)) return undefined;
   const name = service.repoDigest ?? service.image;
   return `its image is not on this host: docker pull ${name}`;

@@ -9,15 +9,15 @@ import type { Host, Workbench } from "../session/host.ts";
 import { checkComponent } from "./component-check.ts";
 import { checkSealed } from "./sealed-manifest.ts";
 
-/** What reading the contents of a backup needs of the host: the engine, where a component is read by its server's tools. */
+/** The parts of the host for reading a backup: some components are read with the tools of their server. */
 export type ContentsHost = Pick<Host, "workbench" | "engine">;
 
 /**
- * The `contents` level beyond the checksums: the sealed manifest equals the plain one, and every component is
- * decrypted, decompressed and read to its last byte. Without a key it is unverifiable, and says so once.
+ * The checks of the level `contents`: the sealed manifest equals the plain one, and every component is decrypted,
+ * decompressed and read to its last byte. Without a key there is a single `unverifiable` check.
  *
- * @param operationId - what the throw-away containers are labelled with
- * @throws the reason of the signal when it is aborted; never for the backup itself.
+ * @param operationId - the label of the temporary containers
+ * @throws the reason of the signal if it is aborted; never for the backup itself.
  */
 export async function checkContents(
   source: SourceOptions,
@@ -46,7 +46,7 @@ export async function checkContents(
   return checks;
 }
 
-/** Much of a backup can be read while the engine is down; what cannot is unverifiable, not damaged. */
+/** Most of a backup can be read while the engine is down. The rest is unverifiable, not damaged. */
 async function workbenchOrNone(
   host: Pick<Host, "workbench">,
   operationId: string,

@@ -10,22 +10,22 @@ import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
 import { repositoryPath } from "../session/repository-path.ts";
 
-/** The backup that was asked for. */
+/** The requested backup. */
 export interface FoundBackup {
   readonly id: string;
   readonly directory: string;
-  /** Where its marks are kept; undefined for a directory outside of a repository. */
+  /** The repository with its marks; undefined for a directory outside a repository. */
   readonly repository: Repository | undefined;
 }
 
-/** What finding a backup needs; the stack is only looked for when nothing else names the repository. */
+/** The dependencies for finding a backup. The stack is searched only if the options do not name the repository. */
 type FindDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
 
 /**
- * Finds the backup that `backup` names: an id, a path, or `latest`. One that is dated in the future, by a clock that was
- * wrong, is the latest only where there is no other.
+ * Finds the backup that `backup` names: an id, a path, or `latest`. A backup dated in the future (by a wrong clock) is
+ * the latest only if there is no other.
  *
- * @throws RefusedError (class `no-backup`) when there is none, UnverifiableError when it may not be read.
+ * @throws RefusedError (class `no-backup`) if it does not exist, UnverifiableError if it cannot be read.
  */
 export async function findBackup(
   options: Options,
@@ -43,11 +43,11 @@ export async function findBackup(
   const named = wanted === "latest" ? "there is no backup" : `backup: there is no backup ${wanted}`;
   throw new RefusedError(`${named} in ${repository.path}`, {
     class: "no-backup",
-    hint: "`sophon-keeper list` shows what there is; give another place with repository",
+    hint: "run `sophon-keeper list` to see all backups, or give another repository",
   });
 }
 
-/** Every complete backup, newest first. @throws UnverifiableError when they may not be read. */
+/** Every complete backup, newest first. @throws UnverifiableError if the repository cannot be read. */
 export async function listBackups(repository: Repository): Promise<StoredBackup[]> {
   try {
     return await repository.list();
@@ -92,7 +92,7 @@ async function atPath(directory: string): Promise<FoundBackup> {
 function unreadable(path: string, cause: unknown): unknown {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code !== "EACCES" && code !== "EPERM") return cause;
-  return new UnverifiableError(`${path} may not be read`, {
+  return new UnverifiableError(`this user cannot read ${path}`, {
     class: "no-access",
     hint: "run as the user who makes the backups",
     cause,

@@ -10,10 +10,10 @@ import { type ContentsHost, checkContents } from "./contents.ts";
 import type { FoundBackup } from "./find-backup.ts";
 import { isEncrypted } from "./sealed-manifest.ts";
 
-/** What a verification found out, level by level. */
+/** The result of a verification. */
 export interface Verification {
   readonly checks: readonly Check[];
-  /** Undefined when it cannot be read. */
+  /** Undefined if it cannot be read. */
   readonly manifest: Manifest | undefined;
   readonly manifestSha256: string | undefined;
   /** The highest level at which every check passed. */
@@ -22,10 +22,10 @@ export interface Verification {
   readonly unknown: readonly string[];
 }
 
-/** What the level `restore` adds, given by who can make a scratch project. */
+/** The checks of the level `restore`, provided by callers that can create a scratch project. */
 type RestoreCheck = (manifest: Manifest, source: SourceOptions) => Promise<readonly Check[]>;
 
-/** What a verification is asked to do. */
+/** The input of a verification. */
 interface VerifyRequest {
   readonly found: FoundBackup;
   readonly level: VerifyLevel;
@@ -35,10 +35,10 @@ interface VerifyRequest {
 }
 
 /**
- * Looks at a backup level by level up to the wanted one, and stops at the first that does not pass: what a damaged
- * manifest says of its components proves nothing.
+ * Checks a backup level by level up to the requested one, and stops at the first failed level: a damaged manifest says
+ * nothing reliable about its components.
  *
- * @throws the reason of the signal when it is aborted; never for the backup itself.
+ * @throws the reason of the signal if it is aborted; never for the backup itself.
  */
 export async function verifyLevelsOf(
   request: VerifyRequest,
@@ -76,17 +76,17 @@ export async function verifyLevelsOf(
   };
 }
 
-/** A failed check outweighs what could not be judged; nothing looked at is nothing proven. */
+/** A failed check outweighs an unverifiable one. Without any check the backup is unverifiable. */
 export function verdictOf(checks: readonly Check[]): Verification["verdict"] {
   if (checks.some(({ status }) => status === "fail")) return "damaged";
   return passed(checks) ? "verified" : "unverifiable";
 }
 
 /**
- * Writes down what was found: damage revokes every mark, a level that was reached is marked. A level that could not be
- * judged changes nothing above the ones that were.
+ * Records the result: damage revokes every mark, and the reached level is marked. An unverifiable level changes no
+ * marks of higher levels.
  *
- * @returns a warning when the marks cannot be written.
+ * @returns a warning if the marks cannot be written.
  */
 export async function record(
   found: FoundBackup,
@@ -98,7 +98,7 @@ export async function record(
   if (repository === undefined) return undefined;
   const at = clock.now().toISOString();
   const before = await repository.marksOf(id);
-  // The first seal stays: a manifest that was changed once must never look like the one that was written.
+  // The first checksum stays: a changed manifest must never pass for the original one.
   const sha256 = before?.manifestSha256 ?? manifestSha256;
   if (sha256 === undefined) return undefined;
   try {
@@ -113,7 +113,7 @@ export async function record(
   }
 }
 
-/** The first failed check in words. */
+/** Describes the first failed check. */
 export function failureOf(checks: readonly Check[]): string {
   const check =
     checks.find(({ status }) => status === "fail") ??
@@ -123,7 +123,7 @@ export function failureOf(checks: readonly Check[]): string {
   return `${of}${check.name}: ${check.detail}`;
 }
 
-/** That the manifest belongs to this directory, and is the one that this repository marked before. */
+/** Checks that the manifest belongs to this directory and equals the one that this repository marked before. */
 async function checkIdentity(
   { id, repository }: FoundBackup,
   manifest: Manifest | undefined,
@@ -132,7 +132,7 @@ async function checkIdentity(
   if (manifest === undefined) return [];
   const subject = { name: "identity" };
   if (isBackupId(id) && manifest.id !== id) {
-    return [{ ...subject, status: "fail", detail: `the manifest is that of ${manifest.id}` }];
+    return [{ ...subject, status: "fail", detail: `the manifest belongs to ${manifest.id}` }];
   }
   const marks = await repository?.marksOf(id);
   if (marks !== undefined && marks.manifestSha256 !== manifestSha256) {
@@ -145,7 +145,7 @@ async function checkIdentity(
 function unknownOf(manifest: Manifest | undefined): string[] {
   if (manifest === undefined || isEncrypted(manifest)) return [];
   return [
-    "the backup is not encrypted: whether somebody changed a file together with its checksum cannot be told",
+    "the backup is not encrypted: a file changed together with its checksum cannot be detected",
   ];
 }
 

@@ -14,21 +14,21 @@ import type { SourceOptions } from "../../stores/reader.ts";
 
 const subject = { name: "sealed manifest" };
 
-/** Whether anything in the backup is encrypted; then nothing of it can be read without a key. */
+/** Whether any component of the backup is encrypted. If so, reading the backup needs a key. */
 export function isEncrypted(manifest: Manifest): boolean {
   return manifest.components.some(({ encryption }) => encryption === "age");
 }
 
-/** Whether something was given that could open an encrypted backup. */
+/** Whether a key for an encrypted backup was given. */
 function hasKey(source: Pick<SourceOptions, "identities" | "passphrase">): boolean {
   return source.identities.length > 0 || source.passphrase !== undefined;
 }
 
 /**
- * Compares the sealed manifest with the plain one, byte for byte: whoever can write into the repository can make
- * checksums fit, but cannot encrypt a manifest that tells the same as the one that was sealed.
+ * Compares the sealed manifest with the plain one, byte for byte. An attacker who can write to the repository can
+ * adjust checksums in the plain manifest, but not inside the sealed one.
  *
- * @throws the reason of `signal` when it is aborted.
+ * @throws the reason of `signal` if it is aborted.
  */
 export async function checkSealed(
   source: SourceOptions,
@@ -41,7 +41,7 @@ export async function checkSealed(
     return { ...subject, status: "unverifiable", detail };
   }
   if (manifest.components.some(({ encryption }) => encryption !== "age")) {
-    const detail = "a component is not encrypted, and the others are";
+    const detail = "a component is not encrypted, but the others are";
     return { ...subject, status: "fail", detail };
   }
   try {
@@ -49,15 +49,15 @@ export async function checkSealed(
       Buffer.from(await readRegularFile(join(source.directory, manifestFile), manifestLimitBytes)),
     );
     return same
-      ? { ...subject, status: "pass", detail: "equals the plain one, byte for byte" }
-      : { ...subject, status: "fail", detail: "the plain manifest is not the one that was sealed" };
+      ? { ...subject, status: "pass", detail: "equals the plain manifest, byte for byte" }
+      : { ...subject, status: "fail", detail: "the plain manifest differs from the sealed one" };
   } catch (error) {
     signal.throwIfAborted();
     return failedCheck(subject, error);
   }
 }
 
-/** A key that opens nothing may mean that somebody put an unencrypted backup in the place of an encrypted one. */
+/** If a key was given, somebody may have replaced an encrypted backup by an unencrypted one. */
 function unencrypted(source: SourceOptions): Check {
   return hasKey(source)
     ? {
@@ -66,7 +66,7 @@ function unencrypted(source: SourceOptions): Check {
         detail:
           "the backup is not encrypted, so the given key proves nothing; leave it out to read the backup anyway",
       }
-    : { ...subject, status: "pass", detail: "not encrypted: there is none" };
+    : { ...subject, status: "pass", detail: "not encrypted: there is no sealed manifest" };
 }
 
 async function readSealed(source: SourceOptions, signal: AbortSignal): Promise<Buffer> {
@@ -81,8 +81,7 @@ async function readSealed(source: SourceOptions, signal: AbortSignal): Promise<B
   let bytes = 0;
   for await (const chunk of sealed) {
     bytes += chunk.length;
-    if (bytes > manifestLimitBytes)
-      throw new DamagedError("the sealed manifest is too large to be one");
+    if (bytes > manifestLimitBytes) throw new DamagedError("the sealed manifest is too large");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -18,24 +18,24 @@ import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
 import { bootClone, soakMs } from "./boot-clone.ts";
 
-/** What a test restore needs of the host. */
+/** The parts of the host that a test restore uses. */
 export type ScratchHost = Pick<Host, "workbench" | "engine">;
 
-/** What a test restore is given. */
+/** The input of a test restore. */
 interface TestRestore {
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly operationId: string;
-  /** What is restored, where nobody wrote a manifest: no schema heads were recorded then either. */
+  /** The stores of a manual backup, which has no manifest and no recorded schema heads. */
   readonly stores?: readonly BackedUpStore[];
   readonly options: Pick<Options, "cloneHealth" | "healthTimeoutMs" | "logAllow" | "logDeny">;
 }
 
 /**
- * The `restore` level: all stores restored into a clone of the stack, compared with the manifest, then the
- * application booted on them. Everything of the clone is removed, whatever happens.
+ * The checks of the level `restore`: restores all stores into a clone of the stack, compares them with the manifest,
+ * and boots the application on them. The clone is always removed.
  *
- * @throws the reason of the signal when it is aborted; what cannot be done is a check.
+ * @throws the reason of the signal if it is aborted; other problems are reported as checks.
  */
 export async function testRestore(
   request: TestRestore,
@@ -50,7 +50,7 @@ export async function testRestore(
   );
 }
 
-/** {@link testRestore} of a stack whose compose model and files are not in the backup itself. */
+/** {@link testRestore} for a stack whose compose model and files are not in the backup. */
 export async function testRestoreOf(
   open: () => Promise<StackSource>,
   request: TestRestore,
@@ -68,21 +68,21 @@ export async function testRestoreOf(
     if (!(error instanceof KeeperError)) throw error;
     return [failedCheck({ name: "scratch project" }, error)];
   } finally {
-    // What a killed run had asked Compose for may have come only after the first look.
+    // Compose may have created parts for a killed run after the first clean-up.
     await removeDead(dependencies);
   }
 }
 
-/** Whatever of it cannot be removed now is no reason to judge a backup worse, nor in the way of another copy. */
+/** Removes the clones of killed runs. A failure is only a warning: it does not affect the backup or another clone. */
 async function removeDead({
   host,
   reporter,
 }: Pick<Dependencies, "reporter"> & { readonly host: ScratchHost }): Promise<void> {
   try {
     const removed = await removeDeadScratches(await host.engine());
-    for (const name of removed) reporter.info(`removed ${name}, which a killed run had left`);
+    for (const name of removed) reporter.info(`removed ${name}, left by a killed run`);
   } catch (error) {
-    reporter.warning(`what a killed run left is not all removed yet: ${describeError(error)}`);
+    reporter.warning(`could not remove everything that a killed run left: ${describeError(error)}`);
   }
 }
 
@@ -101,7 +101,7 @@ async function inClone(
     { stack, manifest, stores, operationId, tasks },
     dependencies,
   );
-  for (const line of clone.omitted) reporter.info(`the clone does without ${line}`);
+  for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
   await reporter.group("Create the clone", () => clone.create());
   const filling: FillRequest = {
     ...{ target: clone, stores, manifest, source, workbench, dependencies },
@@ -123,7 +123,7 @@ async function inClone(
   return [...checks, ...booted, { name: "recovery time", status: "pass", detail }];
 }
 
-/** The first check that is not good decides; a head that cannot be read is not waited for. */
+/** The first bad check decides. There is no wait for a head that cannot be read. */
 function schemaVerdict(checks: readonly Check[]): SchemaVerdict {
   const bad = checks.find((check) => !isGood(check));
   if (bad === undefined) return { checks, pending: [] };
@@ -135,7 +135,7 @@ function isGood({ status }: Check): boolean {
   return status === "pass";
 }
 
-/** The migrations in what was restored, compared with the heads that the backup recorded. */
+/** Compares the migrations of the restored stores with the recorded heads. */
 async function headsBefore(
   stores: readonly DiscoveredStore[],
   request: FillRequest,
@@ -150,7 +150,7 @@ async function headsBefore(
   }
 }
 
-/** An application that migrates when it is started on its own data was given something else than its own data. */
+/** If an application migrates when it starts on its own data, the restored data is not its own. */
 async function headsBooted(
   before: Histories,
   stores: readonly DiscoveredStore[],
