@@ -129,7 +129,7 @@ describe("an enterprise stack", () => {
   test("with a stopped server is found, and refused where it must run", async () => {
     await lab.compose(["stop", "redis"]);
     const stack = await discoverReal({ projectName: lab.projectName });
-    expect(() => requireRunning(stack)).toThrow("service redis does not run");
+    expect(() => requireRunning(stack)).toThrow("service redis is not running");
     await lab.compose(["rm", "--force", "redis"]);
     await expect(discoverReal({ projectName: lab.projectName })).rejects.toThrow(
       "service redis has no container",
