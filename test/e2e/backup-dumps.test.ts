@@ -141,7 +141,7 @@ describe("no backup is recorded, and the stack is as before, when", () => {
     await stack.compose(["stop", "qdrant"]);
     const refused = await backup().ended;
     expect(refused.code, refused.stderr).toBe(2);
-    expect(refused.result.reason.message).toMatch(/^service qdrant does not run/);
+    expect(refused.result.reason.message).toMatch(/^service qdrant is not running/);
     expect(await stateOf(stack)).toMatchObject({ qdrant: { status: "exited" } });
   });
 });
