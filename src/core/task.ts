@@ -59,7 +59,7 @@ export interface Responder<Q, A> extends AsyncDisposable {
 export interface TaskRunner {
   run<P, R>(task: NamedTask<P, R>, params: P, place: TaskPlace, signal?: AbortSignal): Promise<R>;
   /**
-   * The same runner for as long as no container is stopped or made anew: a helper container stays for the next task that
+   * The same runner for as long as no container is stopped or recreated: a helper container stays for the next task that
    * it fits. After its disposal it runs each task in a helper of its own again.
    *
    * @param mounts - what the tasks will need: each helper of root has all of them.

@@ -80,7 +80,9 @@ describe("refused with exit 2 and the input's name, before anything is done:", (
     const refused = await backup(disk.path);
     expect(refused.code, refused.stderr).toBe(2);
     expect(refused.result.reason).toMatchObject({ class: "no-space" });
-    expect(refused.result.reason.message).toMatch(/^repository: .* has .* free, but a backup needs/);
+    expect(refused.result.reason.message).toMatch(
+      /^repository: .* has .* free, but a backup needs/,
+    );
     expect(await listed(stack, disk.path)).toEqual([]);
     expect(await remainsOf(stack, disk.path)).toEqual([]);
   });
