@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import * as core from "@actions/core";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
@@ -50,7 +51,7 @@ export async function runStep(commands: Commands): Promise<void> {
   }
   const masked = masker.maskValue(result) as Result;
   await saveReport(asked, masked, reporter);
-  await tell(masked);
+  await tell(masked, asked?.command);
   // An open socket must not keep the step running.
   process.exit(exitCodeOf[result.result]);
 }
@@ -65,7 +66,7 @@ function endOnCrash(masker: Masker): void {
       false,
     );
     const end = () => process.exit(exitCodes.bug);
-    tell(masker.maskValue(result) as Result).then(end, end);
+    tell(masker.maskValue(result) as Result, undefined).then(end, end);
   };
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
@@ -119,18 +120,28 @@ async function saveReport(
   const path = options?.reportPath;
   if (options === undefined || path === undefined) return;
   try {
-    await writePage(path, result, { version, command: options.command, at: systemClock.now() });
+    const stack = options.projectName ?? options.projectDirectory;
+    const about = {
+      version,
+      command: options.command,
+      at: systemClock.now(),
+      host: hostname(),
+      stack,
+    };
+    await writePage(path, result, about);
   } catch (error) {
     reporter.warning(`the report could not be written: ${describeError(error)}`);
   }
 }
 
-async function tell(result: Result): Promise<void> {
+async function tell(result: Result, command = ""): Promise<void> {
   for (const output of outputs) core.setOutput(output.name, output.of(result) ?? "");
   if (process.env.GITHUB_STEP_SUMMARY !== undefined) {
-    const markdown = summaryMarkdown(result);
+    const markdown = summaryMarkdown(result, command);
     const fits = Buffer.byteLength(markdown) < summaryLimitBytes;
-    const told = fits ? markdown : summaryMarkdown({ ...result, checks: [], components: [] });
+    const told = fits
+      ? markdown
+      : summaryMarkdown({ ...result, checks: [], components: [] }, command);
     await core.summary.addRaw(told).write();
   }
   if (exitCodeOf[result.result] === exitCodes.done) return;

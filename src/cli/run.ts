@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError, type ExitCode, exitCodeOf } from "../core/errors.ts";
@@ -92,7 +93,8 @@ async function saveReport(
 ): Promise<void> {
   const path = options?.reportPath;
   if (options === undefined || path === undefined) return;
-  const facts = { version, command: options.command, at: clock.now() };
+  const stack = options.projectName ?? options.projectDirectory;
+  const facts = { version, command: options.command, at: clock.now(), host: hostname(), stack };
   try {
     await writePage(path, masker.maskValue(result) as Result, facts);
   } catch (error) {

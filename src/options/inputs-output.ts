@@ -10,7 +10,7 @@ export const outputInputs = {
   },
   "report-path": {
     kind: "path",
-    commands: ["verify", "restore", "upgrade-test"],
+    commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune"],
     about: "Also write the report to this path, as one self-contained HTML page.",
   },
   json: {

@@ -2,15 +2,19 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
-import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
+import { clockText, headline, isGood, timelineBars, verdictFacts } from "./verdict-text.ts";
 
 /** Length of a full bar in characters. */
 const barLength = 40;
 
-/** A result as a job summary: the verdict first, then components, checks, retention, and how to restore. */
-export function summaryMarkdown(result: Result): string {
+/**
+ * A result as a job summary: the verdict first, then components, checks, retention, and how to restore.
+ *
+ * @param command - which command it is the result of, such as `backup`.
+ */
+export function summaryMarkdown(result: Result, command: string): string {
   const parts = [
-    heading(result),
+    heading(result, command),
     reason(result),
     changes(result.services ?? []),
     timeline(result),
@@ -27,10 +31,10 @@ export function summaryMarkdown(result: Result): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function heading(result: Result): string {
+function heading(result: Result, command: string): string {
   const sign = isGood(result) ? "✅" : "❌";
   const facts = verdictFacts(result).map(escaped).join(" · ");
-  return `## ${sign} Sophon Keeper: ${escaped(verdictText(result))}\n\n${facts}`;
+  return `## ${sign} Sophon Keeper: ${escaped(headline(result, command))}\n\n${facts}`;
 }
 
 function reason(result: Result): string {
@@ -61,7 +65,7 @@ function timeline(result: Result): string {
     // Formatted as code, so that all characters have the same width.
     return [title, clockText(fromSeconds), formatSeconds(seconds), `\`${blocks}\``];
   });
-  return table(["phase", "at", "took", ""], cells);
+  return table(["phase", "at #", "took #", ""], cells);
 }
 
 function lastLines(result: Result): string {
@@ -86,7 +90,7 @@ function components(rows: readonly ComponentSummary[]): string {
     throughput(row),
   ]);
   const total = rows.reduce((sum, row) => sum + row.bytes, 0);
-  const head = ["component", "store", "holds", "data", "stored", "time", "speed"];
+  const head = ["component", "store", "holds", "data #", "stored #", "time #", "speed #"];
   return table(head, [...cells, ["**total**", "", "", "", `**${formatBytes(total)}**`, "", ""]]);
 }
 
@@ -104,8 +108,20 @@ function listing(result: Result): string {
     .join("\n\n");
 }
 
+/** What did not pass comes first; what passed is folded behind its number. */
 function checks(rows: readonly Check[]): string {
   if (rows.length === 0) return "";
+  const passed = rows.filter(({ status }) => status === "pass");
+  const others = rows.filter(({ status }) => status !== "pass");
+  const title = `<details><summary>${passed.length} of ${rows.length} checks passed</summary>`;
+  const folded = [title, "", checkTable(passed), "", "</details>"].join("\n");
+  return [
+    ...(others.length === 0 ? [] : [checkTable(others)]),
+    ...(passed.length === 0 ? [] : [folded]),
+  ].join("\n\n");
+}
+
+function checkTable(rows: readonly Check[]): string {
   const signs = { pass: "✅", fail: "❌", unverifiable: "❔" };
   return table(
     ["", "check", "of", "detail"],
@@ -160,9 +176,12 @@ function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
+/** A title that ends in `#` belongs to a column of numbers. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
-  return [line(head), `|${head.map(() => " --- ").join("|")}|`, ...rows.map(line)].join("\n");
+  const titles = head.map((title) => title.replace(/ #$/, ""));
+  const rule = head.map((title) => (title.endsWith(" #") ? " ---: " : " --- ")).join("|");
+  return [line(titles), `|${rule}|`, ...rows.map(line)].join("\n");
 }
 
 function cell(text: string): string {

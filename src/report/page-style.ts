@@ -13,18 +13,33 @@ h1.good { color: var(--good); } h1.bad { color: var(--bad); }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p { margin: .5rem 0; } .soft, footer { color: var(--soft); } footer { padding: 2rem 1.25rem; font-size: .875rem; }
 .why { border-left: .25rem solid var(--bad); padding: .25rem 1rem; margin: 1rem 0; background: var(--box); }
-.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem; }
-caption { text-align: left; color: var(--soft); padding: .25rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-weight: 600; overflow-wrap: normal; } td.pass, td.fail, td.unverifiable { white-space: nowrap; overflow-wrap: normal; } td.number, th.number { text-align: right; white-space: nowrap; } td.name { white-space: nowrap; overflow-wrap: normal; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
+th { font-weight: 600; } td.number, th.number, td.name, th.name { white-space: nowrap; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td code { overflow-wrap: anywhere; } .bands th.name { font-weight: 400; } .bands tr.down th.name { font-weight: 600; }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .pass { color: var(--good); } .fail, .unverifiable { color: var(--bad); font-weight: 600; }
 pre { background: var(--box); border: 1px solid var(--line); border-radius: .375rem; padding: .75rem; overflow-x: auto; font: .8125rem/1.45 ui-monospace, monospace; }
+.why pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 code { font: .875em ui-monospace, monospace; }
-td.track { width: 45%; min-width: 10rem; padding-right: 0; }
+td.track, th.track { width: 50%; padding-right: 0; }
 .track svg { display: block; width: 100%; height: 1rem; background: var(--box); }
 .track rect { fill: var(--bar); } tr.down rect { fill: var(--down); } tr.down { color: var(--down); font-weight: 600; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
-summary:focus-visible, pre:focus-visible, .scroll:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
-@media print { details > * { display: block; } }
+summary:focus-visible, pre:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
+@media (max-width: 40rem) {
+  .rows thead { position: absolute; clip-path: inset(50%); }
+  .rows tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .rows td { display: flex; gap: .75rem; padding: .1rem 0; border: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
+  .rows td:empty { display: none; }
+  .rows td::before { content: attr(data-label); flex: 0 0 6rem; color: var(--soft); }
+  .bands tr { display: grid; grid-template-columns: 1fr auto 5rem; border-bottom: 1px solid var(--line); padding: .25rem 0; }
+  .bands th, .bands td { border: 0; padding: 0 0 0 .5rem; } .bands th:first-child { padding-left: 0; }
+  .bands .track { grid-column: 1 / -1; width: auto; padding: 0; } .bands thead .track { display: none; } .track svg { height: .6rem; }
+}
+@media print {
+  body { font-size: 11pt; } main, header, footer { max-width: none; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; } tr, .why { break-inside: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; } summary { list-style: none; }
+}
 `.trim();

@@ -1,24 +1,48 @@
 import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, Result } from "../model/result.ts";
+import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
 import { pageStyle } from "./page-style.ts";
-import { clockText, isGood, timelineBars, verdictFacts, verdictText } from "./verdict-text.ts";
+import {
+  type Bar,
+  clockText,
+  downtimeBars,
+  headline,
+  isGood,
+  timelineBars,
+  verdictFacts,
+} from "./verdict-text.ts";
 
 /** What the page shows besides the result. */
 export interface PageFacts {
   readonly version: string;
   readonly command: string;
   readonly at: Date;
+  /** The host that it ran on. */
+  readonly host: string;
+  /** The project's name or directory, where the user gave one. */
+  readonly stack?: string | undefined;
 }
 
 /**
  * A result as one self-contained HTML page without external scripts, fonts or images. It can be mailed, kept as an
  * artifact, or opened years later.
  */
-export function pageHtml(result: Result, { version, command, at }: PageFacts): string {
-  const title = `Sophon Keeper ${command}: ${verdictText(result)}`;
+export function pageHtml(result: Result, about: PageFacts): string {
+  const { version, command, at, host, stack } = about;
+  const sentence = headline(result, command);
+  const where = stack === undefined ? host : `${stack} on ${host}`;
+  const title = `${sentence} · ${where}`;
   const facts = verdictFacts(result).map(escaped).join(" · ");
-  const body = [why(result), changes(result), timeline(result), ...tables(result), notes(result)];
+  const when = `<time datetime="${at.toISOString()}">${at.toISOString().slice(0, 16).replace("T", " ")} UTC</time>`;
+  const body = [
+    why(result),
+    changes(result),
+    downtime(result),
+    timeline(result),
+    ...tables(result),
+    notes(result),
+  ];
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -32,13 +56,14 @@ ${pageStyle}
 </head>
 <body>
 <header>
-<h1 class="${isGood(result) ? "good" : "bad"}"><span aria-hidden="true">${isGood(result) ? "✔" : "✘"}</span> ${escaped(verdictText(result))}</h1>
+<h1 class="${isGood(result) ? "good" : "bad"}"><span aria-hidden="true">${isGood(result) ? "✔" : "✘"}</span> ${escaped(sentence)}</h1>
+<p>${escaped(command)} of ${escaped(where)}, ${when}</p>
 <p class="soft">${facts}</p>
 </header>
 <main>
 ${body.filter((part) => part !== "").join("\n")}
 </main>
-<footer>Sophon Keeper ${escaped(version)}, ${escaped(command)}, <time datetime="${at.toISOString()}">${at.toISOString().slice(0, 19).replace("T", " ")} UTC</time></footer>
+<footer>Sophon Keeper ${escaped(version)}</footer>
 </body>
 </html>
 `;
@@ -54,57 +79,80 @@ function why({ reason }: Result): string {
 }
 
 function changes({ services = [] }: Result): string {
-  const code = (text: string) => `<code>${escaped(text)}</code>`;
+  const image = (reference: string, digest: string) =>
+    `<span><code>${escaped(reference)}</code><br><code class="soft" title="${escaped(digest)}">${escaped(shortDigest(digest))}</code></span>`;
   const rows = services.map((one) => [
-    name(one.service),
-    cell(`${code(one.from)}<br>${code(one.fromDigest)}`),
-    cell(`${code(one.to)}<br>${code(one.toDigest)}`),
+    escaped(one.service),
+    image(one.from, one.fromDigest),
+    image(one.to, one.toDigest),
   ]);
-  return section("Images", ["service", "from", "to"], rows);
+  return section("Images", ["service !", "from", "to"], rows);
+}
+
+/** The number that an upgrade is judged by, on a scale of its own: within a long run it would be a hair line. */
+function downtime(result: Result): string {
+  const seconds = result.timeline?.downtime?.seconds;
+  const bars = downtimeBars(result);
+  if (seconds === undefined || bars.length === 0) return "";
+  return bands(`Downtime: ${formatSeconds(seconds)}`, "downtime", bars);
+}
+
+function timeline(result: Result): string {
+  const bars = timelineBars(result);
+  return bars.length === 0 ? "" : bands("Timeline", "timeline", bars);
 }
 
 /** Each bar is drawn; the cells next to it contain the same values. */
-function timeline(result: Result): string {
-  const rows = timelineBars(result).map((bar) => {
+function bands(title: string, id: string, bars: readonly Bar[]): string {
+  const lines = bars.map((bar) => {
     const rect = `<rect x="${bar.left.toFixed(2)}%" width="${bar.width.toFixed(2)}%" height="100%"/>`;
-    return {
-      row: bar.isDowntime ? "down" : "",
-      cells: [
-        name(bar.name),
-        `<td class="number">${clockText(bar.fromSeconds)}</td>`,
-        `<td class="number">${formatSeconds(bar.seconds)}</td>`,
-        `<td class="track"><svg aria-hidden="true">${rect}</svg></td>`,
-      ],
-    };
+    const cells = [
+      `<th scope="row" class="name">${escaped(bar.name)}</th>`,
+      `<td class="number">${clockText(bar.fromSeconds)}</td>`,
+      `<td class="number">${formatSeconds(bar.seconds)}</td>`,
+      `<td class="track"><svg aria-hidden="true">${rect}</svg></td>`,
+    ];
+    return `<tr${bar.isDowntime ? ' class="down"' : ""}>${cells.join("")}</tr>`;
   });
-  if (rows.length === 0) return "";
   const head =
-    '<th scope="col">phase</th><th scope="col" class="number">at</th><th scope="col" class="number">took</th><th scope="col">share of the whole</th>';
-  const lines = rows.map(({ row, cells }) => `<tr class="${row}">${cells.join("")}</tr>`);
-  return wrapped(
-    "Timeline",
-    `<thead><tr>${head}</tr></thead>\n<tbody>\n${lines.join("\n")}\n</tbody>`,
-  );
+    '<th scope="col">phase</th><th scope="col" class="number">at</th><th scope="col" class="number">took</th><th scope="col" class="track"><span class="hidden">share</span></th>';
+  const table = `<table class="bands">\n<thead><tr>${head}</tr></thead>\n<tbody>\n${lines.join("\n")}\n</tbody>\n</table>`;
+  return `<section>\n<h2 id="${id}">${escaped(title)}</h2>\n${table}\n</section>`;
 }
 
+/** What did not pass comes first; what passed is folded behind its number. */
 function tables(result: Result): string[] {
-  const checks = (result.checks ?? []).map((one: Check) => [
-    `<td class="${one.status}">${one.status}</td>`,
-    name(one.name),
-    cell(escaped(one.component ?? "")),
-    cell(escaped(one.detail)),
-  ]);
+  const all = result.checks ?? [];
+  const passed = all.filter(({ status }) => status === "pass");
+  const others = all.filter(({ status }) => status !== "pass");
+  const folded = `<details><summary>${passed.length} of ${all.length} checks passed</summary>\n${checkTable(passed)}\n</details>`;
   const components = (result.components ?? []).map((one) => [
-    name(one.name),
-    cell(escaped(one.summary ?? "")),
-    `<td class="number">${one.plainBytes === undefined ? "" : formatBytes(one.plainBytes)}</td>`,
-    `<td class="number">${formatBytes(one.bytes)}</td>`,
-    `<td class="number">${one.seconds === undefined ? "" : formatSeconds(one.seconds)}</td>`,
+    escaped(one.name),
+    escaped(one.summary ?? ""),
+    one.plainBytes === undefined ? "" : formatBytes(one.plainBytes),
+    formatBytes(one.bytes),
+    one.seconds === undefined ? "" : formatSeconds(one.seconds),
   ]);
+  const checks = [
+    others.length === 0 ? "" : checkTable(others),
+    passed.length === 0 ? "" : folded,
+  ].filter((part) => part !== "");
   return [
-    section("Checks", ["result", "check", "of", "detail"], checks),
-    section("Backup", ["component", "holds", "data #", "stored #", "time #"], components),
+    checks.length === 0
+      ? ""
+      : `<section>\n<h2 id="checks">Checks</h2>\n${checks.join("\n")}\n</section>`,
+    section("Backup", ["component !", "holds", "data #", "stored #", "time #"], components),
   ];
+}
+
+function checkTable(checks: readonly Check[]): string {
+  const rows = checks.map((one) => [
+    `<span class="${one.status}">${one.status}</span>`,
+    escaped(one.name),
+    escaped(one.component ?? ""),
+    escaped(one.detail),
+  ]);
+  return table(["result !", "check", "of", "detail"], rows);
 }
 
 function notes(result: Result): string {
@@ -132,36 +180,31 @@ function list(title: string, items: readonly string[]): string {
   return `<section><h2>${title}</h2>\n<ul>\n${lines}\n</ul>\n</section>`;
 }
 
-function section(
-  title: string,
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
+function section(title: string, head: readonly string[], rows: readonly string[][]): string {
   if (rows.length === 0) return "";
-  const titles = head.map(heading).join("");
-  const lines = rows.map((cells) => `<tr>${cells.join("")}</tr>`).join("\n");
-  return wrapped(title, `<thead><tr>${titles}</tr></thead>\n<tbody>\n${lines}\n</tbody>`);
+  return `<section>\n<h2>${title}</h2>\n${table(head, rows)}\n</section>`;
 }
 
-/** A title that ends in `#` belongs to a column of numbers. */
-function heading(title: string): string {
-  const [text, kind] = title.endsWith(" #") ? [title.slice(0, -2), ' class="number"'] : [title, ""];
-  return `<th scope="col"${kind}>${text}</th>`;
-}
-
-/** A wide table scrolls on its own, also with the keyboard. */
-function wrapped(title: string, table: string): string {
-  const id = title.toLowerCase();
-  const region = `<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">`;
-  return `<section>\n<h2 id="${id}">${title}</h2>\n${region}\n<table>\n${table}\n</table>\n</div>\n</section>`;
-}
-
-function name(text: string): string {
-  return `<td class="name">${escaped(text)}</td>`;
-}
-
-function cell(html: string): string {
-  return `<td>${html}</td>`;
+/**
+ * A table of cells that are markup already. A title that ends in `#` belongs to a column of numbers, one in `!` to names that are not
+ * broken. On a narrow screen each row becomes a block, and each cell names its column.
+ */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const columns = head.map((title) => {
+    const kind = { "#": "number", "!": "name" }[title.slice(-1)];
+    return {
+      text: kind === undefined ? title : title.slice(0, -2),
+      attribute: kind === undefined ? "" : ` class="${kind}"`,
+    };
+  });
+  const titles = columns.map(({ text, attribute }) => `<th scope="col"${attribute}>${text}</th>`);
+  const lines = rows.map((cells) => {
+    const all = columns.map(
+      ({ text, attribute }, at) => `<td${attribute} data-label="${text}">${cells[at] ?? ""}</td>`,
+    );
+    return `<tr>${all.join("")}</tr>`;
+  });
+  return `<table class="rows">\n<thead><tr>${titles.join("")}</tr></thead>\n<tbody>\n${lines.join("\n")}\n</tbody>\n</table>`;
 }
 
 function pre(text: string, label: string): string {

@@ -2,17 +2,50 @@ import { exitCodeOf } from "../core/errors.ts";
 import { formatSeconds } from "../core/format.ts";
 import type { Result, ResultName } from "../model/result.ts";
 
-/** Explains result words that do not explain themselves. */
-const meanings: Readonly<Partial<Record<ResultName, string>>> = {
-  passed: "the new version runs on its data",
-  unchanged: "there was nothing to do",
-  planned: "this is the plan, nothing was changed",
-  refused: "nothing was changed",
-  "rolled-back": "the previous state was restored and checked",
-  "rollback-failed": "a person must act, see below",
-  "restart-failed": "a person must act, see below",
-  cancelled: "the run was cancelled",
-  unverifiable: "could not be verified, which does not mean good",
+/** What each result word means, as a sentence for somebody who was woken up. */
+const sentences: Readonly<Record<ResultName, string>> = {
+  "backed-up": "Backup made",
+  verified: "Backup verified",
+  restored: "Restore done",
+  passed: "Upgrade done: the new version is running on its data (verified)",
+  unchanged: "Nothing to do: the stack is as it was wanted",
+  recovered: "An interrupted operation was finished or undone",
+  clean: "The log shows no failed start",
+  listed: "Backups of this stack",
+  pruned: "Old backups removed",
+  planned: "Plan only: nothing was changed",
+  error: "Stopped by a bug of Sophon Keeper",
+  refused: "Refused: nothing was changed",
+  "backup-failed": "Backup failed: none was stored",
+  "upload-failed": "Backup made on this host, but its upload failed",
+  damaged: "The backup is damaged or cannot be restored",
+  stale: "The newest backup is too old, or there is none",
+  failed: "The log shows a failed start",
+  unverifiable: "Could not be verified, which does not mean good",
+  "rolled-back": "Failed; the previous state was restored (verified)",
+  "rollback-failed": "The rollback failed: a person must act, see below",
+  "restart-failed": "A stopped service did not start again: a person must act, see below",
+  locked: "Another operation is running on this stack",
+  cancelled: "Cancelled",
+};
+
+/** Where a command says it better. The key is `command result`. */
+const sentencesOfCommands: Readonly<Record<string, string>> = {
+  "upgrade-test rolled-back":
+    "Upgrade failed; the old version is running on its own data (verified)",
+  "upgrade-test rollback-failed": "Upgrade and rollback failed: a person must act, see below",
+  "upgrade-test cancelled": "Upgrade cancelled",
+  "upgrade-test unchanged": "Nothing to upgrade: the stack runs these images already",
+  "restore rolled-back": "Restore failed; the stack is running on the data of before (verified)",
+  "restore rollback-failed": "Restore and its undo failed: a person must act, see below",
+  "restore cancelled": "Restore cancelled",
+  "backup cancelled": "Backup cancelled: none was stored",
+};
+
+const levels: Readonly<Record<string, string>> = {
+  checksum: "every checksum",
+  contents: "its whole contents",
+  restore: "a test restore",
 };
 
 /** Whether the run succeeded; decides signs and colours. */
@@ -20,16 +53,18 @@ export function isGood(result: Pick<Result, "result">): boolean {
   return exitCodeOf[result.result] === 0;
 }
 
-/** The result word and its meaning. */
-export function verdictText(result: Pick<Result, "result">): string {
-  const meaning = meanings[result.result];
-  return meaning === undefined ? result.result : `${result.result}: ${meaning}`;
+/** The outcome as a sentence. */
+export function headline({ result, level }: Pick<Result, "result" | "level">, command: string) {
+  const by = result === "verified" && level !== undefined ? levels[level] : undefined;
+  const sentence = sentencesOfCommands[`${command} ${result}`] ?? sentences[result];
+  return by === undefined ? sentence : `${sentence} by ${by}`;
 }
 
-/** The facts next to the verdict: backup, level, downtime, duration. */
+/** The facts next to the verdict: result word, backup, level, downtime, duration. */
 export function verdictFacts(result: Result): string[] {
   const { backupId, level, downtimeSeconds: downtime, seconds } = result;
   return [
+    `result ${result.result}`,
     ...(backupId === undefined ? [] : [`backup ${backupId}`]),
     ...(level === undefined ? [] : [`level ${level}`]),
     ...(downtime === undefined ? [] : [`downtime ${formatSeconds(downtime)}`]),
@@ -37,8 +72,8 @@ export function verdictFacts(result: Result): string[] {
   ];
 }
 
-/** A bar of the timeline. Its position and width are percentages of the whole run. */
-interface Bar {
+/** A bar of a timeline. Its position and width are percentages of the whole. */
+export interface Bar {
   readonly name: string;
   readonly fromSeconds: number;
   readonly seconds: number;
@@ -64,6 +99,21 @@ export function timelineBars({ timeline }: Pick<Result, "timeline">): Bar[] {
   if (downtime === undefined) return bars;
   const at = phases.findLastIndex(({ fromSeconds }) => fromSeconds <= downtime.fromSeconds);
   return bars.toSpliced(at + 1, 0, bar("downtime", downtime.fromSeconds, downtime.seconds, true));
+}
+
+/** The downtime by itself: which phases it was spent in. Its bars are percentages of the downtime and not of the run. */
+export function downtimeBars({ timeline }: Pick<Result, "timeline">): Bar[] {
+  const downtime = timeline?.downtime;
+  if (timeline === undefined || downtime === undefined || downtime.seconds <= 0) return [];
+  const end = downtime.fromSeconds + downtime.seconds;
+  return timeline.phases.flatMap(({ phase, fromSeconds, seconds }) => {
+    const from = Math.max(fromSeconds, downtime.fromSeconds);
+    const within = Math.min(fromSeconds + seconds, end) - from;
+    if (within <= 0) return [];
+    const left = (100 * (from - downtime.fromSeconds)) / downtime.seconds;
+    const width = Math.min(100 - left, Math.max(leastPercent, (100 * within) / downtime.seconds));
+    return [{ name: phase, fromSeconds: from, seconds: within, left, width, isDowntime: true }];
+  });
 }
 
 /** Seconds since the start, as a clock: `0:07.3`. */

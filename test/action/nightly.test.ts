@@ -83,7 +83,7 @@ fi`;
     "exit-code": "4",
     "reason-class": "damaged",
   });
-  expect(proof.summary).toMatch(/^## ❌ Sophon Keeper: damaged\b/);
+  expect(proof.summary).toMatch(/^## ❌ Sophon Keeper: The backup is damaged\b/);
   expect(proof.summary).toMatch(/\| ❌ \| checksum \| data \| .*SHA-256 differs/);
   expect(night.log).toMatch(/::error|\u2757.*damaged/);
   expect(night.log).toContain("its test restore damaged");
@@ -177,7 +177,7 @@ function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
     path,
   });
   const [first, , facts] = summary.split("\n");
-  expect(first).toBe("## ✅ Sophon Keeper: backed-up");
+  expect(first).toBe("## ✅ Sophon Keeper: Backup made");
   expect(facts).toMatch(new RegExp(`^backup ${id} · level checksum · took `));
   expect(summary).toContain("| component | store | holds | data | stored | time | speed |");
   const [size, time, speed] = ["[\\d.]+ [KM]?i?B", "[\\d.]+ s", "[\\d.]+ [KM]iB/s"];
@@ -198,7 +198,7 @@ function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
 function expectProofTold({ summary, outputs }: ToldStep, id: string): void {
   expect(outputs).toMatchObject({ result: "verified", "exit-code": "0", "backup-id": id });
   expect(JSON.parse(String(outputs.json))).toMatchObject({ level: "restore" });
-  expect(summary).toMatch(/^## ✅ Sophon Keeper: verified\n/);
+  expect(summary).toMatch(/^## ✅ Sophon Keeper: Backup verified/);
   expect(summary).toMatch(/\| ✅ \| health \| sophon-gateway \| healthy \|/);
   expect(summary).toMatch(/\| ✅ \| recovery time \| {2}\| restored and serving after [\d.]+ s \|/);
 }

@@ -119,7 +119,7 @@ it(
     await expectAtRest(stack);
 
     const page = await readFile(report, "utf8");
-    expect(page).toContain("passed: the new version runs on its data");
+    expect(page).toContain("the new version is running on its data (verified)");
     expect(page).toContain(first);
     expect(page).toContain("downtime");
 

@@ -26,7 +26,7 @@ it("tells outputs, summary and a log with a group a phase", async () => {
   expect(JSON.parse(String(step.outputs.json))).toMatchObject({ backupId: "demo-1" });
   expect(step.log).toMatch(/::group::Copying\nof demo\ndone in [\d.]+ s\n::endgroup::/);
   expect(step.log).not.toMatch(/::(error|warning)/);
-  expect(step.summary).toMatch(/^## ✅ Sophon Keeper: backed-up/);
+  expect(step.summary).toMatch(/^## ✅ Sophon Keeper: Backup made/);
   expect(step.summary).toContain("| data | data |  | 300 B | 100 B | 2.0 s | 150 B/s |");
 });
 

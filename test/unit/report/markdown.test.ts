@@ -3,31 +3,39 @@ import { summaryMarkdown } from "../../../src/report/markdown.ts";
 import { rolledBackUpgrade } from "./upgrade-result.ts";
 
 it("keeps names from a host out of the markup", () => {
-  const markdown = summaryMarkdown({
-    result: "damaged",
-    seconds: 1,
-    checks: [{ name: "tar", component: "a|b", status: "fail", detail: "<img src=x>\nsecond line" }],
-    reason: { class: "x", message: "<b>bold</b>", evidence: "```\nnot the end" },
-  });
+  const markdown = summaryMarkdown(
+    {
+      result: "damaged",
+      seconds: 1,
+      checks: [
+        { name: "tar", component: "a|b", status: "fail", detail: "<img src=x>\nsecond line" },
+      ],
+      reason: { class: "x", message: "<b>bold</b>", evidence: "```\nnot the end" },
+    },
+    "verify",
+  );
   expect(markdown).toContain("| ❌ | tar | a\\|b | &lt;img src=x&gt; second line |");
   expect(markdown).toContain("**&lt;b&gt;bold&lt;/b&gt;**");
   expect(markdown).toContain("````text\n```\nnot the end\n````");
 });
 
 it("tells what retention kept and removed", () => {
-  const markdown = summaryMarkdown({
-    result: "backed-up",
-    seconds: 1,
-    kept: ["a", "b"],
-    removed: ["c"],
-  });
+  const markdown = summaryMarkdown(
+    {
+      result: "backed-up",
+      seconds: 1,
+      kept: ["a", "b"],
+      removed: ["c"],
+    },
+    "backup",
+  );
   expect(markdown).toContain("**Retention**: 2 kept, removed `c`");
 });
 
 it("tells an upgrade with its verdict first, its images, phases and the downtime among them", () => {
-  const markdown = summaryMarkdown(rolledBackUpgrade);
+  const markdown = summaryMarkdown(rolledBackUpgrade, "upgrade-test");
   expect(markdown.split("\n")[0]).toBe(
-    "## ❌ Sophon Keeper: rolled-back: the previous state was restored and checked",
+    "## ❌ Sophon Keeper: Upgrade failed; the old version is running on its own data (verified)",
   );
   expect(markdown).toContain("downtime 9.4 s");
   expect(markdown).toContain(

@@ -7,13 +7,22 @@ import { pageHtml } from "../../../src/report/page.ts";
 import { writePage } from "../../../src/report/page-file.ts";
 import { rolledBackUpgrade } from "./upgrade-result.ts";
 
-const facts = { version: "1.0.0", command: "upgrade-test", at: new Date(0) };
+const facts = {
+  version: "1.0.0",
+  command: "upgrade-test",
+  at: new Date(0),
+  host: "nas",
+  stack: "/srv/sophon",
+};
 
 it("says verdict, reason, images, phases, checks and last lines", () => {
   const html = pageHtml(rolledBackUpgrade, facts);
   for (const text of [
     '<h1 class="bad">',
-    "rolled-back: the previous state was restored and checked",
+    "Upgrade failed; the old version is running on its own data (verified)",
+    "upgrade-test of /srv/sophon on nas",
+    "Downtime: 9.4 s",
+    "2 of 4 checks passed",
     "no such table: RouteTargets",
     "sha256:1111111111",
     "schema-conflict",
