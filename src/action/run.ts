@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import * as core from "@actions/core";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
-import { describeError, exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
+import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
 import { visibleText } from "../core/visible.ts";
@@ -17,7 +17,7 @@ import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
 import { failureResult } from "../report/failure.ts";
 import { summaryMarkdown } from "../report/markdown.ts";
-import { writePage } from "../report/page-file.ts";
+import { publish, publishStart } from "../report/publish.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
 import { refuseForks } from "./github-event.ts";
@@ -50,7 +50,12 @@ export async function runStep(commands: Commands): Promise<void> {
     if (error instanceof RefusedError || error instanceof LockedError) markEnded();
   }
   const masked = masker.maskValue(result) as Result;
-  await saveReport(asked, masked, reporter);
+  if (asked !== undefined) {
+    await publish(masked, asked, {
+      ...{ clock: systemClock, version, host: hostname(), home: process.env.HOME },
+      warn: (text) => reporter.warning(text),
+    });
+  }
   await tell(masked, asked?.command);
   // An open socket must not keep the step running.
   process.exit(exitCodeOf[result.result]);
@@ -84,6 +89,7 @@ async function runMode(
   const options = await readOptions(command, raw, reporter);
   onOptions(options);
   markStarted(command);
+  await publishStart(options, (text) => reporter.warning(text));
   const run = commands[command];
   if (run === undefined) throw new Error(`no command ${command}`);
   return await run(options, stepDependencies(reporter, cancellation.signal));
@@ -109,29 +115,6 @@ export async function readOptions(
   const raw = await readReferences(typed, places, (path) => readFile(path, "utf8"));
   for (const text of secretTexts(raw)) reporter.secret(text);
   return parseOptions(command, raw, places);
-}
-
-/** Writes the page for `report-path`. If that fails, the result of the step stays the same. */
-async function saveReport(
-  options: Options | undefined,
-  result: Result,
-  reporter: Reporter,
-): Promise<void> {
-  const path = options?.reportPath;
-  if (options === undefined || path === undefined) return;
-  try {
-    const stack = options.projectName ?? options.projectDirectory;
-    const about = {
-      version,
-      command: options.command,
-      at: systemClock.now(),
-      host: hostname(),
-      stack,
-    };
-    await writePage(path, result, about);
-  } catch (error) {
-    reporter.warning(`the report could not be written: ${describeError(error)}`);
-  }
 }
 
 async function tell(result: Result, command = ""): Promise<void> {

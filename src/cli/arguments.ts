@@ -94,7 +94,11 @@ function addFlag(
   if (kind !== "flag" && (value === undefined || value === "" || swallowed)) {
     throw refused(`${rawName} has no value`, `write ${rawName} VALUE or ${rawName}=VALUE`);
   }
-  if (kind === "secret" && value !== undefined && !value.startsWith("@")) {
+  if (
+    (kind === "secret" || kind === "addresses") &&
+    value !== undefined &&
+    !value.startsWith("@")
+  ) {
     throw exposed(rawName, `set ${inputSpec(name).environment}, or write ${rawName} @FILE`);
   }
   if (kind === "url" && /^\w+:\/\/[^/?#]*@/.test(value ?? "")) {

@@ -39,6 +39,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
   recipients: "AGE1...|@PATH",
   identities: "PATH",
   secret: "@PATH",
+  addresses: "@PATH",
 };
 
 /** The help of the whole program. */

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
-import { describeError, type ExitCode, exitCodeOf } from "../core/errors.ts";
+import { type ExitCode, exitCodeOf } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleText } from "../core/visible.ts";
@@ -19,7 +19,7 @@ import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
 import type { Places } from "../options/values.ts";
 import { failureResult } from "../report/failure.ts";
-import { writePage } from "../report/page-file.ts";
+import { publish, publishStart } from "../report/publish.ts";
 import { failureText, resultText } from "../report/text.ts";
 import { parseArguments, type Request } from "./arguments.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -48,8 +48,15 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
   const startMs = terminal.clock.monotonicMs();
   const seconds = () => Math.round(terminal.clock.monotonicMs() - startMs) / 1000;
   let asked: Options | undefined;
+  const publishing = {
+    ...{ version: terminal.version, host: hostname(), home: terminal.places.home },
+    warn: (text: string) => terminal.reporter.warning(text),
+  };
   const end = async (result: Result) => {
-    await saveReport(asked, result, terminal);
+    if (asked !== undefined) {
+      const masked = terminal.masker.maskValue(result) as Result;
+      await publish(masked, asked, { ...publishing, clock: terminal.clock });
+    }
     return finish(result, terminal, json);
   };
   try {
@@ -60,6 +67,7 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
     }
     const command = commands[request.command] as Command;
     asked = await readOptions(terminal, request);
+    await publishStart(asked, publishing.warn);
     return await end(await command(asked, dependenciesOf(terminal)));
   } catch (error) {
     const by = terminal.cancellation.cancelledBy();
@@ -83,23 +91,6 @@ export function finish(
 export function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
-}
-
-/** Writes the page for `report-path`. If that fails, the result of the command stays the same. */
-async function saveReport(
-  options: Options | undefined,
-  result: Result,
-  { masker, reporter, clock, version }: Terminal,
-): Promise<void> {
-  const path = options?.reportPath;
-  if (options === undefined || path === undefined) return;
-  const stack = options.projectName ?? options.projectDirectory;
-  const facts = { version, command: options.command, at: clock.now(), host: hostname(), stack };
-  try {
-    await writePage(path, masker.maskValue(result) as Result, facts);
-  } catch (error) {
-    reporter.warning(`the report could not be written: ${describeError(error)}`);
-  }
 }
 
 async function readOptions(

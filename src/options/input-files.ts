@@ -21,7 +21,8 @@ export async function readReferences(
   for (const [name, text] of Object.entries(raw) as [InputName, string][]) {
     const { kind } = inputSpec(name);
     const read = (path: string) => readFile(name, path, places, readText);
-    if (kind === "secret" && text.startsWith("@")) resolved[name] = await read(text.slice(1));
+    const isSecret = kind === "secret" || kind === "addresses";
+    if (isSecret && text.startsWith("@")) resolved[name] = await read(text.slice(1));
     if (kind === "recipients" || kind === "identities") {
       const parts = words(text).flatMap((word) => (isKey(word) ? word.split(/\s+/) : [word]));
       const texts = parts.map(async (part) => (isKey(part) ? part : read(part.replace(/^@/, ""))));

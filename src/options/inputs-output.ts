@@ -1,5 +1,14 @@
-import { commandNames } from "./command-names.ts";
+import { type CommandName, commandNames } from "./command-names.ts";
 import type { InputSpec } from "./spec.ts";
+
+const told = [
+  "backup",
+  "verify",
+  "restore",
+  "upgrade-test",
+  "recover",
+  "prune",
+] as const satisfies readonly CommandName[];
 
 /** What is reported, and whether anything is changed at all. */
 export const outputInputs = {
@@ -12,6 +21,27 @@ export const outputInputs = {
     kind: "path",
     commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune"],
     about: "Also write the report to this path, as one self-contained HTML page.",
+  },
+  notify: {
+    kind: "addresses",
+    environment: "SOPHON_KEEPER_NOTIFY",
+    commands: told,
+    about:
+      "Who is told, one address per line: https:// for a webhook with the whole result, healthchecks+https://, ntfy+https://, slack+https://, discord+https://, teams+https://, smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS, smtps://, sendmail:ADDRESS. @path of a file that contains them is accepted. See docs/notify.md.",
+    aboutFlag: "Who is told: @path of a file with one address per line, see docs/notify.md.",
+  },
+  "notify-on": {
+    kind: "list",
+    default: "failure,recovery",
+    commands: told,
+    about:
+      "What they are told of: failure, recovery (the first success after a failure), success. A healthchecks address is told of every run.",
+  },
+  "metrics-path": {
+    kind: "path",
+    commands: told,
+    about:
+      "Also write the newest runs of this host to this path, as Prometheus's textfile collector reads it. The name ends with .prom.",
   },
   json: {
     kind: "flag",

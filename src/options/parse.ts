@@ -22,7 +22,7 @@ type Kinds = {
   integer: number;
   duration: number;
 };
-type ListKind = "paths" | "list" | "lines" | "recipients" | "identities";
+type ListKind = "paths" | "list" | "lines" | "recipients" | "identities" | "addresses";
 
 /** Lists and flags are never `undefined`. Other inputs are `undefined` if they have no default and were omitted. */
 type ValueOf<S> = S extends { kind: ListKind }
@@ -87,7 +87,9 @@ function optionKey(name: InputName): string {
 function empty(kind: InputKind): Value | undefined {
   if (kind === "flag") return false;
   if (kind === "images") return {};
-  const lists: readonly InputKind[] = ["paths", "list", "lines", "recipients", "identities"];
+  const lists: readonly InputKind[] = [
+    ...(["paths", "list", "lines", "recipients", "identities", "addresses"] as const),
+  ];
   return lists.includes(kind) ? [] : undefined;
 }
 
@@ -116,6 +118,14 @@ function refuseContradictions(options: Options): void {
   }
   if (command === "prune" && !hasKeepRule(options)) {
     refuse("prune has no keep rule", "give keep-last, keep-daily, keep-weekly or keep-monthly");
+  }
+  const odd = options.notifyOn.find((word) => !["failure", "recovery", "success"].includes(word));
+  if (odd !== undefined) {
+    refuse(`notify-on has "${odd}"`, "write failure, recovery or success");
+  }
+  if (options.metricsPath !== undefined && !options.metricsPath.endsWith(".prom")) {
+    const fix = "write a name that ends with .prom, the collector reads no other";
+    refuse(`metrics-path is ${options.metricsPath}`, fix);
   }
   if (healthHeader !== undefined && !/^[\w!#$%&'*+.^`|~-]+:\s*\S/.test(healthHeader)) {
     refuse("health-header is not a header", "write Name: value");

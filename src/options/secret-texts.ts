@@ -3,7 +3,7 @@ import type { RawInputs } from "./input-files.ts";
 /** A shorter header value, such as `https`, is no secret, and masking it would hide half the log. */
 const minimumValueLength = 8;
 
-/** The secrets among the inputs, which must never appear in a log: keys, passphrases, a header and its value. */
+/** The secrets among the inputs, which must never appear in a log: keys, passphrases, a header and its value, addresses. */
 export function secretTexts(inputs: RawInputs): string[] {
   const { passphrase, identity } = inputs;
   const header = inputs["health-header"];
@@ -11,5 +11,7 @@ export function secretTexts(inputs: RawInputs): string[] {
   // Mask the token of `Bearer <token>` on its own: a message of the server may contain it.
   const token = value?.split(/\s+/).at(-1);
   const values = [value, token].filter((text) => (text ?? "").length >= minimumValueLength);
-  return [passphrase, identity, header, ...values].filter((text) => text !== undefined);
+  const addresses = (inputs.notify ?? "").split("\n").map((line) => line.trim());
+  const told = addresses.filter((line) => line.length >= minimumValueLength);
+  return [passphrase, identity, header, ...values, ...told].filter((text) => text !== undefined);
 }

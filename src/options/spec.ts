@@ -15,7 +15,8 @@ export type InputKind =
   | "images"
   | "recipients"
   | "identities"
-  | "secret";
+  | "secret"
+  | "addresses";
 
 /** One input: a flag of the command line and an input of the action with the same name. */
 export interface InputSpec {

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
+import { addressKinds, parseAddress } from "./address.ts";
 import { isAgeKey } from "./key.ts";
 import type { InputSpec } from "./spec.ts";
 
@@ -53,6 +54,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readRecipients(name, text);
     case "identities":
       return readIdentities(name, text);
+    case "addresses":
+      return readAddresses(name, text);
   }
 }
 
@@ -186,6 +189,21 @@ function readIdentities(name: string, text: string): string[] {
     "holds no age identity, or one with a typing error",
     "give a key file as age-keygen makes it, or its AGE-SECRET-KEY-1... line",
   );
+}
+
+function readAddresses(name: string, text: string): string[] {
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const addresses = lines.filter((line) => line !== "" && !line.startsWith("#"));
+  for (const address of addresses) {
+    try {
+      parseAddress(address);
+    } catch (error) {
+      // Do not repeat the address: it usually contains a secret.
+      const fix = `write ${addressKinds.slice(1, 6).join("+https://, ")}+https://, https://, smtp://, smtps:// or sendmail:`;
+      throw refused(name, error instanceof Error ? error.message : String(error), fix);
+    }
+  }
+  return addresses;
 }
 
 function refused(name: string, wrong: string, fix: string): RefusedError {

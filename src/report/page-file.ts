@@ -9,8 +9,13 @@ import { type PageFacts, pageHtml } from "./page.ts";
  * @throws the error of the file system.
  */
 export async function writePage(path: string, result: Result, facts: PageFacts): Promise<void> {
+  await writeWhole(path, pageHtml(result, facts));
+}
+
+/** Writes a file that others read at any time: they see the old text or the new one. */
+export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.partial`;
-  await writeFile(temporary, pageHtml(result, facts));
+  await writeFile(temporary, text);
   await rename(temporary, path);
 }
