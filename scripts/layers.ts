@@ -33,6 +33,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/clone": "core model stack stores operations/session operations/fill operations/gate",
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
+  "operations/browse": "core model options stores archive operations/session operations/verify",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",
   "operations/manual":

@@ -19,7 +19,7 @@ export type Request =
     };
 
 const numeric = ["integer", "duration"];
-const multiple = ["paths", "list", "lines", "images", "recipients", "identities"];
+const multiple = ["paths", "list", "lines", "images", "recipients", "identities", "items"];
 
 /**
  * Parses the arguments after the program's name. A flag that takes several values may be repeated.

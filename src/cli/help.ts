@@ -40,6 +40,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
   identities: "PATH",
   secret: "@PATH",
   addresses: "@PATH",
+  items: "PATH",
 };
 
 /** The help of the whole program. */

@@ -1,6 +1,6 @@
 import type { ExitCode } from "../core/errors.ts";
 
-/** Every command of the command line (contract). All but `scan-log` are also a `mode` of the action. */
+/** Every command of the command line (contract). All but `scan-log` and `ls` are also a `mode` of the action. */
 export const commandNames = [
   "backup",
   "verify",
@@ -8,6 +8,7 @@ export const commandNames = [
   "upgrade-test",
   "recover",
   "list",
+  "ls",
   "prune",
   "scan-log",
 ] as const;
@@ -69,6 +70,13 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Lists the complete backups of the repository, newest first, with the level at which each was verified.",
     exits: [],
+    live: false,
+  },
+  ls: {
+    summary: "list the files and databases inside a backup",
+    about:
+      "Reads the archives of a backup and lists each file with its mode, time and size, and what the other components hold. --path limits the list to a file, a directory or a pattern.",
+    exits: [4, 5],
     live: false,
   },
   prune: {

@@ -7,6 +7,7 @@ const reads = [
   "verify",
   "restore",
   "upgrade-test",
+  "ls",
 ] as const satisfies readonly CommandName[];
 const prunes = ["backup", "upgrade-test", "prune"] as const satisfies readonly CommandName[];
 
@@ -30,7 +31,7 @@ export const backupInputs = {
   identity: {
     kind: "identities",
     environment: "SOPHON_KEEPER_IDENTITY",
-    commands: ["verify", "restore", "upgrade-test"],
+    commands: ["verify", "restore", "upgrade-test", "ls"],
     about:
       "The age identity that decrypts the backup: the path of a key file, or the secret key itself (AGE-SECRET-KEY-1...). Not needed to make a backup.",
     aboutFlag:

@@ -5,7 +5,7 @@ export const restoreInputs = {
   backup: {
     kind: "text",
     default: "latest",
-    commands: ["verify", "restore", "upgrade-test"],
+    commands: ["verify", "restore", "upgrade-test", "ls"],
     about:
       "The backup: an id, a path (its directory, or the uploaded .tar), or latest. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
@@ -37,6 +37,13 @@ export const restoreInputs = {
     kind: "list",
     commands: ["restore"],
     about: "Restore only these stores, such as postgres,qdrant. Default: all.",
+  },
+  path: {
+    kind: "items",
+    face: "cli",
+    commands: ["ls"],
+    about:
+      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json.",
   },
   "keep-images": {
     kind: "flag",

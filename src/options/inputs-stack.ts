@@ -8,6 +8,7 @@ const stack = [
   "upgrade-test",
   "recover",
   "list",
+  "ls",
   "prune",
 ] as const satisfies readonly CommandName[];
 const stores = [

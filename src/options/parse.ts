@@ -22,7 +22,7 @@ type Kinds = {
   integer: number;
   duration: number;
 };
-type ListKind = "paths" | "list" | "lines" | "recipients" | "identities" | "addresses";
+type ListKind = "paths" | "list" | "lines" | "recipients" | "identities" | "addresses" | "items";
 
 /** Lists and flags are never `undefined`. Other inputs are `undefined` if they have no default and were omitted. */
 type ValueOf<S> = S extends { kind: ListKind }
@@ -88,7 +88,7 @@ function empty(kind: InputKind): Value | undefined {
   if (kind === "flag") return false;
   if (kind === "images") return {};
   const lists: readonly InputKind[] = [
-    ...(["paths", "list", "lines", "recipients", "identities", "addresses"] as const),
+    ...(["paths", "list", "lines", "recipients", "identities", "addresses", "items"] as const),
   ];
   return lists.includes(kind) ? [] : undefined;
 }

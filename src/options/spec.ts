@@ -16,7 +16,8 @@ export type InputKind =
   | "recipients"
   | "identities"
   | "secret"
-  | "addresses";
+  | "addresses"
+  | "items";
 
 /** One input: a flag of the command line and an input of the action with the same name. */
 export interface InputSpec {

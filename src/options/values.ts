@@ -54,6 +54,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readRecipients(name, text);
     case "identities":
       return readIdentities(name, text);
+    case "items":
+      return text.split(/\r?\n/).filter((line) => line.trim() !== "");
     case "addresses":
       return readAddresses(name, text);
   }

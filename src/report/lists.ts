@@ -1,4 +1,5 @@
 import { formatBytes, formatTable } from "../core/format.ts";
+import { visibleLine } from "../core/visible.ts";
 import type { Result } from "../model/result.ts";
 
 /** One backup in the result of `list`. */
@@ -24,6 +25,36 @@ export function backupTable(result: Result): string {
     backup.problem ?? backup.level ?? "not verified",
   ]);
   return formatTable([["backup", "made", "size", "sealed", "verified"], ...rows]);
+}
+
+/** One file inside a backup in the result of `ls`. */
+interface ListedEntry {
+  readonly path: string;
+  readonly type: string;
+  readonly bytes: number;
+  readonly mode: string;
+  readonly modifiedAt: string;
+}
+
+const letters: Readonly<Record<string, string>> = {
+  ...{ directory: "d", symlink: "l", hardlink: "h", other: "?" },
+};
+
+/** The files inside a backup, one a line. */
+export function entryTable({ entries }: Result): string {
+  if (!Array.isArray(entries) || !entries.every((entry) => typeof entry === "object")) return "";
+  // There may be a million: the columns have fixed widths.
+  return (entries as ListedEntry[])
+    .map(({ path, type, bytes, mode, modifiedAt }) =>
+      [
+        `${letters[type] ?? "-"}${mode}`,
+        (type === "file" ? formatBytes(bytes) : "").padStart(9),
+        modifiedAt.slice(0, 16).replace("T", " "),
+        // A name with a line break must not look like two.
+        visibleLine(path),
+      ].join("  "),
+    )
+    .join("\n");
 }
 
 /** The plan of a dry run as indented lines with names and values. */

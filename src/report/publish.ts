@@ -34,7 +34,7 @@ export interface PublishDependencies {
 
 /** Whether this run is one that others count: a plan and a list are none. */
 function isCounted({ command, dryRun }: PublishOptions): boolean {
-  return !dryRun && command !== "list" && command !== "scan-log";
+  return !dryRun && !["list", "ls", "scan-log"].includes(command);
 }
 
 /** Tells the services that watch for runs which never end that one begins. Never throws. */

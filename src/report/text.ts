@@ -1,7 +1,7 @@
 import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
-import { backupTable, planText } from "./lists.ts";
+import { backupTable, entryTable, planText } from "./lists.ts";
 
 /** Enough to see what happened. The summary and the page show more. */
 const lastLineCount = 12;
@@ -13,6 +13,7 @@ export function resultText(result: Result): string {
     result.reason === undefined ? verdictLine(result) : "",
     changeTable(result),
     componentTable(result),
+    entryTable(result),
     backupTable(result),
     planText(result.plan),
     checkLines(result),

@@ -1,5 +1,6 @@
 import { backup } from "../commands/backup.ts";
 import { list } from "../commands/list.ts";
+import { ls } from "../commands/ls.ts";
 import { prune } from "../commands/prune.ts";
 import { recover } from "../commands/recover.ts";
 import { restore } from "../commands/restore.ts";
@@ -17,6 +18,7 @@ import { recoveries } from "./recoveries.ts";
 export const commands: Commands = {
   backup: onHost(backup),
   list: onHost(list),
+  ls: onHost(ls),
   prune: onHost(prune),
   recover: onHost(recover),
   restore: onHost(restore),

@@ -10,6 +10,10 @@ export interface TarHeader {
   readonly type: string;
   /** Bytes that follow the header, before padding. */
   readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Time of the last change, in whole seconds since the epoch. */
+  readonly mtimeSeconds: number;
   /** An old GNU sparse header is followed by more of its map. */
   readonly sparseMapFollows: boolean;
 }
@@ -39,6 +43,8 @@ export function parseTarHeader(chunk: Buffer, at: number): TarHeader | undefined
     name: nameOf(chunk, at),
     type: type === 0 ? "0" : String.fromCharCode(type),
     size: number(chunk, at + 124, 12),
+    mode: number(chunk, at + 100, 8),
+    mtimeSeconds: number(chunk, at + 136, 12),
     sparseMapFollows: type === TYPE_GNU_SPARSE && chunk[at + 482] === 1,
   };
 }

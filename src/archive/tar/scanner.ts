@@ -43,7 +43,18 @@ export interface TarSummary {
 }
 
 /** Sees each member once, in the archive's order. */
-export type MemberListener = (member: { name: string; type: string; bytes: number }) => void;
+export type MemberListener = (member: TarMember) => void;
+
+/** One member as its headers describe it. */
+export interface TarMember {
+  readonly name: string;
+  readonly type: string;
+  readonly bytes: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Time of the last change, in seconds since the epoch. */
+  readonly mtimeSeconds: number;
+}
 
 const NUL = Buffer.alloc(1);
 /** More than any path or attribute set of a real file system. */
@@ -187,7 +198,9 @@ export class TarScanner implements Observer {
     this.#count(header.type, realBytes);
     if (this.#wanted.size === 0 && this.#listener === undefined) return undefined;
     const name = relativeName(raw.toString("utf8"));
-    this.#listener?.({ name, type: header.type, bytes: realBytes });
+    const { type, mode } = header;
+    const mtimeSeconds = numberOf(pax?.get("mtime")) ?? header.mtimeSeconds;
+    this.#listener?.({ name, type, bytes: realBytes, mode, mtimeSeconds });
     const wanted = this.#wanted.get(name);
     if (wanted === undefined || !isFile(header.type)) return undefined;
     return this.#capture(wanted, realBytes, pax?.get("GNU.sparse.major")?.toString() === "1");

@@ -1,0 +1,62 @@
+import { RefusedError } from "../core/errors.ts";
+import type { Result } from "../model/result.ts";
+import { type Entry, entriesOf, isTree, isWanted } from "../operations/browse/entries.ts";
+import { readTrusted } from "../operations/browse/trusted-manifest.ts";
+import type { Dependencies } from "../operations/session/command.ts";
+import type { Host } from "../operations/session/host.ts";
+import { findBackup } from "../operations/verify/find-backup.ts";
+import type { Options } from "../options/parse.ts";
+
+/**
+ * Lists what is inside a backup: each file of its archives, and what its other components hold.
+ *
+ * @throws RefusedError when there is no such backup or no key was given, DamagedError, UnverifiableError.
+ */
+export async function ls(
+  options: Options,
+  dependencies: Dependencies & { readonly host: Pick<Host, "project"> },
+): Promise<Result> {
+  const { clock, reporter, signal } = dependencies;
+  const begun = clock.monotonicMs();
+  const { identity: identities, passphrase, path: wanted } = options;
+  const { id, directory } = await findBackup(options, dependencies);
+  const source = { directory, identities, passphrase };
+  const manifest = await readTrusted(source, signal);
+  const lists: Entry[][] = [];
+  for (const component of manifest.components.filter(isTree)) {
+    // A path names its component first: the others need not be read.
+    if (!wanted.some((path) => /[*?[{]/.test(path)) && !isNear(component.name, wanted)) continue;
+    const found = await reporter.group(`Read ${component.name}`, () =>
+      entriesOf(component, wanted, source, signal),
+    );
+    lists.push(found);
+  }
+  const entries = lists.flat();
+  const components = manifest.components
+    .filter((component) => !isTree(component) && isWanted(component.name, wanted))
+    .map(({ name, store, bytes, plainBytes, counts }) => ({
+      ...{ name, store, bytes, plainBytes },
+      summary: Object.entries(counts)
+        .map(([what, count]) => `${typeof count === "number" ? count : count.max} ${what}`)
+        .join(", "),
+    }));
+  if (entries.length + components.length === 0) {
+    throw new RefusedError(`path: nothing in ${id} is called ${wanted.join(", ")}`, {
+      class: "input",
+      hint: "run ls without --path to see everything; a pattern such as **/NAME finds a name anywhere",
+    });
+  }
+  const seconds = (clock.monotonicMs() - begun) / 1000;
+  return { result: "listed", seconds, backupId: id, path: directory, entries, components };
+}
+
+/** Whether something inside a component may be wanted. */
+function isNear(component: string, wanted: readonly string[]): boolean {
+  return (
+    wanted.length === 0 ||
+    wanted.some(
+      (path) =>
+        isWanted(component, [path]) || path.replace(/^\.?\/+/, "").startsWith(`${component}/`),
+    )
+  );
+}
