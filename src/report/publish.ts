@@ -12,7 +12,7 @@ import { writePage, writeWhole } from "./page-file.ts";
 import { headline, isGood, verdictFacts } from "./verdict-text.ts";
 
 /** What the user asked for besides the result itself. */
-export interface PublishOptions {
+interface PublishOptions {
   readonly command: string;
   readonly dryRun: boolean;
   readonly reportPath?: string | undefined;
@@ -24,7 +24,7 @@ export interface PublishOptions {
 }
 
 /** What publishing needs from its process. */
-export interface PublishDependencies {
+interface PublishDependencies {
   readonly clock: Clock;
   readonly version: string;
   readonly host: string;
