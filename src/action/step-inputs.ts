@@ -14,9 +14,9 @@ interface StepInputs {
   readonly unknown: readonly string[];
 }
 
-/** The commands that are a `mode` of the action: all except `scan-log` and `ls`, which are for a person at a terminal. */
+/** The commands that are a `mode` of the action: all except `scan-log`, `ls` and `doctor`, which are for a person at a terminal. */
 export function offeredModes(commands: Commands): CommandName[] {
-  return offeredCommands(commands).filter((name) => name !== "scan-log" && name !== "ls");
+  return offeredCommands(commands).filter((name) => !["scan-log", "ls", "doctor"].includes(name));
 }
 
 /** The inputs of the action for the given modes, without `mode` itself. */

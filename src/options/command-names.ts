@@ -1,12 +1,13 @@
 import type { ExitCode } from "../core/errors.ts";
 
-/** Every command of the command line (contract). All but `scan-log` and `ls` are also a `mode` of the action. */
+/** Every command of the command line (contract). All but `scan-log`, `ls` and `doctor` are also a `mode` of the action. */
 export const commandNames = [
   "backup",
   "verify",
   "restore",
   "upgrade-test",
   "recover",
+  "doctor",
   "list",
   "ls",
   "prune",
@@ -70,6 +71,13 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Lists the complete backups of the repository, newest first, with the level at which each was verified.",
     exits: [],
+    live: false,
+  },
+  doctor: {
+    summary: "examine host, stack and backups, and say what to mend",
+    about:
+      "Asks what a support thread would ask: programs and their versions, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup and what it was verified by, unfinished operations. Changes nothing.",
+    exits: [4],
     live: false,
   },
   ls: {

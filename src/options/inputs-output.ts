@@ -19,7 +19,7 @@ export const outputInputs = {
   },
   "report-path": {
     kind: "path",
-    commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune"],
+    commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune", "doctor"],
     about: "Also write the report to this path, as one self-contained HTML page.",
   },
   notify: {

@@ -7,6 +7,7 @@ const stack = [
   "restore",
   "upgrade-test",
   "recover",
+  "doctor",
   "list",
   "ls",
   "prune",

@@ -1,4 +1,5 @@
 import { backup } from "../commands/backup.ts";
+import { doctor } from "../commands/doctor.ts";
 import { list } from "../commands/list.ts";
 import { ls } from "../commands/ls.ts";
 import { prune } from "../commands/prune.ts";
@@ -17,6 +18,7 @@ import { recoveries } from "./recoveries.ts";
 /** The commands of this build: one line each. What is not here appears in no help and no action.yml. */
 export const commands: Commands = {
   backup: onHost(backup),
+  doctor: onHost(doctor),
   list: onHost(list),
   ls: onHost(ls),
   prune: onHost(prune),

@@ -1,7 +1,8 @@
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { open, readdir, readFile, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Check } from "../../src/model/result.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
@@ -33,6 +34,20 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stack.down();
+});
+
+test("the doctor says what has to be mended, and changes nothing", async () => {
+  const before = await stateOf(stack);
+  const asked = await keeper(["doctor", ...stackFlags(stack, repository)]);
+  expect(asked.code).toBe(4);
+  expect(asked.result.reason.message).toContain("there is none: run `sophon-keeper backup`");
+  const checks: readonly Check[] = asked.result.checks;
+  const of = (name: string) => checks.find((check) => check.name === name)?.status;
+  expect(["stack", "containers", "leftovers", "newest backup"].map(of)).toEqual([
+    ...["pass", "pass", "pass", "fail"],
+  ]);
+  expect(existsSync(repository)).toBe(false);
+  expect(await stateOf(stack)).toEqual(before);
 });
 
 describe("killed while it seals the backup, there is a complete one or none, and the next run tidies up:", () => {
