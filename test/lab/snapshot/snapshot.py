@@ -308,7 +308,10 @@ def redis_store():
         for key in sorted(client.scan_iter(count=1000)):
             kind = client.type(key).decode()
             value = redis_value(client, kind, key)
-            volatile = client.pttl(key) >= 0
+            ttl = client.pttl(key)
+            if ttl == -2:
+                continue  # it expired while it was read
+            volatile = ttl >= 0
             name = f"{number}: {key.decode('utf-8', 'backslashreplace')}"
             (volatile_section if volatile else section)[name] = f"{kind} {text(value)}"
     result["redis"] = section
