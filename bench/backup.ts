@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ephemeralIdentity } from "../src/archive/age/keys.ts";
+import { newKeyPair } from "../src/archive/age/keys.ts";
 import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
 import { type Candidate, compare, machine } from "./measure.ts";
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 const REFERENCE = '`tar -I "zstd -3 -T0"`';
 const base = mkdtempSync(join(values.directory, "sk-bench-"));
 const [data, out] = [join(base, "data"), join(base, "out")];
-const { recipient } = await ephemeralIdentity();
+const { recipient } = await newKeyPair();
 const step = await bundledStep(join(base, "step"));
 const fresh = (): void => rmSync(out, { recursive: true, force: true });
 const secrets = { RESTIC_PASSWORD: "bench", BORG_PASSPHRASE: "bench", XDG_CACHE_HOME: base };

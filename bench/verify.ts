@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ephemeralIdentity } from "../src/archive/age/keys.ts";
+import { newKeyPair } from "../src/archive/age/keys.ts";
 import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
 import { compare, machine } from "./measure.ts";
@@ -36,7 +36,7 @@ const emptied = (): void => {
 };
 
 try {
-  const { identity, recipient } = await ephemeralIdentity();
+  const { identity, recipient } = await newKeyPair();
   writeFileSync(key, `${identity}\n`);
   const made = makeData(data, Number(values.scale));
   execFileSync(process.execPath, ours("pack", data, file, recipient).slice(1));

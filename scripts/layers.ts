@@ -34,6 +34,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
   "operations/browse": "core model options stores archive operations/session operations/verify",
+  "operations/onboard": "core archive",
   "operations/doctor": "core model options repository stores operations/session",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",

@@ -14,9 +14,11 @@ interface StepInputs {
   readonly unknown: readonly string[];
 }
 
-/** The commands that are a `mode` of the action: all except `scan-log`, `ls` and `doctor`, which are for a person at a terminal. */
+/** The commands that are a `mode` of the action: all except `init`, `scan-log`, `ls` and `doctor`, which are for a person at a terminal. */
 export function offeredModes(commands: Commands): CommandName[] {
-  return offeredCommands(commands).filter((name) => !["scan-log", "ls", "doctor"].includes(name));
+  return offeredCommands(commands).filter(
+    (name) => !["init", "scan-log", "ls", "doctor"].includes(name),
+  );
 }
 
 /** The inputs of the action for the given modes, without `mode` itself. */

@@ -1,7 +1,8 @@
 import type { ExitCode } from "../core/errors.ts";
 
-/** Every command of the command line (contract). All but `scan-log`, `ls` and `doctor` are also a `mode` of the action. */
+/** Every command of the command line (contract). All but `init`, `scan-log`, `ls` and `doctor` are also a `mode` of the action. */
 export const commandNames = [
+  "init",
   "backup",
   "verify",
   "restore",
@@ -31,6 +32,13 @@ interface CommandDescription {
 
 /** Descriptions for the help texts, README and action.yml. */
 export const commandDescriptions: Readonly<Record<CommandName, CommandDescription>> = {
+  init: {
+    summary: "set up keys and a nightly schedule for this stack, and prove it once",
+    about:
+      "Makes three age key pairs outside the project, writes workflows for GitHub and units for systemd with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
+    exits: [3, 4, 5, 8],
+    live: true,
+  },
   backup: {
     summary: "back up the whole stack while it runs, as one restore point",
     about:

@@ -2,6 +2,7 @@ import type { CommandName } from "./command-names.ts";
 import type { InputSpec } from "./spec.ts";
 
 const stack = [
+  "init",
   "backup",
   "verify",
   "restore",
@@ -115,5 +116,23 @@ export const stackInputs = {
     kind: "text",
     commands: stores,
     about: "The main PostgreSQL database. Default: from the container's environment.",
+  },
+  "keys-directory": {
+    kind: "path",
+    face: "cli",
+    commands: ["init"],
+    about: "Where the key pairs are made, outside the project. Default: ~/sophon-keeper-keys.",
+  },
+  into: {
+    kind: "path",
+    face: "cli",
+    commands: ["init"],
+    about: "Where the workflows and units are written. Default: the project's directory.",
+  },
+  "files-only": {
+    kind: "flag",
+    face: "cli",
+    commands: ["init"],
+    about: "Only make keys and files: no first backup and no test restore.",
   },
 } as const satisfies Record<string, InputSpec>;

@@ -18,6 +18,8 @@ export function resultText(result: Result): string {
     planText(result.plan),
     checkLines(result),
     ...(result.unknown ?? []).map((line) => `not known    ${line}`),
+    idLine("wrote", result.written),
+    ...texts(result.next).map((step) => `next: ${step}`),
     idLine("recovered first", result.recovered),
     idLine("removed", result.removed),
     ...(result.warnings ?? []).map((warning) => `warning: ${warning}`),
@@ -89,6 +91,10 @@ function checkLines(result: Result): string {
       return `${check.status.padEnd(12)} ${check.name}${of}: ${check.detail}`;
     })
     .join("\n");
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function idLine(what: string, ids: unknown): string {

@@ -1,5 +1,6 @@
 import { backup } from "../commands/backup.ts";
 import { doctor } from "../commands/doctor.ts";
+import { init } from "../commands/init.ts";
 import { list } from "../commands/list.ts";
 import { ls } from "../commands/ls.ts";
 import { prune } from "../commands/prune.ts";
@@ -18,6 +19,7 @@ import { recoveries } from "./recoveries.ts";
 /** The commands of this build: one line each. What is not here appears in no help and no action.yml. */
 export const commands: Commands = {
   backup: onHost(backup),
+  init: onHost(init),
   doctor: onHost(doctor),
   list: onHost(list),
   ls: onHost(ls),

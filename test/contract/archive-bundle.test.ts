@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
 it("an archive is made and read by a minified bundle, threads included", async () => {
@@ -21,7 +21,7 @@ it("an archive is made and read by a minified bundle, threads included", async (
   for (const name of ["data", "into"]) mkdirSync(path(name));
   const content = Buffer.concat([randomBytes(11_000_000), Buffer.alloc(3_000_000, "text ")]);
   writeFileSync(path("data/x"), content);
-  const { identity, recipient } = await ephemeralIdentity();
+  const { identity, recipient } = await newKeyPair();
   writeFileSync(path("key"), identity);
 
   const step = (...words: string[]) =>

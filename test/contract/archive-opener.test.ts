@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { readArchive, verifyArchive } from "../../src/archive/read-archive.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 
@@ -64,7 +64,7 @@ describe("a large file that age made", () => {
 });
 
 async function ageFile(directory: string, size: number) {
-  const { identity, recipient } = await ephemeralIdentity();
+  const { identity, recipient } = await newKeyPair();
   const plain = randomBytes(size);
   const file = join(directory, "x.age");
   execFileSync("age", ["-r", recipient, "-o", file], { input: plain });

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { readArchive, verifyArchive } from "../../src/archive/read-archive.ts";
 import { packTar } from "../../src/archive/tar/pack-tar.ts";
 import { writeArchive } from "../../src/archive/write-archive.ts";
@@ -14,7 +14,7 @@ import { temporaryDirectory } from "../../src/core/temp.ts";
 describe("an archive file", () => {
   it("is as its record says, closed to others, and reads back", async () => {
     await using directory = await temporaryDirectory("sk-archive-");
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const file = join(directory.path, "dump.age");
     const plain = randomBytes(9_000_000);
     const written = await writeArchive({

@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { packTar, unpackTar } from "../../src/archive/tar/pack-tar.ts";
 import { TarScanner } from "../../src/archive/tar/scanner.ts";
 import { writeArchive } from "../../src/archive/write-archive.ts";
@@ -186,7 +186,7 @@ function places(directory: string) {
 type Request = Parameters<typeof packTar>[0];
 
 async function pack(request: Request, into: string) {
-  const { identity, recipient } = await ephemeralIdentity();
+  const { identity, recipient } = await newKeyPair();
   const { source, done } = packTar(request);
   const file = join(into, "data.tar.zst.age");
   await writeArchive({ source, done, file, compress: true, encrypt: { recipients: [recipient] } });

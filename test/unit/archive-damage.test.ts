@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { decryptStream, encryptStream } from "../../src/archive/age/age.ts";
-import { ephemeralIdentity } from "../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { openPayload } from "../../src/archive/age/payload.ts";
 import { ByteReader } from "../../src/archive/io/byte-reader.ts";
 import { compress } from "../../src/archive/zstd/compress.ts";
@@ -13,7 +13,7 @@ const ROUNDS = 300;
 
 describe("damage at random places is always found", () => {
   it("in an age file: flips, cuts, additions, repeated and swapped chunks", async () => {
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const plain = randomBytes(5 * 65_536 + 1000);
     const whole = await buffer(encryptStream({ recipients: [recipient] })(Readable.from([plain])));
     const open = (file: Buffer) =>

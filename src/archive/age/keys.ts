@@ -11,8 +11,8 @@ export interface Identities {
   readonly passphrase?: string;
 }
 
-/** A key pair that exists only in memory for one run, to prove that a written file can be decrypted. */
-export async function ephemeralIdentity(): Promise<{ identity: string; recipient: string }> {
+/** A new X25519 key pair. */
+export async function newKeyPair(): Promise<{ identity: string; recipient: string }> {
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }

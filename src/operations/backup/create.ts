@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { ephemeralIdentity } from "../../archive/age/keys.ts";
+import { newKeyPair } from "../../archive/age/keys.ts";
 import { verifyArchive } from "../../archive/read-archive.ts";
 import { writeArchive } from "../../archive/write-archive.ts";
 import { BackupFailedError } from "../../core/errors.ts";
@@ -45,7 +45,7 @@ interface RestorePoint {
 export async function takeRestorePoint(session: RestorePointSession): Promise<RestorePoint> {
   const { id, repository, journal, undo, options, dependencies } = session;
   const createdAt = dependencies.clock.now().toISOString();
-  const ephemeral = options.recipients.length === 0 ? undefined : await ephemeralIdentity();
+  const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   journal.append("copy", "begin", { id });
   undo.add("remove the unfinished backup", () => repository.discard(id));
   const directory = await repository.begin(id);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { ComposeModel, Stack } from "../../../src/model/stack.ts";
 import { readRequest } from "../../../src/stores/reader.ts";
@@ -77,7 +77,7 @@ describe("the files of a stack", () => {
   it("are all there, and a bare host has them again", async () => {
     await using directory = await temporaryDirectory("sk-stack-");
     const stack = makeProject(directory.path);
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const { backup, restore } = contextsOf(directory.path, {
       sink: { recipients: [recipient] },
       identities: [identity],

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component } from "../../../src/model/manifest.ts";
 import { treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
@@ -46,7 +46,7 @@ describe("the data directory", () => {
     makeData(data);
     await using writer = await startWriter(join(data, "data/sophon.db"));
     await writer.reached(50);
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const { backup, restore } = contextsOf(directory.path, {
       sink: { recipients: [recipient] },
       identities: [identity],
@@ -219,8 +219,8 @@ describe("the data directory", () => {
     await using directory = await temporaryDirectory("sk-data-");
     const data = join(directory.path, "data");
     makeData(data);
-    const { recipient } = await ephemeralIdentity();
-    const other = await ephemeralIdentity();
+    const { recipient } = await newKeyPair();
+    const other = await newKeyPair();
     const plain = contextsOf(directory.path);
     const [component] = (await dataStore.backup(dataStoreAt(data), plain.backup)) as [Component];
     const file = join(plain.backup.sink.directory, component.file);

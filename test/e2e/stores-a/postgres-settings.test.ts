@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Manifest } from "../../../src/model/manifest.ts";
@@ -46,7 +46,7 @@ it.each([
   async (_, image) => {
     await using directory = await temporaryDirectory("sk-postgres-");
     await using server = await startServer(image);
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const contexts = contextsFor(server, directory.path, {
       ...{ sink: { recipients: [recipient] }, identities: [identity] },
     });

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import { postgresStore } from "../../../src/stores/postgres/postgres.ts";
@@ -75,7 +75,7 @@ cells(
     await using directory = await temporaryDirectory("sk-postgres-");
     await using server = await startServer(image);
     seed(server);
-    const { identity, recipient } = await ephemeralIdentity();
+    const { identity, recipient } = await newKeyPair();
     const contexts = contextsFor(server, directory.path, {
       sink: { recipients: [recipient] },
       identities: [identity],

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { ephemeralIdentity } from "../../../src/archive/age/keys.ts";
+import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { describeError } from "../../../src/core/errors.ts";
 import { sha256Hex } from "../../../src/core/hash.ts";
@@ -81,7 +81,7 @@ async function promised<T>(
 
 async function takeBackup(run: Run, state: unknown): Promise<Taken | undefined> {
   const { store, subject } = run;
-  const { identity, recipient } = await ephemeralIdentity();
+  const { identity, recipient } = await newKeyPair();
   const sink = { directory: join(run.directory, "backup"), recipients: [recipient] };
   await mkdir(sink.directory);
   const writes = subject.writes().length;

@@ -21,7 +21,7 @@ it("tells flags that mean nothing to the command", () => {
 });
 
 it.each([
-  ["", "no command given: give one of backup, verify,"],
+  ["", "no command given: give one of init, backup, verify,"],
   ["bakcup", 'unknown command "bakcup": did you mean backup?'],
   ["backup --recipient x", "unknown flag --recipient: did you mean --recipients?"],
   ["backup --project x", "unknown flag --project: it is called --project-name"],

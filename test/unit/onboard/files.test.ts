@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { parse } from "yaml";
+import { exampleNames, filesFor, type Setting } from "../../../src/operations/onboard/files.ts";
+
+const root = join(import.meta.dirname, "../../..");
+const setting: Setting = {
+  ...{ directory: "/srv/my stack, $1", project: "my-stack" },
+  main: { service: "web", image: "registry.test:5000/team/web" },
+  recipients: [
+    { recipient: "age1aaa", about: "your key" },
+    { recipient: "age1bbb", about: "the recovery key" },
+  ],
+  ...{ node: "/usr/local/bin/node", program: "/usr/lib/sophon-keeper/dist/cli.js" },
+  ...{ recipientsFile: "/root/keys/recipients.txt", verifyKey: "/root/keys/verify.key" },
+};
+
+async function files(given: Partial<Setting> = {}) {
+  const texts = exampleNames.map(
+    async (name) => [name, await readFile(join(root, "examples", name), "utf8")] as const,
+  );
+  const examples = Object.fromEntries(await Promise.all(texts)) as Parameters<typeof filesFor>[1];
+  return filesFor({ ...setting, ...given }, examples);
+}
+
+it("fills every place of the examples with the values of the stack", async () => {
+  for (const [name, text] of Object.entries(await files())) {
+    expect(text, name).not.toMatch(/\/srv\/sophon\b|\/opt\/|\/etc\/sophon-keeper|vars\.SOPHON/);
+  }
+});
+
+it("writes workflows that are YAML, with the path and the recipients as they are", async () => {
+  const all = await files();
+  const nightly = parse(String(all[".github/workflows/sophon-nightly.yml"]));
+  const { with: given } = nightly.jobs.backup.steps[0];
+  expect(given["project-directory"]).toBe("/srv/my stack, $1");
+  expect(given.recipients.match(/^age1\w+$/gm)).toEqual(["age1aaa", "age1bbb"]);
+  const upgrade = parse(String(all[".github/workflows/sophon-upgrade.yml"]));
+  expect(upgrade.jobs.upgrade.steps[0].with.images).toBe(
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
+    "web=registry.test:5000/team/web:${{ inputs.tag }}",
+  );
+});
+
+it("writes units whose words systemd reads as one", async () => {
+  const unit = String((await files())["systemd/sophon-keeper-backup.service"]);
+  expect(unit).toContain(
+    'ExecStart=/usr/local/bin/node /usr/lib/sophon-keeper/dist/cli.js backup --project-directory "/srv/my stack, $$1" --recipients @/root/keys/recipients.txt',
+  );
+  expect(unit).toContain("--identity /root/keys/verify.key");
+});
+
+it("leaves the upgrade out where there is nothing but databases", async () => {
+  expect(Object.keys(await files({ main: undefined }))).not.toContain(
+    ".github/workflows/sophon-upgrade.yml",
+  );
+});
