@@ -6,6 +6,8 @@ export class KeptHelpers {
   readonly #start: (place: TaskPlace) => Promise<Helper>;
   readonly #mounts: readonly TaskMount[];
   readonly #helpers: Helper[] = [];
+  /** Work in helpers that were started for it. */
+  readonly #inNew = new Set<Promise<unknown>>();
   #isOver = false;
 
   /** @param mounts - what each helper of root gets beside what its first task needs. */
@@ -22,17 +24,36 @@ export class KeptHelpers {
   async use<R>(place: TaskPlace, work: (helper: Helper) => Promise<R>): Promise<R> {
     const free = this.#helpers.find((helper) => !helper.isTaken() && fits(helper.place, place));
     if (free !== undefined) return await work(free);
-    const more = place.user === undefined ? this.#mounts : [];
-    const mounts = mergeMounts([...place.mounts, ...more]);
-    const helper = await this.#start({ ...place, mounts });
-    this.#helpers.push(helper);
-    return await work(helper);
+    const inNew = this.#useNew(place, work);
+    this.#inNew.add(inNew);
+    try {
+      return await inNew;
+    } finally {
+      this.#inNew.delete(inNew);
+    }
   }
 
-  /** Ends them all, and waits until their containers have gone. */
+  /** Ends all helpers, those that are starting included, and waits until their containers have gone. */
   async end(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#helpers.map((helper) => helper.end()));
+    await Promise.allSettled(this.#inNew);
+  }
+
+  async #useNew<R>(place: TaskPlace, work: (helper: Helper) => Promise<R>): Promise<R> {
+    const more = place.user === undefined ? this.#mounts : [];
+    const mounts = mergeMounts([...place.mounts, ...more]);
+    const helper = await this.#start({ ...place, mounts });
+    if (!this.isOver) {
+      this.#helpers.push(helper);
+      return await work(helper);
+    }
+    // The others were ended while this one started.
+    try {
+      return await work(helper);
+    } finally {
+      await helper.end();
+    }
   }
 }
 

@@ -32,7 +32,10 @@ export interface ServerQuestion {
   readonly port: number;
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** `success`: a status from 200 to 299. `answer`: any status except 5xx, or any other protocol. */
+  /**
+   * `success`: a status from 200 to 299. `answer`: any status except 5xx, or anything in another protocol, the end of
+   * the connection included. Silence is no answer.
+   */
   readonly wants: "success" | "answer";
   readonly timeoutMs: number;
 }
@@ -61,9 +64,10 @@ async function askServer(
   signal: AbortSignal,
 ): Promise<HealthAnswer> {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
-  const answer = await probe({ url, headers, timeoutMs }, signal);
+  const { isLate, ...answer } = await request({ url, headers, timeoutMs }, signal);
   if (wants === "success") return answer;
-  // The server's protocol may not be HTTP.
+  if (isLate) return { ...answer, detail: `accepts connections, but ${answer.detail}` };
+  // The server's protocol may not be HTTP: it answered something else, or ended the connection.
   if (answer.status === 0) return { healthy: true, status: 0, detail: "accepts connections" };
   return { ...answer, healthy: answer.status < 500 };
 }
@@ -94,19 +98,34 @@ async function connectFailure(
 }
 
 /** Sends one request. Never throws for an error of the server or the network. */
-export async function probe(request: HealthRequest, signal: AbortSignal): Promise<HealthAnswer> {
+export async function probe(asked: HealthRequest, signal: AbortSignal): Promise<HealthAnswer> {
+  const { isLate: _, ...answer } = await request(asked, signal);
+  return answer;
+}
+
+/** `isLate`: the time was over before any answer. */
+async function request(
+  { url, headers, ca, timeoutMs }: HealthRequest,
+  signal: AbortSignal,
+): Promise<HealthAnswer & { readonly isLate: boolean }> {
   const { promise, resolve } = Promise.withResolvers<HealthAnswer>();
-  const failed = (error: Error) =>
-    resolve({ healthy: false, status: 0, detail: error.message || error.name });
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const failed = (error: Error) => {
+    const why = error.message || error.name;
+    const detail = timeout.aborted ? `no answer within ${timeoutMs} ms` : why;
+    resolve({ healthy: false, status: 0, detail });
+  };
   const options: RequestOptions & { ca?: string } = {
-    headers: { ...request.headers },
+    headers: { ...headers },
     // Never reuse a connection: it may belong to an earlier process of the server.
     agent: false,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)]),
-    ...(request.ca === undefined ? {} : { ca: request.ca }),
+    signal: AbortSignal.any([signal, timeout]),
+    ...(ca === undefined ? {} : { ca }),
   };
-  const send = request.url.startsWith("https:") ? httpsRequest : httpRequest;
-  const sent = send(request.url, options, (response) => {
+  const send = url.startsWith("https:") ? httpsRequest : httpRequest;
+  let isSilent = true;
+  const sent = send(url, options, (response) => {
+    isSilent = false;
     let detail = "";
     const status = response.statusCode ?? 0;
     response.setEncoding("utf8");
@@ -118,5 +137,6 @@ export async function probe(request: HealthRequest, signal: AbortSignal): Promis
   });
   sent.on("error", failed);
   sent.end();
-  return await promise;
+  const answer = await promise;
+  return { ...answer, isLate: isSilent && timeout.aborted };
 }

@@ -31,12 +31,13 @@ export function cloneTarget(request: CloneTargetRequest): GateTarget {
       // The image's own health check is better than any answer, unless the service has to answer with success.
       const isChecked = health !== "none" && expected.wants === "answer";
       if (expected.ports.length === 0 || isChecked) return undefined;
-      const before = speaksOther.get(container.id);
+      const start = `${container.id} ${container.startedAt}`;
+      const before = speaksOther.get(start);
       if (before !== undefined) return before;
       const running = [...seen.values()].filter(({ state }) => state === "running");
       const answer = await prober.ask(container, expected, running);
       // The server does not speak HTTP. Probe it only once: some such servers block a sender of invalid requests.
-      if (answer.healthy && answer.status === 0) speaksOther.set(container.id, answer);
+      if (answer.healthy && answer.status === 0) speaksOther.set(start, answer);
       return answer;
     },
     log: ({ id }) => scratch.log(id),

@@ -182,9 +182,10 @@ export class Gate {
     for (const [name, since] of this.#logBadSinceMs) {
       const decisive = logs.get(name)?.verdict.decisive;
       if (decisive === undefined) continue;
-      // A lock, or a database that is still starting, may resolve by itself.
+      // A lock, or a database that is still starting, may resolve by itself: a lock once its migration is done.
+      const from = decisive.transient ? Math.max(since, this.#migratedMs) : since;
       const patience = decisive.transient ? this.#hangMs() : (this.#rules.logMs ?? defaultLogMs);
-      if (atMs - since < patience) continue;
+      if (atMs - from < patience) continue;
       return { class: decisive.class, message: decisive.meaning, evidence: decisive.evidence };
     }
     return undefined;

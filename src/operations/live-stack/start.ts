@@ -42,19 +42,25 @@ export interface StartContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How to wait for conditions. A rejection means that the awaited container failed. */
+/**
+ * How to wait for conditions. A rejection means that the awaited container failed. The signal is aborted when the start
+ * is cancelled, and after the first failure of a strict one.
+ */
 export interface Waits {
   /** Called for containers whose health others wait for. */
-  healthy(container: ContainerState, wasHealthy: boolean): Promise<void>;
-  completed(container: ContainerState): Promise<void>;
+  healthy(container: ContainerState, wasHealthy: boolean, signal: AbortSignal): Promise<void>;
+  completed(container: ContainerState, signal: AbortSignal): Promise<void>;
   /** Called for each started container. Only the end of the whole start waits for it. */
-  well?(container: ContainerState): Promise<void>;
+  well?(container: ContainerState, signal: AbortSignal): Promise<void>;
   /**
    * Whether a dependency that was healthy before is waited for although only its start is asked for: an application
    * that finds its database down may end, and then looks like one that fails.
    */
   readonly awaitsStarted?: boolean;
-  /** Whether a failure keeps everything else from being started. Else only the rest is started, and it is told then. */
+  /**
+   * Whether the first failure ends the start: nothing more is started or waited for. Else everything else is started,
+   * and the failure is thrown then.
+   */
   readonly isStrict: boolean;
 }
 
@@ -63,7 +69,7 @@ export interface Waits {
  * independent ones in parallel. Running containers that join a namespace of a started one are restarted after it: their
  * namespace ended with the provider. Paused containers are paused again at the end. Safe to run again.
  *
- * @throws the first failure, after all starts have ended.
+ * @throws the first failure, after all starts and waits have ended.
  */
 export async function startContainers(
   wanted: readonly Wanted[],
@@ -117,6 +123,8 @@ class Start {
   /** Ensures that each container is started once and each condition is awaited once. */
   readonly #begun = new Map<string, Promise<void>>();
   readonly #failures: unknown[] = [];
+  readonly #ended = new AbortController();
+  readonly #signal: AbortSignal;
 
   constructor(
     wanted: readonly Wanted[],
@@ -130,13 +138,14 @@ class Start {
     this.#needs = needs;
     this.#context = context;
     this.#waits = waits;
+    const { signal = this.#ended.signal } = context;
+    this.#signal = AbortSignal.any([signal, this.#ended.signal]);
   }
 
   async all(): Promise<void> {
     const names = [...this.#wanted.keys()];
-    const started = await Promise.allSettled(names.map((name) => this.#started(name)));
-    const ready = await Promise.allSettled(names.map((name) => this.#ready(name)));
-    for (const one of [...started, ...ready]) if (one.status === "rejected") throw one.reason;
+    await Promise.allSettled(names.map((name) => this.#started(name)));
+    await Promise.allSettled(names.map((name) => this.#ready(name)));
     if (this.#failures.length > 0) throw this.#failures[0];
   }
 
@@ -149,7 +158,9 @@ class Start {
     if (known !== undefined) return known;
     const begun = work().catch((error: unknown) => {
       this.#failures.push(error);
-      if (this.#waits.isStrict) throw error;
+      if (!this.#waits.isStrict) return;
+      this.#ended.abort(error);
+      throw error;
     });
     this.#begun.set(key, begun);
     return begun;
@@ -190,11 +201,13 @@ class Start {
 
   #healthy(one: ContainerState): Promise<void> {
     const wasHealthy = this.#wanted.get(one.name)?.healthy ?? one.health === "healthy";
-    return this.#once(`healthy ${one.name}`, () => this.#waits.healthy(one, wasHealthy));
+    return this.#once(`healthy ${one.name}`, () =>
+      this.#waits.healthy(one, wasHealthy, this.#signal),
+    );
   }
 
   #completed(one: ContainerState): Promise<void> {
-    return this.#once(`completed ${one.name}`, () => this.#waits.completed(one));
+    return this.#once(`completed ${one.name}`, () => this.#waits.completed(one, this.#signal));
   }
 
   /** A one-shot has to complete successfully even if nothing waits for it. */
@@ -203,7 +216,7 @@ class Start {
     if (one === undefined || (this.#waits.isStrict && this.#failures.length > 0)) return;
     if (this.#wanted.get(name)?.state === "completed") return await this.#completed(one);
     const { well } = this.#waits;
-    if (well !== undefined) await this.#once(`well ${name}`, () => well(one));
+    if (well !== undefined) await this.#once(`well ${name}`, () => well(one, this.#signal));
   }
 
   async #start(name: string): Promise<void> {

@@ -225,9 +225,9 @@ async function startAll(
 
 /** Every container must become healthy; a failed one keeps the rest from starting. */
 function waitsOf({ containers, dependencies, options }: RestoreSession, checks: Check[]): Waits {
-  const { clock, signal } = dependencies;
+  const { clock } = dependencies;
   const known = new Map<string, Promise<void>>();
-  const judge = async ({ id, service }: ContainerState) => {
+  const judge = async ({ id, service }: ContainerState, signal: AbortSignal) => {
     let last = "not looked at";
     const look = async () => {
       const now = await containers.inspect(id);
@@ -241,15 +241,15 @@ function waitsOf({ containers, dependencies, options }: RestoreSession, checks: 
     checks.push({ name: "health", component: service, status, detail: last });
     if (status === "fail") throw new Error(`${service}: ${last}`);
   };
-  const well = (one: ContainerState): Promise<void> => {
-    const judged = known.get(one.id) ?? judge(one);
+  const well = (one: ContainerState, signal: AbortSignal): Promise<void> => {
+    const judged = known.get(one.id) ?? judge(one, signal);
     known.set(one.id, judged);
     return judged;
   };
   return {
     isStrict: true,
     awaitsStarted: true,
-    healthy: well,
+    healthy: (one, _, signal) => well(one, signal),
     well,
     completed: async () => undefined,
   };

@@ -22,21 +22,23 @@ export function gatedWaits(
   engine: Engine,
 ): Waits {
   const { reporter, clock } = session.dependencies;
-  const wait = async (one: ContainerState, ends: boolean) => {
+  const wait = async (one: ContainerState, ends: boolean, signal: AbortSignal) => {
     const awaited = ends ? "it runs to its end" : "others wait for it to be healthy";
     reporter.info(`${one.service}: ${awaited}`);
     const begunMs = clock.monotonicMs();
-    await requireOne(session, plan, targetOf({ session, plan, images, engine }, one, ends));
+    const target = targetOf({ session, plan, images, engine }, one, ends);
+    await requireOne(session, plan, target, signal);
     const seconds = ((clock.monotonicMs() - begunMs) / 1000).toFixed(1);
     reporter.info(`${one.service}: ${ends ? "ended well" : "healthy"} after ${seconds} s`);
   };
   return {
     isStrict: true,
-    healthy: async (one) => {
+    healthy: async (one, _, signal) => {
       const wasHealthy = plan.containers.find(({ name }) => name === one.name)?.health;
       try {
-        await wait(one, false);
+        await wait(one, false, signal);
       } catch (error) {
+        signal.throwIfAborted();
         // The container was not healthy before either, and `allow-unhealthy` accepted that.
         if (!(error instanceof GateError) || wasHealthy === "healthy") throw error;
         reporter.warning(
@@ -44,7 +46,7 @@ export function gatedWaits(
         );
       }
     },
-    completed: async (one) => await wait(one, true),
+    completed: async (one, signal) => await wait(one, true, signal),
   };
 }
 
@@ -53,12 +55,13 @@ async function requireOne(
   { options, dependencies }: UpgradeSession,
   plan: UpgradePlan,
   target: GateTarget,
+  signal: AbortSignal,
 ): Promise<void> {
   const rules = {
     ...{ healthTimeoutMs: plan.health.timeoutMs, soakMs: 0 },
     ...{ allow: options.logAllow, deny: options.logDeny },
   };
-  const verdict = await watch(target, rules, dependencies);
+  const verdict = await watch(target, rules, { ...dependencies, signal });
   const reason = verdict.reason ?? { class: "gate", message: "the new version is not good" };
   if (!verdict.passed) throw new GateError(verdict, reason);
 }

@@ -18,7 +18,9 @@ const timeoutSeconds = 60;
 /** The wait for a starting broker happens inside it: repeated calls of the tools would take its CPU time. */
 const startupMs = 30_000;
 /** `EX_UNAVAILABLE`: the node does not answer. */
-export const nodeDown = 69;
+const nodeDown = 69;
+/** `EX_TEMPFAIL`: the node did not answer in time. */
+const timedOut = 75;
 
 /**
  * Runs inside the broker and prints definitions and queues in one line. The leader of a quorum queue reports its
@@ -73,6 +75,11 @@ export async function lookAtBroker(
     return await lookByParts(store, context);
   }
   return parseLook(stdout);
+}
+
+/** Whether a command of the tools failed only because the node is not up, or not yet. */
+export function isNotUp(error: unknown): boolean {
+  return error instanceof ExecError && [nodeDown, timedOut].includes(error.exitCode ?? 0);
 }
 
 /** @throws Error when the broker is still starting. */

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { BackupFailedError, describeError, UnverifiableError } from "../../core/errors.ts";
-import { ExecError } from "../../core/exec.ts";
 import { taskMount } from "../../core/task.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Component } from "../../model/manifest.ts";
@@ -23,7 +22,7 @@ import {
   countsByPlace,
   isCountedLate,
 } from "./counts.ts";
-import { type BrokerLook, lookAtBroker, nodeDown } from "./look-at-broker.ts";
+import { type BrokerLook, isNotUp, lookAtBroker } from "./look-at-broker.ts";
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./tasks.ts";
 
 const startTimeoutMs = 300_000;
@@ -219,7 +218,7 @@ async function awaitBroker(store: RabbitmqStore, context: StoreContext): Promise
       return true;
     } catch (error) {
       last = error;
-      if (error instanceof ExecError && error.exitCode === nodeDown) return undefined;
+      if (isNotUp(error)) return undefined;
       throw error;
     }
   };

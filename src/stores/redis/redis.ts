@@ -12,7 +12,7 @@ import type { CheckContext, Store, StoreContext } from "../store.ts";
 import { othersIn } from "./other-files.ts";
 import { placeRdb } from "./place-rdb.ts";
 import { compareKeys, parseKeyspace, parseRdbReport, type RdbReport } from "./rdb-report.ts";
-import { transferCommand } from "./transfer.ts";
+import { delayLeft, transferCommand } from "./transfer.ts";
 
 /** The length of the mark at the end of a diskless transfer. `redis-cli --rdb -` does not remove it from its output. */
 const transferMarkBytes = 40;
@@ -66,7 +66,7 @@ export const redisStore: Store<RedisStore> = {
             source: `service ${store.service}`,
             counts: countsOf(await report),
             details: settings,
-            warnings: await warnings,
+            warnings: [...(await warnings), ...(await leftBy(dump, store))],
             recovery: recovery(store),
           }),
         }),
@@ -227,6 +227,15 @@ async function transferred(dump: StreamingProcess, store: RedisStore): Promise<v
       evidence: stderr,
     });
   }
+}
+
+/** A setting that the transfer changed and could not restore. */
+async function leftBy(dump: StreamingProcess, { service }: RedisStore): Promise<string[]> {
+  const seconds = delayLeft((await dump.done).stderr);
+  if (seconds === undefined) return [];
+  return [
+    `${service}: repl-diskless-sync-delay was set to 0 for the backup and could not be set back: run \`CONFIG SET repl-diskless-sync-delay ${seconds}\`, or restart the server`,
+  ];
 }
 
 async function rdbReport(checker: StreamingProcess): Promise<RdbReport> {

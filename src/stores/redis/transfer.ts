@@ -1,8 +1,11 @@
+const notPutBack = "repl-diskless-sync-delay is still 0: it was ";
+
 /**
  * Makes the server send an RDB immediately. Before a diskless transfer the server waits for more replicas, five seconds
  * by default; a backup does not need that wait. The script sets the delay to 0, and restores it as soon as the transfer
  * has begun or when the script is ended. The script continues if its caller is killed, and a value of `CONFIG SET` does
- * not survive a restart of the server. A server that refuses `CONFIG SET` keeps its delay.
+ * not survive a restart of the server. A server that refuses `CONFIG SET` keeps its delay. If the delay cannot be
+ * restored, standard error says so: see {@link delayLeft}.
  *
  * Standard output is only the RDB, standard error the messages of `redis-cli`.
  */
@@ -14,8 +17,15 @@ before=$(ask GET "$wait") || before=
 before=\${before#*
 }
 case $before in 0|*[!0-9]*) before= ;; esac
-put_back() { [ -z "$before" ] || { ask SET "$wait" "$before" > /dev/null; before=; }; }
-trap 'put_back; exit 143' TERM INT HUP
+put_back() { [ -z "$before" ] || { ask SET "$wait" "$before" > /dev/null && before=; }; }
+put_back_or_tell() {
+  for try in 1 2 3; do
+    put_back && return
+    [ "$try" = 3 ] || sleep 1
+  done
+  echo "${notPutBack}$before" >&2
+}
+trap 'put_back_or_tell; exit 143' TERM INT HUP
 [ -z "$before" ] || ask SET "$wait" 0 > /dev/null || before=
 { { redis-cli -e -p "$port" --rdb -; echo "ended with $?" >&2; } 2>&1 >&3 3>&- | {
   trap '' PIPE
@@ -27,15 +37,21 @@ trap 'put_back; exit 143' TERM INT HUP
     esac
     printf '%s\\n' "$line" >&2
   done
-  put_back
+  put_back_or_tell
   exit "$code"
 }; } 3>&1
 code=$?
-[ "$code" -lt 128 ] || put_back
+[ "$code" -lt 128 ] || put_back_or_tell
 exit "$code"
 `;
 
 /** The command that writes an RDB of the server at a port to standard output. The password is in the environment. */
 export function transferCommand(port: number): string[] {
   return ["sh", "-c", script, "redis-transfer", String(port)];
+}
+
+/** The delay in seconds that could not be restored after a transfer, from its messages; undefined if it was restored. */
+export function delayLeft(messages: string): number | undefined {
+  const at = messages.indexOf(notPutBack);
+  return at < 0 ? undefined : Number.parseInt(messages.slice(at + notPutBack.length), 10);
 }

@@ -25,19 +25,23 @@ const serves: Expectation = {
 
 /** A clone of these containers, whose servers answer as told; `asked` holds from where, and where to. */
 function clone(
-  containers: readonly ContainerState[],
+  containers: ContainerState[],
   answer: (question: ServerQuestion) => HealthAnswer,
   expected: Partial<Expectation> = {},
 ) {
   const asked: string[] = [];
+  const opened: (string | undefined)[] = [];
   const tasks = {
-    open: async (_responder: unknown, { networkOf }: { readonly networkOf?: string }) => ({
-      ask: async (question: ServerQuestion) => {
-        asked.push(`${networkOf} to ${question.address ?? "itself"}`);
-        return answer(question);
-      },
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
+    open: async (_responder: unknown, { networkOf }: { readonly networkOf?: string }) => {
+      opened.push(networkOf);
+      return {
+        ask: async (question: ServerQuestion) => {
+          asked.push(`${networkOf} to ${question.address ?? "itself"}`);
+          return answer(question);
+        },
+        [Symbol.asyncDispose]: async () => undefined,
+      };
+    },
   };
   const { signal } = new AbortController();
   const target = cloneTarget({
@@ -54,7 +58,7 @@ function clone(
     for (const one of await target.containers()) answers.push(await target.probe(one));
     return answers;
   };
-  return { asked, look };
+  return { asked, opened, look };
 }
 
 const good: HealthAnswer = { healthy: true, status: 200, detail: "" };
@@ -97,4 +101,15 @@ it("wants an answer on each port where each is one of the live server's", async 
     clone([container("a", ["x"])], half, { ports: [80, 81], needs }).look();
   expect(await two("all")).toMatchObject([{ healthy: false }]);
   expect(await two("any")).toMatchObject([{ healthy: true }]);
+});
+
+it("asks from inside the new network of a server that was started again, and again of each protocol", async () => {
+  const accepts = { healthy: true, status: 0, detail: "accepts connections" };
+  const containers = [container("a", ["x"]), container("b", ["x"])];
+  const { asked, look, opened } = clone(containers, () => accepts);
+  await look();
+  containers[0] = container("a", ["x"], { startedAt: "later" });
+  await look();
+  expect(asked).toEqual(["id-a to itself", "id-a to b.x", "id-a to itself"]);
+  expect(opened).toEqual(["id-a", "id-a"]);
 });

@@ -3,6 +3,8 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import type { GateTarget, TargetContainer } from "../../../src/operations/gate/target.ts";
 import { type WatchVerdict, watch } from "../../../src/operations/gate/watch.ts";
+import { defaultConsole } from "../log-scan/render.ts";
+import { applying, executed, historySelect, lock, up, upToDate } from "../log-scan/vocabulary.ts";
 
 /** One container of a stack whose state is a function of the seconds since its start. */
 interface Play {
@@ -10,6 +12,8 @@ interface Play {
   /** The status that the server answers with; 0 is no answer, undefined is nobody to ask. */
   readonly answers?: (at: number) => number | undefined;
   readonly log?: (at: number) => string;
+  /** The log of another new container, which is not judged. */
+  readonly others?: (at: number) => string;
   readonly schema?: (at: number) => Awaited<ReturnType<GateTarget["schema"]>>;
 }
 
@@ -38,6 +42,9 @@ async function watched(play: Play): Promise<{ verdict: WatchVerdict; seconds: nu
       return { healthy: status === 200, status, detail: status === 0 ? "no answer" : "" };
     },
     log: async () => play.log?.(at()) ?? "info: Program[0]\n      Starting",
+    ...(play.others === undefined
+      ? {}
+      : { otherLogs: async () => new Map([["app-2", play.others?.(at()) ?? ""]]) }),
     schema: async () => play.schema?.(at()),
   };
   const { signal } = new AbortController();
@@ -116,5 +123,29 @@ describe("the gate over a target", () => {
     });
     expect(late.verdict.passed).toBe(true);
     expect(late.seconds).toBe(9);
+  });
+
+  it("gives a replica time that waits for the lock of another one's migration, while that moves on", async () => {
+    const waiting = defaultConsole([executed(historySelect), lock]);
+    const done = defaultConsole([executed(historySelect), lock, upToDate, ...up]);
+    const migrates = (at: number) =>
+      defaultConsole([
+        applying("20260101_Backfill"),
+        ...Array.from({ length: Math.min(at, 60) }, (_, row) =>
+          executed(`UPDATE "A" SET "B" = ${row};`),
+        ),
+      ]);
+    const play = {
+      answers: (at: number) => (at < 70 ? 0 : 200),
+      log: (at: number) => (at < 70 ? waiting : done),
+    };
+    const alone = await watched(play);
+    expect(alone.verdict.reason?.class).toBe("lock-timeout");
+    expect(alone.seconds).toBe(20);
+    const second = await watched({ ...play, others: migrates });
+    expect(second.verdict.passed).toBe(true);
+    const stuck = await watched({ answers: () => 0, log: () => waiting, others: migrates });
+    expect(stuck.verdict.reason?.class).toBe("lock-timeout");
+    expect(stuck.seconds).toBe(80);
   });
 });

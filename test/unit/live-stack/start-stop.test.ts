@@ -115,6 +115,49 @@ describe("starting what ran", () => {
     expect(engine.states()).toBe("web exited, api running");
   });
 
+  it("ends at the first failure, and waits no longer for what does not depend on it", async () => {
+    const engine = new Engine()
+      .add("web", "exited", needs("api:service_healthy:false"))
+      .add("api", "exited")
+      .add("tool", "exited", needs("db:service_healthy:false"))
+      .add("db", "exited");
+    const untilAborted = (signal: AbortSignal) =>
+      new Promise<void>((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    const strict = {
+      isStrict: true,
+      completed: async () => undefined,
+      healthy: async (one: ContainerState, _: boolean, signal: AbortSignal) => {
+        if (one.name === "api") throw new Error("api: not healthy");
+        await untilAborted(signal);
+      },
+      well: async (_: ContainerState, signal: AbortSignal) => await untilAborted(signal),
+    };
+    const all = ["web", "api", "tool", "db"].map((name) => wanted(name));
+    const done = startContainers(all, context(engine), strict);
+    await expect(done).rejects.toThrow("api: not healthy");
+    expect(engine.states()).toBe("web exited, api running, tool exited, db running");
+  });
+
+  it("waits in a rollback for what was healthy before, though only its start is asked for", async () => {
+    const engine = new Engine()
+      .add("app", "exited", needs("db:service_started:false,cache:service_started:false"))
+      .add("db", "exited", { health: "starting" })
+      .add("cache", "exited", { health: "starting" });
+    const asked: string[] = [];
+    const careful = {
+      ...{ isStrict: false, awaitsStarted: true, completed: async () => undefined },
+      healthy: async ({ name }: ContainerState) => {
+        asked.push(`${name}, before app: ${engine.all.get("app")?.state === "exited"}`);
+      },
+    };
+    const all = [wanted("app"), wanted("db"), wanted("cache", "running", false)];
+    await startContainers(all, context(engine), careful);
+    expect(asked).toEqual(["db, before app: true"]);
+    expect(engine.states()).toBe("app running, db running, cache running");
+  });
+
   it("restarts what joins a namespace, and pauses again what was paused", async () => {
     const engine = new Engine()
       .add("vpn", "exited")
