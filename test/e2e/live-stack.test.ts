@@ -178,6 +178,13 @@ describe("containers that join the namespaces of another one", () => {
     expect(restore.code, restore.stderr).toBe(0);
     expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
     await expectJoined(stack, "after a restore");
+    // Once their provider is gone, a stop would be for good: nothing begins.
+    await stack.compose(["rm", "--stop", "--force", "vpn"]);
+    expect(await stack.states()).toContain("net-1 running");
+    const refused = await stack.keeper("backup", "--consistency", "stopped");
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.stderr).toContain("docker compose up -d ");
+    expect(await stack.states()).toContain("net-1 running");
   });
 
   it("are there again after a kill in the middle of an upgrade", async () => {

@@ -26,7 +26,7 @@ import type { BackupContext, SinkOptions } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { RestorePointSession } from "./journal.ts";
 import { describeServices, detailOf, schemaHeads, storeVersions } from "./manifest-facts.ts";
-import { withWritersStopped } from "./writers.ts";
+import { requireWritersStartable, withWritersStopped } from "./writers.ts";
 
 /** A complete backup. */
 interface RestorePoint {
@@ -40,12 +40,13 @@ interface RestorePoint {
  * Creates a backup of the whole stack: copies every store in its order, writes the manifest, fsyncs and reads back
  * every file, and renames the directory to its final name.
  *
- * @throws BackupFailedError that names the store and the cause; the undo stack removes the partial backup.
+ * @throws RefusedError before anything begins; BackupFailedError that names the store and the cause; the undo stack removes the partial backup.
  */
 export async function takeRestorePoint(session: RestorePointSession): Promise<RestorePoint> {
   const { id, repository, journal, undo, options, dependencies } = session;
   const createdAt = dependencies.clock.now().toISOString();
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
+  await requireWritersStartable(session);
   journal.append("copy", "begin", { id });
   undo.add("remove the unfinished backup", () => repository.discard(id));
   const directory = await repository.begin(id);

@@ -6,13 +6,25 @@ import {
   inStartOrder,
   joinersOf,
 } from "../live-stack/depends-on.ts";
-import { present } from "../live-stack/recreate.ts";
+import { present, requireStartable } from "../live-stack/recreate.ts";
 import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import type { backupSteps, RestorePointSession } from "./journal.ts";
 
 const dependencyMs = 180_000;
+
+/**
+ * Makes sure that every container that the backup stops can be started again.
+ *
+ * @throws RefusedError.
+ */
+export async function requireWritersStartable(session: RestorePointSession): Promise<void> {
+  const { options, stack, host } = session;
+  const writers = options.consistency === "live" ? [] : changedBy(stack).all;
+  const brokers = options.rabbitmqMessages === "stop" ? brokersOf(stack) : [];
+  await requireStartable(await host.engine(), [...writers, ...brokers]);
+}
 
 /**
  * With `consistency: stopped`, runs `work` while only the stores' servers run, then starts exactly the containers that
@@ -24,13 +36,7 @@ export async function withWritersStopped(
 ): Promise<void> {
   if (session.options.consistency === "live") return await work();
   const { containers, journal, stack, undo, dependencies: given } = session;
-  const dependencies = dependenciesOf(stack.model);
-  const writers = inStartOrder(writersOf(stack), dependencies);
-  const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
-  const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
-  // A server that joins a namespace of a writer keeps running now, and is restarted with the writer.
-  const servers = serversOf(stack);
-  const stopped = all.filter(({ service }) => !servers.has(service));
+  const { all, stopped, dependencies } = changedBy(stack);
   const before = Object.fromEntries(
     all.map(({ id, state, health }) => [
       id,
@@ -50,6 +56,22 @@ export async function withWritersStopped(
   );
   await work();
   await start();
+}
+
+/** The containers that a stopped backup stops, and all that it starts afterwards. */
+function changedBy(stack: Stack) {
+  const dependencies = dependenciesOf(stack.model);
+  const writers = inStartOrder(writersOf(stack), dependencies);
+  const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
+  const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
+  // A server that joins a namespace of a writer keeps running now, and is restarted with the writer.
+  const servers = serversOf(stack);
+  return { all, stopped: all.filter(({ service }) => !servers.has(service)), dependencies };
+}
+
+function brokersOf({ stores, containers }: Stack): ContainerState[] {
+  const ids = stores.flatMap((store) => (store.kind === "rabbitmq" ? [store.containerId] : []));
+  return containers.filter(({ id }) => ids.includes(id));
 }
 
 /**

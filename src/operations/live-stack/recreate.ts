@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
@@ -108,6 +109,27 @@ export async function joinsNobody(
     if ((await inspectContainer(engine, provider)) === undefined) return true;
   }
   return false;
+}
+
+/**
+ * Makes sure that containers can be started again once they are stopped.
+ *
+ * @throws RefusedError for one that joins a namespace of a container that no longer exists.
+ */
+export async function requireStartable(
+  engine: Pick<Engine, "docker">,
+  containers: readonly Pick<ContainerState, "service" | "joins">[],
+): Promise<void> {
+  for (const { service, joins } of containers) {
+    if (!(await joinsNobody(engine, joins))) continue;
+    throw new RefusedError(
+      `service ${service} uses a namespace of a container that no longer exists: once stopped, it could not be started again`,
+      {
+        class: "no-provider",
+        hint: `Recreate it with \`docker compose up -d ${service}\`, then try again.`,
+      },
+    );
+  }
 }
 
 /** The named services and everything that they depend on. */

@@ -18,7 +18,7 @@ import {
   restartedWith,
 } from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
-import { neededServices } from "../live-stack/recreate.ts";
+import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -73,6 +73,10 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
     healthy: true,
     health: plannedHealth(options),
   };
+  // What is upgraded is recreated, with what joins its namespaces.
+  const isKept = ({ id, service }: ContainerState) =>
+    plan.stop.includes(id) && !(service in targets) && !joined.includes(service);
+  await requireStartable(engine, stack.containers.filter(isKept));
   const paths = await requireRoom(session, plan);
   return { ...plan, paths, healthy: await baseline(session, plan) };
 }
