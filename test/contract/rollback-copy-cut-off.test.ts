@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { delta, preCopy, removeCopy } from "../../src/rollback-copy/copy.ts";
 import { putBack } from "../../src/rollback-copy/put-back.ts";
-import { cells } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { isExact } from "./rollback-copy-compare.ts";
 import { missing } from "./rollback-copy-host.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
@@ -137,22 +137,26 @@ describe.skipIf(reason !== undefined)(`rollback copy, cut off${reason ?? ""}`, (
     },
   );
 
-  test("by a kill while it is put back and nothing is kept: the next run brings all of it back", async () => {
-    using at = place();
-    const { source, copy, tree, before } = at;
-    await preCopy(source, copy);
-    await delta(source, copy);
-    const failed = () => {
-      shell(source, changed);
-      return { module: back, name: "putBack", args: [copy, source] };
-    };
-    await cutOffEverywhere("kill", failed, async () => {
-      expect(isExact(copy)).toBe(true);
-      await putBack(copy, source);
-      expect(looks(source)).toEqual(before);
-      expect(looks(tree)).toEqual(before);
-    });
-  });
+  test(
+    "by a kill while it is put back and nothing is kept: the next run brings all of it back",
+    exhaustive,
+    async () => {
+      using at = place();
+      const { source, copy, tree, before } = at;
+      await preCopy(source, copy);
+      await delta(source, copy);
+      const failed = () => {
+        shell(source, changed);
+        return { module: back, name: "putBack", args: [copy, source] };
+      };
+      await cutOffEverywhere("kill", failed, async () => {
+        expect(isExact(copy)).toBe(true);
+        await putBack(copy, source);
+        expect(looks(source)).toEqual(before);
+        expect(looks(tree)).toEqual(before);
+      });
+    },
+  );
 
   test("by a kill while it is removed: never taken for exact, and gone after the next run", async () => {
     using at = place();

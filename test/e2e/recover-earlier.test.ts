@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { delta, preCopy } from "../../src/rollback-copy/copy.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { type Leftover, leave, leaveKeptImage } from "./support/earlier.ts";
@@ -84,7 +85,7 @@ describe("recover, after an earlier build was killed in a backup,", () => {
 });
 
 describe("recover, after an earlier build was killed in an upgrade,", () => {
-  it("starts what it had stopped to finish the rollback copy", async () => {
+  it("starts what it had stopped to finish the rollback copy", exhaustive, async () => {
     await shared.use(async (stack, before) => {
       const left = await upgradeUntil(stack, "freeze");
       // The first pass was over, the second was under way.
@@ -136,10 +137,15 @@ async function runningImage(stack: LabStack): Promise<string> {
 }
 
 describe("recover, after an earlier build was killed in a restore,", () => {
-  it.each([
+  const moments: [step: string, moment: string][] = [
     ["replace-tree", "while the archive was unpacked"],
     ["start", "when what it had restored was about to start"],
-  ])("puts back what was set aside (%s: %s)", async (step) => {
+  ];
+  cells(
+    it,
+    moments,
+    (step) => step === "start",
+  )("puts back what was set aside (%s: %s)", async (step) => {
     await shared.use(async (stack, before) => {
       const left = await leave(stack, repository(stack), "personal-restore", step);
       await takeDown(stack, ["sophon-dashboard", "sophon-gateway"]);

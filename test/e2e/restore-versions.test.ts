@@ -40,14 +40,12 @@ it("servers that cannot take the backup are told with the way out while everythi
 
   await moveTo("1.17.0");
   await refused(qdrant("1.17.0"));
+  // What is not restored has no say.
+  await succeed(on, "planned", "restore", "--keep-images", "--only", "data", "--dry-run");
   await moveTo("1.17.2");
   await succeed(on, "restored", "restore", "--keep-images");
   await ready(stack);
   expect(differences(before, await snapshot(stack))).toEqual([]);
-  await moveTo("1.18.0");
-  await refused(qdrant("1.18.0"));
-  // What is not restored has no say.
-  await succeed(on, "planned", "restore", "--keep-images", "--only", "data", "--dry-run");
 
   await stack.compose(["down", "--volumes"]);
   await setImage(stack, "POSTGRES_IMAGE", storeImages.postgres15);

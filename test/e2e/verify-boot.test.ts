@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { pythonImage } from "../lab/sophon.ts";
 import { until } from "../lab/step.ts";
@@ -94,14 +95,19 @@ function told(result: {
 
 // Side by side: most of the time of each is waiting.
 describe.concurrent("a test restore of a stack without a health check", () => {
-  it.each([
+  const bad: [mode: string, more: Service, expected: RegExp][] = [
     ["crashes", {}, /health app: unverifiable: exited with code 134/],
     ["quits", {}, /health app: unverifiable: exited with code 0/],
     ["crashes", { restart: "always" }, /health app: unverifiable: exited with code 134/],
     ["serves, then crashes", {}, /health app: unverifiable: exited with code 1/],
     ["never listens", {}, /health app: unverifiable: running, answers nothing on port 8000/],
     ["never listens", { ports: ["8000"] }, /health app: unverifiable: .*nothing on port 8000/],
-  ])("is not good when the application %s in it (%j)", async (mode, more, expected) => {
+  ];
+  cells(
+    it,
+    bad,
+    (mode, more) => mode === "serves, then crashes" || "ports" in more,
+  )("is not good when the application %s in it (%j)", async (mode, more, expected) => {
     const { result, stderr } = await verified(mode, more);
     expect(result.result, stderr).toBe("unverifiable");
     expect(told(result)).toMatch(expected);
@@ -113,7 +119,7 @@ describe.concurrent("a test restore of a stack without a health check", () => {
     expect(told(result)).toMatch(/log app: fail: schema-conflict/);
   });
 
-  it("waits for one that listens late", async () => {
+  it("waits for one that listens late", exhaustive, async () => {
     const { result, stderr } = await verified("is late");
     expect(result.result, `${stderr}${told(result ?? { checks: [] })}`).toBe("verified");
     expect(told(result)).toContain("health app: pass: running, answers 200");

@@ -11,12 +11,19 @@ import {
   otherTables,
 } from "../../contract/stores-a/migration-tables.ts";
 import { storeImages } from "../../lab/images.ts";
+import { cells } from "../../lab/matrix.ts";
 import { startServer } from "./postgres-server.ts";
 
-describe.each([
+const servers: [major: string, image: string][] = [
   ["17", storeImages.postgres17],
   ["15", storeImages.postgres15],
-])("the migration history of a PostgreSQL %s database", (_major, image) => {
+];
+
+cells(
+  describe,
+  servers,
+  (major) => major === "17",
+)("the migration history of a PostgreSQL %s database", (_major, image) => {
   it("is backed up, checked and read whatever its table and columns are called", async () => {
     await using directory = await temporaryDirectory("sk-migrations-");
     await using server = await startServer(image);
@@ -47,5 +54,33 @@ describe.each([
     const names = Object.values(found).flatMap((all) => all.map(({ name }) => name));
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(expect.arrayContaining(["db0", "db1", "db5.agents"]));
+  });
+
+  it("does not keep others from making databases while it is dumped, and reads of a table of texts only their beginnings", async () => {
+    await using directory = await temporaryDirectory("sk-migrations-");
+    await using server = await startServer(image);
+    // Two columns of text and no usual name: only its rows tell that it is no history.
+    const texts =
+      "create table pairs as select repeat(md5(n::text), 4000) a, repeat('x', 100000) b";
+    server.psql("sophon", `${texts} from generate_series(1, 200) n;`);
+    let made = "";
+    let bytes = 0;
+    const { containers } = server;
+    const watched: typeof containers = {
+      ...containers,
+      execStream: (container, argv, options) => {
+        const stream = containers.execStream(container, argv, options);
+        if (argv[0] === "pg_dump" && made === "") {
+          made = server.psql("postgres", "create database meanwhile template template1; select 1;");
+        }
+        if (argv[0] === "psql") stream.stdout.on("data", (data: Buffer) => (bytes += data.length));
+        return stream;
+      },
+    };
+    const { backup } = contextsOf(directory.path, { containers: watched });
+    const components = await postgresStore.backup(server.store, backup);
+    expect(components.map(({ name }) => name)).toContain("postgres-sophon");
+    expect(made).toBe("1");
+    expect(bytes).toBeLessThan(1_000_000);
   });
 });

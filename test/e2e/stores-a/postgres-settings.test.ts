@@ -9,6 +9,7 @@ import type { Manifest } from "../../../src/model/manifest.ts";
 import { postgresStore } from "../../../src/stores/postgres/postgres.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";
+import { cells } from "../../lab/matrix.ts";
 import { startServer, type TestServer } from "./postgres-server.ts";
 
 const secret = "hidden-word";
@@ -38,10 +39,16 @@ interface BackedUp {
 
 const show = (server: TestServer, name: string) => server.psql("sophon", `show ${name}`);
 
-it.each([
+const servers: [major: string, image: string][] = [
   ["17", storeImages.postgres17],
   ["15", storeImages.postgres15],
-])(
+];
+
+cells(
+  it,
+  servers,
+  (major) => major === "17",
+)(
   "PostgreSQL %s: what ALTER SYSTEM set is restored and in force, what others decide is told, no value is",
   async (_, image) => {
     await using directory = await temporaryDirectory("sk-postgres-");

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Store } from "../../../src/stores/store.ts";
 import { stores } from "../../../src/stores/stores.ts";
+import { cells } from "../../lab/matrix.ts";
 import { run, tryRun } from "../../lab/run.ts";
 import { brokenStores } from "./broken-stores.ts";
 import { conformance } from "./conformance.ts";
@@ -29,7 +30,13 @@ describe("the suite that every store runs", () => {
     );
   });
 
-  it.each(brokenStores)("is red for a store that $title", async ({ breaks, make }) => {
+  const rows = brokenStores.map((one) => [one.title, one] as const);
+  // A few of them are enough to show that it can be red.
+  cells(
+    it,
+    rows,
+    (title) => rows.findIndex(([other]) => other === title) % 4 === 0,
+  )("is red for a store that %s", async (_, { breaks, make }) => {
     const broken = await conformance(make(good, subject.service), subject);
     const promises = new Set(broken.map(({ promise }) => promise));
     expect(promises, JSON.stringify(broken)).toEqual(new Set(breaks));
