@@ -155,6 +155,8 @@ export interface Stack {
   readonly excluded: readonly string[];
   /** Every secret found (passwords, API keys), to be masked. */
   readonly secrets: readonly string[];
+  /** Variables that the files use although nobody has set them: Compose reads an empty text. */
+  readonly unset?: readonly string[];
   /** What a person may want to know of the stack: mounts not copied, empty volumes, paths shared with others. */
   readonly notes?: readonly string[];
 }

@@ -40,7 +40,7 @@ export const stackInputs = {
     inProject: true,
     commands: stack,
     about:
-      "Compose files in the order Compose merges them, one per line or separated by commas, relative to the project directory. Default: the files of the running project, else what Compose finds.",
+      "Compose files in the order Compose merges them, one per line or separated by commas (a path with a comma in double quotes), relative to the project directory. Default: the files of the running project, else what Compose finds.",
   },
   "project-name": {
     kind: "text",

@@ -33,7 +33,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
     case "path":
       return absolute(text.trim(), places);
     case "paths":
-      return words(text).map((word) => absolute(word, places));
+      return pathWords(text).map((word) => absolute(word, places));
     case "list":
       return words(text);
     case "lines":
@@ -69,6 +69,15 @@ export function words(text: string): string[] {
     .flatMap((line) => line.split(","))
     .map((word) => word.trim())
     .filter((word) => word !== "");
+}
+
+/** {@link words} of a list of paths: a path that contains commas stands in double quotes. */
+function pathWords(text: string): string[] {
+  return text.split("\n").flatMap((line) => {
+    if (!line.includes('"')) return words(line);
+    const parts = line.match(/"[^"]*"|[^,]+/g) ?? [];
+    return parts.map((part) => part.trim().replace(/^"(.*)"$/, "$1")).filter((part) => part !== "");
+  });
 }
 
 /** Makes a path absolute: `~/` is the home directory, relative paths start at the working directory. */

@@ -1,7 +1,7 @@
-import { RefusedError } from "../core/errors.ts";
 import { type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
+import { unreadableProject, unsetVariables } from "./unreadable.ts";
 
 /** Determines which files Compose reads. Every command must use the same values, or Compose sees another project. */
 export type ComposeProject = Pick<
@@ -96,11 +96,15 @@ export interface Compose {
   ): Promise<void>;
 }
 
-/** Compose for one project; `secrets` are masked in its error messages. */
+/**
+ * Compose for one project; `secrets` are masked in its error messages. `onUnset` gets the variables that the files use
+ * although nobody has set them.
+ */
 export function createCompose(
   engine: Pick<Engine, "environment">,
   project: ComposeProject,
   secrets: readonly string[] = [],
+  onUnset: (variables: readonly string[]) => void = () => undefined,
 ): Compose {
   const docker = (args: readonly string[], signal?: AbortSignal): Promise<ExecResult> =>
     run("docker", args, {
@@ -113,14 +117,11 @@ export function createCompose(
   return {
     config: async (overrides) => {
       try {
-        const { stdout } = await docker([...own(overrides), "config", "--format", "json"]);
+        const { stdout, stderr } = await docker([...own(overrides), "config", "--format", "json"]);
+        onUnset(unsetVariables(stderr));
         return parseModel(stdout);
       } catch (error) {
-        throw new RefusedError(`Compose cannot read project ${project.project}`, {
-          class: "compose-config",
-          hint: "Check project-directory, compose-files and env-files with `docker compose config`.",
-          cause: error,
-        });
+        throw unreadableProject(`project ${project.project}`, project.directory, error);
       }
     },
     hashes: async (overrides) => {

@@ -56,7 +56,7 @@ const serviceInputs: Partial<
 export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): Promise<Stack> {
   const located = await locateProject(deps.engine, options);
   const inspected = await projectContainers(deps.engine, located.project);
-  const { project, model } = await readModel(deps.engine, located, inspected);
+  const { project, model, unset } = await readModel(deps.engine, located, inspected);
   if (inspected.length === 0)
     throw new RefusedError(`project ${project.project} has no container`, {
       class: "no-project",
@@ -82,7 +82,11 @@ export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): 
     stores,
     excluded: placed.excluded,
     secrets: findSecrets(containers, serverStores),
+    unset,
     notes: [
+      ...unset.map(
+        (name) => `variable ${name} is not set here: the compose files get an empty text for it`,
+      ),
       ...placed.notes,
       ...shared.map(
         (use) =>
@@ -100,10 +104,10 @@ export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): 
 export async function readStack(options: ProjectOptions, engine: Engine): Promise<Stack> {
   const located = await locateProject(engine, options);
   const inspected = await projectContainers(engine, located.project);
-  const { project, model } = await readModel(engine, located, inspected);
+  const { project, model, unset } = await readModel(engine, located, inspected);
   const containers = inspected.map(({ state }) => state);
   const nothing = { tier: "other", stores: [], excluded: [] } as const;
-  return { ...project, model, containers, ...nothing, secrets: findSecrets(containers, []) };
+  return { ...project, model, unset, containers, ...nothing, secrets: findSecrets(containers, []) };
 }
 
 /**
@@ -148,19 +152,39 @@ async function readModel(
   engine: Engine,
   project: ComposeProject,
   containers: readonly InspectedContainer[],
-): Promise<{ project: ComposeProject; model: ComposeModel }> {
-  const model = await createCompose(engine, project).config();
+): Promise<{ project: ComposeProject; model: ComposeModel; unset: readonly string[] }> {
+  let unset: readonly string[] = [];
+  const read = async (profiles: readonly string[]) => {
+    const compose = createCompose(engine, { ...project, profiles }, [], (names) => {
+      unset = names;
+    });
+    return await compose.config();
+  };
+  const model = await read(project.profiles);
   const absent = containers.map(({ state }) => state.service).filter((s) => !(s in model.services));
-  if (absent.length === 0 || project.profiles.length > 0) return { project, model };
-  const everything = await createCompose(engine, { ...project, profiles: ["*"] }).config();
-  const profiles = new Set<string>();
-  for (const service of absent) {
-    const [first] = (everything.services[service]?.profiles ?? []) as string[];
-    if (first !== undefined) profiles.add(first);
+  if (absent.length === 0 || project.profiles.length > 0) return { project, model, unset };
+  const everything = await read(["*"]);
+  // Compose ignores COMPOSE_PROFILES if a profile is given as a flag: name what is active already, too.
+  const profiles = profilesFor(everything, [...Object.keys(model.services), ...absent]);
+  if (profiles.length === 0) return { project, model, unset };
+  return { project: { ...project, profiles }, model: await read(profiles), unset };
+}
+
+/** The fewest profiles that contain these services; rather those that contain no other service. */
+export function profilesFor({ services }: ComposeModel, needed: readonly string[]): string[] {
+  const profilesOf = (name: string) => (services[name]?.profiles ?? []) as readonly string[];
+  const others = (profile: string) =>
+    Object.keys(services).filter(
+      (name) => !needed.includes(name) && profilesOf(name).includes(profile),
+    );
+  const chosen = new Set<string>();
+  for (const name of needed) {
+    const own = profilesOf(name);
+    if (own.some((profile) => chosen.has(profile))) continue;
+    const [best] = own.toSorted((a, b) => others(a).length - others(b).length);
+    if (best !== undefined) chosen.add(best);
   }
-  if (profiles.size === 0) return { project, model };
-  const chosen = { ...project, profiles: [...profiles].toSorted((a, b) => (a < b ? -1 : 1)) };
-  return { project: chosen, model: await createCompose(engine, chosen).config() };
+  return [...chosen].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 function findServers(

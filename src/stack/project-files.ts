@@ -51,6 +51,34 @@ export async function checkedFiles(
 }
 
 /**
+ * The files in a label of Compose, which joins their paths with commas although a path may contain commas. The division
+ * whose every part is a file is the right one. Without one, each part that begins like a path begins a file.
+ *
+ * @param directory - relative paths start here
+ */
+export async function filesInLabel(label: string, directory: string): Promise<string[]> {
+  const parts = label.split(",");
+  const isFile = async (path: string) =>
+    await stat(resolve(directory, path)).then(
+      (found) => !found.isDirectory(),
+      () => false,
+    );
+  /** The files from the part at `from` on, shortest first; undefined if they cannot be divided. */
+  const divide = async (from: number): Promise<string[] | undefined> => {
+    if (from === parts.length) return [];
+    for (let to = from + 1; to <= parts.length; to += 1) {
+      const path = parts.slice(from, to).join(",");
+      if (path === "" || !(await isFile(path))) continue;
+      const rest = await divide(to);
+      if (rest !== undefined) return [path, ...rest];
+    }
+    return undefined;
+  };
+  const files = (await divide(0)) ?? label.split(/,(?=\/)/).filter((part) => part !== "");
+  return files.map((file) => resolve(directory, file));
+}
+
+/**
  * The files that Compose would read in this directory.
  *
  * @throws RefusedError when there is none.

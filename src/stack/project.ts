@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { ContainerInfo } from "dockerode";
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
@@ -8,7 +8,13 @@ import { type ComposeProject, parseModel } from "./compose.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
-import { checkedDirectory, checkedFiles, defaultComposeFiles } from "./project-files.ts";
+import {
+  checkedDirectory,
+  checkedFiles,
+  defaultComposeFiles,
+  filesInLabel,
+} from "./project-files.ts";
+import { unreadableProject } from "./unreadable.ts";
 
 /** The inputs that select the Compose project. None is needed if the host has only one project. */
 export interface ProjectOptions {
@@ -157,10 +163,8 @@ async function fromLabels(
   const newest = own.toSorted((a, b) => b.Created - a.Created)[0];
   if (newest === undefined) throw new Error(`project ${project} has no container`);
   const directory = labelOf(newest, "directory");
-  const split = (text: string) => text.split(",").filter((part) => part !== "");
-  const absolute = (file: string) => (isAbsolute(file) ? file : join(directory, file));
-  const composeFiles = split(labelOf(newest, "files")).map(absolute);
-  const noted = split(labelOf(newest, "environmentFiles")).map(absolute);
+  const composeFiles = await filesInLabel(labelOf(newest, "files"), directory);
+  const noted = await filesInLabel(labelOf(newest, "environmentFiles"), directory);
   const given = options.envFiles ?? [];
   if (composeFiles.length === 0)
     throw new RefusedError(
@@ -199,10 +203,6 @@ async function readName(
     const { stdout } = await run("docker", args, { addEnv: engine.environment, cwd: directory });
     return parseModel(stdout).name;
   } catch (cause) {
-    throw new RefusedError(`Compose cannot read the project in ${directory}`, {
-      class: "compose-config",
-      hint: "Check project-directory, compose-files and env-files with `docker compose config`.",
-      cause,
-    });
+    throw unreadableProject(`the project in ${directory}`, directory, cause);
   }
 }

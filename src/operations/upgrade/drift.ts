@@ -55,7 +55,12 @@ export async function refuseOtherChanges(
 /** @throws RefusedError when a service in the files has no container, or a container's service is not in the files. */
 function refuseOtherServices({ model, containers }: Stack): void {
   const running = new Set(containers.map(({ service }) => service));
-  const wanted = Object.entries(model.services).filter(([, service]) => replicasOf(service) > 0);
+  // A service of a profile is only started on demand.
+  const isOnDemand = ({ profiles }: ComposeService) =>
+    Array.isArray(profiles) && profiles.length > 0;
+  const wanted = Object.entries(model.services).filter(
+    ([, service]) => replicasOf(service) > 0 && !isOnDemand(service),
+  );
   const added = wanted.map(([name]) => name).filter((name) => !running.has(name));
   const gone = [...running].filter((name) => !(name in model.services));
   if (added.length + gone.length === 0) return;

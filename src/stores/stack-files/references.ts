@@ -18,11 +18,19 @@ export async function referencedFiles(
   const implied = resolve(stack.directory, ".env");
   const variables = await readVariables([implied, ...stack.envFiles]);
   const found = new Set<string>((await isSmallFile(implied)) ? [implied] : []);
+  const bases = new Set([stack.directory]);
   const open = [...stack.composeFiles];
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     const text = await readFile(file, "utf8");
-    for (const word of words(text)) {
-      for (const base of [dirname(file), stack.directory]) {
+    // An included file reads the `.env` of its own directory, unless it names others.
+    const beside = resolve(dirname(file), ".env");
+    if (await isSmallFile(beside)) found.add(beside);
+    const named = words(text);
+    for (const directory of named.directories) {
+      bases.add(resolve(dirname(file), substituted(directory, variables)));
+    }
+    for (const word of named.paths) {
+      for (const base of [dirname(file), ...bases]) {
         const path = resolve(base, substituted(word, variables));
         if (found.has(path) || stack.composeFiles.includes(path)) continue;
         if (!(await isSmallFile(path))) continue;
@@ -34,19 +42,34 @@ export async function referencedFiles(
   return [...found];
 }
 
-/** Every text in a compose file that could be a path. */
-function words(text: string): string[] {
-  const found = new Set<string>();
-  const visit = (value: unknown): void => {
-    if (typeof value === "string") for (const word of [value, beforeColon(value)]) found.add(word);
-    else if (typeof value === "object" && value !== null) Object.values(value).forEach(visit);
+/** The keys whose texts are paths, however plain the name of the file is. */
+const pathKeys = new Set(["env_file", "label_file", "include", "file", "path"]);
+
+/**
+ * Every text in a compose file that could be a path, and the directories that included projects set for their relative
+ * paths.
+ */
+function words(text: string) {
+  const paths = new Set<string>();
+  const directories = new Set<string>();
+  const add = (word: string, isPath: boolean) => {
+    if ((isPath || /[./$]/.test(word)) && !/[\0\n]/.test(word)) paths.add(word);
+  };
+  const visit = (value: unknown, key: string): void => {
+    if (typeof value === "string") {
+      if (key === "project_directory") directories.add(value);
+      for (const word of [value, beforeColon(value)]) add(word, pathKeys.has(key));
+    } else if (Array.isArray(value)) for (const item of value) visit(item, key);
+    else if (typeof value === "object" && value !== null) {
+      for (const [name, item] of Object.entries(value)) visit(item, name);
+    }
   };
   try {
-    visit(parse(text, { merge: true, logLevel: "silent" }));
+    visit(parse(text, { merge: true, logLevel: "silent" }), "");
   } catch {
     // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
   }
-  return [...found].filter((word) => /[./$]/.test(word) && !/[\0\n]/.test(word));
+  return { paths, directories };
 }
 
 /** The source of a mount in short form. A colon inside `${...}` does not end it. */

@@ -17,10 +17,11 @@ import { contextsOf, dataStoreAt, plainTasks } from "./contexts.ts";
 const COMPOSE = `
 include:
   - path: parts/\${PART:-other}.yml   # chosen by the env file
+  - { path: shop/compose.yml, project_directory: shelf }
 services:
   gateway:
     image: gateway:1.0 # a tag is no file
-    env_file: [gateway.env, { path: missing.env, required: false }]
+    env_file: [gateway.env, plain, { path: missing.env, required: false }]
     extends: { file: "base file.yaml", service: base }
     volumes: [ "./conf/nginx.conf:/etc/nginx.conf:ro", "./data:/data" ]
 `;
@@ -28,7 +29,7 @@ services:
 /** A project with a file of each kind, and the stack that discovery would make of it. */
 function makeProject(root: string): Stack {
   const path = (...names: string[]) => join(root, "project", ...names);
-  for (const name of ["parts", "conf", "data", "certificates"])
+  for (const name of ["parts", "conf", "data", "certificates", "shop", "shelf"])
     mkdirSync(path(name), { recursive: true });
   mkdirSync(join(root, "elsewhere"));
   writeFileSync(join(root, "elsewhere/compose.yml"), COMPOSE);
@@ -36,7 +37,9 @@ function makeProject(root: string): Stack {
   writeFileSync(path(".env"), "PART=extra\nPASSWORD=hunter2\n");
   writeFileSync(path("parts/extra.yml"), "services:\n  more:\n    env_file: more.env\n");
   writeFileSync(path("base file.yaml"), "services: {}\n");
-  for (const name of ["gateway.env", "more.env", "unrelated.env"])
+  writeFileSync(path("shop/compose.yml"), "services:\n  shop:\n    env_file: ./shop.env\n");
+  writeFileSync(path("shop/.env"), "NAME=beside what is included\n");
+  for (const name of ["gateway.env", "more.env", "unrelated.env", "plain", "shelf/shop.env"])
     writeFileSync(path(name), `NAME=${name}\n`);
   writeFileSync(path("parts/more.env"), "NAME=beside\n");
   writeFileSync(path("conf/nginx.conf"), "server {}\n");
@@ -91,7 +94,8 @@ describe("the files of a stack", () => {
     const project = join(directory.path, "project");
     const expected = [
       ...["compose.yml", ".env", "parts/extra.yml", "base file.yaml", "gateway.env", "more.env"],
-      ...["parts/more.env", "conf/nginx.conf", "certificates"],
+      ...["parts/more.env", "conf/nginx.conf", "certificates", "plain"],
+      ...["shop/compose.yml", "shop/.env", "shelf/shop.env"],
     ].map((name) => join(project, name));
     const elsewhere = ["compose.yml", "secret.txt"].map((name) =>
       join(directory.path, "elsewhere", name),
