@@ -1,6 +1,7 @@
 import type { ContainerState, DiscoveredStore } from "../model/stack.ts";
 
-const secretName = /PASS(WORD|WD)?$|PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL/i;
+/** Variables with such a name hold secrets. */
+export const secretName = /PASS(WORD|WD)?$|PASSWORD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL/i;
 /** Shorter values, such as `1`, `true` or a port, would mask half of the log. */
 const shortestSecret = 5;
 
@@ -11,7 +12,7 @@ const shortestSecret = 5;
  * @returns longest first, so that masking one secret never leaves the rest of a longer one.
  */
 export function findSecrets(
-  containers: readonly ContainerState[],
+  containers: readonly Pick<ContainerState, "environment">[],
   stores: readonly DiscoveredStore[],
 ): string[] {
   const found = new Set<string>();

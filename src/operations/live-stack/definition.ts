@@ -1,26 +1,100 @@
+import { realpathSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { ComposeModel, ComposeService, ContainerState } from "../../model/stack.ts";
 import { type Compose, createCompose } from "../../stack/compose.ts";
+import { containerFacts } from "../../stack/container-facts.ts";
+import { definitionDrift } from "../../stack/definition-drift.ts";
 import type { Engine } from "../../stack/engine.ts";
+import { findSecrets } from "../../stack/find-secrets.ts";
 import { composeLabels } from "../../stack/labels.ts";
+import { differenceText, masking } from "./difference-text.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 
+/** What containers are compared with. */
+interface Comparison {
+  readonly project: ComposeFiles;
+  readonly model: ComposeModel;
+  /** All containers of the project. */
+  readonly containers: readonly ContainerState[];
+  /** The image references that count instead of those of the files, by service. */
+  readonly images: Readonly<Record<string, string>>;
+  /** The services whose containers are compared. */
+  readonly services: readonly string[];
+  /** Masked in what is told. */
+  readonly secrets: readonly string[];
+}
+
 /**
- * Finds the containers that match the files, by the config hash in Compose's label. `images` overrides the image
- * references of the files.
+ * How the containers of services differ from the files in more than their images, one line for each difference:
+ * `service: key: what runs -> what the files say`.
+ *
+ * Compose's hash proves only that nothing differs. It changes with the version of Compose and with its way of reading
+ * (docker/compose#14001), so what matters is compared with the engine's own answer.
  */
-export async function definitions(
+export async function driftOf(
+  engine: Pick<Engine, "docker" | "environment">,
+  given: Comparison,
+): Promise<string[]> {
+  const own = given.containers.filter(({ service }) => given.services.includes(service));
+  if (own.length === 0) return [];
+  const isSame = await hashesOf(engine, given);
+  const found: string[] = [];
+  for (const container of own) {
+    const lines = isSame(container) ? [] : await differencesOf(engine, container, given);
+    const name = lines.length > 0 ? [] : nameDifference(container, given.model);
+    for (const line of [...lines, ...name]) found.push(`${container.service}: ${line}`);
+  }
+  return [...new Set(found)];
+}
+
+async function differencesOf(
+  engine: Pick<Engine, "docker">,
+  { id, service: name, environment }: ContainerState,
+  { model, containers, secrets }: Comparison,
+): Promise<string[]> {
+  const service = model.services[name];
+  const facts = await containerFacts(engine, id);
+  if (service === undefined) return ["no longer in the files"];
+  if (facts === undefined) return ["its container is gone"];
+  const idsOf = (provider: string) =>
+    containers.filter((one) => one.service === provider).map((one) => one.id);
+  const samePlace = (a: string, b: string) => realPath(a) === realPath(b);
+  const found = definitionDrift({ service, name, model, idsOf, samePlace }, facts);
+  const own = findSecrets([{ environment: withValues(service.environment) }, { environment }], []);
+  const mask = masking(model.name, [...new Set([...secrets, ...own])]);
+  return found.map(({ path, wanted, actual }) => differenceText(path, actual, wanted, mask));
+}
+
+function withValues(environment: ComposeService["environment"]): Record<string, string> {
+  const all = Object.entries(environment ?? {});
+  return Object.fromEntries(all.map(([name, value]) => [name, value ?? ""]));
+}
+
+/** A rollback finds containers by their names, so Compose has to give a new container the name of the old one. */
+function nameDifference(
+  { name, service, labels }: ContainerState,
+  { name: project, services }: ComposeModel,
+): string[] {
+  const number = labels[composeLabels.number];
+  const wanted = services[service]?.container_name ?? `${project}-${service}-${number}`;
+  return wanted === name ? [] : [`container_name: ${name} -> ${wanted}`];
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** Finds the containers whose label has the hash of the files. */
+async function hashesOf(
   engine: Pick<Engine, "environment">,
-  given: {
-    readonly project: ComposeFiles;
-    readonly model: ComposeModel;
-    readonly containers: readonly ContainerState[];
-    readonly images: Readonly<Record<string, string>>;
-  },
+  { project, model, containers, images }: Comparison,
 ): Promise<(container: ContainerState) => boolean> {
-  const { project, model, containers, images } = given;
   await using trial = await temporaryDirectory("sophon-keeper-");
   const override = join(trial.path, "images.yml");
   const own = Object.entries(images).map(([name, image]) => [name, { image }]);

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
-import { createCompose } from "../../stack/compose.ts";
+import { type Compose, createCompose } from "../../stack/compose.ts";
 import { removeContainer } from "../../stack/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
@@ -77,10 +77,9 @@ export async function makeMissing(before: readonly Earlier[], given: Remaking): 
     const there = new Set((await present(engine, files.project)).map(({ name }) => name));
     const missing = before.filter(({ name }) => !there.has(name));
     if (missing.length === 0) break;
-    const services = [...new Set(missing.map(({ service }) => service))];
     await within(async () => {
       const compose = createCompose(engine, files);
-      await compose.up({ services, noStart: true, scale: scaleOf(services) });
+      await createExactly(missing, before, { engine, compose, project: files.project, scaleOf });
     });
   }
   const now = await present(engine, files.project);
@@ -89,6 +88,60 @@ export async function makeMissing(before: readonly Earlier[], given: Remaking): 
     if (found === undefined) throw new Error(`container ${name} could not be recreated`);
     if (imageId !== "" && found.imageId !== imageId) throw new Error(`${name} has another image`);
   }
+}
+
+/** What creating containers needs. */
+interface Creating {
+  readonly engine: Engine;
+  readonly compose: Pick<Compose, "up">;
+  readonly project: string;
+  readonly scaleOf: Remaking["scaleOf"];
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Numbered = Pick<Earlier, "name" | "service">;
+
+/**
+ * Lets Compose create missing containers under the names that they had, and starts nothing. Containers of other
+ * services stay as they are, whatever Compose thinks of their definition: its hash differs between its versions.
+ *
+ * Compose numbers the replicas of a service upwards from those that exist. So none of a service may exist while one is
+ * missing, and where a number was free before, one more is created for it and removed again.
+ *
+ * @param missing - the containers to create; all others of their services are stopped
+ * @param all - all containers that these services had
+ */
+export async function createExactly(
+  missing: readonly Numbered[],
+  all: readonly Numbered[],
+  { engine, compose, project, scaleOf, signal }: Creating,
+): Promise<void> {
+  const services = [...new Set(missing.map(({ service }) => service))];
+  const own = all.filter(({ service }) => services.includes(service));
+  for (const { id, service } of await present(engine, project)) {
+    if (services.includes(service)) await removeContainer(engine, id, { volumes: false });
+  }
+  const scale = { ...scaleOf(services), ...highestNumbers(own, project) };
+  await compose.up({ services, noStart: true, noRecreate: true, scale }, signal);
+  const names = new Set(own.map(({ name }) => name));
+  for (const { id, name, service } of await present(engine, project)) {
+    const isFiller = services.includes(service) && !names.has(name);
+    if (isFiller) await removeContainer(engine, id, { volumes: false });
+  }
+}
+
+/** The highest number of each service's containers. One with a name of its own has none. */
+export function highestNumbers(
+  containers: readonly Numbered[],
+  project: string,
+): Record<string, number> {
+  const highest: Record<string, number> = {};
+  for (const { name, service } of containers) {
+    const start = `${project}-${service}-`;
+    const number = name.startsWith(start) ? Number(name.slice(start.length)) : 1;
+    if (Number.isInteger(number)) highest[service] = Math.max(highest[service] ?? 0, number);
+  }
+  return highest;
 }
 
 async function removeCutOff(before: readonly Earlier[], engine: Engine, project: string) {

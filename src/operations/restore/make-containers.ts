@@ -8,10 +8,11 @@ import { removeContainer } from "../../stack/containers.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
-import { definitions } from "../live-stack/definition.ts";
+import { driftOf } from "../live-stack/definition.ts";
 import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
 import {
+  createExactly,
   joinsNobody,
   neededServices,
   present,
@@ -126,14 +127,22 @@ export async function makeContainers(
   const scale = { ...created.scale, ...Object.fromEntries(recorded) };
   const compose = createCompose(engine, project);
   for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
-  // Compose includes their dependencies, which already match the files: without them the definition would change.
   const { signal } = dependencies;
   const needs = neededServices(model);
-  const up = (names: readonly string[]) =>
-    compose.up({ services: names, noStart: true, scale: scaleFor(scale, needs, names) }, signal);
-  if (services.length > 0) await up(services);
+  const scaleOfAll = (names: readonly string[]) => scaleFor(scale, needs, names);
+  const before = stack.containers;
+  const again = async (names: readonly string[]) => {
+    const own = before.filter(({ service }) => names.includes(service));
+    const creating = { engine, compose, project: project.project, scaleOf: scaleOfAll, signal };
+    if (own.length > 0) await createExactly(own, own, creating);
+  };
+  await again(makings.replace);
+  // Compose includes their dependencies: without them the definition would change.
+  const { create } = makings;
+  const added = { services: create, noStart: true, noRecreate: true, scale: scaleOfAll(create) };
+  if (create.length > 0) await compose.up(added, signal);
   // After the containers that they join: Compose looks up their ids when it creates these.
-  if (joined.length > 0) await up(joined);
+  await again(joined);
   await requireOwnImages(engine, making, services);
   return created;
 }
@@ -210,7 +219,7 @@ function isMissing(path: string): boolean {
 
 /**
  * A container that is recreated must match the files, except for its image, because a rollback recreates it from the
- * files. Its dependencies must match the files, too, because Compose would change them otherwise.
+ * files.
  */
 async function refuseUnlike(
   engine: Engine,
@@ -219,22 +228,21 @@ async function refuseUnlike(
   joined: readonly string[],
 ): Promise<void> {
   const { stack, makings } = making;
-  const made = [...makings.create, ...makings.replace, ...joined];
-  const concerned = withNeeds(neededServices(model), made);
-  const own = stack.containers.filter(({ service }) => concerned.includes(service));
+  const made = [...makings.replace, ...joined];
+  const { containers, secrets } = stack;
+  const own = containers.filter(({ service }) => made.includes(service));
   if (own.length === 0) return;
   const references = own.map(({ service, imageReference }) => [service, imageReference]);
   const images = Object.fromEntries(references);
-  const { containers } = stack;
   const project = projectOf(stack);
-  const isAsDefined = await definitions(engine, { project, model, containers, images });
-  for (const container of own) {
-    const { service, imageId, mounts } = container;
+  const compared = { project, model, containers, images, services: made, secrets };
+  const found = await driftOf(engine, compared);
+  for (const { service, imageId, mounts } of own) {
     const isReplaced = makings.replace.includes(service);
     const named = isReplaced ? undefined : await inspectImage(engine, imageOf(model, service));
-    const wouldChange = !isReplaced && named?.id !== imageId;
-    if (!isAsDefined(container) || wouldChange) {
-      throw new RefusedError(`service ${service} does not run as defined in the files`, {
+    if (!isReplaced && named?.id !== imageId) found.push(`${service}: image`);
+    if (found.length > 0) {
+      throw new RefusedError(`what runs differs from the files: ${found.join(", ")}`, {
         class: "changed-files",
         hint: `run \`docker compose -p ${stack.project} up --no-start\`, then restore`,
       });

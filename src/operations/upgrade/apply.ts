@@ -5,7 +5,7 @@ import { removeContainer } from "../../stack/containers.ts";
 import { engineOf } from "../../stack/engine.ts";
 import { joinersOf, restartedWith } from "../live-stack/depends-on.ts";
 import { applyEdits } from "../live-stack/image-pins.ts";
-import { scaleOf as countOf, present, withNeeds } from "../live-stack/recreate.ts";
+import { scaleOf as countOf, createExactly, present, withNeeds } from "../live-stack/recreate.ts";
 import { startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import { gatedWaits } from "./gated-start.ts";
@@ -37,13 +37,19 @@ export async function apply(
   const joiners = joinersOf(stack.containers, of(stack, services));
   await stopForExchange(session, plan, [...services, ...servicesOf(joiners)]);
   for (const { id } of joiners) await removeContainer(engine, id, { volumes: false });
-  // `up` includes the dependencies, which match the files: without them the config hash would differ.
-  await compose.up({ services, noStart: true, scale: scaleOf(plan, services) }, signal);
+  const creating = {
+    ...{ engine, compose, project: project.project, signal },
+    scaleOf: (names: readonly string[]) => scaleOf(plan, names),
+  };
+  const create = async (names: readonly string[]) => {
+    const own = plan.containers.filter(({ service }) => names.includes(service));
+    if (own.length > 0) await createExactly(own, own, creating);
+  };
+  // `up` includes the dependencies: without them the config hash would differ.
+  await create(services);
   const joined = servicesOf(joiners).filter((service) => !services.includes(service));
   // Create joiners after their provider: Compose looks up the provider's id when it creates them.
-  if (joined.length > 0) {
-    await compose.up({ services: joined, noStart: true, scale: scaleOf(plan, joined) }, signal);
-  }
+  await create(joined);
   const wanted = wantedAfter(plan, [...services, ...joined], images);
   const look = () => present(engine, plan.project.project);
   const given = { containers, present: look, dependencies: plan.dependencies, clock, signal };

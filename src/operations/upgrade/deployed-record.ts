@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { replaceFile } from "../../core/durable.ts";
-import type { ComposeModel, Stack } from "../../model/stack.ts";
+import type { Stack } from "../../model/stack.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { createCompose } from "../../stack/compose.ts";
 import { projectContainers } from "../../stack/discovery.ts";
@@ -62,15 +62,6 @@ export async function recordModel(session: UpgradeSession): Promise<void> {
   const { host, stack, repository } = session;
   const model = await createCompose(await host.engine(), projectOf(stack)).config();
   write(repository, modelName, withoutSecrets(model, stack.secrets));
-}
-
-/** The model that was recorded last, without secrets; undefined if this project has none yet. */
-export async function storedModel(
-  repository: Repository,
-  { project }: Pick<Stack, "project">,
-): Promise<ComposeModel | undefined> {
-  const stored = (await read(repository, modelName)) as ComposeModel | undefined;
-  return stored?.name === project ? stored : undefined;
 }
 
 /** What the last upgrade deployed; undefined if there was none or the file is not readable. */

@@ -1,11 +1,8 @@
 import { RefusedError } from "../../core/errors.ts";
-import type { ComposeModel, ComposeService, ContainerState, Stack } from "../../model/stack.ts";
+import type { ComposeService, Stack } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
-import { definitions } from "../live-stack/definition.ts";
-import { neededServices, withNeeds } from "../live-stack/recreate.ts";
-import { storedModel } from "./deployed-record.ts";
-import { containerDifferences, serviceDifferences, withoutSecrets } from "./model-difference.ts";
+import { driftOf } from "../live-stack/definition.ts";
 import type { UpgradeSession } from "./session.ts";
 import type { Target } from "./targets.ts";
 
@@ -27,27 +24,23 @@ export async function refuseOtherChanges(
   const images = Object.fromEntries(
     Object.entries(targets).map(([name, { from }]) => [name, from]),
   );
-  const isAsDefined = await definitions(engine, { ...stack, project: projectOf(stack), images });
-  // Dependencies must match the files, too: Compose would recreate them in passing. Joiners are recreated anyway.
-  const changed = [...Object.keys(targets), ...joined];
-  const concerned = withNeeds(neededServices(stack.model), changed);
-  const found: string[] = [];
-  const stored = await storedModel(session.repository, stack);
-  for (const service of concerned) {
-    const own = stack.containers.filter((container) => container.service === service);
-    const other = own.find((one) => !isAsDefined(one));
-    if (other !== undefined) found.push(...differencesOf(stack, stored, other));
-    else if (!(service in targets)) {
-      const named = await inspectImage(engine, stack.model.services[service]?.image ?? "");
-      if (own[0] !== undefined && named?.id !== own[0].imageId) found.push(`${service}: image`);
-    }
+  // Joiners are recreated with the service whose namespace they join. Nothing else is.
+  const services = [...new Set([...Object.keys(targets), ...joined])];
+  const { model, containers, secrets } = stack;
+  const project = projectOf(stack);
+  const found = await driftOf(engine, { project, model, containers, images, services, secrets });
+  for (const service of joined) {
+    if (service in targets) continue;
+    const own = containers.find((container) => container.service === service);
+    const named = await inspectImage(engine, model.services[service]?.image ?? "");
+    if (own !== undefined && named?.id !== own.imageId) found.push(`${service}: image`);
   }
   if (found.length === 0) return;
   throw new RefusedError(
     `the files differ from what runs in more than images: ${found.join(", ")}`,
     {
       class: "changed-files",
-      hint: "Apply the changes first with `docker compose up -d`, or revert them: an upgrade may change images only.",
+      hint: `Apply the changes first with \`docker compose up -d\`, or revert them: an upgrade may change images only.${unsetHint(stack)}`,
     },
   );
 }
@@ -82,19 +75,9 @@ function replicasOf({ scale, deploy }: ComposeService): number {
   return typeof scale === "number" ? scale : (replicas ?? 1);
 }
 
-/** How a container differs from its definition in the files, as exactly as the known data allows. */
-function differencesOf(
-  stack: Stack,
-  stored: ComposeModel | undefined,
-  container: ContainerState,
-): string[] {
-  const { service } = container;
-  const now = withoutSecrets(stack.model, stack.secrets).services[service];
-  const before = stored?.services[service];
-  const exact = before === undefined ? [] : serviceDifferences(before, now);
-  const seen = containerDifferences(stack.model.services[service], container);
-  const all = exact.length > 0 ? exact : seen;
-  return all.length === 0
-    ? [`${service}: its definition`]
-    : all.map((difference) => `${service}: ${difference}`);
+/** A variable that was set when the stack was started, and is not now, looks like a change of the files. */
+function unsetHint({ unset = [] }: Stack): string {
+  if (unset.length === 0) return "";
+  const are = unset.length === 1 ? "is" : "are";
+  return ` ${unset.join(", ")} ${are} not set here: a value that only the shell had belongs into an env file.`;
 }
