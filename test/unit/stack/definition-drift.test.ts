@@ -239,8 +239,8 @@ describe("a change of the files is named, with what runs and what the files say"
 
   it("without any secret", () => {
     const { model, containers } = stackOf("2.26");
-    const { a } = model.services as Record<string, ComposeService>;
-    Object.assign(a?.environment as object, { PASS: "hunter2", URL: "amqp://u:hunter3@mq" });
+    const a = model.services.a as ComposeService;
+    Object.assign(a.environment as object, { PASS: "hunter2", URL: "amqp://u:hunter3@mq" });
     const lines = drift(model, containers);
     expect(lines).toHaveLength(2);
     expect(lines.join()).not.toMatch(/hunter/);
