@@ -19,6 +19,10 @@ interface ScratchRequest {
   readonly stores: readonly string[];
   /** Copies of read-only files, by their path on the stack's host. */
   readonly files: Readonly<Record<string, string>>;
+  /** Files that services may write to: the path of the copy's own file, by the path on the stack's host. Absent: none. */
+  readonly ownFiles?: Readonly<Record<string, string>>;
+  /** Paths inside {@link ScratchRequest.stores} that are not in the backup. Absent: none. */
+  readonly holes?: readonly string[];
 }
 
 /** An isolated copy of a stack, ready for Compose. */
@@ -223,11 +227,16 @@ function scratchMount(
   if (type === "tmpfs") return [{ type, target }];
   const source = sourceOf(mount, request.model);
   if (source === undefined) return type === "volume" ? [{ type, target }] : [];
-  const store = request.stores.find((place) => samePlace(place, source));
+  const readOnly = mount.read_only === true ? { read_only: true } : {};
+  const own = request.ownFiles?.[source];
+  if (own !== undefined) return [{ type: "bind", source: own, target, ...readOnly }];
+  const store =
+    request.stores.find((place) => samePlace(place, source)) ?? storeAround(source, request);
   if (store !== undefined) {
     used[store] ??= `${request.project}_${Object.keys(used).length}`;
-    const readOnly = mount.read_only === true ? { read_only: true } : {};
-    return [{ type: "volume", source: used[store], target, ...readOnly }];
+    const subpath = subpathOf(mount, source, store);
+    const part = subpath === undefined ? {} : { volume: { subpath } };
+    return [{ type: "volume", source: used[store], target, ...readOnly, ...part }];
   }
   const copy = type === "bind" ? copyOf(source, request.files) : undefined;
   if (copy !== undefined) return [{ type: "bind", source: copy, target, read_only: true }];
@@ -239,6 +248,23 @@ function scratchMount(
   }
   omitted.push(`${service}: ${source}, mounted at ${target}`);
   return [];
+}
+
+/** The store that contains a path of the host. What is mounted there is a part of it, seen by several services. */
+function storeAround(source: string, { stores, holes = [] }: ScratchRequest): string | undefined {
+  const isIn = (directory: string) => source === directory || source.startsWith(`${directory}/`);
+  return holes.some(isIn)
+    ? undefined
+    : stores.find((place) => place.startsWith("/") && isIn(place));
+}
+
+/** The part of a store that is mounted: a path inside the store's directory, or the stack's own subpath of a volume. */
+function subpathOf(mount: MountEntry, source: string, store: string): string | undefined {
+  if (mount.type === "bind" && source.startsWith(`${store}/`)) {
+    return source.slice(store.length + 1);
+  }
+  const { subpath } = (mount.volume ?? {}) as { readonly subpath?: unknown };
+  return typeof subpath === "string" ? subpath : undefined;
 }
 
 /** The real name of a volume, or the path on the host. */

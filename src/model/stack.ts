@@ -112,7 +112,12 @@ export interface VolumeStore {
   readonly name: string;
   readonly mount: Mount;
   readonly services: readonly string[];
+  /** SQLite databases in it, relative to its directory. */
   readonly databases: readonly string[];
+  /** Other stores and excluded places inside it, as relative paths. Absent: none. */
+  readonly exclude?: readonly string[];
+  /** Whether the mount is a single file. Absent: a directory. */
+  readonly isFile?: boolean;
 }
 
 /** What is known of a store of each kind that was found in the stack; a store's folder may declare its own here. */

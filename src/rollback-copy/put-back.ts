@@ -64,18 +64,21 @@ export async function putBack(
   const place = index.tree.has("") ? { root: realpathSync(source) } : filePlace(source);
   const has = await walkTree(place, options.signal);
   const proven = await proveEqual(place.root, tree, index.tree, has);
-  const plan = planMirror(
+  const planned = planMirror(
     index.tree,
     has,
     (then, now) => then.stamp === now.stamp && (then.settled || proven.has(then.path)),
   );
+  // A container that has a single file mounted would not see another inode: the file is written in place.
+  const inPlace = "only" in place ? filesInBoth(index.tree, has) : new Set<string>();
+  const plan = { ...planned, remove: planned.remove.filter((path) => !inPlace.has(path)) };
   const context = { ...options, copy, live: false, cleanSinceNs: 0n };
   const { aside } = partsOf(copy);
   let dropped: string[] = [];
   if (options.aside !== undefined && !existsSync(aside)) {
     dropped = dropForSpace(place.root, plan);
-    const kept = plan.remove.filter((path) => !dropped.includes(path));
-    await setAside(context, place.root, options.aside, kept);
+    const kept = planned.remove.filter((path) => !dropped.includes(path));
+    await setAside(context, place.root, options.aside, { paths: kept, staying: inPlace });
     // From here on what differs in the source may be half of what is being put back.
     markAside(copy);
   }
@@ -84,6 +87,12 @@ export async function putBack(
   const now = await assertAlike(index.tree, place);
   endAside(copy, now);
   return { ...resultOf(index.tree, plan, started), dropped: dropped.map(printable) };
+}
+
+/** The paths that are regular files on both sides. */
+function filesInBoth(wanted: Tree, has: Tree): Set<string> {
+  const isFile = (tree: Tree, path: string) => kindOf(tree.get(path)?.stamp ?? "") === "f";
+  return new Set([...wanted.keys()].filter((path) => isFile(wanted, path) && isFile(has, path)));
 }
 
 /**

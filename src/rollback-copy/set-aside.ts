@@ -7,14 +7,14 @@ const pathsAtOnce = 500;
 
 /**
  * Moves `paths` of a tree to the same places below the directory `aside`, by renaming; where that
- * is another mount, by copying what can be named. What lies there already stays: a put back that
- * was cut off has then moved the real thing and left something half written in its place.
+ * is another mount, by copying what can be named; those of `staying` are always copied. What lies there already stays:
+ * a put back that was cut off has then moved the real thing and left something half written in its place.
  */
 export async function setAside(
   context: ProgramContext,
   root: string,
   aside: string,
-  paths: readonly string[],
+  { paths, staying }: { readonly paths: readonly string[]; readonly staying: ReadonlySet<string> },
 ): Promise<void> {
   const elsewhere = new Set<string>();
   for (const path of paths) {
@@ -24,6 +24,10 @@ export async function setAside(
       continue;
     }
     if (statOf(aside, path) !== undefined || isBelowOther(aside, path)) continue;
+    if (staying.has(path)) {
+      elsewhere.add(path);
+      continue;
+    }
     const slash = path.lastIndexOf("/");
     if (slash > 0)
       mkdirSync(rawPath(aside, path.slice(0, slash)), { recursive: true, mode: 0o700 });

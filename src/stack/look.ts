@@ -1,7 +1,9 @@
 import type { Dirent } from "node:fs";
-import { lstat, open, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import type { NamedTask } from "../core/task.ts";
+import { isSqliteFile } from "./sqlite-file.ts";
 
 /** One place to examine. */
 interface LookPlace {
@@ -20,13 +22,17 @@ export interface LookResult {
   readonly type: "directory" | "file" | "socket" | "other" | "missing";
   readonly empty: boolean;
   readonly hasWanted: boolean;
-  /** SQLite databases, recognised by their first bytes; relative to `path`, sorted. */
+  /**
+   * SQLite databases, recognised by their first bytes whatever their names; relative to `path`, or the name of a single
+   * file; sorted.
+   */
   readonly databases: readonly string[];
+  /** The names at the top of a directory, or the name of a single file. */
+  readonly names: readonly string[];
 }
 
-/** The first bytes of every SQLite database (https://www.sqlite.org/fileformat.html, 1.3). */
-const sqliteMagic = Buffer.from("SQLite format 3\0", "latin1");
-const databaseName = /\.(db|db3|sqlite|sqlite3)$/i;
+/** Signals must also be handled while a large tree is read. */
+const blockMs = 10;
 
 /** Examines the places of a stack: what they are, and which files are SQLite databases. Changes nothing. */
 export const lookTask: NamedTask<{ readonly places: readonly LookPlace[] }, LookResult[]> = {
@@ -35,25 +41,34 @@ export const lookTask: NamedTask<{ readonly places: readonly LookPlace[] }, Look
     const results: LookResult[] = [];
     for (const place of places) {
       signal.throwIfAborted();
-      results.push(await look(place));
+      results.push(await look(place, signal));
     }
     return results;
   },
 };
 
-async function look(place: LookPlace): Promise<LookResult> {
+async function look(place: LookPlace, signal: AbortSignal): Promise<LookResult> {
   const { path, wanted } = place;
-  const type = await typeOf(path);
-  const nothing = { path, type, empty: true, hasWanted: false, databases: [] };
+  // The source of a bind mount may be a symbolic link.
+  const type = await typeOf(path, stat);
+  const nothing = { path, type, empty: true, hasWanted: false, databases: [], names: [] };
+  if (type === "file") {
+    const names = [basename(path)];
+    return { ...nothing, empty: false, names, databases: isSqliteFile(path) ? names : [] };
+  }
   if (type !== "directory") return { ...nothing, empty: type === "missing" };
   const hasWanted = wanted !== undefined && (await typeOf(join(path, wanted))) === "file";
   const databases: string[] = [];
   let entries = 0;
+  let started = performance.now();
   for await (const { entry, relative } of walk(path, "", new Set(place.skip))) {
     entries += 1;
     if (!place.deep) break;
-    if (!entry.isFile() || !databaseName.test(entry.name)) continue;
-    if (await isSqlite(join(path, relative))) databases.push(relative);
+    if (entry.isFile() && isSqliteFile(join(path, relative))) databases.push(relative);
+    if (performance.now() - started < blockMs) continue;
+    await turn();
+    signal.throwIfAborted();
+    started = performance.now();
   }
   return {
     path,
@@ -61,12 +76,13 @@ async function look(place: LookPlace): Promise<LookResult> {
     empty: entries === 0,
     hasWanted,
     databases: databases.toSorted((a, b) => (a < b ? -1 : 1)),
+    names: (await readLive(path)).map(({ name }) => name),
   };
 }
 
-async function typeOf(path: string): Promise<LookResult["type"]> {
+async function typeOf(path: string, look: typeof stat = lstat): Promise<LookResult["type"]> {
   try {
-    const stats = await lstat(path);
+    const stats = await look(path);
     if (stats.isDirectory()) return "directory";
     if (stats.isFile()) return "file";
     return stats.isSocket() ? "socket" : "other";
@@ -96,17 +112,6 @@ async function readLive(directory: string): Promise<Dirent[]> {
     return await readdir(directory, { withFileTypes: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-async function isSqlite(path: string): Promise<boolean> {
-  try {
-    await using handle = await open(path, "r");
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(sqliteMagic.length), 0);
-    return bytesRead === sqliteMagic.length && buffer.equals(sqliteMagic);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
 }

@@ -11,7 +11,9 @@ import {
   type VolumeStore,
 } from "../model/stack.ts";
 import { chooseDataPlace, type Place, type PlaceOptions } from "./data-place.ts";
+import { isHostPath } from "./host-paths.ts";
 import { type LookResult, lookTask } from "./look.ts";
+import { isInside, outermost } from "./overlap.ts";
 import { mayBeEmpty } from "./server-kind.ts";
 import { within } from "./shared.ts";
 
@@ -21,9 +23,6 @@ interface PlacedStores {
   readonly excluded: readonly string[];
   readonly notes: readonly string[];
 }
-
-/** Host paths that belong to the machine, not to the stack. */
-const systemPaths = ["/dev", "/proc", "/run", "/sys", "/var/run"];
 
 /**
  * Classifies every writable mount of the containers: part of a server, the data directory, a separate volume, excluded,
@@ -47,14 +46,17 @@ export async function placeStores(
   const kept = free.filter((place) => !excluded.has(place));
   const covered = (place: Place) =>
     data !== undefined && place.mount.type === "bind" && within(place.mount.source, data.path);
-  const others = kept.filter((place) => !covered(place));
-  const nested = places.filter(
-    (place) => covered(place) && (isServers(place) || excluded.has(place)),
-  );
-  const inside = nested
-    .map(({ mount }) => relative(data?.path ?? "/", mount.source))
-    .filter((path) => path !== "");
-  const looked = await lookAt(data, others, servers, [...inside, ...paths], deps);
+  const others = outermost(kept.filter((place) => !covered(place)));
+  const elsewhere = places
+    .filter((place) => isServers(place) || excluded.has(place))
+    .map(({ mount }) => mount.source);
+  /** What a place contains of other stores and of excluded places, as relative paths. */
+  const insideOf = (directory: string) =>
+    [...elsewhere, ...(data === undefined ? [] : [data.path])]
+      .filter((path) => isInside(path, directory))
+      .map((path) => relative(directory, path));
+  const inside = data === undefined ? [] : insideOf(data.path);
+  const looked = await lookAt(data, others, servers, { inside: insideOf, paths }, deps);
   for (const server of servers) checkServer(server, looked.get(server.mount.source));
   const names = new Set<string>();
   const volumes = others.flatMap((place) => {
@@ -65,7 +67,7 @@ export async function placeStores(
     }
     if (found?.empty !== false) notes.push(`${describe(place.mount)} is empty`);
     const name = volumeName(place, model, names);
-    return [volumeStore(place, name, found)];
+    return [volumeStore(place, name, found, insideOf(place.mount.source))];
   });
   const dataStores = data === undefined ? [] : [checkData(data, looked, [...inside, ...paths])];
   return {
@@ -102,8 +104,8 @@ function isIgnored({ mount, services }: Place, notes: string[]): boolean {
   if (mount.type === "tmpfs") notes.push(`${where} is in memory only: not copied`);
   else if (mount.type === "other")
     notes.push(`${where} is neither a volume nor a bind mount: not copied`);
-  else if (mount.type === "bind" && systemPaths.some((path) => within(mount.source, path)))
-    notes.push(`${where} is ${mount.source} of the host: not copied`);
+  else if (mount.type === "bind" && isHostPath(mount.source))
+    notes.push(`${where} is ${mount.source}, which belongs to the host: not copied`);
   else return false;
   return true;
 }
@@ -159,12 +161,18 @@ async function lookAt(
   data: { readonly path: string; readonly mount: Mount } | undefined,
   others: readonly Place[],
   servers: readonly DiscoveredStore[],
-  skip: readonly string[],
+  skip: { readonly inside: (path: string) => string[]; readonly paths: readonly string[] },
   deps: { readonly tasks: TaskRunner; readonly signal?: AbortSignal | undefined },
 ): Promise<ReadonlyMap<string, LookResult>> {
   const places = [
-    ...(data === undefined ? [] : [{ path: data.path, skip, deep: true }]),
-    ...others.map(({ mount }) => ({ path: mount.source, skip: [], deep: true })),
+    ...(data === undefined
+      ? []
+      : [{ path: data.path, skip: [...skip.inside(data.path), ...skip.paths], deep: true }]),
+    ...others.map(({ mount }) => ({
+      path: mount.source,
+      skip: skip.inside(mount.source),
+      deep: true,
+    })),
     ...servers.map(({ mount }) => ({ path: mount.source, skip: [], deep: false })),
   ];
   const mounts = [
@@ -201,9 +209,15 @@ function checkData(
   });
 }
 
-function volumeStore(place: Place, name: string, found: LookResult | undefined): VolumeStore {
-  const { mount, services } = place;
-  return { kind: "volume", name, mount, services, databases: found?.databases ?? [] };
+function volumeStore(
+  { mount, services }: Place,
+  name: string,
+  found: LookResult | undefined,
+  exclude: readonly string[],
+): VolumeStore {
+  const isFile = found?.type === "file" ? { isFile: true } : {};
+  const databases = found?.databases ?? [];
+  return { kind: "volume", name, mount, services, databases, exclude, ...isFile };
 }
 
 /** `volume-<key in the compose file>`, or a name derived from the path. Unique and valid as a file name. */

@@ -55,6 +55,8 @@ export interface CheckContext extends StoreContext {
 /** The context of a restore. */
 export interface RestoreContext extends CheckContext {
   readonly undo: UndoStack;
+  /** The host paths of all stores. One inside another keeps its place when the outer one is replaced. Absent: unknown. */
+  readonly places?: readonly string[];
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
 }
 

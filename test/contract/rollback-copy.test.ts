@@ -181,6 +181,24 @@ describe.skipIf(reason !== undefined)(`rollback copy${reason ? ` (${reason})` : 
     }
   });
 
+  test("puts a single file back into the same inode, and keeps what a failed version wrote", async () => {
+    const { source, copy } = place();
+    mkdirSync(source);
+    const file = join(source, "settings.json");
+    const aside = `${source}-aside`;
+    mkdirSync(aside);
+    writeFileSync(file, "old", { mode: 0o640 });
+    await preCopy(file, copy);
+    await delta(file, copy);
+    const { ino } = statSync(file);
+    writeFileSync(file, "of the new version");
+    await putBack(copy, file, { aside });
+    expect(readFileSync(file, "utf8")).toBe("old");
+    expect(statSync(file).ino).toBe(ino);
+    expect(readFileSync(join(aside, "settings.json"), "utf8")).toBe("of the new version");
+    expect(readdirSync(source)).toEqual(["settings.json"]);
+  });
+
   test("writes only what differs into large files", async () => {
     const { source, copy, tree } = place();
     mkdirSync(source);

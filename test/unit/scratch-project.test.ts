@@ -113,6 +113,40 @@ describe("a scratch project", () => {
     expect(made.omitted.join("\n")).toContain("docker.sock");
   });
 
+  it("shows a service the part of a store that it had mounted, and a file of its own for a single file", () => {
+    const volumes = [
+      { type: "bind", source: "/srv/media", target: "/media" },
+      { type: "bind", source: "/srv/media/tv", target: "/tv", read_only: true },
+      { type: "bind", source: "/srv/media/cache/new", target: "/cache" },
+      { type: "bind", source: "/srv/acme.json", target: "/acme.json" },
+      { type: "volume", source: "pgdata", target: "/part", volume: { subpath: "a/b" } },
+      { type: "bind", source: "/srv/media-2", target: "/other" },
+    ];
+    const { model: copy, omitted } = scratchProject({
+      model: { ...model, services: { app: { image: "a", volumes } } },
+      ...{
+        project: "s",
+        operationId: "o",
+        labels: {},
+        images: { app: "sha256:aa" },
+        hostnames: {},
+      },
+      stores: ["/srv/media", "/var/lib/docker/volumes/live_pgdata/_data"],
+      ...{ files: {}, ownFiles: { "/srv/acme.json": "/tmp/own/acme.json" } },
+      holes: ["/srv/media/cache"],
+    });
+    expect(copy.services.app?.volumes).toEqual([
+      { type: "volume", source: "s_0", target: "/media" },
+      { type: "volume", source: "s_0", target: "/tv", read_only: true, volume: { subpath: "tv" } },
+      { type: "bind", source: "/tmp/own/acme.json", target: "/acme.json" },
+      { type: "volume", source: "s_1", target: "/part", volume: { subpath: "a/b" } },
+    ]);
+    expect(omitted).toEqual([
+      "app: /srv/media/cache/new, mounted at /cache",
+      "app: /srv/media-2, mounted at /other",
+    ]);
+  });
+
   it("has internal networks only, none with an address on the host", () => {
     for (const network of Object.values(made.model.networks ?? {})) {
       expect(network).toMatchObject({

@@ -6,6 +6,8 @@ export interface PackRequest {
   readonly directory: string;
   /** Paths from `directory`, literal; a directory is left out with all that is in it. */
   readonly exclude?: readonly string[];
+  /** The only file of the directory that is archived; by default everything is. */
+  readonly only?: string;
   /**
    * Files that stand in for what is left out, each archived at its own path.
    *
@@ -69,7 +71,7 @@ export function packArguments(request: PackRequest): string[] {
     ...(request.exclude ?? []).map((path) => `--exclude=./${withoutSlashes(path)}`),
     ...(overlay === undefined ? [] : overlayArguments(overlay)),
     `--directory=${request.directory}`,
-    ".",
+    request.only === undefined ? "." : `./${withoutSlashes(request.only)}`,
   ];
 }
 

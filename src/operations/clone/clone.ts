@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { UnverifiableError } from "../../core/errors.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
-import type { Manifest } from "../../model/manifest.ts";
+import type { Component, Manifest } from "../../model/manifest.ts";
 import { type ScratchProject, scratchProject } from "../../model/scratch-project.ts";
 import type { Mount } from "../../model/stack.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import { listeningPorts } from "../../stack/listening.ts";
 import { openScratch, type ScratchStack, scratchLabels } from "../../stack/scratch.ts";
+import { fileOf } from "../../stores/tree/restore.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
 import type { FillTarget } from "../fill/fill-stores.ts";
 import type { StackSource } from "../fill/stack-source.ts";
@@ -66,7 +69,8 @@ export async function openClone(
   const inline = await temporaryDirectory("sophon-keeper-inline-");
   try {
     const stack = await writeInlineFiles(request.stack, inline.path);
-    const project = await projectOf(request, stack);
+    const ownFiles = await makeOwnFiles(request.stores, inline.path);
+    const project = await projectOf(request, stack, ownFiles);
     const expectations = await expectationsFor(request, project, host);
     const prober = new CloneProber(tasks, signal);
     const scratch = await openScratch(await host.engine(), project, operationId);
@@ -76,7 +80,7 @@ export async function openClone(
       create: scratch.create,
       start: scratch.start,
       server: scratch.server,
-      mountOf: (store) => mountOf(store, request, { project, scratch }),
+      mountOf: (store) => mountOf(store, request, { project, scratch, ownFiles }),
       boot: (signal) => scratch.start(services, signal),
       stop: scratch.stop,
       useImages: scratch.useImages,
@@ -97,16 +101,48 @@ export async function openClone(
 async function projectOf(
   { manifest, stores, operationId }: CloneRequest,
   { model, files }: FileModel,
+  ownFiles: Readonly<Record<string, string>>,
 ): Promise<ScratchProject> {
   const images = Object.entries(manifest.services).map(([name, { imageId }]) => [name, imageId]);
   return scratchProject({
-    ...{ model, files, operationId },
+    ...{ model, files, ownFiles, operationId },
     project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
     labels: await scratchLabels(),
     images: Object.fromEntries(images),
     hostnames: hostnamesOf(manifest),
-    stores: stores.flatMap((store) => originOf(store, model) ?? []),
+    stores: stores
+      .flatMap((store) => originOf(store, model) ?? [])
+      .filter((origin) => ownFiles[origin] === undefined),
+    holes: stores.flatMap(({ components }) => components.flatMap(holesIn)),
   });
+}
+
+/** The paths inside a store's directory that its component does not contain. */
+function holesIn({ source, details }: Component): string[] {
+  return Array.isArray(details.excluded)
+    ? details.excluded.map((path) => join(source, String(path)))
+    : [];
+}
+
+/**
+ * Creates an empty file for each store that is a single file, by its path on the stack's host: a volume cannot be mounted
+ * in the place of a file. The restore writes into it, and the containers of the clone see that.
+ */
+async function makeOwnFiles(
+  stores: readonly BackedUpStore[],
+  directory: string,
+): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const { components } of stores) {
+    const [component] = components;
+    const name = fileOf(component);
+    if (component === undefined || name === undefined) continue;
+    const place = join(directory, "stores", String(Object.keys(files).length));
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    await writeFile(join(place, name), "");
+    files[component.source] = join(place, name);
+  }
+  return files;
 }
 
 /** Only the broker's data depends on its host name. */
@@ -119,15 +155,22 @@ function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, s
 async function mountOf(
   store: BackedUpStore,
   { stack }: CloneRequest,
-  { project, scratch }: { readonly project: ScratchProject; readonly scratch: ScratchStack },
+  parts: {
+    readonly project: ScratchProject;
+    readonly scratch: ScratchStack;
+    readonly ownFiles: Readonly<Record<string, string>>;
+  },
 ): Promise<Mount> {
+  const { project, scratch, ownFiles } = parts;
   const origin = originOf(store, stack.model);
+  const place = { target: "", writable: true, anonymous: false, plain: true };
+  const file = origin === undefined ? undefined : ownFiles[origin];
+  if (file !== undefined) return { type: "bind", source: file, ...place };
   const volume = origin === undefined ? undefined : project.volumes[origin];
   if (volume === undefined) {
     throw new UnverifiableError(`the compose model does not show where ${store.name} belongs`);
   }
   const source = await scratch.mountpoint(volume);
-  const place = { target: "", writable: true, anonymous: false, plain: true };
   return { type: "volume", volume, source, ...place };
 }
 

@@ -1,4 +1,5 @@
 import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { realPath } from "../../core/real-path.ts";
 import type { TaskRunner } from "../../core/task.ts";
 import { UndoStack } from "../../core/undo.ts";
 import { waitFor } from "../../core/wait.ts";
@@ -62,10 +63,14 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
-  for (const store of stores) {
+  const sources = await sourcesOf(request);
+  const places = [...sources.values()];
+  // A store inside the place of another one comes after it.
+  const depth = (store: BackedUpStore) => sources.get(store)?.length ?? 0;
+  for (const store of stores.toSorted((a, b) => depth(a) - depth(b))) {
     const { atRest } = contractOf(store);
     if (atRest === undefined) continue;
-    const place = () => placeAtRest(store, atRest, request, found);
+    const place = () => placeAtRest(store, atRest, { ...request, places }, found);
     checks.push(...(await attempt(store, request, place)));
   }
   const servers = stores.filter((store) => contractOf(store).hasServer);
@@ -84,6 +89,16 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
     checks.push(...(await attempt(store, request, () => compare(store, at, request))));
   }
   return { servers: services, stores: [...found.values()], checks };
+}
+
+/** The paths of the stores. A place that cannot be determined is reported when the store is filled. */
+async function sourcesOf({ stores, target }: FillRequest): Promise<Map<BackedUpStore, string>> {
+  const sources = new Map<BackedUpStore, string>();
+  for (const store of stores) {
+    const mount = await target.mountOf(store).catch(() => undefined);
+    if (mount !== undefined) sources.set(store, realPath(mount.source));
+  }
+  return sources;
 }
 
 /** Runs the work for one store. An error becomes a failed check, except when the operation is aborted. */
@@ -115,13 +130,14 @@ export async function migrationsOf(
 async function placeAtRest(
   store: BackedUpStore,
   atRest: NonNullable<Store["atRest"]>,
-  request: FillRequest,
+  request: FillRequest & { readonly places: readonly string[] },
   found: Map<BackedUpStore, DiscoveredStore>,
 ): Promise<Check[]> {
   const { name, service, components } = store;
   const mount = await request.target.mountOf(store);
   const at = atRest({ name, service, components, mount });
-  await handlerOf(store, at).restore(at, store.components, contextOf(request));
+  const context = { ...contextOf(request), places: request.places };
+  await handlerOf(store, at).restore(at, store.components, context);
   found.set(store, at);
   return [];
 }

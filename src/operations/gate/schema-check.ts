@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import type { TaskRunner } from "../../core/task.ts";
 import {
@@ -22,6 +23,8 @@ export interface SchemaPlaces {
     readonly source: string;
     readonly volume?: string | undefined;
     readonly databases: readonly string[];
+    /** The only database: there is no directory to look for others. */
+    readonly isFile?: boolean | undefined;
   }[];
   readonly postgres: readonly {
     readonly service: string;
@@ -49,8 +52,11 @@ export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
   const sqlite = stores.flatMap((store) => {
     if (hasServer(store)) return [];
     const { volume } = store.mount;
-    const place = { name: store.name, source: placeOf(store), databases: [...store.databases] };
-    return [{ ...place, ...(volume === undefined ? {} : { volume }) }];
+    const isFile = store.kind === "volume" && store.isFile === true;
+    const source = isFile ? dirname(placeOf(store)) : placeOf(store);
+    const place = { name: store.name, source, databases: [...store.databases] };
+    const more = { ...(volume === undefined ? {} : { volume }), ...(isFile ? { isFile } : {}) };
+    return [{ ...place, ...more }];
   });
   const postgres = stores.flatMap((store) => {
     if (store.kind !== "postgres") return [];
@@ -74,13 +80,14 @@ export async function readHistories(
   const { tasks, containers, dependencies } = context;
   const { signal } = dependencies;
   const found: Record<string, readonly string[]> = {};
-  for (const { name, source, volume, databases } of places.sqlite) {
+  for (const { name, source, volume, databases, isFile } of places.sqlite) {
     const mount = { path: source, ...(volume === undefined ? {} : { volume }) };
     const reading = { mounts: [{ ...mount, readOnly: true }] };
     const look = { path: source, skip: [], deep: true };
-    const known = everywhere
-      ? ((await tasks.run(lookTask, { places: [look] }, reading, signal))[0]?.databases ?? [])
-      : databases;
+    const known =
+      everywhere && isFile !== true
+        ? ((await tasks.run(lookTask, { places: [look] }, reading, signal))[0]?.databases ?? [])
+        : databases;
     if (known.length === 0) continue;
     const place = { mounts: [{ ...mount, readOnly: false }] };
     const params = { path: source, databases: known };

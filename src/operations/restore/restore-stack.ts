@@ -1,12 +1,13 @@
 import { basename } from "node:path";
 import { describeError } from "../../core/errors.ts";
+import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
 import type { ContainerState } from "../../model/stack.ts";
 import { startFirst } from "../../stack/first-start.ts";
 import { serverOf } from "../../stack/scratch.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
-import { replacementPlace } from "../../stores/tree/restore.ts";
+import { fileOf, placesInside, replacementPlace } from "../../stores/tree/restore.ts";
 import { contractOf } from "../fill/backed-up-store.ts";
 import { fillStores } from "../fill/fill-stores.ts";
 import { dependenciesOf, joins } from "../live-stack/depends-on.ts";
@@ -111,8 +112,11 @@ async function emptyPlaces(
 ): Promise<SetAside[]> {
   const { journal, tasks, dependencies, host, id } = session;
   const done: SetAside[] = [];
+  const places = stores.map(({ mount }) => realPath(mount.source));
   for (const { store, mount } of stores) {
-    const target = mount.source;
+    const target = realPath(mount.source);
+    // The content of a place inside another one is set aside with it.
+    if (places.some((other) => target.startsWith(`${other}/`))) continue;
     const stamp = `before-${id.slice(-21)}`;
     const place = standingPlace(replacementPlace(target, mount));
     const replacement = {
@@ -121,7 +125,11 @@ async function emptyPlaces(
       place: { mounts: place.mounts.map((one) => ({ ...one })) },
     };
     journal.append("restore", "set-aside", replacement);
-    const params = { target, stamp, keepsCopy: store.isPart === true };
+    const params = {
+      ...{ target, stamp, keepsCopy: store.isPart === true },
+      file: fileOf(store.components[0]),
+      keeps: placesInside(target, places),
+    };
     const empty = () => tasks.run(treeReplace, params, place, dependencies.signal);
     const { aside } = await empty();
     if (!isNew(mount))

@@ -37,6 +37,7 @@ const schema = z.object({
       source: z.string(),
       volume: z.string().optional(),
       databases: texts,
+      isFile: z.boolean().optional(),
     }),
   ),
   postgres: z.array(z.object({ service: z.string(), user: z.string(), database: z.string() })),

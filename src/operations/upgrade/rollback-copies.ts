@@ -79,10 +79,12 @@ export async function removeCopies(context: CopyContext, plan: UpgradePlan): Pro
 }
 
 function placeOf({ source, copy, aside, volume }: Copy): TaskPlace {
-  const parents = new Set([dirname(copy), standing(dirname(aside))]);
+  // A single file may be gone when it is put back: the engine can only mount its directory.
+  const own = volume !== undefined || isDirectory(source) ? source : dirname(source);
+  const parents = new Set([dirname(copy), standing(dirname(aside))].filter((path) => path !== own));
   return {
     mounts: [
-      { path: source, readOnly: false, ...(volume === undefined ? {} : { volume }) },
+      { path: own, readOnly: false, ...(volume === undefined ? {} : { volume }) },
       ...[...parents].map((path) => ({ path, readOnly: false })),
     ],
   };
@@ -91,6 +93,15 @@ function placeOf({ source, copy, aside, volume }: Copy): TaskPlace {
 /** The nearest directory that exists: the engine can only mount an existing path. */
 function standing(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
+}
+
+/** A path that this user cannot see counts as a directory. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
 }
 
 function sameDevice(a: string, b: string): boolean {

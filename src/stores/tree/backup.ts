@@ -55,10 +55,11 @@ interface ArchiveJob {
 async function archive(job: ArchiveJob): Promise<Component> {
   const { tree, sink, context, overlay } = job;
   const exclude = await leftOut(tree);
-  const ahead = await lookAhead(tree.path, new Set([...exclude, ...tree.databases]));
+  const ahead = await lookAhead(tree.path, new Set([...exclude, ...tree.databases]), tree.file);
   const wanted = [...(tree.vaultKey === undefined ? [] : [tree.vaultKey]), ...ahead.restless];
   const tar = packTar({
     directory: tree.path,
+    ...(tree.file === undefined ? {} : { only: tree.file }),
     exclude: [...exclude, ...tree.databases],
     ...(overlay.files.length === 0 ? {} : { overlay }),
     wanted: wanted.map((name) => ({ name })),
@@ -92,7 +93,7 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
   const key = tree.vaultKey;
   const fingerprint = key === undefined ? undefined : archivedFingerprint(key, found.get(key));
   return {
-    source: tree.path,
+    source: tree.file === undefined ? tree.path : join(tree.path, tree.file),
     counts: {
       ...{ files, directories, symlinks, hardlinks, specials, bytes: contentBytes },
       ...(key === undefined ? {} : { "vault.key": found.get(key)?.bytes ?? 0 }),
@@ -106,6 +107,7 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
       schemaHeads: schemaHeads(databases),
       excluded: [...tree.exclude],
       namesSha256,
+      ...(tree.file === undefined ? {} : { file: tree.file }),
     },
     warnings: [...databaseWarnings(databases), ...warnings],
     recovery: `tar --numeric-owner --xattrs --xattrs-include='*' -xp -C '${tree.path.replaceAll("'", "'\\''")}'`,

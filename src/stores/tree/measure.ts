@@ -12,7 +12,7 @@ export const treeMeasure: NamedTask<TreeOptions, Counts> = {
   name: "tree.measure",
   run: async (tree, { signal }) => {
     const counter = new TreeCounter();
-    for await (const entry of walkTree(tree.path, new Set(await leftOut(tree)))) {
+    for await (const entry of walkTree(tree.path, new Set(await leftOut(tree)), tree.file)) {
       signal.throwIfAborted();
       counter.add(entry);
     }

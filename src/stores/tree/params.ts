@@ -6,6 +6,8 @@ import type { SinkOptions } from "../store.ts";
 export interface TreeOptions {
   /** The directory on the host. */
   readonly path: string;
+  /** The name of the only file in the directory that belongs to the store. Undefined: everything does. */
+  readonly file?: string | undefined;
   /** The component's name. */
   readonly name: string;
   readonly store: string;
@@ -32,7 +34,7 @@ export const keptPrefix = ".sophon-keeper-";
  * companion files of the databases (each database is replaced with a copy).
  */
 export async function leftOut(tree: TreeOptions): Promise<string[]> {
-  const names = await readdir(tree.path);
+  const names = tree.file === undefined ? await readdir(tree.path) : [];
   return [
     ...tree.exclude,
     ...names.filter((name) => name.startsWith(keptPrefix)),

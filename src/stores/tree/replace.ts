@@ -19,6 +19,7 @@ import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 import { keptPrefix } from "./params.ts";
+import { isFileReplacement, putFileBack, replaceFile } from "./replace-file.ts";
 
 /** Marks the programs of one replacement. If their owner is killed, they would continue to write. */
 const marker = "SOPHON_KEEPER_TREE";
@@ -37,6 +38,13 @@ interface TreeReplaceParams extends TreeReplacement {
   readonly archive?: Omit<ReadRequest, "observers" | "progress" | "signal">;
   /** Without an archive: the directory gets a copy of its content, so that only a part can be replaced afterwards. */
   readonly keepsCopy?: boolean;
+  /** The target is a single file, which is this member of the archive. */
+  readonly file?: string | undefined;
+  /**
+   * Paths of other stores inside the target: of a directory an empty one with its owner and mode stays, a file stays as
+   * it is.
+   */
+  readonly keeps?: readonly string[] | undefined;
 }
 
 /**
@@ -74,7 +82,12 @@ export const treeReplace: NamedTask<TreeReplaceParams, { readonly aside: string 
   name: "tree.replace",
   run: async (params, context) => {
     const places = await placesOf(params);
-    await (places.inside ? replaceInside : replaceBeside)(params, places, context);
+    const { target, file, archive } = params;
+    if (file !== undefined) {
+      if (archive !== undefined) await unpack(params, places, context);
+      const member = archive === undefined ? undefined : file;
+      await replaceFile({ target, ...places }, member, { [marker]: places.aside });
+    } else await (places.inside ? replaceInside : replaceBeside)(params, places, context);
     return { aside: places.aside };
   },
 };
@@ -94,7 +107,11 @@ export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string |
   name: "tree.put-back",
   run: async (params) => {
     const places = await placesOf(params);
-    await (places.inside ? putBackInside : putBackBeside)(params, places);
+    const file = { target: params.target, ...places };
+    if (await isFileReplacement(file)) {
+      const mark = { [marker]: places.aside };
+      await putFileBack(file, { keepsReplaced: params.keepsReplaced === true, mark });
+    } else await (places.inside ? putBackInside : putBackBeside)(params, places);
     for (const path of [places.making, places.unpacking, places.placing]) await remove(path);
     if (params.keepsReplaced !== true) await remove(places.failed);
     return { kept: existsSync(places.failed) ? places.failed : null };
@@ -247,6 +264,9 @@ async function unpack(
       }
       await setAttributes(places.unpacking, await lstat(params.target));
     }
+    for (const path of params.keeps ?? []) {
+      await keep(params.target, places.unpacking, path, { signal, addEnv: mark });
+    }
     await run("sync", ["--file-system", places.unpacking], { signal });
   } catch (error) {
     await remove(places.unpacking);
@@ -260,6 +280,23 @@ async function copyEntries(from: string, to: string, options: ExecOptions): Prom
   for (const name of names) {
     const argv = ["--archive", "--reflink=auto", "--no-target-directory", "--"];
     await run("cp", [...argv, join(from, name), join(to, name)], options);
+  }
+}
+
+/** Keeps the place of another store in the new content, with the attributes of the directories above it. */
+async function keep(from: string, to: string, path: string, options: ExecOptions): Promise<void> {
+  const parts = path.split("/");
+  for (let length = 1; length <= parts.length; length += 1) {
+    const at = parts.slice(0, length).join("/");
+    const stats = await lstat(join(from, at)).catch(() => undefined);
+    if (stats === undefined || existsSync(join(to, at))) continue;
+    if (stats.isDirectory()) {
+      await mkdir(join(to, at));
+      await setOwnerAndMode(join(to, at), stats);
+    } else {
+      const exact = ["--archive", "--reflink=auto", "--no-target-directory", "--"];
+      await run("cp", [...exact, join(from, at), join(to, at)], options);
+    }
   }
 }
 

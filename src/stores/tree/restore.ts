@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import type { TaskPlace } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Mount } from "../../model/stack.ts";
@@ -6,9 +6,15 @@ import { readRequest, sourceOf } from "../reader.ts";
 import type { RestoreContext } from "../store.ts";
 import { type TreeReplacement, treePutBack, treeReplace } from "./replace.ts";
 
+/** The name of the only file in a component; undefined for the component of a directory. */
+export function fileOf(component: Component | undefined): string | undefined {
+  const file = component?.details.file;
+  return typeof file === "string" ? file : undefined;
+}
+
 /**
- * Replaces a tree with the content of its archive. The old content is set aside on the same file system and stays there
- * until `tree.discard` removes it; the undo stack puts it back.
+ * Replaces a tree or a single file with the content of its archive. The old content is set aside on the same file
+ * system and stays there until `tree.discard` removes it; the undo stack puts it back.
  */
 export async function restoreTree(
   path: string,
@@ -23,15 +29,24 @@ export async function restoreTree(
     // Without the operation's signal: the undo must also run after an abort.
     context.tasks.run(treePutBack, replacement, place),
   );
+  const keeps = placesInside(path, context.places ?? []);
   const { aside } = await context.tasks.run(
     treeReplace,
-    { ...replacement, archive: readRequest(sourceOf(context), component) },
+    {
+      ...replacement,
+      archive: readRequest(sourceOf(context), component),
+      file: fileOf(component),
+      keeps,
+    },
     { ...place, mounts: [...place.mounts, { path: context.directory, readOnly: true }] },
     context.signal,
   );
   context.reporter.info(`${component.name}: restored to ${path}; what was there is in ${aside}`);
-  const excluded = component.details.excluded;
-  if (Array.isArray(excluded) && excluded.length > 0) {
+  const recorded = component.details.excluded;
+  const excluded = (Array.isArray(recorded) ? recorded.map(String) : []).filter(
+    (one) => !keeps.includes(one),
+  );
+  if (excluded.length > 0) {
     context.reporter.warning(
       `${component.name}: ${excluded.join(", ")} was left out of the backup; what was there is in ${aside}`,
     );
@@ -47,6 +62,11 @@ export function replacementPlace(path: string, mount: Mount): TaskPlace {
     return { mounts: [{ path: dirname(path), readOnly: false }] };
   }
   return { mounts: [{ path, readOnly: false, volume: mount.volume }] };
+}
+
+/** The places of other stores inside a directory, relative to it. */
+export function placesInside(path: string, places: readonly string[]): string[] {
+  return places.filter((one) => one.startsWith(`${path}/`)).map((one) => relative(path, one));
 }
 
 function stampOf(time: Date): string {

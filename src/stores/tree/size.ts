@@ -2,10 +2,10 @@ import { lstat, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { NamedTask } from "../../core/task.ts";
 
-/** The bytes that directories use on disk, without holes, in the order of `paths`. */
+/** The bytes that directories and files use on disk, without holes, in the order of `paths`. */
 export const measureTrees: NamedTask<{ readonly paths: readonly string[] }, number[]> = {
   name: "trees.measure",
-  run: ({ paths }, { signal }) => Promise.all(paths.map((path) => sizeOf(path, signal))),
+  run: ({ paths }, { signal }) => Promise.all(paths.map((path) => rootSizeOf(path, signal))),
 };
 
 /** The free space at a path, and the file system of the path. */
@@ -21,6 +21,12 @@ export const freeSpace: NamedTask<
 };
 
 const statBlockBytes = 512;
+
+async function rootSizeOf(path: string, signal: AbortSignal): Promise<number> {
+  // A symbolic link is followed: the source of a bind mount may be one.
+  const stats = await stat(path).catch(() => undefined);
+  return stats?.isDirectory() === true ? await sizeOf(path, signal) : await blocksOf(path);
+}
 
 async function sizeOf(path: string, signal: AbortSignal): Promise<number> {
   signal.throwIfAborted();

@@ -1,12 +1,14 @@
+import { basename, dirname } from "node:path";
+import { realPath } from "../../core/real-path.ts";
 import type { TaskPlace } from "../../core/task.ts";
-import type { DataStore, VolumeStore } from "../../model/stack.ts";
+import { type DataStore, placeOf, type VolumeStore } from "../../model/stack.ts";
 import { sqliteMigrations } from "../sqlite/migrations.ts";
 import type { BackupAtPlace, Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
 import { treeMeasure } from "./measure.ts";
 import type { TreeOptions } from "./params.ts";
-import { restoreTree } from "./restore.ts";
+import { fileOf, restoreTree } from "./restore.ts";
 
 /**
  * The data directory: one archive of the bind mount, with an online copy of each SQLite database, and with the key
@@ -28,34 +30,44 @@ export const dataStore: Store<DataStore> = {
     const { vaultKey } = place.components[0]?.details ?? {};
     const key = typeof vaultKey === "string" ? vaultKey : undefined;
     const { mount } = place;
-    const found = { path: mount.source, mount, vaultKey: key, exclude: [] };
+    const found = { path: mount.source, mount, vaultKey: key };
     return { kind: "data", name: "data", ...found, ...writersAt(place) };
   },
 };
 
-/** Any other volume or bind mount that a service writes to, archived like the data directory. */
+/** Any other volume or bind mount that a service writes to, archived like the data directory. It may be a single file. */
 export const volumeStore: Store<VolumeStore> = {
   kind: "volume",
   backupOrder: 40,
   ...treeStore((store: VolumeStore) => ({
-    path: store.mount.source,
+    ...directoryOf(store),
     name: store.name,
     store: "volume",
     service: store.services[0],
     vaultKey: undefined,
     databases: store.databases,
-    exclude: [],
+    exclude: store.exclude ?? [],
   })),
   atRest: (place) => {
-    const { name, mount } = place;
-    return { kind: "volume", name, mount, ...writersAt(place) };
+    const { name, mount, components } = place;
+    const isFile = fileOf(components[0]) === undefined ? {} : { isFile: true };
+    return { kind: "volume", name, mount, ...writersAt(place), ...isFile };
   },
 };
 
-/** The writers and the databases of a tree, as recorded in a backup. */
+/** The directory of a volume store, and the only file in it that belongs to the store. */
+function directoryOf({ mount, isFile }: VolumeStore): Pick<TreeOptions, "path" | "file"> {
+  if (isFile !== true) return { path: mount.source };
+  const file = realPath(mount.source);
+  return { path: dirname(file), file: basename(file) };
+}
+
+/** The writers, the databases and the excluded paths of a tree, as recorded in a backup. */
 function writersAt({ service, components }: BackupAtPlace) {
-  const databases = Object.keys(components[0]?.details.databases ?? {});
-  return { services: [service ?? ""], databases };
+  const details = components[0]?.details;
+  const databases = Object.keys(details?.databases ?? {});
+  const exclude = Array.isArray(details?.excluded) ? details.excluded.map(String) : [];
+  return { services: [service ?? ""], databases, exclude };
 }
 
 /** The methods of a store that is a directory tree, described by `options`. */
@@ -72,7 +84,7 @@ function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => Tre
     check: checkTree,
     restore: async (store, components, context) => {
       for (const component of components) {
-        await restoreTree(options(store).path, store.mount, component, context);
+        await restoreTree(realPath(placeOf(store)), store.mount, component, context);
       }
     },
     measure: async (store, context) => {
@@ -82,7 +94,7 @@ function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => Tre
     migrations: async (store, context) => {
       const { path, databases } = options(store);
       if (databases.length === 0) return {};
-      const place = readingPlace({ path, databases }, store);
+      const place = readingPlace(options(store), store);
       return await context.tasks.run(sqliteMigrations, { path, databases }, place, context.signal);
     },
   } satisfies Omit<Store<S>, "kind" | "backupOrder">;
@@ -93,7 +105,7 @@ function treeStore<S extends DataStore | VolumeStore>(options: (store: S) => Tre
  * without databases is mounted read-only.
  */
 function readingPlace(
-  tree: Pick<TreeOptions, "path" | "databases">,
+  tree: Pick<TreeOptions, "path" | "file" | "databases">,
   { mount }: DataStore | VolumeStore,
   ...more: TaskPlace["mounts"]
 ): TaskPlace {

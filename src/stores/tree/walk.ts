@@ -1,5 +1,6 @@
-import { type BigIntStats, lstatSync } from "node:fs";
+import { type BigIntStats, lstatSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 
 /** One entry of a tree. */
 interface TreeEntry {
@@ -47,12 +48,21 @@ const MAX_RESTLESS = 256;
 /**
  * Every entry of a tree, except those in `skip` (a directory with all its content). Does not follow symbolic links.
  * Entries that are removed during the walk are left out.
+ *
+ * @param only - the only file of the directory that belongs to the tree
  */
 export async function* walkTree(
   root: string,
   skip: ReadonlySet<string>,
+  only?: string,
 ): AsyncGenerator<TreeEntry> {
-  yield { path: ".", stats: lstatSync(root, { bigint: true }) };
+  if (only !== undefined) {
+    const stats = lstatSync(join(root, only), { bigint: true, throwIfNoEntry: false });
+    if (stats !== undefined && !skip.has(only)) yield { path: only, stats };
+    return;
+  }
+  // The source of a bind mount may be a symbolic link.
+  yield { path: ".", stats: statSync(root, { bigint: true }) };
   const open: { path: Buffer; relative: string }[] = [{ path: Buffer.from(root), relative: "" }];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { path, relative } = next;
@@ -70,11 +80,15 @@ export async function* walkTree(
 }
 
 /** Walks the tree once to find its size and the files that are being written. */
-export async function lookAhead(root: string, skip: ReadonlySet<string>): Promise<Prospect> {
+export async function lookAhead(
+  root: string,
+  skip: ReadonlySet<string>,
+  only?: string,
+): Promise<Prospect> {
   const recent: { path: string; changedMs: bigint }[] = [];
   const since = BigInt(Date.now() - RESTLESS_MS);
   let bytes = 0;
-  for await (const { path, stats } of walkTree(root, skip)) {
+  for await (const { path, stats } of walkTree(root, skip, only)) {
     if (!stats.isFile()) continue;
     bytes += Number(stats.size);
     if (stats.ctimeMs >= since) recent.push({ path, changedMs: stats.ctimeMs });

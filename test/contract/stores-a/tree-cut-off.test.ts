@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -136,6 +137,26 @@ describe("the replacement of a tree, cut off at each change", () => {
         expect(leftovers()).toEqual([]);
       },
     );
+  });
+
+  it.each(cases)("keeps the places of other stores inside it (%s)", async (_, inside) => {
+    using directory = memoryDirectory();
+    using trees = await prepared(directory.path, inside);
+    const { target, archive, before } = trees;
+    mkdirSync(join(target, "sub/server/deep"), { recursive: true });
+    chownSync(join(target, "sub/server"), 70, 71);
+    writeFileSync(join(target, "sub/server.conf"), "kept");
+    const whole = looksOf(target, { without: ".sophon-keeper-" });
+    const params = { target, archive, stamp: "one", keeps: ["sub/server", "sub/server.conf"] };
+    const { aside } = await plainTasks.run(treeReplace, params, place);
+    expect(readdirSync(join(target, "sub")).toSorted()).toEqual(["server", "server.conf"]);
+    expect(readdirSync(join(target, "sub/server"))).toEqual([]);
+    expect(statSync(join(target, "sub/server")).uid).toBe(70);
+    expect(readFileSync(join(target, "sub/server.conf"), "utf8")).toBe("kept");
+    expect(existsSync(join(aside, "sub/server/deep"))).toBe(true);
+    await plainTasks.run(treePutBack, params, place);
+    expect(looksOf(target, { without: ".sophon-keeper-" })).toEqual(whole);
+    expect(whole).not.toEqual(before);
   });
 
   it.each(kills)(
