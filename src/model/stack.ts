@@ -56,6 +56,10 @@ export interface DataStore {
   readonly vaultKey: string | undefined;
   /** SQLite databases in it, relative to `path`: each is put into the archive as an online copy. */
   readonly databases: readonly string[];
+  /** Those of `databases` that neither the profile nor the application's configuration names. Absent: none. */
+  readonly optional?: readonly string[];
+  /** Files that begin like a SQLite database and are not one, relative to `path`. Absent: none. */
+  readonly alike?: readonly string[];
   /** Paths relative to `path` that are left out, each named in the manifest. */
   readonly exclude: readonly string[];
 }
@@ -114,6 +118,10 @@ export interface VolumeStore {
   readonly services: readonly string[];
   /** SQLite databases in it, relative to its directory. */
   readonly databases: readonly string[];
+  /** Those of `databases` that the application's configuration does not name. Absent: none. */
+  readonly optional?: readonly string[];
+  /** Files that begin like a SQLite database and are not one. Absent: none. */
+  readonly alike?: readonly string[];
   /** Other stores and excluded places inside it, as relative paths. Absent: none. */
   readonly exclude?: readonly string[];
   /** Whether the mount is a single file. Absent: a directory. */

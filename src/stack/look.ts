@@ -3,7 +3,7 @@ import { lstat, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { NamedTask } from "../core/task.ts";
-import { isSqliteFile } from "./sqlite-file.ts";
+import { sqliteLikeness } from "./sqlite-file.ts";
 
 /** One place to examine. */
 interface LookPlace {
@@ -27,6 +27,8 @@ export interface LookResult {
    * file; sorted.
    */
   readonly databases: readonly string[];
+  /** Files that begin like a SQLite database and are not one. */
+  readonly alike: readonly string[];
   /** The names at the top of a directory, or the name of a single file. */
   readonly names: readonly string[];
 }
@@ -51,20 +53,31 @@ async function look(place: LookPlace, signal: AbortSignal): Promise<LookResult> 
   const { path, wanted } = place;
   // The source of a bind mount may be a symbolic link.
   const type = await typeOf(path, stat);
-  const nothing = { path, type, empty: true, hasWanted: false, databases: [], names: [] };
+  const nothing = {
+    path,
+    type,
+    empty: true,
+    hasWanted: false,
+    databases: [],
+    alike: [],
+    names: [],
+  };
   if (type === "file") {
     const names = [basename(path)];
-    return { ...nothing, empty: false, names, databases: isSqliteFile(path) ? names : [] };
+    const like = sqliteLikeness(path);
+    const databases = like === "database" ? names : [];
+    return { ...nothing, empty: false, names, databases, alike: like === "alike" ? names : [] };
   }
   if (type !== "directory") return { ...nothing, empty: type === "missing" };
-  const hasWanted = wanted !== undefined && (await typeOf(join(path, wanted))) === "file";
-  const databases: string[] = [];
+  const hasWanted = await hasFile(path, wanted);
+  const found = { database: [] as string[], alike: [] as string[] };
   let entries = 0;
   let started = performance.now();
   for await (const { entry, relative } of walk(path, "", new Set(place.skip))) {
     entries += 1;
     if (!place.deep) break;
-    if (entry.isFile() && isSqliteFile(join(path, relative))) databases.push(relative);
+    const like = entry.isFile() ? sqliteLikeness(join(path, relative)) : "other";
+    if (like !== "other") found[like].push(relative);
     if (performance.now() - started < blockMs) continue;
     await turn();
     signal.throwIfAborted();
@@ -75,9 +88,18 @@ async function look(place: LookPlace, signal: AbortSignal): Promise<LookResult> 
     type,
     empty: entries === 0,
     hasWanted,
-    databases: databases.toSorted((a, b) => (a < b ? -1 : 1)),
+    databases: sorted(found.database),
+    alike: sorted(found.alike),
     names: (await readLive(path)).map(({ name }) => name),
   };
+}
+
+async function hasFile(directory: string, name: string | undefined): Promise<boolean> {
+  return name !== undefined && (await typeOf(join(directory, name))) === "file";
+}
+
+function sorted(paths: readonly string[]): string[] {
+  return paths.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 async function typeOf(path: string, look: typeof stat = lstat): Promise<LookResult["type"]> {

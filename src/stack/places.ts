@@ -13,7 +13,9 @@ import {
 import { chooseDataPlace, type Place, type PlaceOptions } from "./data-place.ts";
 import { isHostPath } from "./host-paths.ts";
 import { type LookResult, lookTask } from "./look.ts";
+import { isNamedIn, settingsOf } from "./named-files.ts";
 import { isInside, outermost } from "./overlap.ts";
+import { sophonProfile } from "./profile.ts";
 import { mayBeEmpty } from "./server-kind.ts";
 import { within } from "./shared.ts";
 
@@ -67,9 +69,12 @@ export async function placeStores(
     }
     if (found?.empty !== false) notes.push(`${describe(place.mount)} is empty`);
     const name = volumeName(place, model, names);
-    return [volumeStore(place, name, found, insideOf(place.mount.source))];
+    const settings = settingsOf(place.services, model, containers);
+    return [volumeStore(place, name, found, { exclude: insideOf(place.mount.source), settings })];
   });
-  const dataStores = data === undefined ? [] : [checkData(data, looked, [...inside, ...paths])];
+  const settings = data === undefined ? [] : settingsOf(data.services, model, containers);
+  const exclude = [...inside, ...paths];
+  const dataStores = data === undefined ? [] : [checkData(data, looked, { exclude, settings })];
   return {
     stores: [...dataStores, ...servers.filter((s) => !isExcluded(s.mount, excluded)), ...volumes],
     excluded: [...[...excluded].map(({ mount }) => describe(mount)), ...paths],
@@ -197,11 +202,15 @@ function checkServer(store: DiscoveredStore, found: LookResult | undefined): voi
 function checkData(
   data: Omit<DataStore, "databases" | "exclude">,
   looked: ReadonlyMap<string, LookResult>,
-  exclude: readonly string[],
+  {
+    exclude,
+    settings,
+  }: { readonly exclude: readonly string[]; readonly settings: readonly string[] },
 ): DataStore {
   const found = looked.get(data.path);
+  const isNamed = (path: string) => path === sophonProfile.database || isNamedIn(path, settings);
   if (found?.type === "directory" && !found.empty)
-    return { ...data, databases: found.databases, exclude };
+    return { ...data, ...databasesOf(found, isNamed), exclude };
   const what = found?.type === "directory" ? "is empty" : "is not a directory";
   throw new RefusedError(`data-dir: ${data.path} ${what}`, {
     class: "empty-data-dir",
@@ -213,11 +222,24 @@ function volumeStore(
   { mount, services }: Place,
   name: string,
   found: LookResult | undefined,
-  exclude: readonly string[],
+  {
+    exclude,
+    settings,
+  }: { readonly exclude: readonly string[]; readonly settings: readonly string[] },
 ): VolumeStore {
   const isFile = found?.type === "file" ? { isFile: true } : {};
-  const databases = found?.databases ?? [];
-  return { kind: "volume", name, mount, services, databases, exclude, ...isFile };
+  const databases = databasesOf(found, (path) => isNamedIn(path, settings));
+  return { kind: "volume", name, mount, services, ...databases, exclude, ...isFile };
+}
+
+/** The databases of a place. A file that something names must be one, if it begins like one. */
+function databasesOf(found: LookResult | undefined, isNamed: (path: string) => boolean) {
+  const { databases = [], alike = [] } = found ?? {};
+  return {
+    databases: [...databases, ...alike.filter(isNamed)],
+    optional: databases.filter((path) => !isNamed(path)),
+    alike: alike.filter((path) => !isNamed(path)),
+  };
 }
 
 /** `volume-<key in the compose file>`, or a name derived from the path. Unique and valid as a file name. */

@@ -8,31 +8,32 @@ const headerBytes = 100;
 const fractions = Buffer.from([64, 32, 32]);
 
 /**
- * Whether a file is a SQLite database by its content. A file that only begins like one is not: its header contradicts
- * itself, or the file is shorter than its first page.
+ * What a file is by its content: a SQLite database, or a file that only begins like one (its header contradicts itself,
+ * or it is shorter than its first page), or something else.
  */
-export function isSqliteFile(path: string): boolean {
+export function sqliteLikeness(path: string): "database" | "alike" | "other" {
   let file: number;
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     // Removed meanwhile, or not readable: the backup reports a file that it cannot read.
-    return false;
+    return "other";
   }
   try {
     const header = Buffer.alloc(headerBytes);
-    if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return false;
-    return isSqliteHeader(header) && fstatSync(file).size >= pageSizeOf(header);
+    const length = readSync(file, header, 0, headerBytes, 0);
+    if (!header.subarray(0, magic.length).equals(magic)) return "other";
+    const isWhole = length === headerBytes && fstatSync(file).size >= pageSizeOf(header);
+    return isWhole && isSqliteHeader(header) ? "database" : "alike";
   } catch {
-    return false;
+    return "other";
   } finally {
     closeSync(file);
   }
 }
 
-/** Whether the first 100 bytes of a file are the header of a SQLite database. */
-export function isSqliteHeader(header: Buffer): boolean {
-  if (!header.subarray(0, magic.length).equals(magic)) return false;
+/** Whether the first 100 bytes, which begin like those of a SQLite database, do not contradict themselves. */
+function isSqliteHeader(header: Buffer): boolean {
   const size = pageSizeOf(header);
   const isPowerOfTwo = size >= 512 && (size & (size - 1)) === 0;
   return isPowerOfTwo && header.subarray(21, 24).equals(fractions);

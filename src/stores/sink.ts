@@ -126,7 +126,7 @@ const diskFull = {
 } as const;
 
 /** Whether an error or one of its causes means a full disk: from Node, SQLite or a program. */
-function isDiskFull(error: unknown): boolean {
+export function isDiskFull(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
     if ("code" in at && at.code === "ENOSPC") return true;
     if (/no space left on device|database or disk is full/i.test(at.message)) return true;

@@ -52,7 +52,7 @@ describe("the places of a stack", () => {
       container("films", bind(media, "/films"), bind(media, "/same")),
       container("lists", bind(join(media, "list.json"), "/list.json")),
     ]);
-    expect(stores).toEqual([
+    expect(stores).toMatchObject([
       {
         ...{ kind: "volume", name: "volume-media", databases: [], exclude: [] },
         mount: bind(media, "/films"),
@@ -139,8 +139,19 @@ describe("the places of a stack", () => {
     truncateSync(join(data, "cut.db"), 1000);
     symlinkSync("plain", join(data, "link.db"));
     const { stores } = await storesOf([container("app", bind(data))]);
-    expect(stores).toMatchObject([{ databases: ["db.data", "docs/team.grist", "plain"] }]);
+    const databases = ["db.data", "docs/team.grist", "plain"];
+    const alike = ["begins.db", "cut.db", "short.db"];
+    expect(stores).toMatchObject([{ databases, optional: databases, alike }]);
     const single = await storesOf([container("app", bind(join(data, "db.data")))]);
+    const settings = { NAME: "plain", URL: "sqlite:///x/begins.db?mode=rwc", NO: "db.database" };
+    const named = await storesOf([{ ...container("app", bind(data)), environment: settings }]);
+    expect(named.stores).toMatchObject([
+      {
+        databases: [...databases, "begins.db"],
+        optional: ["db.data", "docs/team.grist"],
+        alike: ["cut.db", "short.db"],
+      },
+    ]);
     expect(single.stores).toMatchObject([{ isFile: true, databases: ["db.data"] }]);
   });
 });

@@ -25,7 +25,13 @@ import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext, SinkOptions } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { RestorePointSession } from "./journal.ts";
-import { describeServices, detailOf, schemaHeads, storeVersions } from "./manifest-facts.ts";
+import {
+  describeServices,
+  detailOf,
+  notableOf,
+  schemaHeads,
+  storeVersions,
+} from "./manifest-facts.ts";
 import { requireWritersStartable, withWritersStopped } from "./writers.ts";
 
 /** A complete backup. */
@@ -141,6 +147,7 @@ async function describe(
     components: [...components],
     warnings: [
       ...excluded,
+      ...notableOf(components),
       ...(recipients ? [] : ["not encrypted: keep this backup on this host"]),
     ],
   };

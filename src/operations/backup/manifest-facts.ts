@@ -55,3 +55,10 @@ export function detailOf(components: readonly Component[], name: string): string
     (told.find((value) => typeof value === "string" && value !== "") as string | undefined) ?? null
   );
 }
+
+/** What a person must know of components although they are complete; told in the result, not only in the manifest. */
+export function notableOf(components: readonly Component[]): string[] {
+  return components.flatMap(({ name, details: { notable } }) =>
+    Array.isArray(notable) ? notable.map((line) => `${name}: ${String(line)}`) : [],
+  );
+}

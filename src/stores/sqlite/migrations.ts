@@ -25,7 +25,9 @@ const busyMs = 10_000;
  * Reads the migration histories of live SQLite databases, by relative path. Runs as root or as the application's uid:
  * see `copySqlite`.
  *
- * @throws Error with SQLite's message when a database exists and cannot be read.
+ * A file that cannot be read as a database has no history.
+ *
+ * @throws Error with SQLite's message when a database cannot be read for another reason, such as a lock.
  */
 export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
   name: "sqlite.migrations",
@@ -39,6 +41,9 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
       try {
         const histories = sqliteHistories(database, name);
         if (histories.length > 0) found[name] = histories;
+      } catch (error) {
+        // It has no history. One that had one before is missed by the caller.
+        if (!isNoDatabase(error)) throw error;
       } finally {
         database.close();
       }
@@ -46,6 +51,15 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
     return found;
   },
 };
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (https://www.sqlite.org/rescode.html). */
+const noDatabaseCodes = [11, 26];
+
+/** Whether a file begins like a database and cannot be read as one. */
+function isNoDatabase(error: unknown): boolean {
+  const { errcode } = error as { readonly errcode?: unknown };
+  return typeof errcode === "number" && noDatabaseCodes.includes(errcode & 0xff);
+}
 
 /** The migration histories in an open database. */
 export function sqliteHistories(database: DatabaseSync, name: string): MigrationHistory[] {

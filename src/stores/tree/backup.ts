@@ -9,7 +9,13 @@ import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
-import { backupFailed, type ComponentFacts, openCommand, writeComponent } from "../sink.ts";
+import {
+  backupFailed,
+  type ComponentFacts,
+  isDiskFull,
+  openCommand,
+  writeComponent,
+} from "../sink.ts";
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
@@ -31,8 +37,11 @@ export const treeBackup: NamedTask<TreeBackupParams, Component> = {
     const copies = new DatabaseCopies(sink);
     try {
       if (tree.vaultKey !== undefined) await requireVaultKey(tree.path, tree.vaultKey);
-      const databases = await copies.make(tree, context);
-      return await archive({ tree, sink, context, startedAt, overlay: copies.overlay, databases });
+      const { databases, failed } = await copies.make(tree, context);
+      // Archived as it is, with the files that belong to it.
+      const whole = { ...tree, databases: tree.databases.filter((path) => !(path in failed)) };
+      const { overlay } = copies;
+      return await archive({ tree: whole, sink, context, startedAt, overlay, databases, failed });
     } catch (error) {
       throw context.signal.aborted ? context.signal.reason : backupFailed(tree.name, error);
     } finally {
@@ -43,6 +52,9 @@ export const treeBackup: NamedTask<TreeBackupParams, Component> = {
 
 type Databases = Readonly<Record<string, SqliteFacts>>;
 
+/** The reason by path of each database that could not be copied. */
+type Failed = Readonly<Record<string, string>>;
+
 interface ArchiveJob {
   readonly tree: TreeOptions;
   readonly sink: SinkOptions;
@@ -50,6 +62,7 @@ interface ArchiveJob {
   readonly startedAt: string;
   readonly overlay: Overlay;
   readonly databases: Databases;
+  readonly failed: Failed;
 }
 
 async function archive(job: ArchiveJob): Promise<Component> {
@@ -91,6 +104,7 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
   const { files, directories, symlinks, hardlinks, specials, contentBytes, namesSha256, found } =
     summary;
   const key = tree.vaultKey;
+  const notable = fileWarnings(tree, job.failed);
   const fingerprint = key === undefined ? undefined : archivedFingerprint(key, found.get(key));
   return {
     source: tree.file === undefined ? tree.path : join(tree.path, tree.file),
@@ -108,8 +122,9 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
       excluded: [...tree.exclude],
       namesSha256,
       ...(tree.file === undefined ? {} : { file: tree.file }),
+      ...(notable.length === 0 ? {} : { notable }),
     },
-    warnings: [...databaseWarnings(databases), ...warnings],
+    warnings: [...databaseWarnings(databases), ...notable, ...warnings],
     recovery: `tar --numeric-owner --xattrs --xattrs-include='*' -xp -C '${tree.path.replaceAll("'", "'\\''")}'`,
   };
 }
@@ -142,7 +157,31 @@ function schemaHeads(databases: Databases): Record<string, string> {
   );
 }
 
+/** The files that look like databases and were archived as files. */
+function fileWarnings({ alike = [] }: TreeOptions, failed: Failed): string[] {
+  return [
+    ...alike.map(
+      (path) => `${path}: begins like a SQLite database and is not one: copied as a file`,
+    ),
+    ...Object.entries(failed).map(
+      ([path, why]) =>
+        `${path}: cannot be copied as a SQLite database (${why}): copied as a file, which may be torn`,
+    ),
+  ];
+}
+
 function databaseWarnings(databases: Databases): string[] {
+  const unchecked = Object.entries(databases).flatMap(([path, facts]) =>
+    facts.unchecked === undefined
+      ? []
+      : [
+          `${path}: its indexes were not checked, because only the application can: ${facts.unchecked}`,
+        ],
+  );
+  return [...unchecked, ...violations(databases)];
+}
+
+function violations(databases: Databases): string[] {
   return Object.entries(databases)
     .filter(([, { foreignKeyViolations }]) => foreignKeyViolations > 0)
     .map(
@@ -167,17 +206,28 @@ class DatabaseCopies {
     this.overlay = { directory: join(sink.directory, `.copies-${token}`), token, files: [] };
   }
 
-  async make(tree: TreeOptions, context: TaskContext): Promise<Databases> {
+  /** @throws BackupFailedError for a named database that cannot be copied or is damaged. */
+  async make(
+    tree: TreeOptions,
+    context: TaskContext,
+  ): Promise<{ readonly databases: Databases; readonly failed: Failed }> {
     const databases: Record<string, SqliteFacts> = {};
+    const failed: Record<string, string> = {};
     for (const path of tree.databases) {
       context.signal.throwIfAborted();
       const copy = join(this.overlay.directory, this.overlay.token, path);
       this.#makeDirectory(dirname(copy));
-      await copySqlite(join(tree.path, path), copy);
-      databases[path] = inspected(path, copy);
-      this.overlay.files.push(path);
+      try {
+        await copySqlite(join(tree.path, path), copy);
+        databases[path] = inspected(path, copy);
+        this.overlay.files.push(path);
+      } catch (error) {
+        if (tree.optional?.includes(path) !== true || isDiskFull(error)) throw error;
+        failed[path] = reasonOf(error);
+        await rm(copy, { force: true });
+      }
     }
-    return databases;
+    return { databases, failed };
   }
 
   async remove(): Promise<void> {
@@ -192,6 +242,12 @@ class DatabaseCopies {
       if (process.geteuid?.() === 0) chownSync(at, uid, gid);
     }
   }
+}
+
+/** SQLite's own message, not the sentence around it. */
+function reasonOf(error: unknown): string {
+  const [line = ""] = describeError((error as Error).cause ?? error).split("\n");
+  return line;
 }
 
 function inspected(path: string, copy: string): SqliteFacts {

@@ -16,6 +16,10 @@ export interface TreeOptions {
   readonly vaultKey: string | undefined;
   /** SQLite databases, relative to `path`. */
   readonly databases: readonly string[];
+  /** Those of {@link databases} that nothing names. One that cannot be copied is archived as a file. Absent: none. */
+  readonly optional?: readonly string[] | undefined;
+  /** Files that begin like a SQLite database and are not one. */
+  readonly alike?: readonly string[] | undefined;
   /** Excluded paths, relative to `path`. */
   readonly exclude: readonly string[];
 }

@@ -24,6 +24,7 @@ export const dataStore: Store<DataStore> = {
     service: store.services[0],
     vaultKey: store.vaultKey,
     databases: store.databases,
+    ...{ optional: store.optional, alike: store.alike },
     exclude: store.exclude,
   })),
   atRest: (place) => {
@@ -46,6 +47,7 @@ export const volumeStore: Store<VolumeStore> = {
     service: store.services[0],
     vaultKey: undefined,
     databases: store.databases,
+    ...{ optional: store.optional, alike: store.alike },
     exclude: store.exclude ?? [],
   })),
   atRest: (place) => {

@@ -133,6 +133,33 @@ describe("the copy of a live SQLite database", () => {
     expect(() => inspectCopy(live)).toThrow();
   });
 
+  it.each([
+    ["an order", "c.create_collation('ICU', lambda a, b: 0)", "a text collate ICU", "a"],
+    [
+      "a function",
+      "c.create_function('own', 1, lambda a: 1, deterministic=True)",
+      "a text",
+      "own(a)",
+    ],
+  ])(
+    "is checked as far as possible where the application has %s of its own",
+    async (_, own, column, index) => {
+      await using directory = await temporaryDirectory("sk-sqlite-");
+      const live = join(directory.path, "live.db");
+      const script = `import sqlite3, sys
+c = sqlite3.connect(sys.argv[1]); ${own}
+c.execute('create table t(${column})'); c.execute('create index i on t(${index})')
+c.executemany('insert into t values(?)', [(str(n),) for n in range(100)]); c.commit()`;
+      execFileSync("python3", ["-c", script, live]);
+      const copy = join(directory.path, "copy.db");
+      await copySqlite(live, copy);
+      expect(inspectCopy(copy)).toMatchObject({
+        rows: { t: 100 },
+        unchecked: expect.stringMatching(/ICU|own/),
+      });
+    },
+  );
+
   it("finds a changed byte that no count shows", async () => {
     await using directory = await temporaryDirectory("sk-sqlite-");
     const live = join(directory.path, "live.db");

@@ -18,6 +18,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { newKeyPair } from "../../../src/archive/age/keys.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component } from "../../../src/model/manifest.ts";
+import { sqliteMigrations } from "../../../src/stores/sqlite/migrations.ts";
 import { treePutBack, treeReplace } from "../../../src/stores/tree/replace.ts";
 import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { cells } from "../../lab/matrix.ts";
@@ -169,6 +170,43 @@ describe("the data directory", () => {
     });
     expect(existsSync(live)).toBe(false);
     expect(readdirSync(backup.sink.directory)).toEqual([]);
+  });
+
+  it("is backed up with what begins like a database and is not one, as it is, and says so", async () => {
+    await using directory = await temporaryDirectory("sk-data-");
+    const data = join(directory.path, "data");
+    makeData(data);
+    const odd = join(data, "data/odd.bin");
+    const header = readFileSync(join(data, "data/sophon.db")).subarray(0, 100);
+    writeFileSync(odd, Buffer.concat([header, randomBytes(20_000)]));
+    writeFileSync(`${odd}-wal`, "belongs to it");
+    const both = ["data/odd.bin", "data/sophon.db"];
+    const { backup, restore } = contextsOf(directory.path);
+    const named = dataStoreAt(data, { databases: both });
+    await expect(dataStore.backup(named, backup)).rejects.toMatchObject({ exitCode: 3 });
+
+    const store = dataStoreAt(data, {
+      databases: both,
+      optional: ["data/odd.bin"],
+      alike: ["short.db"],
+    });
+    const [component] = (await dataStore.backup(store, backup)) as [Component];
+    expect(component.warnings).toEqual([
+      expect.stringMatching(/^short\.db: begins like a SQLite database and is not one/),
+      expect.stringMatching(/^data\/odd\.bin: cannot be copied as a SQLite database/),
+    ]);
+    expect(Object.keys(component.details.databases ?? {})).toEqual(["data/sophon.db"]);
+    expect((await dataStore.check(component, restore)).map(({ status }) => status)).not.toContain(
+      "fail",
+    );
+    const before = readFileSync(odd);
+    rmSync(odd);
+    await dataStore.restore(dataStoreAt(data), [component], restore);
+    expect(readFileSync(odd)).toEqual(before);
+    expect(readFileSync(`${odd}-wal`, "utf8")).toBe("belongs to it");
+    await expect(
+      plainTasks.run(sqliteMigrations, { path: data, databases: both }, place),
+    ).resolves.toHaveProperty("data/sophon.db");
   });
 
   it("tells of a file that was rewritten while it was read, and says nothing of a log that grew", async () => {
