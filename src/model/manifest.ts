@@ -13,7 +13,7 @@ export class NewerManifestError extends Error {}
 
 /** Names of the manifest in a backup's directory; the plain one is the last file that is written. */
 export const manifestFile = "manifest.json";
-/** The same bytes, encrypted. An attacker without the identity cannot change them to fit. */
+/** The same text without `sealed`, encrypted. An attacker without the identity cannot change it to fit. */
 export const sealedManifestFile = "manifest.json.age";
 
 /** The component that is no store's: the compose model and its files. */
@@ -100,6 +100,14 @@ const manifest = z
     vaultKeyFingerprint: z.string().nullable(),
     components: z.array(component).min(1),
     warnings: z.array(z.string()),
+    /**
+     * Size and SHA-256 of the sealed manifest, so that its bytes are covered by checksums, too. Missing in an unencrypted
+     * backup and in those of earlier versions. It is the last member: {@link withSealed}.
+     */
+    sealed: z
+      .object({ bytes: number, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+      .strict()
+      .optional(),
   })
   .strict();
 
@@ -135,5 +143,29 @@ export function parseManifest(text: string): Manifest {
 
 /** The bytes of a manifest as they are stored: two-space JSON and a final newline. */
 export function formatManifest(value: Manifest): string {
-  return `${JSON.stringify(manifest.parse(value), null, 2)}\n`;
+  return formatJson(manifest.parse(value));
+}
+
+/**
+ * The text of the plain manifest from that of the sealed one, which cannot name its own checksum.
+ *
+ * @throws Error when the text is not JSON.
+ */
+export function withSealed(text: string, sealed: Manifest["sealed"]): string {
+  return formatJson({ ...(JSON.parse(text) as object), sealed });
+}
+
+/**
+ * The text of the sealed manifest from that of the plain one.
+ *
+ * @returns undefined when the plain one is not exactly as {@link withSealed} makes it: another text may read as the same.
+ */
+export function withoutSealed(text: string): string | undefined {
+  const { sealed, ...value } = JSON.parse(text) as { sealed?: Manifest["sealed"] };
+  if (sealed === undefined) return text;
+  return withSealed(formatJson(value), sealed) === text ? formatJson(value) : undefined;
+}
+
+function formatJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -53,7 +53,12 @@ export async function checkChecksums(
     await checkFileSet(directory, manifest),
   ];
   for (const component of manifest.components) {
-    checks.push(await checkFile(directory, component, signal));
+    const subject = { name: "checksum", component: component.name };
+    checks.push(await checkFile(join(directory, component.file), component, subject, signal));
+  }
+  if (manifest.sealed !== undefined) {
+    const path = join(directory, sealedManifestFile);
+    checks.push(await checkFile(path, manifest.sealed, { name: "sealed manifest" }, signal));
   }
   return { checks, manifest, manifestSha256 };
 }
@@ -61,7 +66,8 @@ export async function checkChecksums(
 async function checkFileSet(directory: string, manifest: Manifest): Promise<Check> {
   const found = new Set(await readdir(directory));
   const expected = new Set([manifestFile, ...manifest.components.map(({ file }) => file)]);
-  if (manifest.components.some(({ encryption }) => encryption === "age")) {
+  const encrypted = manifest.components.some(({ encryption }) => encryption === "age");
+  if (encrypted || manifest.sealed !== undefined) {
     expected.add(sealedManifestFile);
   }
   const missing = [...expected].filter((file) => !found.has(file));
@@ -83,12 +89,11 @@ async function checkFileSet(directory: string, manifest: Manifest): Promise<Chec
 }
 
 async function checkFile(
-  directory: string,
-  component: Component,
+  path: string,
+  recorded: Pick<Component, "bytes" | "sha256">,
+  base: Pick<Check, "name" | "component">,
   signal: AbortSignal | undefined,
 ): Promise<Check> {
-  const base = { name: "checksum", component: component.name };
-  const path = join(directory, component.file);
   try {
     // A link would leave its bytes behind when the directory is copied.
     if (!(await lstat(path)).isFile()) {
@@ -96,8 +101,8 @@ async function checkFile(
     }
     await using handle = await openRegularFile(path);
     const { size } = await handle.stat();
-    if (size !== component.bytes) {
-      const detail = `has ${size} bytes instead of ${component.bytes}`;
+    if (size !== recorded.bytes) {
+      const detail = `has ${size} bytes instead of ${recorded.bytes}`;
       return { ...base, status: "fail", detail };
     }
     const hash = createHash("sha256");
@@ -106,8 +111,8 @@ async function checkFile(
       signal?.throwIfAborted();
       hash.update(chunk as Buffer);
     }
-    const same = hash.digest("hex") === component.sha256;
-    const detail = same ? `${component.bytes} bytes` : "its content has changed (SHA-256 differs)";
+    const same = hash.digest("hex") === recorded.sha256;
+    const detail = same ? `${recorded.bytes} bytes` : "its content has changed (SHA-256 differs)";
     return { ...base, status: same ? "pass" : "fail", detail };
   } catch (error) {
     if (signal?.aborted === true) throw error;

@@ -12,6 +12,7 @@ import {
   manifestFile,
   manifestLimitBytes,
   parseManifest,
+  sealedManifestFile,
 } from "../model/manifest.ts";
 import { type Marks, parseMarks } from "../model/marks.ts";
 
@@ -221,10 +222,11 @@ export class Repository {
 
 /** The first file that is missing or has another size. It reads no content, so every list can check it. */
 function sizeProblem(
-  { components }: Manifest,
+  { components, sealed }: Manifest,
   sizes: ReadonlyMap<string, number>,
 ): string | undefined {
-  const wrong = components.find(({ file, bytes }) => sizes.get(file) !== bytes);
+  const own = sealed === undefined ? [] : [{ file: sealedManifestFile, ...sealed }];
+  const wrong = [...components, ...own].find(({ file, bytes }) => sizes.get(file) !== bytes);
   if (wrong === undefined) return undefined;
   const size = sizes.get(wrong.file);
   return size === undefined

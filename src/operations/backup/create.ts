@@ -16,6 +16,7 @@ import {
   manifestFile,
   manifestSchemaVersion,
   sealedManifestFile,
+  withSealed,
 } from "../../model/manifest.ts";
 import { marked } from "../../model/marks.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
@@ -65,8 +66,8 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     const components = await copyStores(session, sink);
     const manifest = await describe(session, components, createdAt);
     await dependencies.reporter.group("Seal the backup", async () => {
-      await writeManifest(manifest, sink, dependencies.signal);
-      await readBack(directory, manifest, sink, ephemeral?.identity, dependencies.signal);
+      const sealed = await writeManifest(manifest, sink, dependencies.signal);
+      await readBack(directory, sealed, sink, ephemeral?.identity, dependencies.signal);
     });
     const path = await repository.finish(id);
     const bytes = components.reduce((sum, component) => sum + component.bytes, 0);
@@ -153,27 +154,35 @@ async function describe(
   };
 }
 
-async function writeManifest(manifest: Manifest, sink: SinkOptions, signal: AbortSignal) {
+/** @returns the text of the manifest without the record of the sealed one. */
+async function writeManifest(
+  manifest: Manifest,
+  sink: SinkOptions,
+  signal: AbortSignal,
+): Promise<string> {
   const text = formatManifest(manifest);
   const encrypt = recipientsOf(sink);
+  let plain = text;
   if (encrypt !== undefined) {
-    await writeArchive({
+    const { bytes, sha256 } = await writeArchive({
       source: Readable.from([Buffer.from(text)]),
       file: join(sink.directory, sealedManifestFile),
       compress: false,
       encrypt,
       signal,
     });
+    plain = withSealed(text, { bytes, sha256 });
   }
   const path = join(sink.directory, manifestFile);
-  await writeFile(path, text, { mode: 0o600, flag: "wx" });
+  await writeFile(path, plain, { mode: 0o600, flag: "wx" });
   await fsyncFile(path);
+  return text;
 }
 
 /** Reads every byte back from the disk, and decrypts the sealed manifest as a restore does. */
 async function readBack(
   directory: string,
-  manifest: Manifest,
+  sealed: string,
   sink: SinkOptions,
   identity: string | undefined,
   signal: AbortSignal,
@@ -196,7 +205,7 @@ async function readBack(
     },
     signal,
   });
-  if (plainBytes !== Buffer.byteLength(formatManifest(manifest))) {
+  if (plainBytes !== Buffer.byteLength(sealed)) {
     throw new BackupFailedError("the sealed manifest differs after reading it back");
   }
 }

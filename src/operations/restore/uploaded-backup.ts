@@ -1,4 +1,5 @@
-import { mkdir, rename, stat, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readArchive } from "../../archive/read-archive.ts";
 import { DamagedError, describeError, RefusedError, UnverifiableError } from "../../core/errors.ts";
@@ -10,6 +11,7 @@ import {
   manifestFile,
   parseManifest,
   sealedManifestFile,
+  withSealed,
 } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
@@ -93,7 +95,9 @@ async function unpacked(
       await run("tar", [...how, "--no-wildcards", "--", ...names], { signal });
       for (const name of names) await rename(join(inner, name), join(directory, name));
       await run("rmdir", [inner]);
-      await writeFile(join(directory, manifestFile), text, { mode: 0o600 });
+      await writeFile(join(directory, manifestFile), await plainText(text, directory), {
+        mode: 0o600,
+      });
       await run("sync", ["--file-system", directory], { signal });
       await repository.finish(id);
     } catch (error) {
@@ -110,6 +114,13 @@ async function unpacked(
     }
   });
   return found;
+}
+
+/** The plain manifest as it was on the host that made the backup. */
+async function plainText(sealed: Buffer, directory: string): Promise<string> {
+  const bytes = await readFile(join(directory, sealedManifestFile));
+  const record = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return withSealed(sealed.toString("utf8"), record);
 }
 
 /** Decrypts the sealed manifest: an uploaded backup has no plain one. */

@@ -7,6 +7,7 @@ import {
   manifestFile,
   manifestLimitBytes,
   sealedManifestFile,
+  withoutSealed,
 } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { failedCheck } from "../../stores/check-result.ts";
@@ -25,7 +26,7 @@ function hasKey(source: Pick<SourceOptions, "identities" | "passphrase">): boole
 }
 
 /**
- * Compares the sealed manifest with the plain one, byte for byte. An attacker who can write to the repository can
+ * Compares the sealed manifest with the plain one (without its record of the sealed one), byte for byte. An attacker who can write to the repository can
  * adjust checksums in the plain manifest, but not inside the sealed one.
  *
  * @throws the reason of `signal` if it is aborted.
@@ -45,10 +46,10 @@ export async function checkSealed(
     return { ...subject, status: "fail", detail };
   }
   try {
-    const same = (await readSealed(source, signal)).equals(
-      Buffer.from(await readRegularFile(join(source.directory, manifestFile), manifestLimitBytes)),
-    );
-    return same
+    const path = join(source.directory, manifestFile);
+    const plain = withoutSealed(await readRegularFile(path, manifestLimitBytes, signal));
+    const sealed = await readSealed(source, signal);
+    return plain !== undefined && sealed.equals(Buffer.from(plain))
       ? { ...subject, status: "pass", detail: "equals the plain manifest, byte for byte" }
       : { ...subject, status: "fail", detail: "the plain manifest differs from the sealed one" };
   } catch (error) {

@@ -4,7 +4,12 @@ import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { writeArchive } from "../../../src/archive/write-archive.ts";
-import { type Component, formatManifest, type Manifest } from "../../../src/model/manifest.ts";
+import {
+  type Component,
+  formatManifest,
+  type Manifest,
+  withSealed,
+} from "../../../src/model/manifest.ts";
 import { dataStore, volumeStore } from "../../../src/stores/tree/tree-store.ts";
 import { bindMount, contextsOf, dataStoreAt } from "../stores-a/contexts.ts";
 
@@ -69,14 +74,21 @@ export async function makeBackup(
   return { repository, directory, manifest };
 }
 
-/** Writes the sealed manifest as a backup does. */
-export async function seal(directory: string, manifest: Manifest, recipient: string) {
-  await writeArchive({
-    source: Readable.from([Buffer.from(formatManifest(manifest))]),
+/** Writes the sealed manifest, and the plain one that records it, as a backup does. */
+export async function seal(
+  directory: string,
+  { sealed: _old, ...manifest }: Manifest,
+  recipient: string,
+): Promise<void> {
+  const text = formatManifest(manifest);
+  const { bytes, sha256 } = await writeArchive({
+    source: Readable.from([Buffer.from(text)]),
     file: join(directory, "manifest.json.age"),
     compress: false,
     encrypt: { recipients: [recipient] },
   });
+  const plain = withSealed(text, { bytes, sha256 });
+  await writeFile(join(directory, "manifest.json"), plain, { mode: 0o600 });
 }
 
 function fillDatabase(path: string, rows: number): void {

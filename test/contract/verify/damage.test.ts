@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
-import { parseManifest } from "../../../src/model/manifest.ts";
+import { formatManifest, parseManifest } from "../../../src/model/manifest.ts";
 import { keyPair, makeBackup, seal } from "./backup.ts";
 import { add, append, copyOf, cut, fitManifest, flip, remove, seeded, swap } from "./damage.ts";
 import { runVerify } from "./run.ts";
@@ -130,19 +130,38 @@ describe("verify", () => {
     expect(await contents(directory)).toMatchObject({ result: "damaged", level: "checksum" });
   });
 
-  it("finds every flipped bit of the sealed manifest at contents", async () => {
+  it("finds every flipped bit, cut and added byte of the sealed manifest by its checksum", async () => {
     const random = seeded(4);
     const results = new Set<string>();
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 60; round++) {
       const directory = await elsewhere();
       const path = join(directory, "manifest.json.age");
       const bytes = await readFile(path);
       const at = random(bytes.length);
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
-      await writeFile(path, bytes);
-      results.add((await contents(directory)).result);
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+      const damaged = [flipped, bytes.subarray(0, at), Buffer.concat([bytes, Buffer.alloc(1)])];
+      await writeFile(path, damaged[round % 3] ?? "");
+      results.add((await runVerify({ backup: directory, level: "checksum" })).result);
     }
-    expect(results).not.toContain("verified");
+    expect([...results]).toEqual(["damaged"]);
+  });
+
+  it("reads the backup of an earlier version, whose manifest does not record the sealed one", async () => {
+    const directory = await elsewhere();
+    const path = join(directory, "manifest.json");
+    const { sealed, ...manifest } = parseManifest(await readFile(path, "utf8"));
+    expect(sealed?.bytes).toBeGreaterThan(0);
+    await writeFile(path, formatManifest(manifest));
+    expect(await contents(directory)).toMatchObject({ result: "verified", level: "contents" });
+  });
+
+  it("finds a plain manifest that only reads like the sealed one", async () => {
+    const directory = await elsewhere();
+    const path = join(directory, "manifest.json");
+    const text = await readFile(path, "utf8");
+    await writeFile(path, text.replace('"host": "test"', '"host": "other",\n  "host": "test"'));
+    expect(await contents(directory)).toMatchObject({ result: "damaged", level: "checksum" });
   });
 
   it("finds a backup that says less than was copied, sealed or not", async () => {
