@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/session": "core model options stack repository destinations",
   "operations/live-stack": "core model options stack",
   "operations/backup":
-    "core model options stack stores archive repository destinations operations/session operations/live-stack",
+    "core model options stack stores archive repository operations/session operations/live-stack",
   "operations/fill": "core model options stack stores archive operations/session",
   "operations/gate": "core model stack stores log-scan operations/session",
   "operations/clone": "core model stack stores operations/session operations/fill operations/gate",
@@ -36,6 +36,8 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/browse": "core model options stores archive operations/session operations/verify",
   "operations/onboard": "core archive",
   "operations/doctor": "core model options repository stores operations/session",
+  "operations/off-host":
+    "core model options archive repository destinations operations/session operations/verify",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",
   "operations/manual":
@@ -58,6 +60,10 @@ const single: Readonly<Record<string, readonly string[]>> = {
 const fences: Readonly<Record<string, { readonly message: string; readonly except: string }>> = {
   dockerode: { message: "Only src/stack talks to the engine.", except: "stack" },
   "@actions/core": { message: "Only src/action talks to the runner.", except: "action" },
+  "@aws-sdk/client-s3": {
+    message: "Only src/destinations talks to buckets.",
+    except: "destinations",
+  },
   "@actions/artifact": {
     message: "Only src/destinations talks to the artifact service.",
     except: "destinations",

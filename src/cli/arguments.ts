@@ -19,7 +19,16 @@ export type Request =
     };
 
 const numeric = ["integer", "duration"];
-const multiple = ["paths", "list", "lines", "images", "recipients", "identities", "items"];
+const multiple = [
+  "paths",
+  "list",
+  "lines",
+  "images",
+  "recipients",
+  "identities",
+  "items",
+  "choices",
+];
 
 /**
  * Parses the arguments after the program's name. A flag that takes several values may be repeated.

@@ -32,6 +32,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
   lines: "REGEX",
   flag: "",
   choice: "",
+  choices: "",
   integer: "N",
   duration: "TIME",
   url: "URL",
@@ -79,7 +80,7 @@ export function commandHelp(command: CommandName): string {
     "",
     "FLAGS",
     ...flags.flatMap(([name, spec]) => [
-      `  --${name} ${placeholderOf(spec)}`.trimEnd(),
+      `  --${name} ${placeholderOf(ofCommandLine(spec))}`.trimEnd(),
       ...about(spec),
     ]),
     "  -h, --help",
@@ -92,7 +93,14 @@ export function commandHelp(command: CommandName): string {
 
 /** The values of an input in short form: `live|stopped`, `TIME`. */
 export function placeholderOf(spec: InputSpec): string {
-  return spec.choices?.join("|") ?? placeholders[spec.kind];
+  return spec.choices?.join(spec.kind === "choices" ? "," : "|") ?? placeholders[spec.kind];
+}
+
+/** Without the choices that only a step of the action has. */
+function ofCommandLine(spec: InputSpec): InputSpec {
+  const { choices, actionChoices = [] } = spec;
+  if (choices === undefined) return spec;
+  return { ...spec, choices: choices.filter((choice) => !actionChoices.includes(choice)) };
 }
 
 function about(spec: InputSpec): string[] {

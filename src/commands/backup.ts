@@ -2,9 +2,9 @@ import type { Component, Count } from "../model/manifest.ts";
 import type { ComponentSummary, Result } from "../model/result.ts";
 import type { Stack } from "../model/stack.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
-import { chooseDestination, deliver } from "../operations/backup/delivery.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
+import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
@@ -23,7 +23,7 @@ export async function backup(options: Options, dependencies: HostDependencies): 
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
-  const destination = chooseDestination(options, dependencies);
+  chooseDestinations(options, dependencies);
   if (options.dryRun) {
     const stack = await host.discover(options, dependencies);
     reportStack(stack, dependencies);
@@ -36,14 +36,15 @@ export async function backup(options: Options, dependencies: HostDependencies): 
     const point = await takeRestorePoint(session);
     // The backup is complete: later failures must not remove it.
     session.undo.commit();
+    const { repository } = session;
+    const destinations = chooseDestinations(options, dependencies, repository.path);
+    await markPending(repository, point.id, destinations, dependencies);
     const retained = hasKeepRule(options)
       ? await reporter.group("Apply retention", () => applyRetention(session, options, point.id))
       : undefined;
     // Upload last: a full or unreachable destination must not prevent retention.
-    const artifact =
-      destination === undefined
-        ? undefined
-        : await deliver(destination, point, options, dependencies);
+    const stored = await repository.read(point.id);
+    const sent = await deliverAll(destinations, stored, repository, options, dependencies);
     return {
       result: "backed-up",
       seconds: seconds(),
@@ -57,7 +58,7 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       recovered: session.recovered,
       warnings: [...point.manifest.warnings, ...(retained?.warnings ?? [])],
       encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
-      ...(artifact === undefined ? {} : { artifact }),
+      ...sent,
     };
   });
 }
@@ -80,6 +81,7 @@ function planOf(stack: Stack, options: Options): unknown {
     repository: repositoryPath(options, stack.project),
     encrypted: options.recipients.length > 0 || options.passphrase !== undefined,
     consistency: options.consistency,
+    ...(options.upload.length === 0 ? {} : { upload: uploadPlan(options) }),
     stores: stack.stores.map((store) => ({
       name: store.name,
       kind: store.kind,
@@ -87,6 +89,14 @@ function planOf(stack: Stack, options: Options): unknown {
       source: store.mount.volume ?? store.mount.source,
     })),
     excluded: stack.excluded,
+  };
+}
+
+function uploadPlan(options: Options): unknown {
+  const { upload, uploadTo, uploadLock, uploadLockDays } = options;
+  return {
+    to: upload.map((name) => (name === "artifact" ? name : (uploadTo ?? name))),
+    ...(uploadLock === undefined ? {} : { lock: uploadLock, lockDays: uploadLockDays }),
   };
 }
 

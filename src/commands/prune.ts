@@ -61,7 +61,8 @@ export async function applyRetention(
   for (const { id, failure, told, manifestSha256 } of damaged) {
     reporter.warning(told);
     const at = dependencies.clock.now().toISOString();
-    await repository.mark(id, revoked(manifestSha256, failure, at, dependencies.version));
+    const before = await repository.marksOf(id);
+    await repository.mark(id, revoked(before, manifestSha256, failure, at, dependencies.version));
   }
   for (const { id, keep, reason } of decisions) {
     if (!keep) await repository.remove(id);

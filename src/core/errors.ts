@@ -125,6 +125,7 @@ export const exitCodeOf: Readonly<Record<ResultName, ExitCode>> = {
   clean: exitCodes.done,
   listed: exitCodes.done,
   pruned: exitCodes.done,
+  uploaded: exitCodes.done,
   planned: exitCodes.done,
   error: exitCodes.bug,
   refused: exitCodes.refused,

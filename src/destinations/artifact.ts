@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DamagedError, describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
 import { formatBytes } from "../core/format.ts";
 import { temporaryDirectory } from "../core/temp.ts";
-import type { Delivery, Destination } from "./destination.ts";
+import type { Delivery, FileDestination } from "./destination.ts";
 import { makePipe, type Piped, releaseWriter, tarIntoPipe } from "./pipe.ts";
 import { sealedFiles } from "./sealed.ts";
 
@@ -36,7 +36,7 @@ export interface ArtifactService {
 }
 
 /** Stores backups as artifacts of a workflow run: each is one `.tar` with only `.age` files. */
-export function artifactDestination(service: ArtifactService): Destination {
+export function artifactDestination(service: ArtifactService): FileDestination {
   return {
     refuseUnready() {
       if (service.unusable === undefined) return;

@@ -1,10 +1,13 @@
-import type { Reporter } from "../core/reporter.ts";
+import type { Proof, TransferContext } from "./object-store.ts";
 
 /** A complete backup on this host that will be uploaded. */
-interface Shipment {
+export interface Shipment {
   readonly backupId: string;
+  readonly project: string;
   /** The backup's directory. */
   readonly directory: string;
+  /** SHA-256 of the files that the manifest names, lower-case hex, by file name. */
+  readonly sha256: ReadonlyMap<string, string>;
   /** The name at the destination; undefined: the backup id. */
   readonly name: string | undefined;
   /** How long the destination keeps it; undefined: the default of the service. */
@@ -18,11 +21,13 @@ export interface Delivery {
   /** The id at the destination, if the service returns one. */
   readonly id: string | undefined;
   readonly bytes: number;
-  /** SHA-256 of what was sent, lower-case hex. */
+  /** SHA-256 of the one file that was sent, or of the `SHA256SUMS` of all files; lower-case hex. */
   readonly sha256: string;
+  /** The weakest proof of a file; undefined if the service is not asked for one. */
+  readonly proof?: Proof;
 }
 
-/** A destination outside this host that stores backups. It accepts only encrypted files, packed into one file. */
+/** A destination outside this host that stores backups. It accepts only encrypted files. */
 export interface Destination {
   /**
    * Checks, before anything is done, whether an upload is possible.
@@ -32,17 +37,17 @@ export interface Destination {
   refuseUnready(): void;
 
   /**
-   * Sends every encrypted file of the backup, then compares size and digest with what the destination lists.
-   * The backup on this host is only read.
+   * Sends every encrypted file of the backup, then compares what the destination holds with what was read here. The
+   * backup on this host is only read. At the destination it is there as a whole or not at all.
    *
    * @throws UploadFailedError if a file other than the plain manifest is not encrypted, if the upload fails, or if the
    * destination received something else.
    */
-  deliver(
-    shipment: Shipment,
-    context: { readonly reporter: Reporter; readonly signal: AbortSignal },
-  ): Promise<Delivery>;
+  deliver(shipment: Shipment, context: TransferContext): Promise<Delivery>;
+}
 
+/** A destination that stores a backup as one file: a `.tar` with only `.age` files. */
+export interface FileDestination extends Destination {
   /**
    * Downloads an upload as the one file that was sent.
    *
@@ -54,6 +59,6 @@ export interface Destination {
   fetch(
     name: string | undefined,
     into: string,
-    context: { readonly reporter: Reporter; readonly signal: AbortSignal },
+    context: Pick<TransferContext, "reporter" | "signal">,
   ): Promise<string>;
 }

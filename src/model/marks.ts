@@ -6,6 +6,18 @@ export const verifyLevels = ["checksum", "contents", "restore"] as const;
 /** One of {@link verifyLevels}. */
 export type VerifyLevel = (typeof verifyLevels)[number];
 
+const remoteMark = z
+  .object({
+    /** How the copy was proven to be what was read here; null while it is to be sent. */
+    proof: z.enum(["sha256", "etag", "read"]).nullable(),
+    /** When it was proven, or was to be sent, ISO 8601 UTC. */
+    at: z.iso.datetime(),
+  })
+  .strict();
+
+/** What is known of a copy off this host. */
+type RemoteMark = z.infer<typeof remoteMark>;
+
 const marks = z
   .object({
     /** SHA-256 of the backup's `manifest.json`: a mark is only valid for this manifest. */
@@ -19,6 +31,8 @@ const marks = z
     reached: z.partialRecord(z.enum(verifyLevels), z.iso.datetime()),
     /** Why the last verification failed. */
     failure: z.string().optional(),
+    /** The copies off this host, by the name of the destination. */
+    remotes: z.record(z.string(), remoteMark).optional(),
   })
   .strict();
 
@@ -47,15 +61,34 @@ export function marked(
   const reached = { ...same?.reached };
   for (const lower of verifyLevels.slice(0, verifyLevels.indexOf(level) + 1)) reached[lower] = at;
   const highest = reaches(same?.level ?? null, level) ? (same?.level ?? level) : level;
-  return { manifestSha256, level: highest, at, toolVersion, reached };
+  return { manifestSha256, level: highest, at, toolVersion, reached, ...remotesOf(same) };
 }
 
-/** The record after a verification that found damage: every mark is revoked. */
+/** The record after a verification that found damage: every mark is revoked, the copies off this host are still there. */
 export function revoked(
+  before: Marks | undefined,
   manifestSha256: string,
   failure: string,
   at: string,
   toolVersion: string,
 ): Marks {
-  return { manifestSha256, level: null, at, toolVersion, reached: {}, failure };
+  return {
+    manifestSha256,
+    level: null,
+    at,
+    toolVersion,
+    reached: {},
+    failure,
+    ...remotesOf(before),
+  };
+}
+
+/** The record after something is known of a copy off this host; `undefined`: that copy is gone. */
+export function withRemote(before: Marks, name: string, mark: RemoteMark | undefined): Marks {
+  const { [name]: _gone, ...others } = before.remotes ?? {};
+  return { ...before, remotes: mark === undefined ? others : { ...others, [name]: mark } };
+}
+
+function remotesOf(before: Marks | undefined): Pick<Marks, "remotes"> {
+  return before?.remotes === undefined ? {} : { remotes: before.remotes };
 }

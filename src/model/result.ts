@@ -9,6 +9,7 @@ export type ResultName =
   | "clean"
   | "listed"
   | "pruned"
+  | "uploaded"
   | "planned"
   | "error"
   | "refused"
@@ -95,8 +96,22 @@ export interface Result {
     readonly bytes: number;
     readonly sha256: string;
   };
+  /** The copies off this host that this run made or found. */
+  readonly uploads?: readonly UploadSummary[];
   /** Command-specific members: `backups` of list, `removed` of prune, `plan` of a dry run. */
   readonly [extra: string]: unknown;
+}
+
+/** One copy of a backup off this host. */
+export interface UploadSummary {
+  readonly backupId: string;
+  /** The destination, such as `s3://BUCKET/PREFIX`. */
+  readonly to: string;
+  /** The name of the copy at the destination. */
+  readonly name: string;
+  readonly bytes: number;
+  /** How it was proven that the destination holds these bytes. */
+  readonly proof: string;
 }
 
 /** One component in a report. */

@@ -12,6 +12,7 @@ export const commandNames = [
   "list",
   "ls",
   "prune",
+  "upload",
   "scan-log",
 ] as const;
 
@@ -100,6 +101,13 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Counts only backups that were verified at retain-level or above, and never removes the last good one. With --dry-run it only reports what it would remove.",
     exits: [8],
+    live: true,
+  },
+  upload: {
+    summary: "send backups of this host to a bucket",
+    about:
+      "Sends a backup that is on this host to the destination, or with --backup all every good one that is not proven there. What an earlier run left incomplete is continued. Backups that were to be uploaded and were not are sent first.",
+    exits: [3],
     live: true,
   },
   "scan-log": {

@@ -11,7 +11,7 @@ const reads = [
 ] as const satisfies readonly CommandName[];
 const prunes = ["backup", "upgrade-test", "prune"] as const satisfies readonly CommandName[];
 
-/** How a backup is made, encrypted, retained and uploaded. */
+/** How a backup is made, encrypted and retained. */
 export const backupInputs = {
   recipients: {
     kind: "recipients",
@@ -52,31 +52,6 @@ export const backupInputs = {
     commands: makes,
     about:
       "How messages are backed up. pause: freezes the broker for a moment. stop: stops the broker (transient messages are lost). none: backs up definitions only.",
-  },
-  upload: {
-    kind: "choice",
-    face: "action",
-    choices: ["none", "artifact"],
-    default: "none",
-    commands: ["backup"],
-    about:
-      "artifact: also upload the encrypted backup as an artifact of the workflow run. Refused without encryption.",
-  },
-  "artifact-name": {
-    kind: "text",
-    face: "action",
-    commands: ["backup", "restore"],
-    about:
-      "Name of the artifact, unique within the run. Default: the backup id with .tar; for a restore, the newest artifact of the run.",
-  },
-  "artifact-retention-days": {
-    kind: "integer",
-    face: "action",
-    min: 1,
-    max: 400,
-    commands: ["backup"],
-    about:
-      "How many days GitHub keeps the artifact. Default: the setting of the GitHub repository.",
   },
   "keep-last": {
     kind: "integer",

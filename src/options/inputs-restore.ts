@@ -5,7 +5,7 @@ export const restoreInputs = {
   backup: {
     kind: "text",
     default: "latest",
-    commands: ["verify", "restore", "upgrade-test", "ls"],
+    commands: ["verify", "restore", "upgrade-test", "ls", "upload"],
     about:
       "The backup: an id, a path (its directory, or the uploaded .tar), or latest. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:

@@ -12,6 +12,7 @@ const stack = [
   "list",
   "ls",
   "prune",
+  "upload",
 ] as const satisfies readonly CommandName[];
 const stores = [
   "backup",

@@ -4,12 +4,14 @@ import { outputInputs } from "./inputs-output.ts";
 import { restoreInputs } from "./inputs-restore.ts";
 import { stackInputs } from "./inputs-stack.ts";
 import { upgradeInputs } from "./inputs-upgrade.ts";
+import { uploadInputs } from "./inputs-upload.ts";
 import type { InputSpec } from "./spec.ts";
 
 /** Every input, declared once. Flags, help, action.yml, README and {@link Options} are derived from this table. */
 export const inputs = {
   ...stackInputs,
   ...backupInputs,
+  ...uploadInputs,
   ...restoreInputs,
   ...upgradeInputs,
   ...outputInputs,

@@ -31,11 +31,13 @@ type ValueOf<S> = S extends { kind: ListKind }
     ? Readonly<Record<string, string>>
     : S extends { kind: "flag" }
       ? boolean
-      : S extends { kind: "choice"; choices: readonly (infer C)[] }
-        ? C | (S extends { default: string } ? never : undefined)
-        : S extends { kind: keyof Kinds }
-          ? Kinds[S["kind"]] | (S extends { default: string } ? never : undefined)
-          : never;
+      : S extends { kind: "choices"; choices: readonly (infer C)[] }
+        ? readonly Exclude<C, "none">[]
+        : S extends { kind: "choice"; choices: readonly (infer C)[] }
+          ? C | (S extends { default: string } ? never : undefined)
+          : S extends { kind: keyof Kinds }
+            ? Kinds[S["kind"]] | (S extends { default: string } ? never : undefined)
+            : never;
 
 /**
  * The validated options of a command: paths are absolute, durations are in milliseconds (`...Ms`), lists are split, keys
@@ -88,7 +90,16 @@ function empty(kind: InputKind): Value | undefined {
   if (kind === "flag") return false;
   if (kind === "images") return {};
   const lists: readonly InputKind[] = [
-    ...(["paths", "list", "lines", "recipients", "identities", "addresses", "items"] as const),
+    ...([
+      "paths",
+      "list",
+      "lines",
+      "recipients",
+      "identities",
+      "addresses",
+      "items",
+      "choices",
+    ] as const),
   ];
   return lists.includes(kind) ? [] : undefined;
 }
@@ -96,13 +107,14 @@ function empty(kind: InputKind): Value | undefined {
 /** Checks inputs against each other: some exclude one another, some need one another. */
 function refuseContradictions(options: Options): void {
   const { command, recipients, passphrase, upload, artifactName, target, healthHeader } = options;
+  refuseUpload(options);
   const makes = command === "backup" || command === "upgrade-test";
   const encrypted = recipients.length > 0 || passphrase !== undefined;
   if (makes && recipients.length > 0 && passphrase !== undefined) {
     refuse("recipients and passphrase exclude each other", "give one of the two", "two-keys");
   }
-  if (command === "backup" && upload === "artifact" && !encrypted) {
-    const wrong = "upload is artifact, but nothing encrypts the backup";
+  if (command === "backup" && upload.length > 0 && !encrypted) {
+    const wrong = `upload is ${upload.join(",")}, but nothing encrypts the backup`;
     refuse(wrong, "give recipients (age1...) or a passphrase", "no-recipient");
   }
   if (
@@ -129,6 +141,33 @@ function refuseContradictions(options: Options): void {
   }
   if (healthHeader !== undefined && !/^[\w!#$%&'*+.^`|~-]+:\s*\S/.test(healthHeader)) {
     refuse("health-header is not a header", "write Name: value");
+  }
+}
+
+const schemes: readonly [destination: "s3", address: RegExp, form: string][] = [
+  ["s3", /^s3:\/\//, "s3://BUCKET/PREFIX"],
+];
+
+/** Checks where to upload, and for how long. */
+function refuseUpload(options: Options): void {
+  const { command, upload, uploadTo, uploadLock, uploadLockDays } = options;
+  if (command === "upload" && upload.length === 0 && uploadTo === undefined) {
+    refuse("upload has no destination", "give upload-to, such as s3://BUCKET/PREFIX");
+  }
+  for (const [name, address, form] of schemes) {
+    if (upload.includes(name) && !address.test(uploadTo ?? "")) {
+      refuse(`upload is ${name}, but upload-to names no place for it`, `give upload-to ${form}`);
+    }
+  }
+  if (uploadTo !== undefined && !schemes.some(([, address]) => address.test(uploadTo))) {
+    const forms = schemes.map(([, , form]) => form).join(" or ");
+    refuse(`upload-to is "${uploadTo.replace(/\/\/[^/@]*@/, "//***@")}"`, `write ${forms}`);
+  }
+  if (command === "backup" && uploadTo !== undefined && upload.length === 0) {
+    refuse("upload-to is given, but upload is none", "write upload: s3");
+  }
+  if ((uploadLock === undefined) !== (uploadLockDays === undefined)) {
+    refuse("upload-lock and upload-lock-days belong together", "give both or none");
   }
 }
 

@@ -9,6 +9,7 @@ export type InputKind =
   | "lines"
   | "flag"
   | "choice"
+  | "choices"
   | "integer"
   | "duration"
   | "url"
@@ -30,7 +31,10 @@ export interface InputSpec {
   readonly aboutFlag?: string;
   /** The default, as the user would type it. Without a default, an omitted input is `undefined` (or empty). */
   readonly default?: string;
+  /** For `choice` one of them, for `choices` any of them but `none`. */
   readonly choices?: readonly string[];
+  /** Those of the choices that only a step of the action has. */
+  readonly actionChoices?: readonly string[];
   /** Minimum of an integer. */
   readonly min?: number;
   /** Maximum of an integer. */

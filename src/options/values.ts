@@ -42,6 +42,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readFlag(name, text);
     case "choice":
       return readChoice(name, spec.choices ?? [], text.trim());
+    case "choices":
+      return readChoices(name, spec.choices ?? [], text);
     case "integer":
       return readInteger(name, spec, text.trim());
     case "duration":
@@ -103,6 +105,15 @@ function readFlag(name: string, text: string): boolean {
 function readChoice(name: string, choices: readonly string[], word: string): string {
   if (choices.includes(word)) return word;
   throw refused(name, `is "${word}"`, `write one of ${choices.join(", ")}`);
+}
+
+/** `none` is the empty list. */
+function readChoices(name: string, choices: readonly string[], text: string): string[] {
+  const chosen = [...new Set(words(text).map((word) => readChoice(name, choices, word)))];
+  if (chosen.length > 1 && chosen.includes("none")) {
+    throw refused(name, "has none beside others", "write none, or leave it out");
+  }
+  return chosen.filter((word) => word !== "none");
 }
 
 function readInteger(name: string, spec: InputSpec, word: string): number {

@@ -13,6 +13,7 @@ const sentences: Readonly<Record<ResultName, string>> = {
   clean: "The log shows no failed start",
   listed: "Backups of this stack",
   pruned: "Old backups removed",
+  uploaded: "Backups sent off this host, and proven there",
   planned: "Plan only: nothing was changed",
   error: "Stopped by a bug of Sophon Keeper",
   refused: "Refused: nothing was changed",

@@ -119,10 +119,16 @@ export class Repository {
     const partial = this.directory(partialPrefix + id);
     if (!existsSync(partial)) return;
     // Remove the marks first: the next run finds an interrupted removal by its directory. An unfinished backup has no marks.
-    for (const marks of [this.#marksPath(id), `${this.#marksPath(id)}.new`]) {
-      await rm(marks, { force: true });
-    }
+    await this.forget(id);
     await rm(partial, { recursive: true, force: true });
+  }
+
+  /** Removes the marks of a backup that is not in this repository, unless they tell of a copy off this host. */
+  async forget(id: string): Promise<void> {
+    await rm(`${this.#marksPath(id)}.new`, { force: true });
+    const remotes = Object.values((await this.marksOf(id))?.remotes ?? {});
+    if (existsSync(this.directory(id)) || remotes.some(({ proof }) => proof !== null)) return;
+    await rm(this.#marksPath(id), { force: true });
   }
 
   /** Ids of unfinished backups. */

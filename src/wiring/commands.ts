@@ -8,6 +8,7 @@ import { recover } from "../commands/recover.ts";
 import { restore } from "../commands/restore.ts";
 import { scanLog } from "../commands/scan-log.ts";
 import { upgradeTest } from "../commands/upgrade-test.ts";
+import { upload } from "../commands/upload.ts";
 import { verify } from "../commands/verify.ts";
 import type { Result } from "../model/result.ts";
 import type { Command, Commands } from "../operations/session/command.ts";
@@ -26,6 +27,7 @@ export const commands: Commands = {
   prune: onHost(prune),
   recover: onHost(recover),
   restore: onHost(restore),
+  upload: onHost(upload),
   verify: onHost(verify),
   "upgrade-test": onHost(upgradeTest),
   "scan-log": async (options, dependencies) => {

@@ -35,7 +35,7 @@ export async function ensureActionlint(): Promise<string> {
 }
 
 /** Builds a program from source into the lab's directory. Brings Go along if it is missing. */
-async function ensureGoProgram(
+export async function ensureGoProgram(
   module: string,
   version: string,
   folder = "",

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Reporter } from "../../core/reporter.ts";
-import type { Destination } from "../../destinations/destination.ts";
+import type { FileDestination } from "../../destinations/destination.ts";
 import type { Result } from "../../model/result.ts";
 import { type CommandName, commandNames } from "../../options/command-names.ts";
 import type { Options } from "../../options/parse.ts";
@@ -15,8 +15,8 @@ export interface Dependencies {
   readonly version: string;
   /** Reads standard input to its end. Only for commands that use standard input. */
   readonly readInput: () => Promise<Uint8Array>;
-  /** Destinations outside this host, by the value of `upload`. The command line and the action offer different ones. */
-  readonly destinations: Readonly<Partial<Record<"artifact", Destination>>>;
+  /** Services of the workflow that store a backup as one file, by the value of `upload`. The command line has none. */
+  readonly destinations: Readonly<Partial<Record<"artifact", FileDestination>>>;
 }
 
 /**

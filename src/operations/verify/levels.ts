@@ -103,7 +103,7 @@ export async function record(
   if (sha256 === undefined) return undefined;
   try {
     if (verdict === "damaged") {
-      await repository.mark(id, revoked(sha256, failureOf(checks), at, version));
+      await repository.mark(id, revoked(before, sha256, failureOf(checks), at, version));
     } else if (reached !== undefined) {
       await repository.mark(id, marked(before, sha256, reached, at, version));
     }

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../../src/core/clock.ts";
 import { RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { type ArtifactService, artifactDestination } from "../../../src/destinations/artifact.ts";
@@ -68,8 +69,11 @@ function sha256(content: Buffer): string {
 }
 
 async function deliver(service: ArtifactService, name?: string) {
-  const shipment = { backupId: "stack-1", directory, name, retentionDays: undefined };
-  return await artifactDestination(service).deliver(shipment, { reporter: silentReporter, signal });
+  const about = { backupId: "stack-1", project: "stack", sha256: new Map() };
+  const shipment = { ...about, directory, name, retentionDays: undefined };
+  return await artifactDestination(service).deliver(shipment, {
+    ...{ reporter: silentReporter, signal, clock: systemClock },
+  });
 }
 
 describe("artifactDestination", () => {

@@ -36,7 +36,7 @@ it.each([
   ["backup --passphrase=open", "--passphrase on the command line can be read by every user"],
   ["restore --health-header X-Key:open", "--health-header on the command line can be read"],
   ["restore --health-url http://a:b@host/", "the password in --health-url on the command line"],
-  ["backup --upload artifact", "--upload is an input of the action: leave it out outside"],
+  ["backup --artifact-retention-days 3", "--artifact-retention-days is an input of the action"],
   ["restore --artifact-name x", "--artifact-name is an input of the action"],
 ])("refuses %j", (line, message) => {
   expect(() => parse(line)).toThrow(message);

@@ -1,0 +1,49 @@
+import { RefusedError, UploadFailedError } from "../core/errors.ts";
+import type { Result } from "../model/result.ts";
+import { chooseDestinations, sendTo, unproven } from "../operations/off-host/deliver.ts";
+import type { HostDependencies } from "../operations/session/dependencies.ts";
+import type { Options } from "../options/parse.ts";
+import type { Repository, StoredBackup } from "../repository/repository.ts";
+import { openRepository } from "./list.ts";
+
+/**
+ * Sends backups of this host to a destination, and proves them there. The stack and its lock are not needed: two runs that
+ * send the same backup do not disturb each other.
+ *
+ * @throws RefusedError, UploadFailedError, CancelledError.
+ */
+export async function upload(options: Options, dependencies: HostDependencies): Promise<Result> {
+  const begun = dependencies.clock.monotonicMs();
+  const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
+  const repository = await openRepository(options, dependencies);
+  const { remotes, services } = chooseDestinations(options, dependencies, repository.path);
+  if (services.length > 0) {
+    throw new RefusedError("upload sends to a bucket: an artifact is uploaded by mode backup", {
+      class: "input",
+    });
+  }
+  const uploads = [];
+  const chosen = options.backup === "all" ? undefined : await theBackup(repository, options.backup);
+  for (const remote of remotes) {
+    for (const backup of chosen ?? (await unproven(repository, remote.name))) {
+      uploads.push(await sendTo(remote, backup, repository, dependencies));
+    }
+  }
+  const result = uploads.length === 0 ? "unchanged" : "uploaded";
+  return { result, seconds: seconds(), path: repository.path, uploads };
+}
+
+async function theBackup(repository: Repository, wanted: string): Promise<readonly StoredBackup[]> {
+  const all = await repository.list();
+  const found = wanted === "latest" ? all[0] : all.find(({ id }) => id === wanted);
+  if (found === undefined) {
+    throw new RefusedError(`backup: there is no backup ${wanted} in ${repository.path}`, {
+      class: "no-backup",
+      hint: "run `sophon-keeper list` to see all backups, or write all",
+    });
+  }
+  if (found.problem !== undefined) {
+    throw new UploadFailedError(`${found.id} is not sent: ${found.problem}`, { class: "damaged" });
+  }
+  return [found];
+}

@@ -1,0 +1,299 @@
+import { join } from "node:path";
+import { KeeperError, UnverifiableError, UploadFailedError } from "../../core/errors.ts";
+import { sha256Hex } from "../../core/hash.ts";
+import type {
+  LocalFile,
+  ObjectStore,
+  Removal,
+  StoredFile,
+  StoredObject,
+  TransferContext,
+} from "../object-store.ts";
+import { formatS3Address, type S3Address } from "./address.ts";
+import { connectS3, refuseInsecure, type S3Connection, type S3Settings } from "./connection.ts";
+import { usualPartBytes } from "./file-parts.ts";
+import { Pace } from "./pace.ts";
+import type { PutPlace } from "./place.ts";
+import { type ObjectLock, type ServerPromises, serverPromises } from "./promises.ts";
+import { putFile, putText } from "./put-file.ts";
+import { failureKind, failureText } from "./server-error.ts";
+
+/** A place in a bucket, and how it is used. */
+interface S3Options extends S3Settings {
+  readonly address: S3Address;
+  /** Bytes a second for all uploads together. */
+  readonly limit: number | undefined;
+  readonly lock: ObjectLock | undefined;
+  /** Of a file of usual size, in bytes; undefined: what is fast and needs little memory. */
+  readonly partBytes: number | undefined;
+  /** A directory for what is known of servers; undefined: ask each time. */
+  readonly memory: string | undefined;
+}
+
+/** Objects below a prefix of an S3 bucket. */
+export class S3Store implements ObjectStore {
+  readonly name: string;
+  readonly #options: S3Options;
+  readonly #pace: Pace | undefined;
+  #connecting: Promise<S3Connection> | undefined;
+  #asking: Promise<ServerPromises> | undefined;
+
+  constructor(options: S3Options) {
+    this.#options = options;
+    this.name = formatS3Address(options.address);
+    this.#pace = options.limit === undefined ? undefined : new Pace(options.limit);
+  }
+
+  refuseUnready(): void {
+    const { endpoint } = this.#options;
+    if (endpoint !== undefined) refuseInsecure(new URL(endpoint));
+  }
+
+  async putFile(key: string, file: LocalFile, context: TransferContext): Promise<StoredFile> {
+    return await this.#uploading(context, async () =>
+      putFile(await this.#place(key, context), file, context),
+    );
+  }
+
+  async putText(key: string, text: string, context: TransferContext): Promise<void> {
+    await this.#uploading(context, async () =>
+      putText(await this.#place(key, context), text, context),
+    );
+  }
+
+  async list(prefix: string, context: TransferContext): Promise<readonly StoredObject[]> {
+    return await this.#reading(context, async ({ sdk, client, send }) => {
+      const found: StoredObject[] = [];
+      for (let token: string | undefined; ; ) {
+        const page = await send(
+          () =>
+            client.send(
+              new sdk.ListObjectsV2Command({
+                ...{ Bucket: this.#bucket, Prefix: this.#key(prefix) },
+                ...(token === undefined ? {} : { ContinuationToken: token }),
+              }),
+            ),
+          context,
+        );
+        for (const { Key = "", Size = 0 } of page.Contents ?? []) {
+          found.push({ key: this.#own(Key), bytes: Size });
+        }
+        token = page.NextContinuationToken;
+        if (page.IsTruncated !== true || token === undefined) return found;
+      }
+    });
+  }
+
+  async versions(prefix: string, context: TransferContext): Promise<readonly StoredObject[]> {
+    const found = await this.#reading(context, async (connection) => {
+      try {
+        return await this.#versions(connection, prefix, context);
+      } catch (error) {
+        // Not every server has versions, and not every reader may see them.
+        if (["unsupported", "denied"].includes(failureKind(error))) return undefined;
+        throw error;
+      }
+    });
+    return found ?? (await this.list(prefix, context));
+  }
+
+  async *read(
+    object: StoredObject,
+    from: number,
+    context: TransferContext,
+  ): AsyncIterable<Uint8Array> {
+    let at = from;
+    while (at < object.bytes) {
+      const before = at;
+      const body = await this.#open(object, at, context);
+      try {
+        for await (const chunk of body) {
+          context.signal.throwIfAborted();
+          at += chunk.length;
+          yield chunk;
+        }
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (failureKind(error) !== "transient") throw this.#unreadable(error);
+      }
+      if (at === before) {
+        // Whatever is told of its size, nothing more comes.
+        throw this.#unreadable(new Error(`${object.key} ends after ${at} bytes`));
+      }
+    }
+  }
+
+  async remove(key: string, context: TransferContext): Promise<Removal> {
+    return await this.#reading(context, async (connection) => {
+      const { sdk, client, send } = connection;
+      const Key = this.#key(key);
+      const until = await this.#lockedUntil(connection, Key, context);
+      if (until !== undefined) return { isRemoved: false, why: `locked until ${until}` };
+      const versions = await this.versions(key, context);
+      const own = versions.filter((one) => one.key === key);
+      try {
+        for (const { version } of own.length === 0 ? [{ version: undefined }] : own) {
+          const which = { Bucket: this.#bucket, Key };
+          const of = version === undefined ? which : { ...which, VersionId: version };
+          await send(() => client.send(new sdk.DeleteObjectCommand(of)), context);
+        }
+        return { isRemoved: true };
+      } catch (error) {
+        if (failureKind(error) !== "denied") throw error;
+        return { isRemoved: false, why: "the server does not let these credentials remove it" };
+      }
+    });
+  }
+
+  get #bucket(): string {
+    return this.#options.address.bucket;
+  }
+
+  #key(key: string): string {
+    const { prefix } = this.#options.address;
+    return prefix === "" ? key : `${prefix}/${key}`;
+  }
+
+  #own(key: string): string {
+    const { prefix } = this.#options.address;
+    return prefix === "" ? key : key.slice(prefix.length + 1);
+  }
+
+  async #connection(context: TransferContext): Promise<S3Connection> {
+    this.#connecting ??= connectS3(this.#options, context);
+    return await this.#connecting;
+  }
+
+  async #place(key: string, context: TransferContext): Promise<PutPlace> {
+    const connection = await this.#connection(context);
+    const { address, endpoint = "", lock, memory } = this.#options;
+    const id = sha256Hex(`${endpoint} ${formatS3Address(address)}`).slice(0, 16);
+    const file = memory === undefined ? undefined : join(memory, `${id}.json`);
+    this.#asking ??= serverPromises(connection, { ...address, file }, lock, context);
+    const promises = await this.#asking;
+    const pace = this.#pace;
+    const { partBytes = usualPartBytes } = this.#options;
+    const { bucket } = address;
+    return { connection, bucket, key: this.#key(key), promises, lock, pace, partBytes };
+  }
+
+  async #open(object: StoredObject, from: number, context: TransferContext) {
+    return await this.#reading(context, async ({ sdk, client, send }) => {
+      const { Body } = await send(
+        () =>
+          client.send(
+            new sdk.GetObjectCommand({
+              ...{ Bucket: this.#bucket, Key: this.#key(object.key) },
+              ...(object.version === undefined ? {} : { VersionId: object.version }),
+              ...(from === 0 ? {} : { Range: `bytes=${from}-` }),
+            }),
+            { abortSignal: context.signal },
+          ),
+        context,
+      );
+      return Body as unknown as AsyncIterable<Uint8Array>;
+    });
+  }
+
+  async #versions(
+    { sdk, client, send }: S3Connection,
+    prefix: string,
+    context: TransferContext,
+  ): Promise<StoredObject[]> {
+    const found: (StoredObject & { readonly atMs: number })[] = [];
+    for (let next: { KeyMarker?: string; VersionIdMarker?: string } = {}; ; ) {
+      const about = { Bucket: this.#bucket, Prefix: this.#key(prefix), ...next };
+      const page = await send(() => client.send(new sdk.ListObjectVersionsCommand(about)), context);
+      for (const { Key = "", Size = 0, VersionId, LastModified } of page.Versions ?? []) {
+        const isVersion = VersionId !== undefined && VersionId !== "null";
+        const version = isVersion ? { version: VersionId } : {};
+        const atMs = LastModified?.getTime() ?? 0;
+        found.push({ key: this.#own(Key), bytes: Size, atMs, ...version });
+      }
+      if (page.IsTruncated !== true) break;
+      next = {
+        ...(page.NextKeyMarker === undefined ? {} : { KeyMarker: page.NextKeyMarker }),
+        ...(page.NextVersionIdMarker === undefined
+          ? {}
+          : { VersionIdMarker: page.NextVersionIdMarker }),
+      };
+    }
+    // Listed are the newest first, and times have no fractions everywhere: a stable sort keeps the order of equal ones.
+    return found.toReversed().toSorted((a, b) => a.atMs - b.atMs);
+  }
+
+  async #lockedUntil(
+    { sdk, client, send }: S3Connection,
+    Key: string,
+    context: TransferContext,
+  ): Promise<string | undefined> {
+    try {
+      const head = await send(
+        () => client.send(new sdk.HeadObjectCommand({ Bucket: this.#bucket, Key })),
+        context,
+      );
+      const until = head.ObjectLockRetainUntilDate;
+      const isLocked = until !== undefined && until.getTime() > context.clock.now().getTime();
+      return isLocked ? until.toISOString().slice(0, 10) : undefined;
+    } catch (error) {
+      if (["missing", "denied"].includes(failureKind(error))) return undefined;
+      throw error;
+    }
+  }
+
+  async #uploading<T>({ signal }: TransferContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof KeeperError) throw error;
+      throw new UploadFailedError(`${this.name}: ${failureText(error)}`, {
+        ...this.#about(error),
+        cause: error,
+      });
+    }
+  }
+
+  async #reading<T>(
+    context: TransferContext,
+    work: (connection: S3Connection) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work(await this.#connection(context));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      throw error instanceof KeeperError ? error : this.#unreadable(error);
+    }
+  }
+
+  #unreadable(error: unknown): UnverifiableError {
+    return new UnverifiableError(`${this.name} cannot be read: ${failureText(error)}`, {
+      ...this.#about(error),
+      cause: error,
+    });
+  }
+
+  #about(error: unknown): { class: string; hint?: string } {
+    switch (failureKind(error)) {
+      case "no-bucket":
+        return { class: "no-bucket", hint: `Create the bucket ${this.#bucket} first.` };
+      case "denied":
+        return {
+          class: "denied",
+          hint: "docs/off-host.md has the policy that these credentials need.",
+        };
+      case "redirect":
+        return {
+          class: "redirect",
+          hint: "Redirects are not followed: give upload-endpoint and upload-region of this bucket.",
+        };
+      case "transient":
+        return {
+          class: "unreachable",
+          hint: "The destination did not answer; nothing is wrong with the backup on this host.",
+        };
+      default:
+        return { class: "remote" };
+    }
+  }
+}

@@ -1,0 +1,212 @@
+import { type KeeperError, RefusedError, UploadFailedError } from "../../core/errors.ts";
+import type { Delivery, Destination, Shipment } from "../../destinations/destination.ts";
+import type { Remote } from "../../destinations/remote.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { type Marks, withRemote } from "../../model/marks.ts";
+import type { Result, UploadSummary } from "../../model/result.ts";
+import type { Options } from "../../options/parse.ts";
+import type { Repository, StoredBackup } from "../../repository/repository.ts";
+import type { Dependencies } from "../session/command.ts";
+import { isEncrypted } from "../verify/sealed-manifest.ts";
+import { remoteAt } from "./remotes.ts";
+
+type DeliverDependencies = Pick<
+  Dependencies,
+  "reporter" | "clock" | "signal" | "destinations" | "version"
+>;
+
+/** The destinations that `upload` names. */
+export interface Chosen {
+  /** Services that store a backup as one file. */
+  readonly services: readonly Destination[];
+  readonly remotes: readonly Remote[];
+}
+
+/** What a run sent. */
+export type Sent = Pick<Result, "artifact" | "uploads">;
+
+/**
+ * The destinations that `upload` names.
+ *
+ * @param memory - a directory for what is known of servers
+ * @throws RefusedError, before any change, if a destination is not available.
+ */
+export function chooseDestinations(
+  options: Options,
+  { destinations }: Pick<Dependencies, "destinations">,
+  memory?: string,
+): Chosen {
+  const services: Destination[] = [];
+  const remotes: Remote[] = [];
+  const { upload, uploadTo = "" } = options;
+  const names = upload.length === 0 && options.command === "upload" ? (["s3"] as const) : upload;
+  for (const name of names) {
+    if (name === "s3") {
+      const remote = remoteAt("upload-to", uploadTo, options, memory);
+      remote.refuseUnready();
+      remotes.push(remote);
+      continue;
+    }
+    const service = destinations[name];
+    if (service === undefined) {
+      const wrong = `upload is ${name}, which works only in a step of the action`;
+      throw new RefusedError(`${wrong}: leave it out here`, { class: "no-artifacts" });
+    }
+    service.refuseUnready();
+    services.push(service);
+  }
+  return { services, remotes };
+}
+
+/** Records, before the upload, that a backup is to be sent: a later run then sends it if this one cannot. */
+export async function markPending(
+  repository: Repository,
+  id: string,
+  { remotes }: Chosen,
+  { clock }: Pick<DeliverDependencies, "clock">,
+): Promise<void> {
+  for (const { name } of remotes) await markRemote(repository, id, name, null, clock.now());
+}
+
+/**
+ * Sends a backup to every destination, and first what earlier runs were to send and did not. A destination that fails
+ * does not keep the others from being tried.
+ *
+ * @throws UploadFailedError, the first one, which also names the backup: it is complete on this host.
+ */
+export async function deliverAll(
+  chosen: Chosen,
+  backup: StoredBackup,
+  repository: Repository,
+  options: Options,
+  dependencies: DeliverDependencies,
+): Promise<Sent> {
+  const failures: UploadFailedError[] = [];
+  const uploads: UploadSummary[] = [];
+  let artifact: Sent["artifact"];
+  const attempt = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof UploadFailedError)) throw error;
+      failures.push(error);
+    }
+  };
+  for (const remote of chosen.remotes) {
+    await attempt(async () => {
+      for (const earlier of await missing(repository, remote.name, backup.id)) {
+        uploads.push(await sendTo(remote, earlier, repository, dependencies));
+      }
+      uploads.push(await sendTo(remote, backup, repository, dependencies));
+    });
+  }
+  for (const service of chosen.services) {
+    await attempt(async () => {
+      const { reporter } = dependencies;
+      const shipment = shipmentOf(backup, options);
+      artifact = await reporter.group("Upload the backup", () =>
+        service.deliver(shipment, dependencies),
+      );
+    });
+  }
+  const [first] = failures;
+  if (first !== undefined) throw withFacts(first, backup, { artifact, uploads });
+  return {
+    ...(artifact === undefined ? {} : { artifact }),
+    ...(chosen.remotes.length === 0 ? {} : { uploads }),
+  };
+}
+
+/**
+ * Sends one backup to one destination, and marks it as proven there.
+ *
+ * @throws UploadFailedError.
+ */
+export async function sendTo(
+  remote: Remote,
+  backup: StoredBackup,
+  repository: Repository,
+  dependencies: DeliverDependencies,
+): Promise<UploadSummary> {
+  const { reporter, clock } = dependencies;
+  const delivery = await reporter.group(`Upload ${backup.id} to ${remote.name}`, () =>
+    remote.deliver(shipmentOf(backup), dependencies),
+  );
+  const { proof = "read" } = delivery;
+  await markRemote(repository, backup.id, remote.name, proof, clock.now());
+  reporter.info(`${remote.name}/${delivery.name}: SHA256SUMS is ${delivery.sha256}`);
+  return summaryOf(remote, backup, delivery);
+}
+
+/** Every backup that may leave this host and is not proven at the destination, the oldest first. */
+export async function unproven(repository: Repository, name: string): Promise<StoredBackup[]> {
+  return (await repository.list())
+    .filter(({ manifest, problem, marks }) => {
+      const isGood = manifest !== undefined && problem === undefined && marks?.level !== null;
+      return isGood && isEncrypted(manifest) && (marks?.remotes?.[name]?.proof ?? null) === null;
+    })
+    .toReversed();
+}
+
+/** The backups that earlier runs were to send and did not, the oldest first. */
+async function missing(repository: Repository, name: string, but: string): Promise<StoredBackup[]> {
+  const all = await unproven(repository, name);
+  return all.filter(({ id, marks }) => id !== but && marks?.remotes?.[name] !== undefined);
+}
+
+async function markRemote(
+  repository: Repository,
+  id: string,
+  name: string,
+  proof: Delivery["proof"] | null,
+  at: Date,
+): Promise<void> {
+  const { manifestSha256, marks } = await repository.read(id);
+  if (manifestSha256 === undefined) return;
+  const before: Marks = marks ?? {
+    ...{ manifestSha256, level: null, at: at.toISOString(), toolVersion: "", reached: {} },
+  };
+  const mark = { proof: proof ?? null, at: at.toISOString() };
+  await repository.mark(id, withRemote(before, name, mark));
+}
+
+function shipmentOf(backup: StoredBackup, options?: Options): Shipment {
+  const { id, path, manifest } = backup;
+  return {
+    backupId: id,
+    project: manifest?.project ?? "",
+    directory: path,
+    sha256: new Map(componentSums(manifest)),
+    name: options?.artifactName,
+    retentionDays: options?.artifactRetentionDays,
+  };
+}
+
+function componentSums(manifest: Manifest | undefined): [string, string][] {
+  return (manifest?.components ?? []).map(({ file, sha256 }) => [file, sha256]);
+}
+
+function summaryOf(remote: Remote, { id }: StoredBackup, delivery: Delivery): UploadSummary {
+  const { name, bytes, proof = "read" } = delivery;
+  return { backupId: id, to: remote.name, name, bytes, proof };
+}
+
+function withFacts(
+  error: KeeperError,
+  backup: StoredBackup,
+  sent: { readonly artifact: Sent["artifact"]; readonly uploads: readonly UploadSummary[] },
+): UploadFailedError {
+  const { artifact, uploads } = sent;
+  return new UploadFailedError(error.message, {
+    class: error.class,
+    cause: error.cause,
+    facts: {
+      backupId: backup.id,
+      path: backup.path,
+      ...(artifact === undefined ? {} : { artifact }),
+      ...(uploads.length === 0 ? {} : { uploads }),
+    },
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.evidence === undefined ? {} : { evidence: error.evidence }),
+  });
+}

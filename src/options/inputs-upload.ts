@@ -1,0 +1,90 @@
+import type { CommandName } from "./command-names.ts";
+import type { InputSpec } from "./spec.ts";
+
+const uploads = ["backup", "upload"] as const satisfies readonly CommandName[];
+const remotes = [
+  "backup",
+  "verify",
+  "restore",
+  "list",
+  "upload",
+] as const satisfies readonly CommandName[];
+
+/** Where a copy of the backup goes off this host. */
+export const uploadInputs = {
+  upload: {
+    kind: "choices",
+    choices: ["none", "artifact", "s3"],
+    actionChoices: ["artifact"],
+    default: "none",
+    commands: uploads,
+    about:
+      "Where else the encrypted backup goes, one or more of: artifact (of the workflow run), s3 (any S3-compatible bucket, see upload-to). Refused without encryption.",
+    aboutFlag:
+      "Where else the encrypted backup goes: s3 (any S3-compatible bucket, see upload-to). Refused without encryption.",
+  },
+  "upload-to": {
+    kind: "text",
+    commands: remotes,
+    about:
+      "The bucket and a prefix in it, as s3://BUCKET/PREFIX. Credentials are no input: they are found as by every AWS tool (environment, profile, web identity, instance role).",
+  },
+  "upload-endpoint": {
+    kind: "url",
+    commands: remotes,
+    about: "The URL of an S3 server that is not Amazon's. Only https, except on this host.",
+  },
+  "upload-region": {
+    kind: "text",
+    commands: remotes,
+    about:
+      "The region of the bucket. Default: that of the environment; with upload-endpoint, us-east-1.",
+  },
+  "upload-path-style": {
+    kind: "flag",
+    commands: remotes,
+    about: "Write the bucket into the path of the URL, not into the host name.",
+  },
+  "upload-limit": {
+    kind: "integer",
+    min: 1024,
+    commands: uploads,
+    about: "Upload at most this many bytes a second. Default: no limit.",
+  },
+  "upload-retry": {
+    kind: "duration",
+    default: "10m",
+    commands: remotes,
+    about: "How long to try again while the bucket cannot be reached.",
+  },
+  "upload-lock": {
+    kind: "choice",
+    choices: ["governance", "compliance"],
+    commands: uploads,
+    about:
+      "Lock what is uploaded, so that it cannot be removed before upload-lock-days have passed. A compliance lock cannot be undone by anybody: try it with --dry-run first. The bucket must have been created with object lock.",
+  },
+  "upload-lock-days": {
+    kind: "integer",
+    min: 1,
+    max: 400,
+    commands: uploads,
+    about: "For how many days the lock holds.",
+  },
+  "artifact-name": {
+    kind: "text",
+    face: "action",
+    commands: ["backup", "restore"],
+    about:
+      "Name of the artifact, unique within the run. Default: the backup id with .tar; for a restore, the newest artifact of the run.",
+  },
+  "artifact-retention-days": {
+    kind: "integer",
+    face: "action",
+    min: 1,
+    max: 400,
+    commands: ["backup"],
+    about:
+      "How many days GitHub keeps the artifact. Default: the setting of the GitHub repository.",
+  },
+} as const satisfies Record<string, InputSpec>;

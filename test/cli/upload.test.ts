@@ -1,0 +1,191 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { S3Server } from "../lab/s3-server.ts";
+import { keeper, shipped } from "./keeper.ts";
+import { type SealedRepository, sealedRepository } from "./sealed-repository.ts";
+
+// A bucket from the command line, without an engine.
+
+const secrets = {
+  AWS_ACCESS_KEY_ID: "AKIDSOPHONKEEPERTEST",
+  AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+  AWS_SESSION_TOKEN: "FwoGZXIvYXdzEXAMPLE/token//////////wEaDM",
+};
+const env = {
+  ...secrets,
+  DOCKER_HOST: "unix:///nonexistent/docker.sock",
+  HOME: "/nonexistent",
+  AWS_EC2_METADATA_DISABLED: "true",
+};
+
+function flags({ repository }: SealedRepository, endpoint: string): string[] {
+  return [
+    ...["--json", "--repository", repository.path, "--upload-to", "s3://bucket/off/site"],
+    ...["--upload-endpoint", endpoint, "--upload-path-style", "--upload-retry", "1s"],
+  ];
+}
+
+it("sends a backup, proves it there, marks it, and finds nothing left to do", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const id = await made.add("2026-03-01");
+  const run = await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  expect(run.code, run.stderr).toBe(0);
+  expect(JSON.parse(run.stdout)).toMatchObject({
+    result: "uploaded",
+    uploads: [
+      { backupId: id, to: "s3://bucket/off/site", name: `stack/backups/${id}`, proof: "sha256" },
+    ],
+  });
+  const key = (file: string) => `off/site/stack/backups/${id}/${file}`;
+  const sent = await readFile(join(made.repository.directory(id), "data.tar.zst.age"));
+  expect(server.content(key("data.tar.zst.age"))?.equals(sent)).toBe(true);
+  expect(server.content(key("SHA256SUMS"))?.toString()).toMatch(
+    /^[0-9a-f]{64} {2}data.tar.zst.age\n/,
+  );
+  expect(server.content(key("manifest.json"))).toBeUndefined();
+  const { marks } = await made.repository.read(id);
+  expect(marks).toMatchObject({
+    level: "checksum",
+    remotes: { "s3://bucket/off/site": { proof: "sha256" } },
+  });
+  const again = await keeper(["upload", "--backup", "all", ...flags(made, server.endpoint)], {
+    env,
+  });
+  expect(JSON.parse(again.stdout)).toMatchObject({ result: "unchanged", uploads: [] });
+});
+
+it("sends all good ones, and none that is not encrypted or damaged", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const first = await made.add("2026-03-01");
+  await made.add("2026-03-02", { plain: true });
+  const damaged = await made.add("2026-03-03");
+  await writeFile(join(made.repository.directory(damaged), "data.tar.zst.age"), "short");
+  const last = await made.add("2026-03-04");
+  const run = await keeper(["upload", "--backup", "all", ...flags(made, server.endpoint)], { env });
+  expect(run.code, run.stderr).toBe(0);
+  const { uploads } = JSON.parse(run.stdout) as { uploads: { backupId: string }[] };
+  expect(uploads.map(({ backupId }) => backupId)).toEqual([first, last]);
+});
+
+it("tells no secret: not in its output, not in the list of processes", async () => {
+  await using made = await sealedRepository();
+  await made.add("2026-03-01");
+  const seen: string[] = [];
+  // The server answers as one that repeats what it was sent, while the process can be looked at.
+  const echo = createServer(async (request, response) => {
+    seen.push(await readFile(`/proc/${child.pid}/cmdline`, "utf8"));
+    const told = `${secrets.AWS_SECRET_ACCESS_KEY} ${secrets.AWS_SESSION_TOKEN} ${JSON.stringify(request.headers)}`;
+    response.writeHead(400, { "content-type": "application/xml" });
+    response.end(`<Error><Code>Odd</Code><Message>${told.replaceAll("<", "")}</Message></Error>`);
+  }).listen(0, "127.0.0.1");
+  await once(echo, "listening");
+  const endpoint = `http://127.0.0.1:${(echo.address() as AddressInfo).port}`;
+  const args = [join(await shipped(), "cli.js"), "upload", ...flags(made, endpoint)];
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, ...env, SOPHON_KEEPER_DEBUG: "1" },
+  });
+  let output = "";
+  child.stdout.on("data", (text) => (output += text));
+  child.stderr.on("data", (text) => (output += text));
+  const [code] = await once(child, "close");
+  echo.closeAllConnections();
+  echo.close();
+  expect(code).toBe(3);
+  expect(seen.length).toBeGreaterThan(0);
+  for (const secret of Object.values(secrets)) {
+    expect(output).not.toContain(secret);
+    expect(seen.join()).not.toContain(secret);
+  }
+});
+
+it.each([
+  ["http://192.0.2.1:9000", 2, "is not encrypted: give an https:// URL"],
+  ["ftp://127.0.0.1", 2, "write a URL that starts with http"],
+])("sends nothing to %s", async (endpoint, code, message) => {
+  await using made = await sealedRepository();
+  await made.add("2026-03-01");
+  const run = await keeper(["upload", ...flags(made, endpoint)], { env });
+  expect(run.code).toBe(code);
+  expect(JSON.parse(run.stdout).reason.message).toContain(message);
+});
+
+it("follows no redirect", async () => {
+  await using made = await sealedRepository();
+  await made.add("2026-03-01");
+  await using other = await S3Server.start();
+  const redirect = createServer((request, response) => {
+    response.writeHead(307, { location: `${other.endpoint}${request.url}` }).end();
+  }).listen(0, "127.0.0.1");
+  await once(redirect, "listening");
+  const endpoint = `http://127.0.0.1:${(redirect.address() as AddressInfo).port}`;
+  const run = await keeper(["upload", ...flags(made, endpoint)], { env });
+  redirect.closeAllConnections();
+  redirect.close();
+  expect(run.code).toBe(3);
+  expect(JSON.parse(run.stdout).reason).toMatchObject({ class: "redirect" });
+  expect(other.requests).toEqual([]);
+});
+
+it("fails with exit 3 while the bucket is down or closed, and sends what is missing later", async () => {
+  await using made = await sealedRepository();
+  const id = await made.add("2026-03-01");
+  const down = await keeper(["upload", ...flags(made, "http://127.0.0.1:9")], { env });
+  expect(down.code).toBe(3);
+  expect(JSON.parse(down.stdout)).toMatchObject({
+    result: "upload-failed",
+    reason: { class: "unreachable" },
+  });
+  const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _key, ...without } = env;
+  const closed = await keeper(["upload", ...flags(made, "http://127.0.0.1:9")], { env: without });
+  expect(closed.code).toBe(3);
+  expect(JSON.parse(closed.stdout).reason).toMatchObject({ class: "no-credentials" });
+  await using server = await S3Server.start();
+  const run = await keeper(["upload", "--backup", id, ...flags(made, server.endpoint)], { env });
+  expect(run.code, run.stderr).toBe(0);
+});
+
+it("locks what it sends, and sends nothing where nothing can be locked", async () => {
+  await using made = await sealedRepository();
+  const id = await made.add("2026-03-01");
+  const lock = ["--upload-lock", "compliance", "--upload-lock-days", "30"];
+  await using without = await S3Server.start();
+  const refused = await keeper(["upload", ...flags(made, without.endpoint), ...lock], { env });
+  expect(refused.code).toBe(3);
+  expect(JSON.parse(refused.stdout).reason).toMatchObject({ class: "no-lock" });
+  expect([...without.objects.keys()].filter((key) => !key.includes(".probe"))).toEqual([]);
+  await using server = await S3Server.start({ lock: true, versions: true });
+  const run = await keeper(["upload", ...flags(made, server.endpoint), ...lock], { env });
+  expect(run.code, run.stderr).toBe(0);
+  const day = 24 * 60 * 60 * 1000;
+  for (const [key, [object]] of server.objects) {
+    if (key.includes(".probe")) continue;
+    expect(key).toContain(id);
+    expect(object?.lock?.mode).toBe("COMPLIANCE");
+    expect(Date.parse(object?.lock?.until ?? "") - Date.now()).toBeGreaterThan(29 * day);
+  }
+});
+
+it.each([
+  [["--upload-to", "bucket/prefix"], 'upload-to is "bucket/prefix": write s3://BUCKET/PREFIX'],
+  [["--upload-to", "s3://UPPER/x"], 'upload-to is "s3://UPPER/x": write s3://BUCKET/PREFIX'],
+  [["--upload-to", "s3://bucket/../x"], "write s3://BUCKET/PREFIX"],
+  [["--upload-to", "s3://AK:SECRETSECRET@bucket/x"], 'upload-to is "s3://***@bucket/x"'],
+  [[], "upload has no destination: give upload-to"],
+  [["--upload", "s3"], "upload is s3, but upload-to names no place for it"],
+  [["--upload", "artifact", "--upload-to", "s3://bucket"], "works only in a step of the action"],
+  [["--upload-to", "s3://bucket", "--upload-lock", "governance"], "belong together"],
+  [["--upload-to", "s3://bucket", "--upload-limit", "5"], "upload-limit is"],
+])("refuses %j", async (args, message) => {
+  await using made = await sealedRepository();
+  const where = ["--repository", made.repository.path];
+  const run = await keeper(["upload", "--json", ...where, ...args], { env });
+  expect(run.code, run.stderr).toBe(2);
+  expect(JSON.parse(run.stdout).reason.message).toContain(message);
+});
