@@ -1,5 +1,10 @@
 import { describeError } from "../core/errors.ts";
+import { timeOfBackup } from "../model/backup-id.ts";
+import { provenRemotes } from "../model/marks.ts";
 import type { Result } from "../model/result.ts";
+import { deviceOf, newestOffHost, offHostProblem } from "../operations/off-host/copies.ts";
+import { type ListedRemote, listRemote } from "../operations/off-host/find-remote.ts";
+import { isRemoteAddress } from "../operations/off-host/remotes.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { listUnfinished } from "../operations/session/journal.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
@@ -9,15 +14,31 @@ import { requireRepository } from "../repository/require-repository.ts";
 
 /** Lists the backups of a repository, newest first. Verifies nothing, and needs the Docker engine only to find the project name. */
 export async function list(options: Options, dependencies: HostDependencies): Promise<Result> {
-  const begun = dependencies.clock.monotonicMs();
+  const { clock } = dependencies;
+  const begun = clock.monotonicMs();
+  const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  if (isRemoteAddress(options.backup)) {
+    const { remote, backups } = await listRemote(options, dependencies);
+    const reason = offHostProblem(backups[0]?.id, options.remoteMaxAgeMs, clock.now());
+    return {
+      result: reason === undefined ? "listed" : "stale",
+      ...{ seconds: seconds(), path: remote.name },
+      backups: backups.map((backup) => describeRemote(remote.name, backup)),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  }
   const repository = await openRepository(options, dependencies);
-  const backups = (await repository.list()).map(describe);
+  const stored = await repository.list();
+  const offHost = await newestOffHost(repository);
+  const reason = offHostProblem(offHost?.backupId, options.remoteMaxAgeMs, clock.now());
   return {
-    result: "listed",
-    seconds: (dependencies.clock.monotonicMs() - begun) / 1000,
-    path: repository.path,
-    backups,
+    result: reason === undefined ? "listed" : "stale",
+    ...{ seconds: seconds(), path: repository.path },
+    backups: stored.map(describe),
+    offHost: offHost ?? null,
+    ...(await deviceOf(repository.path, stored[0])),
     warnings: unfinishedWarnings(repository),
+    ...(reason === undefined ? {} : { reason }),
   };
 }
 
@@ -55,6 +76,17 @@ function describe(backup: StoredBackup): Record<string, unknown> {
     level: marks?.level ?? null,
     verifiedAt: marks?.at ?? null,
     problem: problem ?? marks?.failure ?? null,
+    copies: 1 + provenRemotes(marks).length,
+    remotes: provenRemotes(marks),
+  };
+}
+
+/** One in a bucket: what its objects tell, without reading them. */
+function describeRemote(at: string, { project, id, bytes }: ListedRemote): Record<string, unknown> {
+  return {
+    ...{ id, path: `${at}/${project}/${id}`, bytes },
+    createdAt: timeOfBackup(id).toISOString(),
+    ...{ tier: null, encrypted: true, images: null, level: null, verifiedAt: null, problem: null },
   };
 }
 

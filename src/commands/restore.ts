@@ -2,6 +2,7 @@ import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import { handMadeAt } from "../operations/manual/read-set.ts";
 import { restoreHandMade } from "../operations/manual/restore.ts";
+import { withFetched } from "../operations/off-host/fetch.ts";
 import { restoreIntoDirectory, targetDirectory } from "../operations/restore/into-directory.ts";
 import { chosenBackup } from "../operations/restore/prove-backup.ts";
 import { restoreBackup } from "../operations/restore/restore-backup.ts";
@@ -20,7 +21,7 @@ import type { Options } from "../options/parse.ts";
 export async function restore(given: Options, dependencies: HostDependencies): Promise<Result> {
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
-  const options = await withUnpacked(given, dependencies);
+  const options = await withUnpacked(await withFetched(given, dependencies), dependencies);
   const directory = options.target === "live" ? undefined : await targetDirectory(options.target);
   const handMade = await handMadeAt(options.backup);
   if (handMade !== undefined) {

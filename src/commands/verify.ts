@@ -1,12 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { RefusedError } from "../core/errors.ts";
 import { formatSeconds } from "../core/format.ts";
+import { timeOfBackup } from "../model/backup-id.ts";
 import { reaches } from "../model/marks.ts";
 import type { Reason, Result } from "../model/result.ts";
 import { isDatedInFuture } from "../model/retention.ts";
 import { type ExamineHost, handMadeAt } from "../operations/manual/read-set.ts";
 import type { HandMadeScratchHost } from "../operations/manual/test-restore.ts";
 import { verifyHandMade } from "../operations/manual/verify.ts";
+import { type FoundRemote, findRemote } from "../operations/off-host/find-remote.ts";
+import { isRemoteAddress } from "../operations/off-host/remotes.ts";
+import { checkRemote, withLocalCopy } from "../operations/off-host/verify-remote.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { Host } from "../operations/session/host.ts";
 import { type FoundBackup, findBackup, listBackups } from "../operations/verify/find-backup.ts";
@@ -14,6 +18,7 @@ import {
   failureOf,
   record,
   type Verification,
+  verdictOf,
   verifyLevelsOf,
 } from "../operations/verify/levels.ts";
 import { type ScratchHost, testRestore } from "../operations/verify/test-restore.ts";
@@ -34,6 +39,7 @@ export async function verify(
   options: Options,
   dependencies: Dependencies & { readonly host: VerifyHost },
 ): Promise<Result> {
+  if (isRemoteAddress(options.backup)) return await verifyRemote(options, dependencies);
   const handMade = await handMadeAt(options.backup);
   if (handMade !== undefined) return await verifyHandMade(handMade, options, dependencies);
   const { clock } = dependencies;
@@ -83,6 +89,43 @@ export async function verify(
   };
 }
 
+/** Verifies a backup off this host: by reading it there, or at the higher levels on a copy that is removed afterwards. */
+async function verifyRemote(
+  options: Options,
+  dependencies: Dependencies & { readonly host: VerifyHost },
+): Promise<Result> {
+  const { clock } = dependencies;
+  const begun = clock.monotonicMs();
+  const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  let found: FoundRemote;
+  try {
+    found = await findRemote(options, dependencies);
+  } catch (error) {
+    if (options.maxAgeMs === undefined || !isMissing(error)) throw error;
+    const reason = { class: "stale", message: `${error.message}, but max-age requires one` };
+    return { result: "stale", seconds: seconds(), checks: [], reason };
+  }
+  const about = { backupId: found.backup.id, path: found.address };
+  if (options.level !== "checksum") {
+    return await withLocalCopy(found, options, dependencies, async (backup) => {
+      const result = await verify({ ...options, backup }, dependencies);
+      return { ...result, ...about, seconds: seconds() };
+    });
+  }
+  const { checks, manifest } = await checkRemote(found, options, dependencies);
+  const verdict = verdictOf(checks);
+  const createdAt = manifest?.createdAt ?? timeOfBackup(about.backupId).toISOString();
+  const stale =
+    verdict === "verified" ? ageProblem([new Date(createdAt)], options, dependencies) : undefined;
+  const reason = stale ?? reasonOf({ verdict, checks });
+  return {
+    result: stale === undefined ? verdict : "stale",
+    ...{ seconds: seconds(), ...about, checks, unknown: [] },
+    ...(verdict === "verified" ? { level: "checksum" } : {}),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
 function isMissing(error: unknown): error is RefusedError {
   return error instanceof RefusedError && error.class === "no-backup";
 }
@@ -92,17 +135,26 @@ async function staleness(
   found: FoundBackup,
   { manifest }: Verification,
   options: Options,
-  { clock }: Dependencies,
+  dependencies: Dependencies,
 ): Promise<Reason | undefined> {
   if (options.maxAgeMs === undefined || manifest === undefined) return undefined;
   const verified = found.repository === undefined ? [] : await listBackups(found.repository);
-  const now = clock.now();
   const times = verified
     .filter(({ marks }) => reaches(marks?.level ?? null, options.level))
     .map((backup) => new Date(backup.manifest?.createdAt ?? manifest.createdAt))
-    .concat(new Date(manifest.createdAt))
-    .filter((time) => !isDatedInFuture(time, now))
-    .map((time) => time.getTime());
+    .concat(new Date(manifest.createdAt));
+  return ageProblem(times, options, dependencies);
+}
+
+/** The reason for `stale`, if the newest of these backups is older than `max-age`. */
+function ageProblem(
+  created: readonly Date[],
+  options: Options,
+  { clock }: Pick<Dependencies, "clock">,
+): Reason | undefined {
+  if (options.maxAgeMs === undefined) return undefined;
+  const now = clock.now();
+  const times = created.filter((time) => !isDatedInFuture(time, now)).map((time) => time.getTime());
   const ageMs = now.getTime() - Math.max(...times);
   if (ageMs <= options.maxAgeMs) return undefined;
   const how = times.length === 0 ? "dated in the future" : `${formatSeconds(ageMs / 1000)} old`;
@@ -113,7 +165,10 @@ async function staleness(
   };
 }
 
-function reasonOf({ verdict, checks }: Verification): Reason | undefined {
+function reasonOf({
+  verdict,
+  checks,
+}: Pick<Verification, "verdict" | "checks">): Reason | undefined {
   if (verdict === "verified") return undefined;
   const hint =
     verdict === "damaged"

@@ -18,14 +18,14 @@ import type {
 import { sealedFiles } from "./sealed.ts";
 
 /** A backup off this host, as listed: complete, not verified. */
-interface ListedRemote {
+export interface ListedRemote {
   readonly project: string;
   readonly id: string;
   readonly bytes: number;
 }
 
 /** One file of a backup off this host. */
-interface RemoteFile {
+export interface RemoteFile {
   readonly name: string;
   readonly bytes: number;
   /** As `SHA256SUMS` tells it, lower-case hex. */
@@ -35,7 +35,7 @@ interface RemoteFile {
 }
 
 /** A complete backup off this host. */
-interface RemoteBackup {
+export interface RemoteBackup {
   readonly project: string;
   readonly id: string;
   readonly files: readonly RemoteFile[];
@@ -50,11 +50,14 @@ const checksumsLimitBytes = 16 * 2 ** 20;
  */
 export class Remote implements Destination {
   readonly name: string;
+  /** Whether nothing lies above it: a whole bucket. */
+  readonly isRoot: boolean;
   readonly #store: ObjectStore;
 
   constructor(store: ObjectStore) {
     this.#store = store;
     this.name = store.name;
+    this.isRoot = !/^\w+:(\/\/)?[^/]+\/./.test(store.name);
   }
 
   refuseUnready(): void {

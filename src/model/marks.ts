@@ -89,6 +89,12 @@ export function withRemote(before: Marks, name: string, mark: RemoteMark | undef
   return { ...before, remotes: mark === undefined ? others : { ...others, [name]: mark } };
 }
 
+/** The destinations that hold a copy which was proven there. */
+export function provenRemotes(marks: Marks | undefined): string[] {
+  const all = Object.entries(marks?.remotes ?? {});
+  return all.filter(([, { proof }]) => proof !== null).map(([name]) => name);
+}
+
 function remotesOf(before: Marks | undefined): Pick<Marks, "remotes"> {
   return before?.remotes === undefined ? {} : { remotes: before.remotes };
 }

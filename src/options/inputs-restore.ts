@@ -5,11 +5,11 @@ export const restoreInputs = {
   backup: {
     kind: "text",
     default: "latest",
-    commands: ["verify", "restore", "upgrade-test", "ls", "upload"],
+    commands: ["verify", "restore", "upgrade-test", "ls", "upload", "list"],
     about:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
   },
   level: {
     kind: "choice",

@@ -45,6 +45,12 @@ export const uploadInputs = {
     commands: remotes,
     about: "Write the bucket into the path of the URL, not into the host name.",
   },
+  "remote-max-age": {
+    kind: "duration",
+    commands: ["list"],
+    about:
+      "The result is stale (exit 4) if the newest copy that is proven off this host is older than this, such as 36h.",
+  },
   "upload-limit": {
     kind: "integer",
     min: 1024,

@@ -14,7 +14,7 @@ import {
   parseManifest,
   sealedManifestFile,
 } from "../model/manifest.ts";
-import { type Marks, parseMarks } from "../model/marks.ts";
+import { type Marks, parseMarks, provenRemotes } from "../model/marks.ts";
 
 const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
@@ -114,6 +114,27 @@ export class Repository {
     return this.directory(id);
   }
 
+  /** Where a backup is brought back to from elsewhere, file by file. What is there is continued by a later run. */
+  async incoming(id: string): Promise<string> {
+    const path = join(this.path, "incoming", id);
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return path;
+  }
+
+  /** Turns what was brought back as a whole into a backup. Everything in it must already be fsynced. */
+  async adopt(id: string): Promise<void> {
+    const path = await this.incoming(id);
+    await fsyncDirectory(path);
+    try {
+      await rename(path, this.directory(id));
+    } catch (error) {
+      // Another run was first: its files are the same.
+      if (!existsSync(join(this.directory(id), manifestFile))) throw error;
+      await rm(path, { recursive: true, force: true });
+    }
+    await fsyncDirectory(join(this.path, "backups"));
+  }
+
   /** Removes the remains of an unfinished backup or of an unfinished removal. */
   async discard(id: string): Promise<void> {
     const partial = this.directory(partialPrefix + id);
@@ -126,8 +147,8 @@ export class Repository {
   /** Removes the marks of a backup that is not in this repository, unless they tell of a copy off this host. */
   async forget(id: string): Promise<void> {
     await rm(`${this.#marksPath(id)}.new`, { force: true });
-    const remotes = Object.values((await this.marksOf(id))?.remotes ?? {});
-    if (existsSync(this.directory(id)) || remotes.some(({ proof }) => proof !== null)) return;
+    const isElsewhere = provenRemotes(await this.marksOf(id)).length > 0;
+    if (existsSync(this.directory(id)) || isElsewhere) return;
     await rm(this.#marksPath(id), { force: true });
   }
 
@@ -210,6 +231,15 @@ export class Repository {
       // With unreadable marks the backup counts as not verified.
       return undefined;
     }
+  }
+
+  /** The ids of all backups with marks, also of those that are not in this repository any more. */
+  async markedIds(): Promise<string[]> {
+    const names = await readdir(join(this.path, "marks")).catch(() => []);
+    return names
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => name.slice(0, -".json".length))
+      .filter(isBackupId);
   }
 
   #marksPath(id: string): string {

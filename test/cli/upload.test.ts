@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { sha256Hex } from "../../src/core/hash.ts";
 import { S3Server } from "../lab/s3-server.ts";
 import { keeper, shipped } from "./keeper.ts";
 import { type SealedRepository, sealedRepository } from "./sealed-repository.ts";
@@ -188,4 +189,88 @@ it.each([
   const run = await keeper(["upload", "--json", ...where, ...args], { env });
   expect(run.code, run.stderr).toBe(2);
   expect(JSON.parse(run.stdout).reason.message).toContain(message);
+});
+
+const where = (endpoint: string) => [
+  ...["--json", "--upload-endpoint", endpoint, "--upload-path-style", "--upload-retry", "1s"],
+];
+
+it("lists and verifies what is in the bucket, without a repository", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const first = await made.add("2026-03-01");
+  const last = await made.add("2026-03-02");
+  await keeper(["upload", "--backup", "all", ...flags(made, server.endpoint)], { env });
+  for (const address of ["s3://bucket/off/site", "s3://bucket/off/site/stack"]) {
+    const run = await keeper(["list", "--backup", address, ...where(server.endpoint)], { env });
+    expect(run.code, run.stderr).toBe(0);
+    const { result, backups } = JSON.parse(run.stdout);
+    expect(result).toBe("listed");
+    expect(backups.map(({ id }: { id: string }) => id)).toEqual([last, first]);
+    expect(backups[0].path).toBe(`s3://bucket/off/site/stack/${last}`);
+  }
+  const key = { SOPHON_KEEPER_IDENTITY: made.identity };
+  const latest = ["verify", "--level", "checksum", "--backup", "s3://bucket/off/site/stack/latest"];
+  for (const given of [env, { ...env, ...key }]) {
+    const run = await keeper([...latest, ...where(server.endpoint)], { env: given });
+    expect(run.code, run.stderr).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      result: "verified",
+      level: "checksum",
+      backupId: last,
+    });
+  }
+  const old = await keeper([...latest, "--max-age", "36h", ...where(server.endpoint)], { env });
+  expect(old.code).toBe(4);
+  expect(JSON.parse(old.stdout).result).toBe("stale");
+  const none = latest.with(-1, "s3://bucket/off/site/other/latest");
+  const missing = await keeper([...none, ...where(server.endpoint)], { env });
+  expect(missing.code).toBe(2);
+  expect(JSON.parse(missing.stdout).reason.class).toBe("no-backup");
+  const down = await keeper([...latest, ...where("http://127.0.0.1:9")], { env });
+  expect(down.code).toBe(5);
+});
+
+it("finds a changed byte there, and a list of checksums that was changed along with it", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const id = await made.add("2026-03-01");
+  await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  const address = `s3://bucket/off/site/stack/${id}`;
+  const verify = ["verify", "--backup", address, ...where(server.endpoint), "--level", "checksum"];
+  const key = (file: string) => `off/site/stack/backups/${id}/${file}`;
+  server.flip(key("data.tar.zst.age"));
+  const changed = await keeper(verify, { env });
+  expect(changed.code).toBe(4);
+  expect(JSON.parse(changed.stdout).reason.message).toContain("data.tar.zst.age: checksum");
+  // Whoever can write the file can write the list, too, but not what is sealed.
+  const sums = server.content(key("SHA256SUMS"))?.toString() ?? "";
+  const forged = sums.replace(/^\w{64}/, sha256Hex(server.content(key("data.tar.zst.age")) ?? ""));
+  const [object] = server.objects.get(key("SHA256SUMS")) ?? [];
+  if (object !== undefined) object.body = Buffer.from(forged);
+  const opened = { ...env, SOPHON_KEEPER_IDENTITY: made.identity };
+  const withKey = await keeper(verify, { env: opened });
+  expect(withKey.code, withKey.stdout).toBe(4);
+  expect(JSON.parse(withKey.stdout).reason.message).toContain("SHA256SUMS is not the list");
+});
+
+it("tells the newest copy off this host, and when it is too old", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const list = ["list", "--json", "--repository", made.repository.path];
+  await made.add("2026-03-01");
+  const before = await keeper([...list, "--remote-max-age", "36h"], { env });
+  expect(before.code).toBe(4);
+  expect(JSON.parse(before.stdout)).toMatchObject({ result: "stale", offHost: null });
+  await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  const id = await made.add("2026-03-02");
+  const run = JSON.parse((await keeper(list, { env })).stdout);
+  expect(run).toMatchObject({
+    result: "listed",
+    offHost: { remotes: ["s3://bucket/off/site"], createdAt: "2026-03-01T02:17:00.000Z" },
+    backups: [{ id, copies: 1 }, { copies: 2 }],
+  });
+  const old = await keeper([...list, "--remote-max-age", "36h"], { env });
+  expect(old.code).toBe(4);
+  expect(JSON.parse(old.stdout).backups).toHaveLength(2);
 });

@@ -1,22 +1,14 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { readArchive } from "../../archive/read-archive.ts";
-import { DamagedError, describeError, RefusedError, UnverifiableError } from "../../core/errors.ts";
+import { describeError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
-import { isBackupId } from "../../model/backup-id.ts";
-import {
-  type Manifest,
-  manifestFile,
-  parseManifest,
-  sealedManifestFile,
-  withSealed,
-} from "../../model/manifest.ts";
+import { manifestFile, sealedManifestFile } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import type { Dependencies } from "../session/command.ts";
 import { repositoryPath } from "../session/repository-path.ts";
+import { openSealedManifest } from "../verify/sealed-manifest.ts";
 
 type FileDependencies = Pick<Dependencies, "destinations" | "reporter" | "signal">;
 
@@ -95,9 +87,7 @@ async function unpacked(
       await run("tar", [...how, "--no-wildcards", "--", ...names], { signal });
       for (const name of names) await rename(join(inner, name), join(directory, name));
       await run("rmdir", [inner]);
-      await writeFile(join(directory, manifestFile), await plainText(text, directory), {
-        mode: 0o600,
-      });
+      await writeFile(join(directory, manifestFile), text, { mode: 0o600 });
       await run("sync", ["--file-system", directory], { signal });
       await repository.finish(id);
     } catch (error) {
@@ -116,25 +106,12 @@ async function unpacked(
   return found;
 }
 
-/** The plain manifest as it was on the host that made the backup. */
-async function plainText(sealed: Buffer, directory: string): Promise<string> {
-  const bytes = await readFile(join(directory, sealedManifestFile));
-  const record = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-  return withSealed(sealed.toString("utf8"), record);
-}
-
-/** Decrypts the sealed manifest: an uploaded backup has no plain one. */
+/** Takes the sealed manifest out of the file: an uploaded backup has no plain one. */
 async function readManifest(
   file: string,
-  { identity, passphrase }: Options,
+  options: Options,
   signal: AbortSignal,
-): Promise<{ readonly text: Buffer; readonly manifest: Manifest }> {
-  if (identity.length === 0 && passphrase === undefined) {
-    throw new UnverifiableError(`backup: ${file} is encrypted`, {
-      class: "no-identity",
-      hint: "give identity (or passphrase) to read the backup",
-    });
-  }
+): Promise<Awaited<ReturnType<typeof openSealedManifest>>> {
   await using temporary = await temporaryDirectory("sophon-keeper-manifest-");
   const how = ["--extract", "--no-same-owner", `--file=${file}`, `--directory=${temporary.path}`];
   await run("tar", [...how, "--no-wildcards", "--", sealedManifestFile], { signal }).catch(
@@ -147,19 +124,5 @@ async function readManifest(
       });
     },
   );
-  const chunks: Buffer[] = [];
-  const sealed = readArchive({
-    file: join(temporary.path, sealedManifestFile),
-    compressed: false,
-    decrypt: { identities: identity, ...(passphrase === undefined ? {} : { passphrase }) },
-    signal,
-  });
-  for await (const chunk of sealed) chunks.push(Buffer.from(chunk));
-  const text = Buffer.concat(chunks);
-  const manifest = parseManifest(text.toString("utf8"));
-  // Both become part of paths, and anyone with the public key can seal a manifest.
-  if (isBackupId(manifest.id) && !/[/\0]/.test(manifest.id) && /^[\w-]+$/.test(manifest.project)) {
-    return { text, manifest };
-  }
-  throw new DamagedError(`backup: ${file}: the manifest has no valid id or project`);
+  return await openSealedManifest(join(temporary.path, sealedManifestFile), file, options, signal);
 }

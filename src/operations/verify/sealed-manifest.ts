@@ -1,15 +1,21 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readArchive } from "../../archive/read-archive.ts";
-import { DamagedError } from "../../core/errors.ts";
+import { DamagedError, UnverifiableError } from "../../core/errors.ts";
 import { readRegularFile } from "../../core/regular-file.ts";
+import { isBackupId } from "../../model/backup-id.ts";
 import {
   type Manifest,
   manifestFile,
   manifestLimitBytes,
+  parseManifest,
   sealedManifestFile,
   withoutSealed,
+  withSealed,
 } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
+import type { Options } from "../../options/parse.ts";
 import { failedCheck } from "../../stores/check-result.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 
@@ -71,10 +77,54 @@ function unencrypted(source: SourceOptions): Check {
 }
 
 async function readSealed(source: SourceOptions, signal: AbortSignal): Promise<Buffer> {
-  const { identities, passphrase } = source;
+  return await decryptManifest(join(source.directory, sealedManifestFile), source, signal);
+}
+
+/**
+ * Reads the manifest of a backup that was brought back from elsewhere: it has no plain one.
+ *
+ * @returns `text`, the plain manifest as it was on the host that made the backup, and what it says
+ * @param file - the sealed manifest
+ * @param from - where the backup is from, for messages
+ * @throws UnverifiableError without a key, or if none opens it; DamagedError for a manifest whose names could leave the
+ * repository: anyone with the public key can seal one.
+ */
+export async function openSealedManifest(
+  file: string,
+  from: string,
+  { identity, passphrase }: Pick<Options, "identity" | "passphrase">,
+  signal: AbortSignal,
+): Promise<{ readonly text: string; readonly manifest: Manifest }> {
+  const keys = { identities: identity, passphrase };
+  if (!hasKey(keys)) {
+    throw new UnverifiableError(`backup: ${from} is encrypted`, {
+      class: "no-identity",
+      hint: "give identity (or passphrase) to read the backup",
+    });
+  }
+  const opened = (await decryptManifest(file, keys, signal)).toString("utf8");
+  const manifest = parseManifest(opened);
+  // Both become part of paths.
+  if (isBackupId(manifest.id) && !/[/\0]/.test(manifest.id) && /^[\w-]+$/.test(manifest.project)) {
+    return { text: withSealed(opened, await recordOf(file)), manifest };
+  }
+  throw new DamagedError(`backup: ${from}: the manifest has no valid id or project`);
+}
+
+/** Size and hash of the sealed manifest, as the plain one names them. */
+async function recordOf(file: string): Promise<NonNullable<Manifest["sealed"]>> {
+  const bytes = await readFile(file);
+  return { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function decryptManifest(
+  file: string,
+  { identities, passphrase }: Pick<SourceOptions, "identities" | "passphrase">,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const sealed = readArchive({
-    file: join(source.directory, sealedManifestFile),
+    file,
     compressed: false,
     decrypt: { identities, ...(passphrase === undefined ? {} : { passphrase }) },
     signal,
