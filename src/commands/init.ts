@@ -6,7 +6,7 @@ import type { Result } from "../model/result.ts";
 import { hasServer, type Stack } from "../model/stack.ts";
 import { ownFiles } from "../operations/onboard/examples.ts";
 import { filesFor, recipientsText } from "../operations/onboard/files.ts";
-import { keyRoles, keysIn, type StoredKey } from "../operations/onboard/keys.ts";
+import { keyRoles, keysIn, type StoredKey } from "../operations/onboard/key-files.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import type { Options } from "../options/parse.ts";
 import { backup } from "./backup.ts";

@@ -1,5 +1,5 @@
 import type { Result } from "../model/result.ts";
-import type { AddressKind } from "../options/address.ts";
+import type { AddressKind } from "../options/notify-address.ts";
 
 /** What is told of a run: masked, and without markup. */
 export interface Message {

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import { type Address, parseAddress } from "../options/address.ts";
+import { type Address, parseAddress } from "../options/notify-address.ts";
 import type { LastRun } from "./last-runs.ts";
 import type { Message } from "./message.ts";
 import { send, sendStart } from "./send.ts";

@@ -1,7 +1,7 @@
 import { createTransport } from "nodemailer";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
-import type { Address } from "../options/address.ts";
+import type { Address } from "../options/notify-address.ts";
 import { type Message, payloadOf } from "./message.ts";
 
 /** So long one attempt may take. */

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
-import { addressKinds, parseAddress } from "./address.ts";
 import { isAgeKey } from "./key.ts";
+import { addressKinds, parseAddress } from "./notify-address.ts";
 import type { InputSpec } from "./spec.ts";
 
 /** The directories that relative paths are resolved against. */
