@@ -135,7 +135,7 @@ describe("a scratch project", () => {
       ...{ files: {}, ownFiles: { "/srv/acme.json": "/tmp/own/acme.json" } },
       holes: ["/srv/media/cache"],
     });
-    expect(copy.services.app.volumes).toEqual([
+    expect((copy.services.app as { volumes?: unknown }).volumes).toEqual([
       { type: "volume", source: "s_0", target: "/media" },
       { type: "volume", source: "s_0", target: "/tv", read_only: true, volume: { subpath: "tv" } },
       { type: "bind", source: "/tmp/own/acme.json", target: "/acme.json" },
