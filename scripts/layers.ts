@@ -44,6 +44,8 @@ const mayImport: Readonly<Record<string, string>> = {
     "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
   "operations/upgrade":
     "core model options stack stores repository log-scan rollback-copy operations/session operations/gate operations/live-stack operations/backup",
+  "operations/rehearse":
+    "core model options stack stores repository log-scan rollback-copy operations/session operations/fill operations/gate operations/clone operations/verify operations/upgrade",
   commands: "core model options stack stores repository log-scan operations",
   action: "core model options report destinations version operations/session",
   cli: "core model options report helper version operations/session",

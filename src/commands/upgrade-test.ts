@@ -3,6 +3,8 @@ import { rm } from "node:fs/promises";
 import type { Result } from "../model/result.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
+import { rehearse } from "../operations/rehearse/rehearse.ts";
+import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { withSession } from "../operations/session/session.ts";
 import { recordModel } from "../operations/upgrade/deployed-record.ts";
@@ -20,9 +22,10 @@ import { keepOldImages, pullImages } from "../operations/upgrade/upgrade-images.
 import { planned, serviceChanges, unchanged } from "../operations/upgrade/upgrade-result.ts";
 import type { Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
+import { backup } from "./backup.ts";
 
 /**
- * Upgrades the live stack. It ends with the new version working on its data (`passed`), or the old version working
+ * Upgrades the live stack, or rehearses the upgrade on a clone of a backup. A live upgrade ends with the new version working on its data (`passed`), or the old version working
  * on its data (`rolled-back`), whatever happens in between.
  *
  * @throws RefusedError, BackupFailedError, LockedError, CancelledError with the stack as it was; KeeperError (exit 7)
@@ -32,6 +35,7 @@ export async function upgradeTest(
   options: Options,
   dependencies: HostDependencies,
 ): Promise<Result> {
+  if (options.target === "rehearsal") return await rehearsal(options, dependencies);
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   return await withSession(upgradeJournal, options, dependencies, async (session) => {
@@ -40,6 +44,16 @@ export async function upgradeTest(
     const seconds = (clock.monotonicMs() - begun) / 1000;
     return { ...outcome, timeline: timelineOf(session, downtime), recovered, seconds };
   });
+}
+
+/** `fresh` makes the backup first, and only that takes the lock of the live stack. */
+async function rehearsal(options: Options, dependencies: HostDependencies): Promise<Result> {
+  if (options.backup !== "fresh") {
+    return await rehearse(await withUnpacked(options, dependencies), dependencies);
+  }
+  const made = await backup({ ...options, command: "backup", dryRun: false }, dependencies);
+  const path = made.path ?? options.backup;
+  return await rehearse({ ...options, backup: path }, dependencies);
 }
 
 /** Runs the phases. Before the stack is touched, an error only cleans up; afterwards it causes a rollback. */

@@ -23,6 +23,8 @@ interface ScratchRequest {
   readonly ownFiles?: Readonly<Record<string, string>>;
   /** Paths inside {@link ScratchRequest.stores} that are not in the backup. Absent: none. */
   readonly holes?: readonly string[];
+  /** The volumes of an earlier definition of the same copy ({@link ScratchProject.volumes}), which stay. */
+  readonly volumes?: Readonly<Record<string, string>>;
 }
 
 /** An isolated copy of a stack, ready for Compose. */
@@ -53,7 +55,7 @@ type MountEntry = NonNullable<ComposeService["volumes"]>[number];
  */
 export function scratchProject(request: ScratchRequest): ScratchProject {
   const { model, project, images } = request;
-  const used: Record<string, string> = {};
+  const used: Record<string, string> = { ...request.volumes };
   const omitted: string[] = [];
   const labels = labelsOf(request);
   const services: Record<string, ComposeService> = {};

@@ -7,9 +7,9 @@ export const restoreInputs = {
     default: "latest",
     commands: ["verify", "restore", "upgrade-test", "ls", "upload", "list"],
     about:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore also takes artifact: an artifact of this workflow run. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore and rehearsals also take artifact: an artifact of this workflow run. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
   },
   level: {
     kind: "choice",
@@ -21,17 +21,17 @@ export const restoreInputs = {
   },
   "max-age": {
     kind: "duration",
-    commands: ["verify"],
+    commands: ["verify", "upgrade-test"],
     about:
-      "The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h.",
+      "The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h. A rehearsal (default 7d) accepts no backup that is older.",
   },
   "clone-health": {
     kind: "choice",
     choices: ["on", "off"],
     default: "on",
-    commands: ["verify"],
+    commands: ["verify", "upgrade-test"],
     about:
-      "off: at level restore, only the counts decide. For a stack that needs network access to become healthy.",
+      "off: at level restore, only the counts decide; in a rehearsal log, migrations and schema decide. For a stack that needs network access to become healthy.",
   },
   only: {
     kind: "list",

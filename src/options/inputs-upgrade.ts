@@ -11,14 +11,20 @@ export const upgradeInputs = {
     kind: "images",
     commands: ["upgrade-test"],
     about:
-      "The new images as service=reference, one per line or separated by commas. Default: the images in the Compose files.",
+      "The new images as service=reference, one per line or separated by commas. Default: the images in the Compose files; for a rehearsal, those in new-files that differ from the backup.",
+  },
+  "new-files": {
+    kind: "paths",
+    commands: ["upgrade-test"],
+    about:
+      "The new Compose files of a rehearsal. Default: the files of the checkout (the working directory, else the project directory) with the names that they have in the backup. Their variables come from the .env beside them, else from the env files of the backup.",
   },
   target: {
     kind: "text",
     default: "live",
-    commands: ["restore"],
+    commands: ["restore", "upgrade-test"],
     about:
-      "live restores the stack itself. A path is a new directory that receives the backup as plain files.",
+      "live works on the stack itself. For restore, a path is a new directory that receives the backup as plain files. For upgrade-test, rehearsal upgrades an isolated clone of a backup: it takes no lock, changes nothing of the live stack, and needs no live stack on the host.",
   },
   "health-url": {
     kind: "url",

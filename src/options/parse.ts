@@ -70,7 +70,8 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
   for (const name of Object.keys(inputs) as InputName[]) {
     const spec = inputSpec(name);
     const typed = raw[name];
-    const text = typed === undefined || typed.trim() === "" ? spec.default : typed;
+    const isOmitted = typed === undefined || typed.trim() === "";
+    const text = isOmitted ? defaultOf(name, command, raw) : typed;
     const from = spec.inProject === true ? inProject : places;
     values[optionKey(name)] =
       text === undefined ? empty(spec.kind) : readValue(name, spec, text, from);
@@ -78,6 +79,14 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
   const options = { command, ...values } as Options;
   refuseContradictions(options);
   return options;
+}
+
+/** A rehearsal keeps nobody waiting, and an old backup says little about the data of today. */
+const rehearsalDefaults: Partial<Record<InputName, string>> = { soak: "30s", "max-age": "7d" };
+
+function defaultOf(name: InputName, command: CommandName, raw: RawInputs): string | undefined {
+  const isRehearsal = command === "upgrade-test" && raw.target?.trim() === "rehearsal";
+  return (isRehearsal ? rehearsalDefaults[name] : undefined) ?? inputSpec(name).default;
 }
 
 /** The member of {@link Options} that holds an input. */
@@ -106,7 +115,7 @@ function empty(kind: InputKind): Value | undefined {
 
 /** Checks inputs against each other: some exclude one another, some need one another. */
 function refuseContradictions(options: Options): void {
-  const { command, recipients, passphrase, upload, artifactName, target, healthHeader } = options;
+  const { command, recipients, passphrase, upload, artifactName, healthHeader } = options;
   refuseUpload(options);
   const makes = command === "backup" || command === "upgrade-test";
   const encrypted = recipients.length > 0 || passphrase !== undefined;
@@ -124,10 +133,7 @@ function refuseContradictions(options: Options): void {
     const wrong = `artifact-name is "${artifactName}"`;
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
   }
-  // Do not ignore it: a user who asks for another target must not get an upgrade of the live stack.
-  if (command === "upgrade-test" && target !== "live") {
-    refuse(`target is "${target}"`, "leave target out, an upgrade is always live");
-  }
+  if (command === "upgrade-test") refuseTarget(options);
   if (command === "prune" && !hasKeepRule(options)) {
     refuse("prune has no keep rule", "give keep-last, keep-daily, keep-weekly or keep-monthly");
   }
@@ -168,6 +174,22 @@ function refuseUpload(options: Options): void {
   }
   if ((uploadLock === undefined) !== (uploadLockDays === undefined)) {
     refuse("upload-lock and upload-lock-days belong together", "give both or none");
+  }
+}
+
+/** Do not ignore it: a user who asks for another target must not get an upgrade of the live stack. */
+function refuseTarget({ target, newFiles, maxAgeMs, dryRun }: Options): void {
+  if (target !== "live" && target !== "rehearsal") {
+    refuse(`target is "${target}"`, "write live or rehearsal");
+  }
+  if (target === "live" && newFiles.length > 0) {
+    refuse("new-files is only for a rehearsal", "set target to rehearsal, or leave new-files out");
+  }
+  if (target === "live" && maxAgeMs !== undefined) {
+    refuse("max-age is only for a rehearsal", "set target to rehearsal, or leave max-age out");
+  }
+  if (target === "rehearsal" && dryRun) {
+    refuse("dry-run is not for a rehearsal", "leave dry-run out, a rehearsal changes nothing");
   }
 }
 

@@ -1,4 +1,6 @@
-import { type ExecResult, run } from "../core/exec.ts";
+import { homedir } from "node:os";
+import { describeError, RefusedError } from "../core/errors.ts";
+import { ExecError, type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { unreadableProject, unsetVariables } from "./unreadable.ts";
@@ -141,6 +143,31 @@ export function createCompose(
       await docker(pullArguments(project, services, overrides), signal);
     },
   };
+}
+
+/**
+ * The resolved model of files that this process need not trust: none of its variables can be read by them.
+ *
+ * @throws RefusedError with Compose's message when the files are not valid.
+ */
+export async function modelOfForeign(
+  engine: Pick<Engine, "environment">,
+  project: ComposeProject,
+): Promise<ComposeModel> {
+  const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const env = { PATH: path, HOME: homedir(), ...engine.environment };
+  try {
+    const args = [...projectArguments(project), "config", "--format", "json"];
+    const { stdout } = await run("docker", args, { env, cwd: project.directory });
+    return parseModel(stdout);
+  } catch (error) {
+    throw new RefusedError(`new-files: Compose cannot read ${project.composeFiles.join(", ")}`, {
+      class: "compose-config",
+      hint: "Check the files with `docker compose config`.",
+      cause: error,
+      evidence: error instanceof ExecError ? error.stderr.trim() : describeError(error),
+    });
+  }
 }
 
 /**

@@ -78,6 +78,53 @@ export async function pullImage(
   }
 }
 
+/**
+ * Pulls an image without moving a tag of this host: the tag may be the one that a running stack uses.
+ *
+ * @returns the id of the image.
+ * @throws RefusedError when the image cannot be pulled.
+ */
+export async function pullAside(
+  engine: Pick<Engine, "docker" | "environment">,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const byDigest = await digestReference(engine, reference);
+  if (byDigest !== undefined) {
+    await pullImage(engine, byDigest, signal);
+    return await idOf(engine, byDigest);
+  }
+  // The registry wants credentials that only the docker command has: pull the tag, and give it back.
+  const named = /:[^:/]+$/.test(reference) ? reference : `${reference}:latest`;
+  const before = await inspectImage(engine, named);
+  await pullImage(engine, named, signal);
+  const id = await idOf(engine, named);
+  if (before !== undefined && before.id !== id) await tagImage(engine, before.id, named);
+  return id;
+}
+
+async function idOf(engine: Pick<Engine, "docker">, reference: string): Promise<string> {
+  const found = await inspectImage(engine, reference);
+  if (found !== undefined) return found.id;
+  throw new Error(`${reference} was pulled but the engine does not have it`);
+}
+
+/** The reference by digest; undefined if this registry does not tell the digest without credentials. */
+async function digestReference(
+  { docker }: Pick<Engine, "docker">,
+  reference: string,
+): Promise<string | undefined> {
+  const [named = "", digest] = reference.split("@");
+  const repository = named.replace(/:[^:/]+$/, "");
+  if (digest !== undefined) return `${repository}@${digest}`;
+  try {
+    const { Descriptor } = await docker.getImage(named).distribution();
+    return `${repository}@${Descriptor.digest}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether an image is on this host. @throws KeeperError when the engine cannot be asked. */
 export async function hasImage(engine: Pick<Engine, "docker">, imageId: string): Promise<boolean> {
   return (await inspectImage(engine, imageId)) !== undefined;

@@ -23,14 +23,18 @@ export interface ScratchStack extends AsyncDisposable {
   create(): Promise<void>;
   /** Starts services and waits for their dependencies. @throws ExecError when Compose fails. */
   start(services: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Stops all services, each before its dependencies, with the stop timeout of each container. */
-  stop(signal?: AbortSignal): Promise<void>;
+  /** Stops these services, or all, each before its dependencies, with the stop timeout of each container. */
+  stop(signal?: AbortSignal, services?: readonly string[]): Promise<void>;
   /**
    * Recreates the containers of these services with other images (service to image id), on the same volumes. Does not
    * start them.
    */
   useImages(images: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
+  /** Recreates what another definition of the same clone changes, on the same volumes. Does not start anything. */
+  useModel(model: ComposeModel, signal?: AbortSignal): Promise<void>;
   containers(): Promise<ContainerState[]>;
+  /** Creates another volume that is removed with the clone. @returns its name. */
+  addVolume(suffix: string): Promise<string>;
   /** The path of a volume of the clone on this host. */
   mountpoint(volume: string): Promise<string>;
   /** The store of a service's running server. */
@@ -65,7 +69,7 @@ export async function openScratch(
   return {
     create: () => compose.up({ noStart: true }),
     start: (services, signal) => startServices(compose, services, signal),
-    stop: (signal) => compose.stop([], undefined, signal),
+    stop: (signal, services = []) => compose.stop(services, undefined, signal),
     useImages: async (images, signal) => {
       model = withImages(model, images);
       await writeFile(file, composeText(model), { mode: 0o600 });
@@ -74,7 +78,20 @@ export async function openScratch(
         signal,
       );
     },
+    useModel: async (other, signal) => {
+      model = other;
+      await writeFile(file, composeText(model), { mode: 0o600 });
+      await compose.up({ noStart: true, removeOrphans: true }, signal);
+    },
     containers: async () => (await inspect()).map(({ state }) => state),
+    addVolume: async (suffix) => {
+      const [like] = Object.values(project.model.volumes ?? {});
+      const labels = like?.labels as Readonly<Record<string, string>> | undefined;
+      const Labels = { ...labels, [composeLabels.project]: name };
+      const volume = `${name}_${suffix}`;
+      await engine.docker.createVolume({ Name: volume, Labels });
+      return volume;
+    },
     mountpoint: async (volume) => (await engine.docker.getVolume(volume).inspect()).Mountpoint,
     server: async (service, kind) => {
       const container = await of(service);

@@ -10,19 +10,23 @@ interface CloneTargetRequest extends Pick<GateTarget, "schema" | "activity"> {
   readonly scratch: Pick<ScratchStack, "containers" | "log">;
   readonly expectations: ReadonlyMap<string, Expectation>;
   readonly prober: CloneProber;
+  /** Services whose end is reported as a restart, because the engine would start them again in the live stack. */
+  readonly restarted?: ReadonlySet<string>;
 }
 
 /** A clone as a gate target: every service has to do what it did in the stack. Its only container has its name. */
 export function cloneTarget(request: CloneTargetRequest): GateTarget {
-  const { scratch, expectations, prober, schema, activity } = request;
+  const { scratch, expectations, prober, schema, activity, restarted = new Set() } = request;
   let seen = new Map<string, ContainerState>();
   const speaksOther = new Map<string, HealthAnswer>();
   return {
     containers: async () => {
       seen = new Map((await scratch.containers()).map((one) => [one.service, one]));
-      return [...expectations].map(([service, { ends }]) =>
-        targetOf(service, seen.get(service), ends),
-      );
+      return [...expectations].map(([service, { ends }]) => {
+        const one = targetOf(service, seen.get(service), ends);
+        const isRestarted = restarted.has(service) && ends === "never" && one.state === "exited";
+        return isRestarted ? { ...one, state: "restarting" } : one;
+      });
     },
     probe: async ({ service, health }) => {
       const container = seen.get(service);

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { UnverifiableError } from "../../core/errors.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import { type ScratchProject, scratchProject } from "../../model/scratch-project.ts";
-import type { Mount } from "../../model/stack.ts";
+import type { ComposeModel, ContainerState, Mount } from "../../model/stack.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import { listeningPorts } from "../../stack/listening.ts";
 import { openScratch, type ScratchStack, scratchLabels } from "../../stack/scratch.ts";
@@ -52,12 +52,40 @@ export interface Clone extends FillTarget, AsyncDisposable {
    * @throws ExecError when Compose gives up, for example on an unhealthy dependency. Started services keep running.
    */
   boot(signal: AbortSignal): Promise<void>;
-  /** Stops every service in Compose's order and keeps the data. */
-  stop(signal: AbortSignal): Promise<void>;
+  /** Stops these services, or all, in Compose's order and keeps the data. */
+  stop(signal: AbortSignal, services?: readonly string[]): Promise<void>;
+  /** The names of its services. */
+  readonly services: readonly string[];
+  containers(): Promise<readonly ContainerState[]>;
+  /** The volumes and directories with the data of its stores. */
+  places(): Promise<readonly ClonePlace[]>;
+  /** Creates a volume that is removed with the clone. */
+  addVolume(suffix: string): Promise<ClonePlace>;
   /** Recreates the containers of services with other images (image id by service). `boot` starts them. */
   useImages(images: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
-  /** The clone as a gate target. The caller provides the checks of its databases. */
-  target(databases: Pick<GateTarget, "schema" | "activity">): GateTarget;
+  /**
+   * The same with another definition of the stack. Services that the backup does not have are left out.
+   *
+   * @returns what the clone omits of that definition, one line each.
+   */
+  useModel(
+    model: ComposeModel,
+    images: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
+  /**
+   * The clone as a gate target. The caller provides the checks of its databases.
+   *
+   * @param asLive - report the end of a service with a restart policy as the live stack would: as a restart
+   */
+  target(databases: Pick<GateTarget, "schema" | "activity">, asLive?: boolean): GateTarget;
+}
+
+/** A volume of a clone, or a directory of its own. */
+export interface ClonePlace {
+  readonly volume?: string;
+  /** Its path on this host. */
+  readonly source: string;
 }
 
 /** Prepares a clone. The engine has nothing of the clone until `create` is called. */
@@ -70,11 +98,16 @@ export async function openClone(
   try {
     const stack = await writeInlineFiles(request.stack, inline.path);
     const ownFiles = await makeOwnFiles(request.stores, inline.path);
-    const project = await projectOf(request, stack, ownFiles);
-    const expectations = await expectationsFor(request, project, host);
+    const name = `${stack.model.name}-scratch-${randomBytes(3).toString("hex")}`;
+    const project = await projectOf(request, stack, { name, ownFiles });
+    let expectations = await expectationsFor(request, project, host);
     const prober = new CloneProber(tasks, signal);
     const scratch = await openScratch(await host.engine(), project, operationId);
     const services = Object.keys(project.model.services);
+    const placeOf = async (volume: string) => ({
+      volume,
+      source: await scratch.mountpoint(volume),
+    });
     return {
       omitted: project.omitted,
       create: scratch.create,
@@ -84,7 +117,30 @@ export async function openClone(
       boot: (signal) => scratch.start(services, signal),
       stop: scratch.stop,
       useImages: scratch.useImages,
-      target: (databases) => cloneTarget({ scratch, expectations, prober, ...databases }),
+      useModel: async (model, images, signal) => {
+        const other = { model, index: request.stack.index, files: request.stack.files };
+        const written = await writeInlineFiles(
+          other,
+          join(inline.path, randomBytes(3).toString("hex")),
+        );
+        const next = await projectOf(request, written, {
+          ...{ name, ownFiles, later: { images, volumes: project.volumes } },
+        });
+        expectations = await expectationsFor({ ...request, stack: { model } }, next, host);
+        await scratch.useModel(next.model, signal);
+        return next.omitted;
+      },
+      services,
+      containers: scratch.containers,
+      places: async () => [
+        ...(await Promise.all(Object.values(project.volumes).map(placeOf))),
+        ...Object.values(ownFiles).map((file) => ({ source: dirname(file) })),
+      ],
+      addVolume: async (suffix) => await placeOf(await scratch.addVolume(suffix)),
+      target: (databases, asLive = false) => {
+        const restarted = asLive ? restartedServices(stack.model) : new Set<string>();
+        return cloneTarget({ scratch, expectations, prober, restarted, ...databases });
+      },
       [Symbol.asyncDispose]: async () => {
         const parts = [prober, scratch, inline];
         const ended = await Promise.allSettled(parts.map((part) => part[Symbol.asyncDispose]()));
@@ -98,22 +154,33 @@ export async function openClone(
   }
 }
 
+/** What all definitions of one clone share. */
+interface Naming {
+  readonly name: string;
+  readonly ownFiles: Readonly<Record<string, string>>;
+  /** What a later definition keeps, and its other images. */
+  readonly later?: {
+    readonly images: Readonly<Record<string, string>>;
+    readonly volumes: ScratchProject["volumes"];
+  };
+}
+
 async function projectOf(
-  { manifest, stores, operationId }: CloneRequest,
+  { manifest, stores, operationId, stack }: CloneRequest,
   { model, files }: FileModel,
-  ownFiles: Readonly<Record<string, string>>,
+  { name: project, ownFiles, later }: Naming,
 ): Promise<ScratchProject> {
   const images = Object.entries(manifest.services).map(([name, { imageId }]) => [name, imageId]);
   return scratchProject({
-    ...{ model, files, ownFiles, operationId },
-    project: `${model.name}-scratch-${randomBytes(3).toString("hex")}`,
+    ...{ model, files, ownFiles, operationId, project },
     labels: await scratchLabels(),
-    images: Object.fromEntries(images),
+    images: { ...Object.fromEntries(images), ...later?.images },
     hostnames: hostnamesOf(manifest),
     stores: stores
-      .flatMap((store) => originOf(store, model) ?? [])
+      .flatMap((store) => originOf(store, stack.model) ?? [])
       .filter((origin) => ownFiles[origin] === undefined),
     holes: stores.flatMap(({ components }) => components.flatMap(holesIn)),
+    ...(later === undefined ? {} : { volumes: later.volumes }),
   });
 }
 
@@ -143,6 +210,14 @@ async function makeOwnFiles(
     files[component.source] = join(place, name);
   }
   return files;
+}
+
+/** The services that the engine starts again when they end. */
+function restartedServices({ services }: ComposeModel): ReadonlySet<string> {
+  const isRestarted = (policy: unknown) => /^(always|unless-stopped|on-failure)/.test(`${policy}`);
+  return new Set(
+    Object.keys(services).filter((name) => isRestarted(services[name]?.restart ?? "no")),
+  );
 }
 
 /** Only the broker's data depends on its host name. */
@@ -176,7 +251,11 @@ async function mountOf(
 
 /** The expectations of the services that are part of the clone. */
 async function expectationsFor(
-  { stack, manifest, stores }: CloneRequest,
+  {
+    stack,
+    manifest,
+    stores,
+  }: Pick<CloneRequest, "manifest" | "stores"> & { readonly stack: Pick<StackSource, "model"> },
   project: ScratchProject,
   host: CloneHost,
 ): Promise<ReadonlyMap<string, Expectation>> {

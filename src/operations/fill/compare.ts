@@ -13,6 +13,21 @@ export function compareCounts(store: BackedUpStore, found: Counts): Check {
   return { name: "restored counts", component: store.name, ...compare(recorded, found) };
 }
 
+/** Compares two measurements of the same store, by the rule of its kind. */
+export function compareWith(
+  name: string,
+  store: BackedUpStore,
+  before: Readonly<Record<string, Counts>>,
+  now: Readonly<Record<string, Counts>>,
+): Check {
+  const compare = contractOf(store).compare ?? compareByName;
+  return {
+    name,
+    component: store.name,
+    ...compare(before[store.name] ?? {}, now[store.name] ?? {}),
+  };
+}
+
 /**
  * Compares restored migration histories with the recorded heads, by database. An unrecorded history is no damage: older
  * versions of this program recognised fewer tables, and the rows are counted anyway.

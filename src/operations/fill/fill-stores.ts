@@ -10,7 +10,7 @@ import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
-import type { RestoreContext, Store } from "../../stores/store.ts";
+import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
@@ -125,6 +125,30 @@ export async function migrationsOf(
   const context = contextOf(request);
   const found = stores.map((store) => storeOf(store).migrations?.(store, context) ?? {});
   return Object.assign({}, ...(await Promise.all(found))) as Histories;
+}
+
+/** The current counts of restored stores, by the name of the store. Their servers must be running. */
+export async function countsOf(
+  stores: readonly DiscoveredStore[],
+  request: FillRequest,
+): Promise<Readonly<Record<string, Counts>>> {
+  const context = contextOf(request);
+  const counts = stores.map(
+    async (store) => [store.name, await storeOf(store).measure(store, context)] as const,
+  );
+  return Object.fromEntries(await Promise.all(counts));
+}
+
+/**
+ * The store of a server that was started again, once it answers reliably.
+ *
+ * @throws an error when it does not become ready.
+ */
+export async function storeOnceReady(
+  store: BackedUpStore,
+  request: FillRequest,
+): Promise<DiscoveredStore> {
+  return await readyServer(store, request);
 }
 
 async function placeAtRest(

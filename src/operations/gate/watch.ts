@@ -28,6 +28,8 @@ interface WatchRules extends Pick<GateRules, "healthTimeoutMs" | "soakMs"> {
 export interface WatchVerdict extends GateVerdict {
   readonly lastLines: Readonly<Record<string, readonly string[]>>;
   readonly logs: Readonly<Record<string, LogVerdict>>;
+  /** How long it took until everything was good; undefined if it never was. */
+  readonly healthySeconds?: number;
 }
 
 type WatchDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
@@ -65,11 +67,12 @@ export async function watch(
     const looked = { containers: seen, logs: judged, others, activity: mark, ...active };
     const verdict = gate.take({ atMs: clock.monotonicMs(), ...looked });
     const logs = Object.fromEntries([...judged].map(([name, { verdict }]) => [name, verdict]));
+    const healthy = healthyIn(gate, startedMs);
     if (verdict?.passed === false) {
-      return { ...verdict, logs, lastLines: ofFailed(seen, judged, lastLines) };
+      return { ...verdict, ...healthy, logs, lastLines: ofFailed(seen, judged, lastLines) };
     }
     const whole = verdict === undefined ? undefined : await schema(verdict, judged);
-    if (whole !== undefined) return { ...whole, logs, lastLines };
+    if (whole !== undefined) return { ...whole, ...healthy, logs, lastLines };
     const isGood = gate.goodSinceMs !== undefined;
     if (isGood && !wasGood) {
       const seconds = ((clock.monotonicMs() - startedMs) / 1000).toFixed(1);
@@ -79,6 +82,10 @@ export async function watch(
     reporter.progress(seen.map(({ service, detail }) => `${service}: ${detail}`).join("; "));
     await clock.sleep(everyMs, signal);
   }
+}
+
+function healthyIn({ goodSinceMs }: Gate, startedMs: number): Pick<WatchVerdict, "healthySeconds"> {
+  return goodSinceMs === undefined ? {} : { healthySeconds: (goodSinceMs - startedMs) / 1000 };
 }
 
 async function progressOfOthers(target: GateTarget): Promise<Look["others"]> {

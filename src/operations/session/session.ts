@@ -14,6 +14,7 @@ import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import { engineAnswers } from "../../stack/engine.ts";
 import type { Dependencies } from "./command.ts";
+import { removeDeadClones } from "./dead-clones.ts";
 import type { HostDependencies, Recoveries, RecoveryContext } from "./dependencies.ts";
 import type { DeadOwner, HeldLock, Host, Workbench } from "./host.ts";
 import { createJournal, type Journal, type JournalSpec } from "./journal.ts";
@@ -69,6 +70,7 @@ export async function withLock<T>(
     const workbench = await host.workbench(id, dependencies);
     const discover = () => host.discover(options, dependencies);
     const given = { ...workbench, project, host, discover, dependencies };
+    await removeDeadClones(dependencies);
     const recovered = await recoverAll(lock, repository, dependencies.recoveries, given);
     return await work({ ...workbench, id, project, repository, recovered });
   } finally {

@@ -22,6 +22,12 @@ const sources: Readonly<
 
 const programMs = 60_000;
 
+/** What reading a version needs. */
+interface VersionContext extends Pick<UpgradeSession, "containers"> {
+  readonly host: Pick<UpgradeSession["host"], "engine">;
+  readonly dependencies: Pick<UpgradeSession["dependencies"], "signal">;
+}
+
 /**
  * Refuses new store versions that could not take over the existing data.
  *
@@ -79,9 +85,14 @@ async function dataVersion(
   );
 }
 
-async function imageVersion(
-  session: UpgradeSession,
-  kind: Kind,
+/**
+ * The version of the server in an image; undefined if nothing tells it.
+ *
+ * @param container - a running container of that image, if there is one
+ */
+export async function imageVersion(
+  session: VersionContext,
+  kind: Exclude<Kind, "redis">,
   image: string,
   reference: string,
   container?: string,
@@ -106,7 +117,7 @@ function label(labels: Readonly<Record<string, string>> | undefined): string | u
 
 /** The version that the program prints in the running container, or in a new one; undefined if it cannot run. */
 async function printedVersion(
-  { containers, dependencies }: UpgradeSession,
+  { containers, dependencies }: Pick<VersionContext, "containers" | "dependencies">,
   image: string,
   program: readonly string[],
   container: string | undefined,

@@ -56,7 +56,11 @@ export async function listBackups(repository: Repository): Promise<StoredBackup[
   }
 }
 
-async function repositoryOf(options: Options, dependencies: FindDependencies): Promise<Repository> {
+/** The repository that the options name, or that of the project. @throws RefusedError if it does not exist. */
+export async function repositoryOf(
+  options: Options,
+  dependencies: FindDependencies,
+): Promise<Repository> {
   await requireRepository(options.repository);
   if (options.repository !== undefined) return new Repository(options.repository);
   const project = options.projectName ?? (await dependencies.host.project(options, dependencies));

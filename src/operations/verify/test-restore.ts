@@ -1,10 +1,9 @@
-import { describeError, KeeperError } from "../../core/errors.ts";
+import { KeeperError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { hasImage } from "../../stack/images.ts";
-import { removeDeadScratches } from "../../stack/scratch.ts";
 import { failedCheck } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
@@ -15,6 +14,7 @@ import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.
 import { openStackSource, type StackSource } from "../fill/stack-source.ts";
 import type { SchemaVerdict } from "../gate/schema.ts";
 import type { Dependencies } from "../session/command.ts";
+import { removeDeadClones } from "../session/dead-clones.ts";
 import type { Host } from "../session/host.ts";
 import { bootClone, soakMs } from "./boot-clone.ts";
 
@@ -58,7 +58,7 @@ export async function testRestoreOf(
 ): Promise<Check[]> {
   const { host, signal } = dependencies;
   try {
-    await removeDead(dependencies);
+    await removeDeadClones(dependencies);
     const missing = await missingImages(request.manifest, host);
     if (missing.length > 0) return missing;
     await using stack = await open();
@@ -69,20 +69,7 @@ export async function testRestoreOf(
     return [failedCheck({ name: "scratch project" }, error)];
   } finally {
     // Compose may have created parts for a killed run after the first clean-up.
-    await removeDead(dependencies);
-  }
-}
-
-/** Removes the clones of killed runs. A failure is only a warning: it does not affect the backup or another clone. */
-async function removeDead({
-  host,
-  reporter,
-}: Pick<Dependencies, "reporter"> & { readonly host: ScratchHost }): Promise<void> {
-  try {
-    const removed = await removeDeadScratches(await host.engine());
-    for (const name of removed) reporter.info(`removed ${name}, left by a killed run`);
-  } catch (error) {
-    reporter.warning(`could not remove everything that a killed run left: ${describeError(error)}`);
+    await removeDeadClones(dependencies);
   }
 }
 

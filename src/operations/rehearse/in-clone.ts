@@ -1,0 +1,48 @@
+import { openClone } from "../clone/clone.ts";
+import { compareHeads } from "../fill/compare.ts";
+import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
+import type { Phases } from "./phases.ts";
+import { Stage } from "./stage.ts";
+import type { Trial, TrialDependencies, Tried } from "./trial.ts";
+
+/**
+ * Restores a backup into a clone, starts the old images on it, upgrades it, compares, and rolls it back. The clone is
+ * removed whatever happens.
+ *
+ * @throws the reason of the signal if it is aborted; KeeperError if something cannot be checked on this host.
+ */
+export async function tryInClone(
+  trial: Trial,
+  phases: Phases,
+  dependencies: TrialDependencies,
+): Promise<Tried> {
+  const { stack, manifest, stores, operationId, workbench, source } = trial;
+  const { reporter } = dependencies;
+  const { tasks } = workbench;
+  phases.begin("restore");
+  const request = { stack, manifest, stores, operationId, tasks };
+  await using clone = await openClone(request, dependencies);
+  for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
+  await reporter.group("Create the clone", () => clone.create());
+  const filling: FillRequest = {
+    ...{ target: clone, stores, manifest, source, workbench, dependencies },
+    journal: async () => undefined,
+  };
+  const filled = await fillStores(filling);
+  const heads = filled.checks.every(({ status }) => status === "pass")
+    ? compareHeads("schema head", manifest.schemaHeads, await migrationsOf(filled.stores, filling))
+    : [];
+  const restored = [...filled.checks, ...heads];
+  const stage = new Stage(trial, clone, filling, filled.stores, dependencies);
+  const nothing = { checks: restored, lastLines: {}, rehearsal: { omitted: clone.omitted } };
+  if (!restored.every(({ status }) => status === "pass"))
+    return { ...nothing, findings: { restored } };
+  const tried = await stage.play(phases);
+  phases.begin("clean-up");
+  return {
+    ...tried,
+    findings: { restored, ...tried.findings },
+    checks: [...restored, ...tried.checks],
+    rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
+  };
+}

@@ -1,0 +1,270 @@
+import { randomBytes } from "node:crypto";
+import { exitCodes, KeeperError, RefusedError, UnverifiableError } from "../../core/errors.ts";
+import { formatBytes, formatSeconds } from "../../core/format.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Rehearsal } from "../../model/rehearsal.ts";
+import type { Check, Reason, Result } from "../../model/result.ts";
+import type { Options } from "../../options/parse.ts";
+import type { Engine } from "../../stack/engine.ts";
+import { freeForVolumes } from "../../stack/engine-space.ts";
+import { inspectImage } from "../../stack/images.ts";
+import { kindOfImage } from "../../stack/server-kind.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import { storesOf } from "../fill/backed-up-store.ts";
+import { openStackSource, type StackSource } from "../fill/stack-source.ts";
+import type { Dependencies } from "../session/command.ts";
+import { removeDeadClones } from "../session/dead-clones.ts";
+import { imageVersion } from "../upgrade/store-versions.ts";
+import { refuseJump } from "../upgrade/version-rules.ts";
+import type { FoundBackup } from "../verify/find-backup.ts";
+import { failureOf, record, verifyLevelsOf } from "../verify/levels.ts";
+import { checkSealed } from "../verify/sealed-manifest.ts";
+import { readNewFiles } from "./checkout.ts";
+import { chooseBackup } from "./choose-backup.ts";
+import { tryInClone } from "./in-clone.ts";
+import { modelDifferences } from "./model-differences.ts";
+import { Phases } from "./phases.ts";
+import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
+import {
+  changedImages,
+  pullNew,
+  pullOld,
+  type RehearsedImages,
+  rehearsedChanges,
+} from "./rehearsed-images.ts";
+import type { RehearsalHost } from "./trial.ts";
+
+type RehearsalDependencies = Dependencies & { readonly host: RehearsalHost };
+
+/** What is known of a rehearsal so far, whatever ends it. */
+interface Draft {
+  readonly phases: Phases;
+  readonly operationId: string;
+  readonly found: FoundBackup;
+  facts: Partial<Result>;
+  checks: readonly Check[];
+  rehearsal: Rehearsal;
+}
+
+/**
+ * Rehearses an upgrade on a clone of a backup. Takes no lock of the live stack and changes nothing of it; the stack need
+ * not be on this host.
+ *
+ * `passed`, `failed` (a check of the upgrade or the rollback), `damaged` (the backup does not restore), `unverifiable`
+ * (something could not be checked), `stale` (the backup is too old), `unchanged` (there is no new image).
+ *
+ * @throws RefusedError for inputs or a backup that cannot be used; CancelledError when cancelled.
+ */
+export async function rehearse(
+  options: Options,
+  dependencies: RehearsalDependencies,
+): Promise<Result> {
+  const { clock } = dependencies;
+  const phases = new Phases(clock);
+  phases.begin("look");
+  const found = await chooseBackup(options, dependencies);
+  const draft: Draft = {
+    ...{ phases, found, checks: [], facts: { backupId: found.id, path: found.directory } },
+    operationId: `rehearsal-${randomBytes(4).toString("hex")}`,
+    rehearsal: { source: found.id, backupAgeSeconds: 0 },
+  };
+  await removeDeadClones(dependencies);
+  try {
+    const outcome = await outcomeOf(draft, options, dependencies);
+    const { facts, checks, rehearsal } = draft;
+    const timeline = phases.timeline();
+    return { ...facts, ...outcome, checks, rehearsal, timeline, seconds: phases.seconds() };
+  } finally {
+    // Compose may have created parts for a killed run after the first clean-up.
+    await removeDeadClones(dependencies);
+  }
+}
+
+type Outcome = Pick<Result, "result" | "reason" | "lastLines">;
+
+async function outcomeOf(
+  draft: Draft,
+  options: Options,
+  dependencies: RehearsalDependencies,
+): Promise<Outcome> {
+  try {
+    return await played(draft, options, dependencies);
+  } catch (error) {
+    dependencies.signal.throwIfAborted();
+    const ends: readonly number[] = [exitCodes.unverifiable, exitCodes.damaged];
+    if (!(error instanceof KeeperError) || !ends.includes(error.exitCode)) throw error;
+    return { result: error.result, reason: reasonOf(error) };
+  }
+}
+
+function reasonOf({ message, hint, evidence, ...error }: KeeperError): Reason {
+  return {
+    ...{ class: error.class, message },
+    ...(hint === undefined ? {} : { hint }),
+    ...(evidence === undefined ? {} : { evidence }),
+  };
+}
+
+async function played(
+  draft: Draft,
+  options: Options,
+  dependencies: RehearsalDependencies,
+): Promise<Outcome> {
+  const { host, reporter, signal, clock } = dependencies;
+  const { found, operationId, phases } = draft;
+  const source = {
+    ...{ directory: found.directory, identities: options.identity },
+    passphrase: options.passphrase,
+  };
+  const manifest = await readBackup(draft, source, dependencies);
+  const ageMs = clock.now().getTime() - new Date(manifest.createdAt).getTime();
+  draft.rehearsal = { ...draft.rehearsal, backupAgeSeconds: Math.round(ageMs / 1000) };
+  const { maxAgeMs } = options;
+  if (maxAgeMs !== undefined && ageMs > maxAgeMs) return stale(ageMs, maxAgeMs);
+  await using stack = await openStackSource(manifest, source, signal);
+  const engine = await host.engine();
+  const planned = await reporter.group("Look at what changes", () =>
+    plan(stack, manifest, options, engine),
+  );
+  const { images, differences } = planned;
+  draft.rehearsal = { ...draft.rehearsal, differences };
+  for (const line of differences) reporter.info(`also different: ${line}`);
+  draft.facts = { ...draft.facts, ...fromTo(images) };
+  if (Object.keys(images).length === 0 && differences.length === 0) return { result: "unchanged" };
+  const workbench = await host.workbench(operationId, dependencies);
+  await requireDisk(manifest, engine);
+  phases.begin("pull");
+  const ids = await reporter.group("Pull the images", async () => {
+    await pullOld(engine, manifest.services, dependencies);
+    return await pullNew(engine, images, dependencies);
+  });
+  if (Object.keys(ids).length === 0 && differences.length === 0) return { result: "unchanged" };
+  draft.facts = { ...draft.facts, services: await rehearsedChanges(engine, images, ids) };
+  draft.rehearsal = { ...draft.rehearsal, ...(await imageFacts(engine, images, ids)) };
+  const context = { host, dependencies, containers: workbench.containers };
+  await requireVersions(context, manifest, images, ids);
+  const trial = {
+    ...{ stack, manifest, source, operationId, workbench, options, images: ids },
+    stores: storesOf(manifest),
+    model: differences.length === 0 ? undefined : planned.model,
+  };
+  const tried = await tryInClone(trial, phases, dependencies);
+  draft.checks = tried.checks;
+  draft.rehearsal = { ...draft.rehearsal, ...tried.rehearsal };
+  const outcome = verdictOfRehearsal(tried.findings);
+  const { lastLines } = tried;
+  return outcome.result === "failed" ? { ...outcome, lastLines } : outcome;
+}
+
+/**
+ * Reads the manifest and compares every checksum.
+ *
+ * @throws DamagedError or UnverifiableError that says what is wrong with the backup.
+ */
+async function readBackup(
+  draft: Draft,
+  source: SourceOptions,
+  dependencies: RehearsalDependencies,
+): Promise<Manifest> {
+  const { found, operationId } = draft;
+  const request = { found, level: "checksum", source, operationId } as const;
+  const none = async () => [];
+  const verification = await verifyLevelsOf({ ...request, checkRestore: none }, dependencies);
+  const { manifest, verdict, checks } = verification;
+  const warning = await record(found, verification, dependencies);
+  if (warning !== undefined) dependencies.reporter.warning(warning);
+  const sealed =
+    manifest === undefined ? [] : [await checkSealed(source, manifest, dependencies.signal)];
+  const bad = sealed.find(({ status }) => status !== "pass");
+  if (manifest !== undefined && verdict === "verified" && bad === undefined) return manifest;
+  draft.checks = [...checks, ...sealed];
+  const isDamaged = verdict === "damaged" || bad?.status === "fail";
+  const why = failureOf(verdict === "verified" ? sealed : checks);
+  const hint =
+    bad?.status === "unverifiable"
+      ? "A pull request of Dependabot sees only the secrets of Dependabot: add the identity there, too."
+      : "`sophon-keeper list` shows the other backups of this host.";
+  if (!isDamaged) throw new UnverifiableError(`the backup cannot be read: ${why}`, { hint });
+  throw new KeeperError(exitCodes.damaged, "damaged", `the backup is damaged: ${why}`, { hint });
+}
+
+function stale(ageMs: number, maxAgeMs: number): Outcome {
+  const [age, limit] = [formatSeconds(ageMs / 1000), formatSeconds(maxAgeMs / 1000)];
+  return {
+    result: "stale",
+    reason: {
+      class: "stale",
+      message: `the backup is ${age} old; max-age is ${limit}`,
+      hint: "Find out why there is no newer backup, give a longer max-age, or use backup: fresh on the host of the stack.",
+    },
+  };
+}
+
+async function plan(stack: StackSource, manifest: Manifest, options: Options, engine: Engine) {
+  if (Object.keys(options.images).length > 0) {
+    return { images: changedImages(options.images, manifest, undefined), differences: [] };
+  }
+  const { model } = await readNewFiles(stack, options, engine, process.cwd());
+  const images = changedImages({}, manifest, model);
+  return { images, model, differences: modelDifferences(stack.model, model) };
+}
+
+function fromTo(images: RehearsedImages): Pick<Result, "from" | "to"> {
+  const entries = Object.entries(images);
+  return {
+    from: Object.fromEntries(entries.map(([service, { from }]) => [service, from])),
+    to: Object.fromEntries(entries.map(([service, { to }]) => [service, to])),
+  };
+}
+
+/** The data, its rollback copy, and what a migration writes. */
+const timesTheData = 3;
+const spareBytes = 5 * 2 ** 30;
+
+/** @throws UnverifiableError if the file system of the engine's volumes has too little room. */
+async function requireDisk({ components }: Manifest, engine: Engine): Promise<void> {
+  const data = components.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  const needed = timesTheData * data + spareBytes;
+  const free = await freeForVolumes(engine);
+  if (free === undefined || free >= needed) return;
+  throw new UnverifiableError(
+    `a rehearsal needs ${formatBytes(needed)} for volumes, and ${formatBytes(free)} are free`,
+    { class: "disk", hint: "Make room on the disk of the Docker engine." },
+  );
+}
+
+/** The sizes of the images, and what the new ones need that the old ones did not. */
+async function imageFacts(
+  engine: Engine,
+  images: RehearsedImages,
+  ids: Readonly<Record<string, string>>,
+): Promise<Pick<Rehearsal, "imageBytes">> {
+  let [from, to] = [0, 0];
+  for (const [service, id] of Object.entries(ids)) {
+    from += (await inspectImage(engine, images[service]?.fromId ?? ""))?.bytes ?? 0;
+    to += (await inspectImage(engine, id))?.bytes ?? 0;
+  }
+  return { imageBytes: { from, to } };
+}
+
+/**
+ * Refuses a new version of a store that could not read the data, as the live upgrade does.
+ *
+ * @throws RefusedError.
+ */
+async function requireVersions(
+  context: Parameters<typeof imageVersion>[0],
+  { services, storeVersions, components }: Manifest,
+  images: RehearsedImages,
+  ids: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const [service, id] of Object.entries(ids)) {
+    const store = components.find((one) => one.service === service)?.store;
+    const kind = kindOfImage(services[service]?.image ?? "") ?? store;
+    if (kind !== "postgres" && kind !== "qdrant" && kind !== "rabbitmq") continue;
+    const to = await imageVersion(context, kind, id, images[service]?.to ?? "");
+    const refusal = refuseJump({ kind, service, from: storeVersions[service], to });
+    if (refusal === undefined) continue;
+    throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
+  }
+}

@@ -1,0 +1,46 @@
+import type { Manifest } from "../../model/manifest.ts";
+import type { Rehearsal } from "../../model/rehearsal.ts";
+import type { Check } from "../../model/result.ts";
+import type { ComposeModel } from "../../model/stack.ts";
+import type { Options } from "../../options/parse.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
+import type { StackSource } from "../fill/stack-source.ts";
+import type { WatchVerdict } from "../gate/watch.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host, Workbench } from "../session/host.ts";
+import type { Findings } from "./rehearsal-verdict.ts";
+
+/** The parts of the host that a rehearsal uses. */
+export type RehearsalHost = Pick<Host, "project" | "workbench" | "engine">;
+
+/** What is tried in the clone. */
+export interface Trial {
+  readonly stack: StackSource;
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly stores: readonly BackedUpStore[];
+  /** The ids of the new images, by service. */
+  readonly images: Readonly<Record<string, string>>;
+  /** The new definition of the stack, if it differs in more than images. */
+  readonly model: ComposeModel | undefined;
+  readonly operationId: string;
+  readonly workbench: Workbench;
+  readonly options: Pick<
+    Options,
+    "cloneHealth" | "healthTimeoutMs" | "soakMs" | "logAllow" | "logDeny"
+  >;
+}
+
+/** What the clone showed. */
+export interface Tried {
+  readonly findings: Findings;
+  readonly checks: readonly Check[];
+  readonly lastLines: WatchVerdict["lastLines"];
+  readonly rehearsal: Pick<
+    Rehearsal,
+    "control" | "upgrade" | "rows" | "rollBack" | "omitted" | "schema"
+  >;
+}
+
+export type TrialDependencies = Dependencies & { readonly host: RehearsalHost };
