@@ -13,6 +13,7 @@ import { listUnfinished } from "../operations/session/journal.ts";
 import { type Session, withLock } from "../operations/session/session.ts";
 import type { Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
+import { heldBackups } from "../repository/holds.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { requireRepository } from "../repository/require-repository.ts";
 import { openRepository } from "./list.ts";
@@ -64,12 +65,17 @@ export async function applyRetention(
     const before = await repository.marksOf(id);
     await repository.mark(id, revoked(before, manifestSha256, failure, at, dependencies.version));
   }
+  const held = new Set<string>();
   for (const { id, keep, reason } of decisions) {
-    if (!keep) await repository.remove(id);
-    reporter.info(`${keep ? "keep" : "removed"} ${id}: ${reason}`);
+    // A rehearsal takes no lock: it may have begun to read the backup since the decision.
+    const isHeld = !keep && (await heldBackups(repository)).includes(id);
+    if (isHeld) held.add(id);
+    else if (!keep) await repository.remove(id);
+    const why = isHeld ? "needed by an operation that is under way" : reason;
+    reporter.info(`${keep || isHeld ? "keep" : "removed"} ${id}: ${why}`);
   }
   const idsWhere = (kept: boolean) =>
-    decisions.filter(({ keep }) => keep === kept).map(({ id }) => id);
+    decisions.filter(({ id, keep }) => (keep || held.has(id)) === kept).map(({ id }) => id);
   return {
     kept: idsWhere(true),
     removed: idsWhere(false),
@@ -96,6 +102,7 @@ async function decide(
 ): Promise<{ decisions: readonly RetentionDecision[]; damaged: readonly Damaged[] }> {
   const backups = await repository.list();
   const needed = listUnfinished(repository.operations).map(({ about }) => String(about.backupId));
+  needed.push(...(await heldBackups(repository)));
   if (fresh !== undefined) needed.push(fresh);
   const damaged: Damaged[] = [];
   for (;;) {

@@ -14,6 +14,11 @@ import { upgradeJournal } from "../operations/upgrade/journal.ts";
 import { preflight } from "../operations/upgrade/preflight.ts";
 import { startProber } from "../operations/upgrade/prober.ts";
 import { checkpoint } from "../operations/upgrade/quiesce.ts";
+import {
+  noteActual,
+  requireRehearsal,
+  withRehearsedTimeout,
+} from "../operations/upgrade/require-rehearsal.ts";
 import { preCopyAll } from "../operations/upgrade/rollback-copies.ts";
 import { rollbackContext, type UpgradeSession } from "../operations/upgrade/session.ts";
 import { requireSupportedJumps } from "../operations/upgrade/store-versions.ts";
@@ -63,24 +68,26 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   requireRunning(stack);
   const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
-  const plan = await reporter.group("Preflight checks", () => preflight(session));
+  const first = await reporter.group("Preflight checks", () => preflight(session));
   if (options.dryRun) {
     await undo.unwind();
-    return await planned(session, plan);
+    return await planned(session, first);
   }
   const context = await rollbackContext(session);
-  journal.append("preflight", "plan", plan);
-  undo.add("clean up", () => cleanUp(context, plan));
-  await keepOldImages(session, plan);
+  journal.append("preflight", "plan", first);
+  undo.add("clean up", () => cleanUp(context, first));
+  await keepOldImages(session, first);
   const images = await reporter.group("Pull while the stack serves", () =>
-    pullImages(session, plan),
+    pullImages(session, first),
   );
-  await requireSupportedJumps(session, plan, images);
+  await requireSupportedJumps(session, first, images);
   if (Object.keys(images).length === 0) {
     await undo.unwind();
     await recordModel(session);
-    return unchanged(plan);
+    return unchanged(first);
   }
+  const rehearsed = await requireRehearsal(session, first, images);
+  const plan = withRehearsedTimeout(first, rehearsed, options);
   const services = await serviceChanges(session, plan, images);
   const backup = await backUp(session);
   await reporter.group("Create the rollback copy", async () => {
@@ -90,7 +97,10 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   });
   undo.commit();
   using prober = startProber(stack, { ...options, ca: plan.health.ca });
-  return { ...(await exchange(session, plan, images, prober)), ...backup, services };
+  const outcome = await exchange(session, plan, images, prober);
+  const { downtime } = outcome;
+  const actual = outcome.result === "passed" ? noteActual(session, rehearsed, downtime) : {};
+  return { ...outcome, ...actual, ...backup, services };
 }
 
 /**

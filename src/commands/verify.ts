@@ -12,6 +12,7 @@ import { type FoundRemote, findRemote } from "../operations/off-host/find-remote
 import { isRemoteAddress } from "../operations/off-host/remotes.ts";
 import { checkRemote, withLocalCopy } from "../operations/off-host/verify-remote.ts";
 import type { Dependencies } from "../operations/session/command.ts";
+import { hold } from "../operations/session/hold.ts";
 import type { Host } from "../operations/session/host.ts";
 import { type FoundBackup, findBackup, listBackups } from "../operations/verify/find-backup.ts";
 import {
@@ -54,6 +55,7 @@ export async function verify(
     return { result: "stale", seconds: seconds(), checks: [], reason };
   }
   const operationId = `verify-${randomBytes(4).toString("hex")}`;
+  await using _held = await hold(found, operationId, dependencies);
   const verification = await verifyLevelsOf(
     {
       ...{ found, level: options.level, operationId },

@@ -26,6 +26,12 @@ export const upgradeInputs = {
     about:
       "live works on the stack itself. For restore, a path is a new directory that receives the backup as plain files. For upgrade-test, rehearsal upgrades an isolated clone of a backup: it takes no lock, changes nothing of the live stack, and needs no live stack on the host.",
   },
+  "require-rehearsal": {
+    kind: "duration",
+    commands: ["upgrade-test"],
+    about:
+      "Upgrade the live stack only if a rehearsal of the same images on the same migrations, with the same log rules, passed within this time, such as 7d. Without health-timeout, the time that the rehearsal predicts is used.",
+  },
   "health-url": {
     kind: "url",
     commands: gated,

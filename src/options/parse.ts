@@ -43,7 +43,11 @@ type ValueOf<S> = S extends { kind: ListKind }
  * The validated options of a command: paths are absolute, durations are in milliseconds (`...Ms`), lists are split, keys
  * are well-formed. Derived from the table of inputs, so the type always matches help and README.
  */
-export type Options = { readonly command: CommandName } & {
+export type Options = {
+  readonly command: CommandName;
+  /** The inputs that were typed, and are not defaults. */
+  readonly given: readonly InputName[];
+} & {
   readonly [N in InputName as Key<N>]: ValueOf<Inputs[N]>;
 };
 
@@ -76,7 +80,8 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
     values[optionKey(name)] =
       text === undefined ? empty(spec.kind) : readValue(name, spec, text, from);
   }
-  const options = { command, ...values } as Options;
+  const given = (Object.keys(raw) as InputName[]).filter((name) => raw[name]?.trim() !== "");
+  const options = { command, given, ...values } as Options;
   refuseContradictions(options);
   return options;
 }
@@ -178,7 +183,7 @@ function refuseUpload(options: Options): void {
 }
 
 /** Do not ignore it: a user who asks for another target must not get an upgrade of the live stack. */
-function refuseTarget({ target, newFiles, maxAgeMs, dryRun }: Options): void {
+function refuseTarget({ target, newFiles, maxAgeMs, dryRun, requireRehearsalMs }: Options): void {
   if (target !== "live" && target !== "rehearsal") {
     refuse(`target is "${target}"`, "write live or rehearsal");
   }
@@ -187,6 +192,9 @@ function refuseTarget({ target, newFiles, maxAgeMs, dryRun }: Options): void {
   }
   if (target === "live" && maxAgeMs !== undefined) {
     refuse("max-age is only for a rehearsal", "set target to rehearsal, or leave max-age out");
+  }
+  if (target === "rehearsal" && requireRehearsalMs !== undefined) {
+    refuse("require-rehearsal is only for target: live", "leave it out of the rehearsal itself");
   }
   if (target === "rehearsal" && dryRun) {
     refuse("dry-run is not for a rehearsal", "leave dry-run out, a rehearsal changes nothing");

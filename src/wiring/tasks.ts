@@ -23,6 +23,7 @@ import {
 import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
 import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
+import { sqliteShape } from "../stores/sqlite/shape.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup } from "../stores/tree/backup.ts";
@@ -56,6 +57,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     restoreQdrant,
     serverProber,
     sqliteMigrations,
+    sqliteShape,
     stackPack,
     stackRemove,
     stackUnpack,

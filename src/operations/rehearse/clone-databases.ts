@@ -1,4 +1,8 @@
 import type { DiscoveredStore } from "../../model/stack.ts";
+import { lookTask } from "../../stack/look.ts";
+import type { DatabaseShape } from "../../stores/database-shape.ts";
+import { postgresShapes } from "../../stores/postgres/shape.ts";
+import { sqliteShape } from "../../stores/sqlite/shape.ts";
 import type { Clone } from "../clone/clone.ts";
 import { startActivity } from "../gate/database-activity.ts";
 import type { Histories } from "../gate/schema.ts";
@@ -8,6 +12,7 @@ import {
   schemaBack,
   schemaNow,
   schemaPlaces,
+  serverOf,
 } from "../gate/schema-check.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { Trial, TrialDependencies } from "./trial.ts";
@@ -34,6 +39,33 @@ export class CloneDatabases {
   /** The applied migrations. With `everywhere` also those of databases that the backup does not have. */
   async histories(where: { readonly everywhere?: boolean } = {}): Promise<Histories> {
     return await readHistories(this.#context, schemaPlaces({ stores: this.#filled }), where);
+  }
+
+  /** The tables and columns of every database, by the names that {@link histories} uses. */
+  async shapes(): Promise<Readonly<Record<string, DatabaseShape>>> {
+    const { containers, tasks, present } = this.#context;
+    const { signal } = this.#dependencies;
+    const { sqlite, postgres } = schemaPlaces({ stores: this.#filled });
+    const found: Record<string, DatabaseShape> = {};
+    const add = (store: string, shapes: Readonly<Record<string, DatabaseShape>>) => {
+      for (const [name, shape] of Object.entries(shapes)) found[`${store}/${name}`] = shape;
+    };
+    for (const { name, source, volume, databases } of sqlite) {
+      const mount = { path: source, ...(volume === undefined ? {} : { volume }) };
+      const reading = { mounts: [{ ...mount, readOnly: true }] };
+      const look = { places: [{ path: source, skip: [], deep: true }] };
+      const [seen] = await tasks.run(lookTask, look, reading, signal);
+      const all = [...new Set([...databases, ...(seen?.databases ?? [])])];
+      if (all.length === 0) continue;
+      const place = { mounts: [{ ...mount, readOnly: false }] };
+      const params = { path: source, databases: all };
+      add(name, await tasks.run(sqliteShape, params, place, signal));
+    }
+    for (const one of postgres) {
+      const store = await serverOf({ present }, one);
+      add(one.service, await postgresShapes(store, { containers, signal }));
+    }
+    return found;
   }
 
   /** What the gate asks of the databases while a version starts on these histories. */

@@ -14,6 +14,8 @@ import { storesOf } from "../fill/backed-up-store.ts";
 import { openStackSource, type StackSource } from "../fill/stack-source.ts";
 import type { Dependencies } from "../session/command.ts";
 import { removeDeadClones } from "../session/dead-clones.ts";
+import { hold } from "../session/hold.ts";
+import { headsOf } from "../upgrade/require-rehearsal.ts";
 import { imageVersion } from "../upgrade/store-versions.ts";
 import { refuseJump } from "../upgrade/version-rules.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
@@ -22,8 +24,10 @@ import { checkSealed } from "../verify/sealed-manifest.ts";
 import { readNewFiles } from "./checkout.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { tryInClone } from "./in-clone.ts";
+import { earlierFactors, keepRecord } from "./keep-record.ts";
 import { modelDifferences } from "./model-differences.ts";
 import { Phases } from "./phases.ts";
+import { predict } from "./prediction.ts";
 import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
 import {
   changedImages,
@@ -32,7 +36,7 @@ import {
   type RehearsedImages,
   rehearsedChanges,
 } from "./rehearsed-images.ts";
-import type { RehearsalHost } from "./trial.ts";
+import type { RehearsalHost, Tried } from "./trial.ts";
 
 type RehearsalDependencies = Dependencies & { readonly host: RehearsalHost };
 
@@ -69,6 +73,7 @@ export async function rehearse(
     rehearsal: { source: found.id, backupAgeSeconds: 0 },
   };
   await removeDeadClones(dependencies);
+  await using _held = await hold(found, draft.operationId, dependencies);
   try {
     const outcome = await outcomeOf(draft, options, dependencies);
     const { facts, checks, rehearsal } = draft;
@@ -116,7 +121,7 @@ async function played(
     ...{ directory: found.directory, identities: options.identity },
     passphrase: options.passphrase,
   };
-  const manifest = await readBackup(draft, source, dependencies);
+  const { manifest, manifestSha256 } = await readBackup(draft, source, dependencies);
   const ageMs = clock.now().getTime() - new Date(manifest.createdAt).getTime();
   draft.rehearsal = { ...draft.rehearsal, backupAgeSeconds: Math.round(ageMs / 1000) };
   const { maxAgeMs } = options;
@@ -152,8 +157,59 @@ async function played(
   draft.checks = tried.checks;
   draft.rehearsal = { ...draft.rehearsal, ...tried.rehearsal };
   const outcome = verdictOfRehearsal(tried.findings);
-  const { lastLines } = tried;
+  const { lastLines, histories } = tried;
+  const prediction =
+    outcome.result === "passed" ? await predicted(found, manifest, tried) : undefined;
+  const path = keepRecord(
+    found,
+    {
+      ...{ id: operationId, result: outcome.result, manifest, prediction, options },
+      ...{ manifestSha256, seconds: phases.seconds(), heads: headsOf(histories ?? {}) },
+      services: recordedServices(draft.facts.services ?? [], images, ids),
+      model: planned.model ?? stack.model,
+    },
+    dependencies,
+  );
+  draft.rehearsal = {
+    ...draft.rehearsal,
+    ...(prediction === undefined ? {} : { prediction }),
+    ...(path === undefined ? {} : { record: path }),
+  };
   return outcome.result === "failed" ? { ...outcome, lastLines } : outcome;
+}
+
+/** Paths that the last pass of a copy reads in a second: two cores, warm cache. */
+const pathsPerSecond = 20_000;
+const leastQuiesceSeconds = 0.5;
+
+async function predicted(found: FoundBackup, { components }: Manifest, tried: Tried) {
+  const { upgrade, control } = tried.rehearsal;
+  const paths = components.reduce((sum, { counts }) => sum + filesIn(counts), 0);
+  const { healthySeconds = 0, secondStartSeconds = healthySeconds } = upgrade ?? {};
+  return predict({
+    quiesceSeconds: leastQuiesceSeconds + paths / pathsPerSecond,
+    swapSeconds: tried.swapSeconds ?? 0,
+    startSeconds: healthySeconds,
+    starts: [healthySeconds, secondStartSeconds, control?.healthySeconds ?? healthySeconds],
+    factors: await earlierFactors(found),
+  });
+}
+
+function filesIn({ files }: Manifest["components"][number]["counts"]): number {
+  return typeof files === "object" ? files.max : (files ?? 0);
+}
+
+function recordedServices(
+  changes: NonNullable<Result["services"]>,
+  images: RehearsedImages,
+  ids: Readonly<Record<string, string>>,
+) {
+  return Object.fromEntries(
+    changes.map(({ service, from, to, toDigest }) => {
+      const [fromId, toId] = [images[service]?.fromId ?? "", ids[service] ?? ""];
+      return [service, { from, fromId, to, toId, toDigest }];
+    }),
+  );
 }
 
 /**
@@ -165,18 +221,20 @@ async function readBackup(
   draft: Draft,
   source: SourceOptions,
   dependencies: RehearsalDependencies,
-): Promise<Manifest> {
+): Promise<{ readonly manifest: Manifest; readonly manifestSha256: string }> {
   const { found, operationId } = draft;
   const request = { found, level: "checksum", source, operationId } as const;
   const none = async () => [];
   const verification = await verifyLevelsOf({ ...request, checkRestore: none }, dependencies);
-  const { manifest, verdict, checks } = verification;
+  const { manifest, manifestSha256 = "", verdict, checks } = verification;
   const warning = await record(found, verification, dependencies);
   if (warning !== undefined) dependencies.reporter.warning(warning);
   const sealed =
     manifest === undefined ? [] : [await checkSealed(source, manifest, dependencies.signal)];
   const bad = sealed.find(({ status }) => status !== "pass");
-  if (manifest !== undefined && verdict === "verified" && bad === undefined) return manifest;
+  if (manifest !== undefined && verdict === "verified" && bad === undefined) {
+    return { manifest, manifestSha256 };
+  }
   draft.checks = [...checks, ...sealed];
   const isDamaged = verdict === "damaged" || bad?.status === "fail";
   const why = failureOf(verdict === "verified" ? sealed : checks);

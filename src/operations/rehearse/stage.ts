@@ -14,7 +14,7 @@ import type { Phases } from "./phases.ts";
 import type { Findings } from "./rehearsal-verdict.ts";
 import { type StartRules, startAndWatch } from "./start-and-watch.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
-import { countChanges, migrationsBetween } from "./what-changed.ts";
+import { countChanges, migrationsBetween, schemaChanges } from "./what-changed.ts";
 
 const controlSoakMs = 10_000;
 const laterSoakMs = 3_000;
@@ -32,6 +32,9 @@ interface State {
   readonly histories: Histories;
   /** Of these and of new databases. */
   readonly all: Histories;
+  /** How long the services that are no stores took to stop. */
+  readonly stopSeconds: number;
+  readonly shapes: Awaited<ReturnType<CloneDatabases["shapes"]>>;
 }
 
 /** The phases after the restore, on one clone. */
@@ -79,7 +82,9 @@ export class Stage {
       DataCopies.make(this.#clone, this.#trial.workbench.tasks, this.#dependencies),
     );
     phases.begin("upgrade");
-    const upgrade = await reporter.group("Upgrade to the new images", () => this.#upgrade(before));
+    const { upgrade, createSeconds } = await reporter.group("Upgrade to the new images", () =>
+      this.#upgrade(before),
+    );
     const upgraded = { passed: upgrade.passed, ...reasonIn(upgrade) };
     phases.begin("compare");
     const compared = upgrade.passed
@@ -104,6 +109,8 @@ export class Stage {
       },
       checks: [...upgrade.checks, ...(compared?.checks ?? []), ...back.checks],
       lastLines: upgrade.passed ? back.lastLines : upgrade.lastLines,
+      histories: before.histories,
+      swapSeconds: before.stopSeconds + createSeconds,
       rehearsal: {
         control: { healthySeconds },
         ...(compared === undefined ? {} : compared.rehearsal),
@@ -134,20 +141,21 @@ export class Stage {
     }
   }
 
-  async #upgrade(before: State): Promise<WatchVerdict> {
+  async #upgrade(before: State) {
     const { images, model, options } = this.#trial;
-    const { signal, reporter } = this.#dependencies;
+    const { signal, reporter, clock } = this.#dependencies;
+    const begunMs = clock.monotonicMs();
     if (model === undefined) await this.#clone.useImages(images, signal);
     else {
       for (const line of await this.#clone.useModel(model, images, signal)) {
         reporter.info(`the clone omits ${line}`);
       }
     }
+    const createSeconds = (clock.monotonicMs() - begunMs) / 1000;
     const { soakMs } = options;
-    return await this.#start(this.#databases.during(before.histories), {
-      soakMs,
-      mustLog: this.#mustLog,
-    });
+    const databases = this.#databases.during(before.histories);
+    const upgrade = await this.#start(databases, { soakMs, mustLog: this.#mustLog });
+    return { upgrade, createSeconds };
   }
 
   /** What the upgrade changed, and whether another start migrates again. */
@@ -189,6 +197,7 @@ export class Stage {
           migrations: migrationsBetween(before.all, after.all),
         },
         rows: countChanges(before.contents, after.contents),
+        schema: schemaChanges(before.shapes, after.shapes),
       },
     };
   }
@@ -253,10 +262,14 @@ export class Stage {
   async #rest(): Promise<State> {
     const servers = new Set(this.#servers());
     const writers = this.#clone.services.filter((name) => !servers.has(name));
+    const { clock } = this.#dependencies;
+    const begunMs = clock.monotonicMs();
     if (writers.length > 0) await this.#clone.stop(this.#dependencies.signal, writers);
+    const stopSeconds = (clock.monotonicMs() - begunMs) / 1000;
     const contents = await this.#contents.read();
     const all = await this.#databases.histories({ everywhere: true });
-    return { contents, histories: await this.#databases.histories(), all };
+    const histories = await this.#databases.histories();
+    return { contents, histories, all, stopSeconds, shapes: await this.#databases.shapes() };
   }
 
   async #startServers(): Promise<void> {

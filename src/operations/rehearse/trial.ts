@@ -6,6 +6,7 @@ import type { Options } from "../../options/parse.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { StackSource } from "../fill/stack-source.ts";
+import type { Histories } from "../gate/schema.ts";
 import type { WatchVerdict } from "../gate/watch.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host, Workbench } from "../session/host.ts";
@@ -37,6 +38,10 @@ export interface Tried {
   readonly findings: Findings;
   readonly checks: readonly Check[];
   readonly lastLines: WatchVerdict["lastLines"];
+  /** The histories before the upgrade; absent if the control failed. */
+  readonly histories?: Histories;
+  /** Stopping the old containers and creating the new ones, in seconds; absent if it came to no upgrade. */
+  readonly swapSeconds?: number;
   readonly rehearsal: Pick<
     Rehearsal,
     "control" | "upgrade" | "rows" | "rollBack" | "omitted" | "schema"

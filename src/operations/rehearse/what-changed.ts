@@ -1,4 +1,5 @@
-import type { Rehearsal, RehearsedMigration } from "../../model/rehearsal.ts";
+import type { Rehearsal, RehearsedMigration, SchemaChange } from "../../model/rehearsal.ts";
+import type { DatabaseShape } from "../../stores/database-shape.ts";
 import type { Histories } from "../gate/schema.ts";
 import type { Contents } from "./clone-contents.ts";
 
@@ -25,4 +26,40 @@ export function countChanges(before: Contents, after: Contents): NonNullable<Reh
 
 function low(count: Contents[string][string] | undefined): number {
   return typeof count === "object" ? count.min : (count ?? 0);
+}
+
+/** How the tables and columns of each database changed; a database that did not change is absent. */
+export function schemaChanges(
+  before: Readonly<Record<string, DatabaseShape>>,
+  after: Readonly<Record<string, DatabaseShape>>,
+): SchemaChange[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  return names.flatMap((database) => {
+    const change = schemaChange(database, before[database] ?? {}, after[database] ?? {});
+    const { added, dropped, changed } = change;
+    return added.length + dropped.length + changed.length === 0 ? [] : [change];
+  });
+}
+
+function schemaChange(database: string, was: DatabaseShape, is: DatabaseShape): SchemaChange {
+  const added: string[] = Object.keys(is).filter((table) => !(table in was));
+  const dropped: SchemaChange["dropped"][number][] = [];
+  const changed: string[] = [];
+  for (const [table, { rows, columns }] of Object.entries(was)) {
+    const now = is[table]?.columns;
+    if (now === undefined) {
+      dropped.push({ what: "table", name: table, values: rows });
+      continue;
+    }
+    added.push(
+      ...Object.keys(now).flatMap((name) => (name in columns ? [] : [`${table}.${name}`])),
+    );
+    for (const [column, { type, values }] of Object.entries(columns)) {
+      const name = `${table}.${column}`;
+      const other = now[column];
+      if (other === undefined) dropped.push({ what: "column", name, values });
+      else if (other.type !== type) changed.push(`${name}: ${type} -> ${other.type}`);
+    }
+  }
+  return { database, added, dropped, changed };
 }

@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from "node:util";
+import { describeError, RefusedError } from "../../core/errors.ts";
+import { formatSeconds } from "../../core/format.ts";
+import { quoted } from "../../core/shell.ts";
+import type { Options } from "../../options/parse.ts";
+import {
+  listRehearsals,
+  type RehearsalRecord,
+  writeRehearsal,
+} from "../../repository/rehearsals.ts";
+import type { Downtime } from "./downtime.ts";
+import type { UpgradePlan } from "./journal.ts";
+import type { UpgradeSession } from "./session.ts";
+import type { NewImages } from "./upgrade-images.ts";
+
+/** What a live upgrade is about to do, as a record has to show it. */
+export interface Intended {
+  readonly services: Readonly<Record<string, { readonly fromId: string; readonly toId: string }>>;
+  /** The last migration of each history; undefined if the histories are unknown. */
+  readonly heads: Readonly<Record<string, string>> | undefined;
+  readonly rules: Pick<Options, "logAllow" | "logDeny">;
+}
+
+/**
+ * Looks for a rehearsal of exactly this upgrade.
+ *
+ * @returns the newest such record that passed; undefined if there is none and none is required.
+ * @throws RefusedError (class `not-rehearsed`) with the command to run, if `require-rehearsal` asks for one.
+ */
+export async function requireRehearsal(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  images: NewImages,
+): Promise<RehearsalRecord | undefined> {
+  const { repository, options, dependencies } = session;
+  const intended = intentOf(plan, images, options);
+  const now = dependencies.clock.now();
+  const records = await listRehearsals(repository);
+  const { record, missing } = rehearsalOf(records, intended, now, options.requireRehearsalMs);
+  if (record !== undefined || options.requireRehearsalMs === undefined) return record;
+  const wanted = Object.keys(images).map((name) => `${name}=${plan.services[name]?.to}`);
+  const command = `sophon-keeper upgrade-test --target rehearsal --repository ${quoted(repository.path)} --images ${quoted(wanted.join(","))} --backup fresh`;
+  throw new RefusedError(`this upgrade was not rehearsed: ${missing}`, {
+    class: "not-rehearsed",
+    hint: `Run: ${command}`,
+  });
+}
+
+/** The newest record that passed with the same images, migrations and log rules, or why there is none. Pure. */
+export function rehearsalOf(
+  newestFirst: readonly RehearsalRecord[],
+  intended: Intended,
+  now: Date,
+  maxAgeMs: number | undefined,
+): { readonly record?: RehearsalRecord; readonly missing: string } {
+  const same = newestFirst.filter(({ services }) => {
+    const ids = Object.entries(services).map(([name, { fromId, toId }]) => [
+      name,
+      { fromId, toId },
+    ]);
+    return isDeepStrictEqual(Object.fromEntries(ids), intended.services);
+  });
+  const [newest] = same;
+  if (newest === undefined) return { missing: "there is no rehearsal of these images" };
+  if (newest.result !== "passed") {
+    return { missing: `the last rehearsal of these images is ${newest.result}` };
+  }
+  if (intended.heads !== undefined && !isDeepStrictEqual(newest.heads, intended.heads)) {
+    return { missing: "the databases have other migrations now" };
+  }
+  const { logAllow, logDeny } = newest.rules;
+  const rules = { logAllow: [...intended.rules.logAllow], logDeny: [...intended.rules.logDeny] };
+  if (!isDeepStrictEqual({ logAllow, logDeny }, rules)) {
+    return { missing: "it was rehearsed with another log-allow or log-deny" };
+  }
+  const ageMs = now.getTime() - new Date(newest.at).getTime();
+  if (maxAgeMs !== undefined && (ageMs > maxAgeMs || ageMs < -60_000)) {
+    const [age, limit] = [formatSeconds(ageMs / 1000), formatSeconds(maxAgeMs / 1000)];
+    return { missing: `the rehearsal is ${age} old; require-rehearsal is ${limit}` };
+  }
+  return { record: newest, missing: "" };
+}
+
+function intentOf(plan: UpgradePlan, images: NewImages, options: Options): Intended {
+  const services = Object.entries(images).map(([name, toId]) => [
+    name,
+    { fromId: plan.services[name]?.fromId ?? "", toId },
+  ]);
+  const { schema } = plan;
+  return {
+    services: Object.fromEntries(services),
+    heads: schema === undefined ? undefined : headsOf(schema.histories),
+    rules: options,
+  };
+}
+
+/** The last migration of each history. */
+export function headsOf(
+  histories: Readonly<Record<string, readonly string[]>>,
+): Record<string, string> {
+  const heads = Object.entries(histories).map(([name, ids]) => [name, ids.at(-1) ?? ""]);
+  return Object.fromEntries(heads.toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)));
+}
+
+/** The plan with the gate's time from the rehearsal, unless the user gave one. */
+export function withRehearsedTimeout(
+  plan: UpgradePlan,
+  record: RehearsalRecord | undefined,
+  { requireRehearsalMs, given }: Pick<Options, "requireRehearsalMs" | "given">,
+): UpgradePlan {
+  const seconds = record?.prediction?.gateTimeoutSeconds;
+  const isWanted = requireRehearsalMs !== undefined && !given.includes("health-timeout");
+  if (seconds === undefined || !isWanted) return plan;
+  return { ...plan, health: { ...plan.health, timeoutMs: seconds * 1000 } };
+}
+
+/** Writes the actual downtime beside the predicted one: later predictions learn from it. Never throws. */
+export function noteActual(
+  { repository, id, dependencies }: Pick<UpgradeSession, "repository" | "id" | "dependencies">,
+  record: RehearsalRecord | undefined,
+  downtime: Downtime | undefined,
+): { readonly predicted?: { readonly downtimeSeconds: number } } {
+  if (record?.prediction === undefined) return {};
+  const predicted = { downtimeSeconds: record.prediction.downtimeSeconds };
+  if (downtime === undefined) return { predicted };
+  try {
+    const actual = { operation: id, downtimeSeconds: downtime.seconds };
+    writeRehearsal(repository, { ...record, actual });
+  } catch (error) {
+    dependencies.reporter.info(`the rehearsal could not be updated: ${describeError(error)}`);
+  }
+  return { predicted };
+}
