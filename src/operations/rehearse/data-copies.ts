@@ -43,7 +43,7 @@ export class DataCopies {
       const paths = { source: of.source, copy: copyIn(one) };
       const { copiedBytes } = await tasks.run(preCopyTask, paths, placeOf(one), signal);
       await tasks.run(deltaTask, paths, placeOf(one), signal);
-      reporter.info(`${of.volume}: ${formatBytes(copiedBytes)} copied`);
+      reporter.info(`${of.volume ?? of.source}: ${formatBytes(copiedBytes)} copied`);
     }
     return new DataCopies(copies, tasks, dependencies);
   }
@@ -55,7 +55,7 @@ export class DataCopies {
       const aside = join(one.kept.source, "aside");
       const paths = { source: one.of.source, copy: copyIn(one), aside };
       const done = await this.#tasks.run(putBackTask, paths, placeOf(one), signal);
-      reporter.info(`${one.of.volume}: ${done.copied} paths restored, ${done.removed} removed`);
+      reporter.info(`${one.of.volume ?? one.of.source}: ${done.copied} paths restored, ${done.removed} removed`);
     }
   }
 }
@@ -66,6 +66,9 @@ function copyIn({ kept }: DataCopy): string {
 
 function placeOf({ of, kept }: DataCopy): TaskPlace {
   return {
-    mounts: [of, kept].map(({ source, volume }) => ({ path: source, volume, readOnly: false })),
+    mounts: [of, kept].map(({ source, volume }) => ({
+      ...{ path: source, readOnly: false },
+      ...(volume === undefined ? {} : { volume }),
+    })),
   };
 }
