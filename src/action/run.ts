@@ -20,7 +20,7 @@ import { summaryMarkdown } from "../report/markdown.ts";
 import { publish, publishStart } from "../report/publish.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
-import { refuseForks } from "./github-event.ts";
+import { readEvent, requireTrustedEvent } from "./github-event.ts";
 import { githubReporter } from "./github-reporter.ts";
 import { outputs } from "./outputs.ts";
 import { markEnded, markStarted } from "./state.ts";
@@ -85,7 +85,7 @@ async function runMode(
 ): Promise<Result> {
   const { command, raw, unknown } = readInputs(process.env, commands);
   for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
-  refuseForks(command, process.env.GITHUB_EVENT_NAME ?? "", repositoryName(), await eventPayload());
+  requireTrustedEvent(await readEvent(process.env));
   const options = await readOptions(command, raw, reporter);
   onOptions(options);
   markStarted(command);
@@ -130,14 +130,4 @@ async function tell(result: Result, command = ""): Promise<void> {
   if (exitCodeOf[result.result] === exitCodes.done) return;
   const text = failureText(result) || `the result is ${result.result}, see the summary`;
   core.error(visibleText(text), { title: `Sophon Keeper: ${result.result}` });
-}
-
-function repositoryName(): string {
-  return process.env.GITHUB_REPOSITORY ?? "";
-}
-
-async function eventPayload(): Promise<unknown> {
-  const path = process.env.GITHUB_EVENT_PATH;
-  if (path === undefined || path === "") return undefined;
-  return JSON.parse(await readFile(path, "utf8"));
 }

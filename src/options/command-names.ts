@@ -27,8 +27,6 @@ interface CommandDescription {
   readonly about: string;
   /** Possible exit codes besides 0, 1, 2 and 130. */
   readonly exits: readonly ExitCode[];
-  /** Whether the command changes the running stack or its data. Such a mode never runs for a pull request from a fork. */
-  readonly live: boolean;
 }
 
 /** Descriptions for the help texts, README and action.yml. */
@@ -45,63 +43,54 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Copies every store of the stack into the repository on this host: each store consistent in itself, compressed, encrypted and checksummed. Reads back what it wrote, then removes backups that no retention rule keeps.",
     exits: [3, 8],
-    live: true,
   },
   verify: {
     summary: "prove that a backup can be restored",
     about:
       "Verifies a backup at one of three levels; each level includes the previous one. checksum: compares every file with the manifest. contents: decrypts every file and reads it to the last byte. restore: restores the backup into an isolated clone of the stack, starts it and compares the contents.",
     exits: [4, 5],
-    live: false,
   },
   restore: {
     summary: "restore the stack from a backup",
     about:
       "Verifies the backup before it changes anything, sets the current data aside, restores every store, starts the stack and checks it. If a step fails, the previous data is put back.",
     exits: [4, 5, 6, 7, 8],
-    live: true,
   },
   "upgrade-test": {
     summary: "upgrade to new images; roll images and data back if anything fails",
     about:
       "Pulls new images, applies them, and watches health and migration logs. If a check fails, images and data are rolled back.",
     exits: [3, 4, 5, 6, 7, 8],
-    live: true,
   },
   recover: {
     summary: "finish or undo an interrupted operation",
     about:
       "Reads the journal of an operation whose process is gone, and finishes or undoes the operation. If there is nothing to do, the result is unchanged.",
     exits: [6, 7, 8],
-    live: true,
   },
   list: {
     summary: "list the backups of this host",
     about:
       "Lists the complete backups of the repository, newest first, with the level at which each was verified.",
     exits: [],
-    live: false,
   },
   doctor: {
     summary: "examine host, stack and backups, and say what to mend",
     about:
       "Asks what a support thread would ask: programs and their versions, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup and what it was verified by, unfinished operations. Changes nothing.",
     exits: [4],
-    live: false,
   },
   ls: {
     summary: "list the files and databases inside a backup",
     about:
       "Reads the archives of a backup and lists each file with its mode, time and size, and what the other components hold. --path limits the list to a file, a directory or a pattern.",
     exits: [4, 5],
-    live: false,
   },
   prune: {
     summary: "remove backups that no retention rule keeps",
     about:
       "Counts only backups that were verified at retain-level or above, and never removes the last good one. With --dry-run it only reports what it would remove.",
     exits: [8],
-    live: true,
   },
   upload: {
     summary: "send backups of this host to a bucket",
@@ -115,6 +104,5 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Reads a log from standard input (docker compose logs, the .NET console, Serilog, NLog or JSON) and decides whether the last start succeeded.",
     exits: [4, 5],
-    live: false,
   },
 };

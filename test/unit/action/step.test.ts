@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { requireTrustedEvent } from "../../../src/action/github-event.ts";
 import { Job } from "./step.ts";
 
 let job: Job;
@@ -59,23 +60,81 @@ it("ignores a variable that only looks like an input", async () => {
   expect(step.log).toContain("ignored: something_else_entirely is not an input");
 });
 
-it.each([
-  ["pull_request", fork, 2],
-  ["pull_request_target", fork, 2],
-  ["pull_request_target", { pull_request: { head: { repo: null } } }, 2],
-  ["workflow_run", { workflow_run: { head_repository: { full_name: "eve/stack" } } }, 2],
-  ["pull_request", own, 0],
-  ["workflow_run", { workflow_run: { head_repository: { full_name: "ada/stack" } } }, 0],
-  ["push", {}, 0],
-])("a backup for %s %j ends with %i", async (name, payload, code) => {
-  const step = await job.run({ mode: "backup" }, { event: { name, payload } });
-  expect(step.code).toBe(code);
-  expect(step.notes).toEqual(code === 0 ? ["backup"] : []);
+const members = (author_association?: string) => ({
+  issue: { pull_request: { url: "https://api.github.com/repos/ada/stack/pulls/1" } },
+  comment: { author_association },
 });
 
-it("lets a mode that changes nothing run for a fork", async () => {
-  const step = await job.run({ mode: "list" }, { event: { name: "pull_request", payload: fork } });
-  expect(step.code).toBe(0);
+it.each<readonly [string, unknown, string]>([
+  ...["push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "merge_group"].map(
+    (name) => [name, {}, ""] as const,
+  ),
+  ["pull_request", own, ""],
+  ["pull_request_target", own, ""],
+  ["pull_request", { pull_request: { head: { repo: { full_name: "Ada/Stack" } } } }, ""],
+  ["workflow_run", { workflow_run: { head_repository: { full_name: "ada/stack" } } }, ""],
+  ["issue_comment", members("OWNER"), ""],
+  ["issue_comment", members("MEMBER"), ""],
+  ["issue_comment", members("COLLABORATOR"), ""],
+  ["pull_request", fork, "fork"],
+  ["pull_request_target", fork, "fork"],
+  ["pull_request_target", { pull_request: { head: { repo: null } } }, "fork"],
+  ["pull_request", { pull_request: { head: { repo: {} } } }, "fork"],
+  ["workflow_run", { workflow_run: { head_repository: { full_name: "eve/stack" } } }, "fork"],
+  ["workflow_run", { workflow_run: { head_repository: null } }, "fork"],
+  ["pull_request", { pull_request: {} }, "event"],
+  ["pull_request", {}, "event"],
+  ["pull_request_target", {}, "event"],
+  ["workflow_run", {}, "event"],
+  ["issue_comment", members("CONTRIBUTOR"), "event"],
+  ["issue_comment", members("NONE"), "event"],
+  ["issue_comment", members(), "event"],
+  ["issue_comment", { issue: {}, comment: { author_association: "OWNER" } }, "event"],
+  ["issue_comment", {}, "event"],
+  ...["issues", "watch", "fork", "pull_request_review", "discussion_comment", "deployment"].map(
+    (name) => [name, own, "event"] as const,
+  ),
+  ["", {}, "event"],
+  ["Push", {}, "event"],
+  ["push", null, "event"],
+  ["push", [], "event"],
+  ["push", "text", "event"],
+])("for %s %j the guard says %j", (name, payload, refusal) => {
+  const event = { name, payload, repository: "ada/stack" };
+  if (refusal === "") expect(() => requireTrustedEvent(event)).not.toThrow();
+  else
+    expect(() => requireTrustedEvent(event)).toThrow(expect.objectContaining({ class: refusal }));
+});
+
+it("does not know a repository without a name as the same", () => {
+  const payload = { pull_request: { head: { repo: { full_name: "" } } } };
+  const event = { name: "pull_request", payload, repository: "" };
+  expect(() => requireTrustedEvent(event)).toThrow(expect.objectContaining({ class: "fork" }));
+});
+
+it.each([
+  ["backup", { name: "pull_request", payload: fork }, "fork"],
+  ["list", { name: "pull_request", payload: fork }, "fork"],
+  ["list", { name: "issues", payload: {} }, "event"],
+  ["recover", { name: "push", payload: null }, "event"],
+])("%s is refused for %j before anything is done", async (mode, event, refusal) => {
+  const step = await job.run({ mode }, { event });
+  expect(step.code).toBe(2);
+  expect(step.outputs).toMatchObject({ result: "refused", "reason-class": refusal });
+  expect(step.notes).toEqual([]);
+});
+
+it.each([
+  ["is missing", { GITHUB_EVENT_PATH: "/does/not/exist" }],
+  ["is not named", { GITHUB_EVENT_PATH: "" }],
+  ["is a directory", { GITHUB_EVENT_PATH: "/" }],
+  ["is not JSON", { GITHUB_EVENT_PATH: "/etc/hostname" }],
+])("an event file that %s is refused", async (_, environment) => {
+  Object.assign(job.environment, environment);
+  const step = await job.run({ mode: "backup" });
+  expect(step.code).toBe(2);
+  expect(step.outputs["reason-class"]).toBe("event");
+  expect(step.notes).toEqual([]);
 });
 
 it("masks a secret in every form, in log, outputs and summary", async () => {

@@ -41,7 +41,8 @@ export class Job implements AsyncDisposable {
     const file = (name: string) => join(this.directory, name);
     await mkdir(this.directory, { recursive: true });
     for (const name of ["output", "state", "summary", "notes"]) await writeFile(file(name), "");
-    await writeFile(file("event.json"), JSON.stringify(options.event?.payload ?? {}));
+    const payload = options.event === undefined ? {} : options.event.payload;
+    await writeFile(file("event.json"), JSON.stringify(payload));
     const notes = async () => lines(await readFile(file("notes"), "utf8"));
     const entry = join(import.meta.dirname, "entry.ts");
     const child = spawn(process.execPath, [entry, options.post === true ? "post" : "main"], {
