@@ -1,8 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
-/** Folders and files of `src/` that are not clean yet. The list only gets shorter. */
-const later = ["core/reporter.ts", "helper", "operations", "stack", "stores"];
+/** Files of `src/` that are not clean yet. The list only gets shorter. */
+const later = [
+  "core/reporter.ts",
+  "operations/session/session.ts",
+  "operations/verify/boot-clone.ts",
+  "stack/compose.ts",
+  "stack/server.ts",
+  "stack/server-kind.ts",
+  "stores/stores.ts",
+];
 
 const declared =
   /^export (?:async )?(?:abstract )?(?:const|function\*?|class|interface|type) (\w+)/gm;

@@ -2,20 +2,10 @@ import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
-import { mountArgument } from "../core/mount.ts";
 import type { Reporter } from "../core/reporter.ts";
-import type { TaskMount, TaskPlace } from "../core/task.ts";
-import { keeperLabels } from "../model/keeper-labels.ts";
-import { taskCommand } from "./entry.ts";
+import type { TaskPlace } from "../core/task.ts";
+import { type HelperEntry, helperArguments } from "./helper-arguments.ts";
 import { type TaskMessage, type TaskRequest, unpackError } from "./wire.ts";
-
-/** This program as a helper container starts it. */
-export interface HelperEntry {
-  /** Absolute path of the script that knows the command `__task`. */
-  readonly script: string;
-  /** Directories that the script needs, mounted read-only at their own paths. */
-  readonly directories: readonly string[];
-}
 
 /** What starting a helper needs. */
 export interface HelperDeps {
@@ -126,41 +116,6 @@ async function nextResult(
     if (message.type === "result" || message.type === "error") return message;
     if ("text" in message) reporter[message.type](message.text);
   }
-}
-
-/** The arguments of `docker` that start a helper; parameters travel on its standard input. */
-export function helperArguments(
-  image: string,
-  name: string,
-  place: TaskPlace,
-  deps: Pick<HelperDeps, "entry" | "operationId">,
-): string[] {
-  const directories = deps.entry.directories.map((path) => ({ path, readOnly: true }));
-  const network = place.networkOf === undefined ? "none" : `container:${place.networkOf}`;
-  return [
-    ...["run", "--rm", "--interactive", "--pull", "never", "--name", name],
-    ...["--label", `${keeperLabels.operation}=${deps.operationId}`],
-    ...["--label", `${keeperLabels.kind}=helper`],
-    ...["--network", network, "--security-opt", "label=disable", "--log-driver", "none"],
-    ...["--user", place.user ?? "0:0", "--tmpfs", "/tmp", "--workdir", "/"],
-    ...mergeMounts([...place.mounts, ...directories]).flatMap((m) => ["--mount", mountOf(m)]),
-    ...["--entrypoint", "node", image, deps.entry.script, taskCommand],
-  ];
-}
-
-/** One mount a path; writable when anything needs it to be. */
-export function mergeMounts(mounts: readonly TaskMount[]): TaskMount[] {
-  const merged = new Map<string, TaskMount>();
-  for (const mount of mounts) {
-    const before = merged.get(mount.path);
-    const readOnly = mount.readOnly && before?.readOnly !== false;
-    merged.set(mount.path, { ...before, ...mount, readOnly });
-  }
-  return [...merged.values()];
-}
-
-function mountOf({ path, readOnly, volume }: TaskMount): string {
-  return mountArgument({ source: volume ?? path, target: path, readOnly });
 }
 
 /** Why a helper ended without a word. */

@@ -1,5 +1,6 @@
 import type { TaskMount, TaskPlace } from "../core/task.ts";
-import { type Helper, mergeMounts } from "./helper.ts";
+import type { Helper } from "./helper.ts";
+import { mergeMounts } from "./helper-arguments.ts";
 
 /** Helpers that stay for the next task that they fit. */
 export class KeptHelpers {

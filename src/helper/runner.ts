@@ -15,7 +15,7 @@ import { KeptHelpers } from "./kept.ts";
 import { openResponder } from "./responder.ts";
 
 /** What a task runner works with. */
-export interface TaskRunnerDeps extends HelperDeps {
+interface TaskRunnerDeps extends HelperDeps {
   /** Whose rights this process has; default `process.geteuid()`. */
   readonly uid?: number;
 }
@@ -27,12 +27,13 @@ export interface TaskRunnerDeps extends HelperDeps {
 export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRunner {
   const uid = deps.uid ?? process.geteuid?.() ?? -1;
   let image: Promise<string> | undefined;
+  const volumes = new Map<string, VolumeFacts>();
   const imageFor = async (place: TaskPlace): Promise<string> => {
     image ??= ensureHelperImage(deps.environment);
     image.catch(() => {
       image = undefined;
     });
-    await requireVolumes(deps, place);
+    await inspectVolumes(deps, place);
     return await image;
   };
   const start = async (place: TaskPlace) => startHelper(deps, await imageFor(place), place);
@@ -54,7 +55,7 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRu
       signal.throwIfAborted();
       const startMs = performance.now();
       try {
-        if (uid === 0 && (await sameFiles(deps, place))) {
+        if (uid === 0 && (await sameFiles(deps, place, volumes))) {
           return copy(await task.run(copy(params), { reporter: deps.reporter, signal }));
         }
         const request = { task: task.name, params };
@@ -95,13 +96,19 @@ function copy<T>(value: T): T {
 }
 
 /** Whether this process (root) may do it: no other network, no other user, no volume that only its driver mounts. */
-async function sameFiles(deps: TaskRunnerDeps, place: TaskPlace): Promise<boolean> {
+async function sameFiles(
+  deps: TaskRunnerDeps,
+  place: TaskPlace,
+  known: Map<string, VolumeFacts>,
+): Promise<boolean> {
   if (place.networkOf !== undefined) return false;
   if (place.user !== undefined && place.user !== "0:0") return false;
-  const facts = await inspectVolumes(deps, place);
+  // A volume keeps its driver for as long as it exists; that a path is gone the task itself sees.
+  const unknown = place.mounts.filter(({ volume = "" }) => volume !== "" && !known.has(volume));
+  for (const one of await inspectVolumes(deps, { mounts: unknown })) known.set(one.Name, one);
   return place.mounts.every(({ path, volume }) => {
     if (volume === undefined) return true;
-    const found = facts.find(({ Name }) => Name === volume);
+    const found = known.get(volume);
     const plain = found?.Driver === "local" && Object.keys(found.Options ?? {}).length === 0;
     return plain && found.Mountpoint === path;
   });
@@ -114,12 +121,7 @@ interface VolumeFacts {
   readonly Options: Readonly<Record<string, string>> | null;
 }
 
-/** @throws RefusedError when there is no such volume: `docker run` would silently make an empty one. */
-async function requireVolumes(deps: TaskRunnerDeps, place: TaskPlace): Promise<void> {
-  await inspectVolumes(deps, place);
-}
-
-/** @throws RefusedError naming a volume that is not there. */
+/** @throws RefusedError naming a volume that is not there: `docker run` would silently make an empty one. */
 async function inspectVolumes(deps: TaskRunnerDeps, { mounts }: TaskPlace): Promise<VolumeFacts[]> {
   const names = [...new Set(mounts.flatMap(({ volume }) => volume ?? []))];
   if (names.length === 0) return [];

@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
 import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core/containers.ts";
 import { commandLine, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
-import { mountArgument } from "../core/mount.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
+import { execArguments, runArguments } from "./docker-arguments.ts";
 import type { Engine } from "./engine.ts";
 import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
@@ -16,7 +16,7 @@ const crashLoopMs = 60_000;
 const shortIdLength = 12;
 
 /** The containers of a host, including what a killed operation left in them. */
-export interface HostContainers extends Containers {
+interface HostContainers extends Containers {
   /**
    * Ends the programs that a killed operation left running inside a container.
    *
@@ -74,47 +74,6 @@ export function createContainers(engine: Engine, operationId: string): HostConta
     endLeftovers: (container, operation) => endTagged(engine, container, operationTag(operation)),
     removeLeftovers: (operation) => removeLeftovers(engine, operation),
   };
-}
-
-/** The arguments of `docker exec`. The values of variables are passed in the client's environment, not here. */
-export function execArguments(
-  container: string,
-  argv: readonly string[],
-  options: Pick<ContainerExecOptions, "env" | "user"> & { readonly interactive: boolean },
-): string[] {
-  return [
-    "exec",
-    ...(options.interactive ? ["--interactive"] : []),
-    ...(options.user === undefined ? [] : ["--user", options.user]),
-    ...Object.keys(options.env ?? {}).flatMap((name) => ["--env", name]),
-    container,
-    ...argv,
-  ];
-}
-
-/** The arguments of `docker run` for a throw-away container of an image that is on this host. */
-export function runArguments(
-  image: string,
-  argv: readonly string[],
-  options: Omit<ThrowAwayOptions, "input"> & {
-    readonly interactive: boolean;
-    readonly name: string;
-    readonly labels: Readonly<Record<string, string>>;
-  },
-): string[] {
-  const [command, ...rest] = argv;
-  if (command === undefined) throw new Error("nothing to run");
-  return [
-    ...["run", "--rm", "--pull", "never", "--name", options.name],
-    ...Object.entries(options.labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
-    ...(options.interactive ? ["--interactive"] : []),
-    ...["--network", options.network ?? "none", "--security-opt", "label=disable"],
-    ...["--log-driver", "none"],
-    ...(options.user === undefined ? [] : ["--user", options.user]),
-    ...Object.keys(options.env ?? {}).flatMap((name) => ["--env", name]),
-    ...(options.mounts ?? []).flatMap((mount) => ["--mount", mountArgument(mount)]),
-    ...["--entrypoint", command, image, ...rest],
-  ];
 }
 
 function runOnce(

@@ -17,7 +17,7 @@ import { kindOfContainer, kindOfImage, type ServerKind, serverKinds } from "./se
 import { findSharedUses } from "./shared.ts";
 
 /** Everything that an input can set about the stack. What is not set is discovered. */
-export interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
+interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
   readonly postgresService?: string | undefined;
   readonly qdrantService?: string | undefined;
   readonly redisService?: string | undefined;

@@ -2,7 +2,7 @@ import type { ContainerInspectInfo } from "dockerode";
 import type { Clock } from "../core/clock.ts";
 import { LockedError } from "../core/errors.ts";
 import { spawnStream } from "../core/exec.ts";
-import { judgeOwner, ownProcess } from "../core/identity.ts";
+import { judgeOwner } from "../core/identity.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 import type { Engine } from "./engine.ts";
@@ -14,7 +14,7 @@ const lockImage = "sophon-keeper/lock:1";
 const emptyTarBytes = 10_240;
 
 /** A request for the lock of a stack. */
-export interface LockRequest {
+interface LockRequest {
   readonly project: string;
   readonly operationId: string;
   /** `backup`, `restore`, `upgrade-test`, ... */
@@ -70,19 +70,6 @@ export async function acquireLock(
   const lock = await waitFor(attempt, options);
   if (lock !== undefined) return lock;
   throw locked ?? new Error("the lock was not tried");
-}
-
-/** The current holder of a project's lock, and whether it is alive; undefined if the lock is free. */
-export async function readLock(
-  engine: Pick<Engine, "docker">,
-  project: string,
-): Promise<
-  { readonly owner: LockOwner; readonly state: "alive" | "dead" | "unknown" } | undefined
-> {
-  const held = await orMissing(engine.docker.getContainer(lockName(project)).inspect());
-  if (held === undefined) return undefined;
-  const owner = ownerOf(held);
-  return { owner, state: await judgeOwner(owner, await ownProcess()) };
 }
 
 async function take(engine: Engine, request: LockRequest, clock: Clock): Promise<StackLock> {

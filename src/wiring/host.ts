@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { RefusedError } from "../core/errors.ts";
-import type { HelperEntry } from "../helper/helper.ts";
+import type { HelperEntry } from "../helper/helper-arguments.ts";
 import { createTaskRunner } from "../helper/runner.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { Host, Workbench } from "../operations/session/host.ts";

@@ -8,7 +8,7 @@ import { RefusedError } from "../../src/core/errors.ts";
 import { ExecError } from "../../src/core/exec.ts";
 import { type Reporter, silentReporter } from "../../src/core/reporter.ts";
 import { waitFor } from "../../src/core/wait.ts";
-import { createTaskRunner, type TaskRunnerDeps } from "../../src/helper/runner.ts";
+import { createTaskRunner } from "../../src/helper/runner.ts";
 import { run as tool, tryRun } from "../lab/run.ts";
 import { fail, host, network, rights, slow, tools } from "./helper-tasks.ts";
 
@@ -16,7 +16,7 @@ const checkout = join(import.meta.dirname, "../..");
 const operationId = `sk-stack-${randomUUID()}`;
 let directory: string;
 
-function runner(more: Partial<TaskRunnerDeps> = {}) {
+function runner(more: Partial<Parameters<typeof createTaskRunner>[0]> = {}) {
   return createTaskRunner({
     environment: {},
     operationId,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { ExecError } from "../../src/core/exec.ts";
 import { waitFor } from "../../src/core/wait.ts";
-import { createContainers, type HostContainers } from "../../src/stack/containers.ts";
+import { createContainers } from "../../src/stack/containers.ts";
 import { connect, type Engine } from "../../src/stack/engine.ts";
 import { newTag, taggedCommand } from "../../src/stack/tagged.ts";
 import { run, tryRun } from "../lab/run.ts";
@@ -12,7 +12,7 @@ const image = "sophon-keeper-lab/base:trixie";
 const name = `sk-stack-${randomUUID()}`;
 const operationId = `op-${randomUUID()}`;
 let engine: Engine;
-let containers: HostContainers;
+let containers: ReturnType<typeof createContainers>;
 
 beforeAll(async () => {
   engine = await connect();

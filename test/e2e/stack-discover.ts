@@ -3,11 +3,11 @@ import { silentReporter } from "../../src/core/reporter.ts";
 import { createTaskRunner } from "../../src/helper/runner.ts";
 import type { Stack } from "../../src/model/stack.ts";
 import { createContainers } from "../../src/stack/containers.ts";
-import { type DiscoveryOptions, discover } from "../../src/stack/discovery.ts";
+import { discover } from "../../src/stack/discovery.ts";
 import { connect } from "../../src/stack/engine.ts";
 
 /** Discovery with everything real, as the command line does it. */
-export async function discoverReal(options: DiscoveryOptions): Promise<Stack> {
+export async function discoverReal(options: Parameters<typeof discover>[0]): Promise<Stack> {
   const engine = await connect();
   const operationId = `op-test-${process.pid}`;
   const tasks = createTaskRunner({
@@ -25,6 +25,6 @@ export async function discoverReal(options: DiscoveryOptions): Promise<Stack> {
 
 // Started as a program of its own (by another user) it prints what it found.
 if (import.meta.main) {
-  const options = JSON.parse(process.argv[2] ?? "{}") as DiscoveryOptions;
+  const options = JSON.parse(process.argv[2] ?? "{}") as Parameters<typeof discover>[0];
   console.log(JSON.stringify(await discoverReal(options)));
 }

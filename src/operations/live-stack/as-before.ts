@@ -1,17 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
-
-/** The known state of a container before an operation. */
-export interface Before {
-  readonly name: string;
-  readonly service: string;
-  /** Empty if a journal of an earlier version does not contain it. */
-  readonly imageId: string;
-  /** `restarting` means a crash loop: whether the container runs at a given moment proves nothing. */
-  readonly state: string;
-  readonly healthy: boolean;
-}
+import { type Before, type Difference, differences } from "./differences.ts";
 
 const leastHealthMs = 300_000;
 
@@ -35,38 +25,4 @@ export async function requireAsBefore(
   };
   await waitFor(look, { clock, timeoutMs: Math.max(leastHealthMs, healthTimeoutMs), everyMs: 300 });
   if (last.length > 0) throw new Error(last.map(({ text }) => text).join("; "));
-}
-
-/** One difference from the previous state. */
-export interface Difference {
-  readonly text: string;
-  /** Whether waiting may resolve it. */
-  readonly mayCome: boolean;
-}
-
-/** The differences between the previous and the current containers. */
-export function differences(
-  before: readonly Before[],
-  now: readonly ContainerState[],
-): Difference[] {
-  return before.flatMap((old): Difference[] => {
-    const { service, name } = old;
-    const found = now.find((one) => one.name === name);
-    if (found === undefined) return [{ text: `${name} is missing`, mayCome: false }];
-    const { imageId, state, health } = found;
-    if (old.imageId !== "" && old.imageId !== imageId) {
-      return [{ text: `${name} has another image`, mayCome: false }];
-    }
-    if (old.state === "running" && state !== "running") {
-      // By its restart policy it comes back by itself.
-      const mayCome = state === "restarting";
-      return [{ text: `${service} ended after it was started again`, mayCome }];
-    }
-    if (old.state === "paused" && state !== "paused") {
-      return [{ text: `${service} was paused before and is not now (${state})`, mayCome: false }];
-    }
-    const isWorse = old.state === "running" && old.healthy && health !== "healthy";
-    // An unhealthy container may still become healthy.
-    return isWorse ? [{ text: `${service} was healthy before and is not now`, mayCome: true }] : [];
-  });
 }

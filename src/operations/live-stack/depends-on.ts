@@ -2,7 +2,7 @@ import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { composeLabels } from "../../stack/labels.ts";
 
 /** The properties of a container that decide what it waits for. */
-export type Member = Pick<ContainerState, "id" | "name" | "service"> &
+type Member = Pick<ContainerState, "id" | "name" | "service"> &
   Partial<Pick<ContainerState, "joins" | "labels">>;
 
 /** One line of a service's `depends_on`. */

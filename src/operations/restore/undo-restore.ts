@@ -283,7 +283,7 @@ async function startAgain(
 }
 
 /** The place of a journalled task. */
-export function placeOf(place: JournalledReplacement["place"]): TaskPlace {
+function placeOf(place: JournalledReplacement["place"]): TaskPlace {
   return {
     mounts: place.mounts.map(({ path, readOnly, volume }) => ({
       ...{ path, readOnly },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ComposeModel } from "../../../src/model/stack.ts";
 import { expectationsOf } from "../../../src/operations/clone/expectations.ts";
-import { portsOf } from "../../../src/stack/listening.ts";
+import { portsOf } from "../../../src/stack/socket-table.ts";
 
 const started = { depends_on: { migrate: { condition: "service_completed_successfully" } } };
 const web = { ports: [{ target: 80 }, { target: 443 }, { target: 53, protocol: "udp" }] };

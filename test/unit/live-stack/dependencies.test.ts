@@ -4,10 +4,11 @@ import {
   dependenciesOf,
   inStartOrder,
   joinersOf,
-  type Member,
   needsOf,
   restartedWith,
 } from "../../../src/operations/live-stack/depends-on.ts";
+
+type Member = Parameters<typeof needsOf>[0][number];
 
 const member = (service: string, more: Partial<Member> = {}): Member => ({
   ...{ id: `id-${service}`, name: `${service}-1`, service },

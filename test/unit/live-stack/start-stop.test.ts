@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { ContainerState } from "../../../src/model/stack.ts";
-import { differences } from "../../../src/operations/live-stack/as-before.ts";
+import { differences } from "../../../src/operations/live-stack/differences.ts";
 import { patientWaits, startContainers } from "../../../src/operations/live-stack/start.ts";
 import { stopContainers, stopSeconds } from "../../../src/operations/live-stack/stop.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mountArgument } from "../../../src/core/mount.ts";
-import { helperArguments } from "../../../src/helper/helper.ts";
+import { helperArguments } from "../../../src/helper/helper-arguments.ts";
 import {
   parseHashes,
   parseModel,
@@ -9,7 +9,7 @@ import {
   stopArguments,
   upArguments,
 } from "../../../src/stack/compose.ts";
-import { execArguments, runArguments } from "../../../src/stack/containers.ts";
+import { execArguments, runArguments } from "../../../src/stack/docker-arguments.ts";
 
 const plain = {
   project: "sophon",

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type HostFacts, judgeHost, olderThan } from "../../../src/stack/check-host.ts";
+import { type HostFacts, judgeHost } from "../../../src/stack/host-support.ts";
+import { olderThan } from "../../../src/stack/older-than.ts";
 
 const good: HostFacts = {
   engineVersion: "26.1.5+dfsg1",
