@@ -36,7 +36,6 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Makes three age key pairs outside the project, writes workflows for GitHub and units for systemd with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
     exits: [3, 4, 5, 8],
-    live: true,
   },
   backup: {
     summary: "back up the whole stack while it runs, as one restore point",
@@ -97,7 +96,6 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Sends a backup that is on this host to the destination, or with --backup all every good one that is not proven there. What an earlier run left incomplete is continued. Backups that were to be uploaded and were not are sent first.",
     exits: [3],
-    live: true,
   },
   "scan-log": {
     summary: "scan a log for failed migrations and failed starts",

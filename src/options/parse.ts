@@ -81,7 +81,7 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
       text === undefined ? empty(spec.kind) : readValue(name, spec, text, from);
   }
   const given = (Object.keys(raw) as InputName[]).filter((name) => raw[name]?.trim() !== "");
-  const options = { command, given, ...values } as Options;
+  const options = { command, given, ...values } as unknown as Options;
   refuseContradictions(options);
   return options;
 }

@@ -16,7 +16,7 @@ import {
 } from "../model/manifest.ts";
 import { type Marks, parseMarks, provenRemotes } from "../model/marks.ts";
 
-const partialPrefix = ".partial-";
+export const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
 
 /** A complete backup in the repository, not verified. */

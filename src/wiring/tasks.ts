@@ -1,6 +1,7 @@
 import type { NamedResponder, NamedTask } from "../core/task.ts";
 import { uploadSnapshots } from "../operations/manual/restore-qdrant.ts";
 import { adoptDump } from "../operations/manual/restore-redis.ts";
+import { removePartial } from "../operations/session/discard.ts";
 import {
   deltaTask,
   estimateCopy,
@@ -54,6 +55,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     putSettings,
     removeBrokerCopy,
     removeCopyTask,
+    removePartial,
     restoreQdrant,
     serverProber,
     sqliteMigrations,

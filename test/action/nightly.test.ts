@@ -199,7 +199,7 @@ function expectProofTold({ summary, outputs }: ToldStep, id: string): void {
   expect(outputs).toMatchObject({ result: "verified", "exit-code": "0", "backup-id": id });
   expect(JSON.parse(String(outputs.json))).toMatchObject({ level: "restore" });
   expect(summary).toMatch(/^## ✅ Sophon Keeper: Backup verified/);
-  expect(summary).toMatch(/\| ✅ \| health \| sophon-gateway \| healthy \|/);
+  expect(summary).toMatch(/\| ✅ \| health \| sophon-gateway \| running, healthy, answers 200 \|/);
   expect(summary).toMatch(/\| ✅ \| recovery time \| {2}\| restored and serving after [\d.]+ s \|/);
 }
 

@@ -80,6 +80,8 @@ cells(
     "is backed up alike by root and by a user who is only in the docker group",
     alike,
     async () => {
+      // The test before stops them, too, but need not have run.
+      await stopWriters(stack);
       const [root, user] = [await backup("root"), await backup("docker user")];
       const rooms = { root: join(stack.scratch, "a"), user: join(stack.scratch, "b") };
       const one = await atHand(root.path, key.identity, rooms.root);

@@ -25,6 +25,7 @@ import { backupFailed, recipientsOf } from "../../stores/sink.ts";
 import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext, SinkOptions } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
+import { discardPartial } from "../session/discard.ts";
 import type { RestorePointSession } from "./journal.ts";
 import {
   describeServices,
@@ -55,7 +56,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   await requireWritersStartable(session);
   journal.append("copy", "begin", { id });
-  undo.add("remove the unfinished backup", () => repository.discard(id));
+  undo.add("remove the unfinished backup", () => discardPartial(repository, id, session.tasks));
   const directory = await repository.begin(id);
   const sink: SinkOptions = {
     directory,

@@ -4,6 +4,7 @@ import { forgetQdrantSnapshots } from "../../stores/qdrant/qdrant.ts";
 import { removeBrokerCopy } from "../../stores/rabbitmq/tasks.ts";
 import type { StoreContext } from "../../stores/store.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
+import { discardPartial } from "../session/discard.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
 import { backupJournal } from "./journal.ts";
 import { startStopped } from "./writers.ts";
@@ -32,7 +33,7 @@ export async function undo(
   const { containers, repository, tasks, dependencies } = context;
   switch (entry.step) {
     case "begin":
-      return await repository.discard(entry.data.id);
+      return await discardPartial(repository, entry.data.id, tasks);
     case "pause":
       for (const id of entry.data.containers) await containers.unpause(id);
       return;

@@ -55,7 +55,9 @@ export class DataCopies {
       const aside = join(one.kept.source, "aside");
       const paths = { source: one.of.source, copy: copyIn(one), aside };
       const done = await this.#tasks.run(putBackTask, paths, placeOf(one), signal);
-      reporter.info(`${one.of.volume ?? one.of.source}: ${done.copied} paths restored, ${done.removed} removed`);
+      reporter.info(
+        `${one.of.volume ?? one.of.source}: ${done.copied} paths restored, ${done.removed} removed`,
+      );
     }
   }
 }

@@ -1,6 +1,7 @@
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Recoveries, RecoveryContext } from "./dependencies.ts";
+import { discardPartial } from "./discard.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "./journal.ts";
 
 /** The recovery of an operation whose steps are atomic, or are undone by the clean-up of partial directories. */
@@ -45,7 +46,7 @@ export async function recoverUnfinished(
     recovered.push(operation.id);
   }
   // A partial directory without a journal: the run was killed before it wrote the journal.
-  for (const id of await repository.partials()) await repository.discard(id);
+  for (const id of await repository.partials()) await discardPartial(repository, id, given.tasks);
   // No unfinished operation is left that needs the saved texts of edited files.
   await repository.forgetWork();
   return recovered;
