@@ -22,7 +22,7 @@ import {
 } from "./findings.ts";
 
 /** What was found, and why there is no stack, if there is none. */
-export interface Examination {
+interface Examination {
   readonly findings: readonly Finding[];
   readonly refusal?: RefusedError;
 }

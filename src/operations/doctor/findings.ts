@@ -68,7 +68,7 @@ export function judgeRoom(
 }
 
 /** A backup as far as the doctor looks at it. */
-export interface KnownBackup {
+interface KnownBackup {
   readonly id: string;
   readonly createdAtMs: number | undefined;
   readonly level: string | null;
@@ -129,7 +129,7 @@ function judgeLevel(backups: readonly KnownBackup[]): Finding {
 }
 
 /** A container as far as the doctor looks at it. */
-export interface KnownContainer {
+interface KnownContainer {
   readonly service: string;
   readonly state: string;
   readonly health: string;

@@ -5,7 +5,7 @@ import { RefusedError } from "../../core/errors.ts";
 import { exampleNames } from "./files.ts";
 
 /** The program itself, and the examples that came with it. */
-export interface OwnFiles {
+interface OwnFiles {
   /** The absolute path of the program that a schedule starts. */
   readonly program: string;
   readonly examples: Readonly<Record<(typeof exampleNames)[number], string>>;

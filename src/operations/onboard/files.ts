@@ -1,5 +1,5 @@
 /** What the files of a schedule have to name. */
-export interface Setting {
+interface Setting {
   readonly directory: string;
   readonly project: string;
   /** The service that an upgrade changes, with its image without a tag. */

@@ -7,8 +7,9 @@ import {
   judgeNode,
   judgeRoom,
   judgeTar,
-  type KnownBackup,
 } from "../../../src/operations/doctor/findings.ts";
+
+type KnownBackup = Parameters<typeof judgeBackups>[0][number];
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 10, 22);

@@ -2,7 +2,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
-import { exampleNames, filesFor, type Setting } from "../../../src/operations/onboard/files.ts";
+import { exampleNames, filesFor } from "../../../src/operations/onboard/files.ts";
+
+type Setting = Parameters<typeof filesFor>[0];
 
 const root = join(import.meta.dirname, "../../..");
 const setting: Setting = {
