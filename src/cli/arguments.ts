@@ -24,6 +24,7 @@ const multiple = [
   "list",
   "lines",
   "images",
+  "modes",
   "recipients",
   "identities",
   "items",

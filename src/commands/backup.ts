@@ -1,9 +1,10 @@
 import type { Component, Count } from "../model/manifest.ts";
 import type { ComponentSummary, Result } from "../model/result.ts";
-import type { Stack } from "../model/stack.ts";
+import type { Stack, VolumeStore } from "../model/stack.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
+import { volumeModes } from "../operations/backup/volume-modes.ts";
 import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
@@ -11,6 +12,8 @@ import { repositoryPath } from "../operations/session/repository-path.ts";
 import { withSession } from "../operations/session/session.ts";
 import { hasKeepRule, type Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
+import type { VolumeMode } from "../stores/store.ts";
+import { expectedPause } from "../stores/tree/tree-store.ts";
 import { applyRetention } from "./prune.ts";
 
 /**
@@ -26,11 +29,12 @@ export async function backup(options: Options, dependencies: HostDependencies): 
   chooseDestinations(options, dependencies);
   if (options.dryRun) {
     const stack = await host.discover(options, dependencies);
-    reportStack(stack, dependencies);
-    return { result: "planned", seconds: seconds(), plan: planOf(stack, options) };
+    reportStack(stack, options, dependencies);
+    const plan = await planOf(stack, options, dependencies);
+    return { result: "planned", seconds: seconds(), plan };
   }
   return await withSession(backupJournal, options, dependencies, async (session) => {
-    reportStack(session.stack, dependencies);
+    reportStack(session.stack, options, dependencies);
     requireRunning(session.stack);
     await requireSpace(session);
     const point = await takeRestorePoint(session);
@@ -63,17 +67,45 @@ export async function backup(options: Options, dependencies: HostDependencies): 
   });
 }
 
-function reportStack(stack: Stack, { reporter }: Dependencies): void {
+function reportStack(stack: Stack, options: Options, { reporter }: Dependencies): void {
+  const modes = volumeModes(stack, options);
   reporter.info(`project ${stack.project} (${stack.tier}) in ${stack.directory}`);
   for (const store of stack.stores) {
     const place = store.mount.volume ?? store.mount.source;
-    reporter.info(`${store.name}: ${store.kind}, ${place}`);
+    const how = store.kind === "volume" ? howCopied(store, modes[store.name]) : "";
+    reporter.info(`${store.name}: ${store.kind}, ${place}${how}`);
   }
   for (const path of stack.excluded) reporter.info(`excluded: ${path}`);
   for (const note of stack.notes ?? []) reporter.info(note);
 }
 
-function planOf(stack: Stack, options: Options): unknown {
+/** What the log says of a volume that services write to. */
+function howCopied({ engine, services }: VolumeStore, mode: VolumeMode | undefined): string {
+  const what = engine === undefined ? "" : ` (${engine})`;
+  const who = services.join(", ");
+  if (mode === "freeze") return `${what}; ${who} is paused for a moment if it writes meanwhile`;
+  return mode === "stop" ? `${what}; ${who} is stopped meanwhile` : `${what}; ${who} keeps running`;
+}
+
+async function planOf(
+  stack: Stack,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<unknown> {
+  const modes = volumeModes(stack, options);
+  const { tasks } = await dependencies.host.workbench("backup", dependencies);
+  const volumes: Record<string, unknown> = {};
+  for (const store of stack.stores) {
+    if (store.kind !== "volume") continue;
+    const mode = modes[store.name];
+    const pause = mode === "freeze" ? await expectedPause(store, tasks, dependencies.signal) : 0;
+    volumes[store.name] = {
+      ...(store.engine === undefined ? {} : { engine: store.engine }),
+      services: store.services,
+      consistency: mode,
+      ...(mode === "freeze" ? { expectedPauseSeconds: pause } : {}),
+    };
+  }
   return {
     project: stack.project,
     tier: stack.tier,
@@ -87,8 +119,10 @@ function planOf(stack: Stack, options: Options): unknown {
       kind: store.kind,
       ...("service" in store ? { service: store.service } : {}),
       source: store.mount.volume ?? store.mount.source,
+      ...(volumes[store.name] ?? {}),
     })),
     excluded: stack.excluded,
+    notes: stack.notes ?? [],
   };
 }
 

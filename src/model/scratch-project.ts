@@ -1,5 +1,5 @@
 import { keeperLabels } from "./keeper-labels.ts";
-import type { ComposeModel, ComposeService } from "./stack.ts";
+import { type ComposeModel, type ComposeService, cleanSource } from "./stack.ts";
 
 /** What an isolated copy of a stack is made from. */
 interface ScratchRequest {
@@ -272,7 +272,7 @@ function subpathOf(mount: MountEntry, source: string, store: string): string | u
 /** The real name of a volume, or the path on the host. */
 function sourceOf(mount: MountEntry, model: ComposeModel): string | undefined {
   if (mount.source === undefined || mount.source === "") return undefined;
-  if (mount.type !== "volume") return mount.source;
+  if (mount.type !== "volume") return cleanSource(mount.source);
   const name = model.volumes?.[mount.source]?.name;
   return typeof name === "string" ? name : mount.source;
 }

@@ -1,3 +1,4 @@
+import { normalize } from "node:path";
 import type { Tier } from "./manifest.ts";
 
 /** A mount of a container as the engine reports it, with the real place on the host. */
@@ -126,6 +127,10 @@ export interface VolumeStore {
   readonly exclude?: readonly string[];
   /** Whether the mount is a single file. Absent: a directory. */
   readonly isFile?: boolean;
+  /** The containers that may write to it. Absent: none. */
+  readonly writers?: readonly string[];
+  /** The name of the database server whose files it contains, if one is recognised. */
+  readonly engine?: string;
 }
 
 /** What is known of a store of each kind that was found in the stack; a store's folder may declare its own here. */
@@ -140,6 +145,11 @@ export interface DiscoveredStores {
 
 /** One store found in the stack. */
 export type DiscoveredStore = DiscoveredStores[keyof DiscoveredStores];
+
+/** The source of a bind mount as the engine reports it: Compose keeps `..` and slashes at the end. */
+export function cleanSource(source: string): string {
+  return normalize(source).replace(/(.)\/+$/, "$1");
+}
 
 /** Where a store's bytes lie on the host. */
 export function placeOf(store: DiscoveredStore): string {

@@ -45,6 +45,14 @@ export const backupInputs = {
     about:
       "live: the stack keeps running, and each store is consistent in itself. stopped: services that write are stopped for as short as possible, and all stores are from the same moment.",
   },
+  "volume-consistency": {
+    kind: "modes",
+    choices: ["freeze", "stop", "live"],
+    default: "freeze",
+    commands: makes,
+    about:
+      "How a volume or bind mount that is not one of the known stores is copied: a mode for all, or name=mode for one, one per line or separated by commas (name: the volume, the path or the component). freeze: its services are paused for a moment if they write during the copy. stop: they are stopped during the copy. live: they keep running, so files that belong together may not fit together.",
+  },
   "rabbitmq-messages": {
     kind: "choice",
     choices: ["pause", "stop", "none"],

@@ -27,7 +27,7 @@ type ListKind = "paths" | "list" | "lines" | "recipients" | "identities" | "addr
 /** Lists and flags are never `undefined`. Other inputs are `undefined` if they have no default and were omitted. */
 type ValueOf<S> = S extends { kind: ListKind }
   ? readonly string[]
-  : S extends { kind: "images" }
+  : S extends { kind: "images" | "modes" }
     ? Readonly<Record<string, string>>
     : S extends { kind: "flag" }
       ? boolean
@@ -102,7 +102,7 @@ function optionKey(name: InputName): string {
 
 function empty(kind: InputKind): Value | undefined {
   if (kind === "flag") return false;
-  if (kind === "images") return {};
+  if (kind === "images" || kind === "modes") return {};
   const lists: readonly InputKind[] = [
     ...([
       "paths",

@@ -14,6 +14,7 @@ export type InputKind =
   | "duration"
   | "url"
   | "images"
+  | "modes"
   | "recipients"
   | "identities"
   | "secret"

@@ -52,6 +52,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readUrl(name, text.trim());
     case "images":
       return readImages(name, text);
+    case "modes":
+      return readModes(name, spec.choices ?? [], text);
     case "recipients":
       return readRecipients(name, text);
     case "identities":
@@ -172,6 +174,29 @@ function readImages(name: string, text: string): Record<string, string> {
     images[service] = reference;
   }
   return images;
+}
+
+/** The key of {@link readModes} for everything that has no entry of its own. */
+export const everyName = "*";
+
+/** `mode` for all, and `name=mode` for one. A name may contain `=`. */
+function readModes(name: string, choices: readonly string[], text: string): Record<string, string> {
+  const modes: Record<string, string> = {};
+  for (const word of words(text)) {
+    const at = word.lastIndexOf("=");
+    const key = at < 0 ? everyName : word.slice(0, at).trim();
+    const mode = word.slice(at + 1).trim();
+    if (!choices.includes(mode) || key === "") {
+      const fix = `write one of ${choices.join(", ")}, or name=mode, such as dbdata=${choices[1] ?? ""}`;
+      throw refused(name, `has "${word}"`, fix);
+    }
+    if (Object.hasOwn(modes, key)) {
+      const what = key === everyName ? "the mode of all" : key;
+      throw refused(name, `names ${what} twice`, "keep one of the two");
+    }
+    modes[key] = mode;
+  }
+  return modes;
 }
 
 function readPatterns(name: string, text: string): string[] {

@@ -46,7 +46,7 @@ export async function preCopy(
   options: PassOptions = {},
 ): Promise<PassResult> {
   const started = performance.now();
-  const place = placeOf(source);
+  const place = placeOf(source, options.skip);
   await endOrphans(copy);
   const parts = partsOf(copy);
   mkdirSync(copy, { recursive: true, mode: 0o700 });
@@ -80,7 +80,7 @@ export async function delta(
   options: PassOptions = {},
 ): Promise<PassResult> {
   const started = performance.now();
-  const place = placeOf(source);
+  const place = placeOf(source, options.skip);
   await endOrphans(copy);
   const index = needIndex(copy);
   const nowNs = BigInt(Date.now()) * 1_000_000n;
@@ -116,7 +116,7 @@ export async function estimateBytes(
   source: string,
   options: PassOptions = {},
 ): Promise<{ readonly bytes: number; readonly paths: number }> {
-  const place = placeOf(source);
+  const place = placeOf(source, options.skip);
   const tree = await walkTree(place, options.signal);
   const seen = new Set<string>();
   let bytes = 0;

@@ -5,6 +5,8 @@ import { readStamp, type Tree } from "./tree.ts";
 /** How a pass over a rollback copy runs. */
 export interface PassOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Paths below the source that do not belong to it. Every pass over a copy needs the same ones. Absent: none. */
+  readonly skip?: readonly string[] | undefined;
   readonly onProgress?:
     | ((done: { readonly files: number; readonly bytes: number }) => void)
     | undefined;

@@ -41,13 +41,16 @@ export interface Place {
   readonly root: string;
   /** The one path of `root` that counts. */
   readonly only?: string | undefined;
+  /** Paths of `root` that are left out, with everything below them. */
+  readonly skip?: ReadonlySet<string> | undefined;
 }
 
 /** The place of an existing directory or file, symlinks resolved. */
-export function placeOf(source: string): Place {
+export function placeOf(source: string, skip: readonly string[] = []): Place {
   const path = realpathSync(source);
   const isDirectory = lstatSync(path).isDirectory();
-  return isDirectory ? { root: path } : filePlace(path);
+  const paths = new Set(skip.map((one) => Buffer.from(one).toString("latin1")));
+  return isDirectory ? { root: path, skip: paths } : filePlace(path);
 }
 
 /** The place of a single file, which need not exist. */
@@ -62,7 +65,7 @@ export function filePlace(path: string): Place {
  * @throws {@link RefusedError} when another file system is mounted inside: it could not be put back.
  */
 export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree> {
-  const { root, only } = place;
+  const { root, only, skip } = place;
   const tree: Tree = new Map();
   const top = lstatSync(root, { bigint: true });
   if (only !== undefined) {
@@ -76,6 +79,7 @@ export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree
   let started = performance.now();
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     for (const [path, stat] of childrenOf(root, directory)) {
+      if (skip?.has(path) === true) continue;
       if (stat.isDirectory()) {
         if (stat.dev !== top.dev) {
           throw new RefusedError(

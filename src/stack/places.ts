@@ -12,6 +12,7 @@ import {
 } from "../model/stack.ts";
 import { chooseDataPlace, type Place, type PlaceOptions } from "./data-place.ts";
 import { isHostPath } from "./host-paths.ts";
+import { engineAt } from "./known-engines.ts";
 import { type LookResult, lookTask } from "./look.ts";
 import { isNamedIn, settingsOf } from "./named-files.ts";
 import { isInside, outermost } from "./overlap.ts";
@@ -70,7 +71,9 @@ export async function placeStores(
     if (found?.empty !== false) notes.push(`${describe(place.mount)} is empty`);
     const name = volumeName(place, model, names);
     const settings = settingsOf(place.services, model, containers);
-    return [volumeStore(place, name, found, { exclude: insideOf(place.mount.source), settings })];
+    const exclude = insideOf(place.mount.source);
+    const store = volumeStore(place, name, found, { exclude, settings });
+    return [{ ...store, ...writersOf(store, found, containers) }];
   });
   const settings = data === undefined ? [] : settingsOf(data.services, model, containers);
   const exclude = [...inside, ...paths];
@@ -230,6 +233,23 @@ function volumeStore(
   const isFile = found?.type === "file" ? { isFile: true } : {};
   const databases = databasesOf(found, (path) => isNamedIn(path, settings));
   return { kind: "volume", name, mount, services, ...databases, exclude, ...isFile };
+}
+
+/** The containers that may write to a place, and the database server that they are. */
+function writersOf(
+  { mount, services }: VolumeStore,
+  found: LookResult | undefined,
+  containers: readonly ContainerState[],
+): Pick<VolumeStore, "writers" | "engine"> {
+  const isOf = (one: Mount) =>
+    one.writable &&
+    (samePlace(one, mount) || (one.source !== "" && within(one.source, mount.source)));
+  const own = containers.filter((one) => services.includes(one.service) && one.mounts.some(isOf));
+  const engine = engineAt(
+    own.map(({ imageReference }) => imageReference),
+    found?.names ?? [],
+  );
+  return { writers: own.map(({ id }) => id), ...(engine === undefined ? {} : { engine }) };
 }
 
 /** The databases of a place. A file that something names must be one, if it begins like one. */

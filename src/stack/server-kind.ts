@@ -28,7 +28,7 @@ export const serverMarks: Readonly<Record<ServerKind, ServerMarks>> = {
   },
   qdrant: { images: ["qdrant"], variable: /^QDRANT__STORAGE__/, directory: "/qdrant/storage" },
   redis: {
-    images: ["redis", "valkey", "redis-stack", "redis-stack-server"],
+    images: ["redis", "valkey", "keydb", "redis-stack", "redis-stack-server"],
     variable: /^REDIS_VERSION$/,
     directory: "/data",
     mayBeEmpty: true,

@@ -9,6 +9,9 @@ import type { Check } from "../model/result.ts";
 import type { DiscoveredStore, Mount } from "../model/stack.ts";
 import type { Histories } from "./ef-migrations.ts";
 
+/** How a place that services write to is copied: while they are paused, stopped, or running. */
+export type VolumeMode = "freeze" | "stop" | "live";
+
 /** Counts by name, as in {@link Component.counts}. */
 export type Counts = Readonly<Record<string, Count>>;
 
@@ -38,6 +41,8 @@ export interface BackupContext extends StoreContext {
   /** Writes one fsynced line before a step that changes the host, such as a pause. */
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly rabbitmqMessages: "pause" | "stop" | "none";
+  /** How a volume is kept consistent, by the store's name. `stop`: its writers are stopped already. Absent: live. */
+  readonly volumeModes?: Readonly<Record<string, VolumeMode>>;
 }
 
 /** The context of a check of a component's structure. The check needs no server of the stack. */

@@ -21,15 +21,21 @@ import {
   restoreQdrant,
   versionOfQdrant,
 } from "../stores/qdrant/tasks.ts";
-import { copyFrozen, preCopyBroker, removeBrokerCopy } from "../stores/rabbitmq/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
 import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
 import { sqliteShape } from "../stores/sqlite/shape.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
-import { treeBackup } from "../stores/tree/backup.ts";
+import { treeBackup, treeBackupStill } from "../stores/tree/backup.ts";
 import { extractComponents } from "../stores/tree/extract.ts";
+import {
+  copyFrozen,
+  estimateFrozen,
+  preCopyLive,
+  removeFrozenCopy,
+} from "../stores/tree/frozen-copy.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
+import { estimatePause } from "../stores/tree/prospect.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
 import { freeSpace, measureTrees } from "../stores/tree/size.ts";
 
@@ -43,17 +49,19 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     estimateCopy,
     extractComponents,
     forgetSnapshots,
+    estimateFrozen,
+    estimatePause,
     freeSpace,
     listSnapshots,
     lookTask,
     measureQdrant,
     measureTrees,
     placeRdb,
-    preCopyBroker,
+    preCopyLive,
     preCopyTask,
     putBackTask,
     putSettings,
-    removeBrokerCopy,
+    removeFrozenCopy,
     removeCopyTask,
     removePartial,
     restoreQdrant,
@@ -66,6 +74,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     statFiles,
     treeAside,
     treeBackup,
+    treeBackupStill,
     treeDiscard,
     treeMeasure,
     treePutBack,

@@ -116,7 +116,7 @@ describe("a scratch project", () => {
   it("shows a service the part of a store that it had mounted, and a file of its own for a single file", () => {
     const volumes = [
       { type: "bind", source: "/srv/media", target: "/media" },
-      { type: "bind", source: "/srv/media/tv", target: "/tv", read_only: true },
+      { type: "bind", source: "/srv/x/../media/tv/", target: "/tv", read_only: true },
       { type: "bind", source: "/srv/media/cache/new", target: "/cache" },
       { type: "bind", source: "/srv/acme.json", target: "/acme.json" },
       { type: "volume", source: "pgdata", target: "/part", volume: { subpath: "a/b" } },

@@ -19,11 +19,11 @@ import {
   withSealed,
 } from "../../model/manifest.ts";
 import { marked } from "../../model/marks.ts";
-import type { DiscoveredStore } from "../../model/stack.ts";
+import type { DiscoveredStore, VolumeStore } from "../../model/stack.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
 import { backupFailed, recipientsOf } from "../../stores/sink.ts";
 import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
-import type { BackupContext, SinkOptions } from "../../stores/store.ts";
+import type { BackupContext, SinkOptions, VolumeMode } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import { discardPartial } from "../session/discard.ts";
 import type { RestorePointSession } from "./journal.ts";
@@ -34,7 +34,8 @@ import {
   schemaHeads,
   storeVersions,
 } from "./manifest-facts.ts";
-import { requireWritersStartable, withWritersStopped } from "./writers.ts";
+import { volumeModes } from "./volume-modes.ts";
+import { requireWritersStartable, withVolumeStopped, withWritersStopped } from "./writers.ts";
 
 /** A complete backup. */
 interface RestorePoint {
@@ -52,6 +53,7 @@ interface RestorePoint {
  */
 export async function takeRestorePoint(session: RestorePointSession): Promise<RestorePoint> {
   const { id, repository, journal, undo, options, dependencies } = session;
+  const modes = volumeModes(session.stack, options);
   const createdAt = dependencies.clock.now().toISOString();
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   await requireWritersStartable(session);
@@ -64,7 +66,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     passphrase: options.passphrase,
   };
   try {
-    const components = await copyStores(session, sink);
+    const components = await copyStores(session, sink, modes);
     const manifest = await describe(session, components, createdAt);
     await dependencies.reporter.group("Seal the backup", async () => {
       const sealed = await writeManifest(manifest, sink, dependencies.signal);
@@ -79,7 +81,11 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   }
 }
 
-async function copyStores(session: RestorePointSession, sink: SinkOptions): Promise<Component[]> {
+async function copyStores(
+  session: RestorePointSession,
+  sink: SinkOptions,
+  modes: Readonly<Record<string, VolumeMode>>,
+): Promise<Component[]> {
   const { stack, options, dependencies } = session;
   const { reporter, clock, signal } = dependencies;
   await using tasks = session.tasks.keep([
@@ -91,10 +97,14 @@ async function copyStores(session: RestorePointSession, sink: SinkOptions): Prom
     tasks,
     ...{ reporter, clock, signal, sink, undo: session.undo },
     rabbitmqMessages: options.rabbitmqMessages,
+    volumeModes: modes,
     journal: async (step, data) => {
       session.journal.append("copy", step as "pause", data as { containers: string[] });
     },
   };
+  // In a stopped backup the writers are stopped already.
+  const stopsFor = (store: DiscoveredStore): store is VolumeStore =>
+    store.kind === "volume" && options.consistency === "live" && modes[store.name] === "stop";
   const order = (store: DiscoveredStore) => storeOf(store).backupOrder;
   const stores = stack.stores.toSorted((a, b) => order(a) - order(b));
   const all: Component[] = [
@@ -103,7 +113,10 @@ async function copyStores(session: RestorePointSession, sink: SinkOptions): Prom
   await withWritersStopped(session, async () => {
     for (const store of stores) {
       await reporter.group(`Copy ${store.name} (${store.kind})`, async () => {
-        const components = await copyStore(store, context);
+        const copy = () => copyStore(store, context);
+        const components = await (stopsFor(store)
+          ? withVolumeStopped(session, store, copy)
+          : copy());
         for (const { name, bytes, plainBytes, warnings } of components) {
           reporter.info(`${name}: ${formatBytes(plainBytes)} stored as ${formatBytes(bytes)}`);
           for (const warning of warnings) reporter.info(`${name}: ${warning}`);

@@ -1,8 +1,8 @@
 import { RefusedError } from "../../core/errors.ts";
 import type { QdrantStore, Stack } from "../../model/stack.ts";
 import { forgetQdrantSnapshots } from "../../stores/qdrant/qdrant.ts";
-import { removeBrokerCopy } from "../../stores/rabbitmq/tasks.ts";
 import type { StoreContext } from "../../stores/store.ts";
+import { removeFrozenCopy } from "../../stores/tree/frozen-copy.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import { discardPartial } from "../session/discard.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
@@ -46,7 +46,7 @@ export async function undo(
         { path: parent, readOnly: false },
         { path: mount.source, readOnly: false },
       ];
-      await tasks.run(removeBrokerCopy, { copy }, { mounts });
+      await tasks.run(removeFrozenCopy, { copy }, { mounts });
       return;
     }
     case "qdrant-snapshots": {

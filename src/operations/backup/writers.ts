@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { ContainerState, Stack } from "../../model/stack.ts";
+import type { ContainerState, Stack, VolumeStore } from "../../model/stack.ts";
 import {
   type Dependencies,
   dependenciesOf,
@@ -11,6 +11,7 @@ import { patientWaits, startContainers, type Wanted } from "../live-stack/start.
 import { stopContainers } from "../live-stack/stop.ts";
 import type { RecoveryContext } from "../session/dependencies.ts";
 import type { backupSteps, RestorePointSession } from "./journal.ts";
+import { stoppedVolumes } from "./volume-modes.ts";
 
 const dependencyMs = 180_000;
 
@@ -21,7 +22,11 @@ const dependencyMs = 180_000;
  */
 export async function requireWritersStartable(session: RestorePointSession): Promise<void> {
   const { options, stack, host } = session;
-  const writers = options.consistency === "live" ? [] : changedBy(stack).all;
+  const live = options.consistency === "live";
+  const stops = live ? stoppedVolumes(stack, options) : [];
+  const ids = new Set(stops.flatMap(({ writers = [] }) => writers));
+  const chosen = live ? writersOf(stack).filter(({ id }) => ids.has(id)) : writersOf(stack);
+  const writers = changedBy(stack, chosen).all;
   const brokers = options.rabbitmqMessages === "stop" ? brokersOf(stack) : [];
   await requireStartable(await host.engine(), [...writers, ...brokers]);
 }
@@ -35,8 +40,29 @@ export async function withWritersStopped(
   work: () => Promise<void>,
 ): Promise<void> {
   if (session.options.consistency === "live") return await work();
+  await withStopped(session, writersOf(session.stack), work);
+}
+
+/**
+ * Runs `work` while only one store's writers are stopped, then starts exactly those that ran before. Servers of other
+ * stores keep running.
+ */
+export async function withVolumeStopped<T>(
+  session: RestorePointSession,
+  { writers = [] }: VolumeStore,
+  work: () => Promise<T>,
+): Promise<T> {
+  const own = writersOf(session.stack).filter(({ id }) => writers.includes(id));
+  return own.length === 0 ? await work() : await withStopped(session, own, work);
+}
+
+async function withStopped<T>(
+  session: RestorePointSession,
+  chosen: readonly ContainerState[],
+  work: () => Promise<T>,
+): Promise<T> {
   const { containers, journal, stack, undo, dependencies: given } = session;
-  const { all, stopped, dependencies } = changedBy(stack);
+  const { all, stopped, dependencies } = changedBy(stack, chosen);
   const before = Object.fromEntries(
     all.map(({ id, state, health }) => [
       id,
@@ -54,14 +80,15 @@ export async function withWritersStopped(
   await given.reporter.group("Stop the writers", () =>
     stopContainers(containers, stopped, { dependencies }),
   );
-  await work();
+  const result = await work();
   await start();
+  return result;
 }
 
 /** The containers that a stopped backup stops, and all that it starts afterwards. */
-function changedBy(stack: Stack) {
+function changedBy(stack: Stack, chosen: readonly ContainerState[]) {
   const dependencies = dependenciesOf(stack.model);
-  const writers = inStartOrder(writersOf(stack), dependencies);
+  const writers = inStartOrder(chosen, dependencies);
   const runs = stack.containers.filter(({ state }) => state === "running" || state === "paused");
   const all = inStartOrder([...writers, ...joinersOf(runs, writers)], dependencies);
   // A server that joins a namespace of a writer keeps running now, and is restarted with the writer.

@@ -1,5 +1,10 @@
 import { type Component, type Manifest, stackKind } from "../../model/manifest.ts";
-import type { ComposeModel, DiscoveredStore, Mount } from "../../model/stack.ts";
+import {
+  type ComposeModel,
+  cleanSource,
+  type DiscoveredStore,
+  type Mount,
+} from "../../model/stack.ts";
 import type { Store } from "../../stores/store.ts";
 import { requireStoreOfKind, storeOf } from "../../stores/stores.ts";
 
@@ -70,5 +75,5 @@ export function originOf(store: BackedUpStore, model: ComposeModel): string | un
   const [mount, other] = own.length === 0 ? mounts : own;
   if (other !== undefined || mount?.source === undefined) return undefined;
   const name = model.volumes?.[mount.source]?.name;
-  return mount.type === "volume" && typeof name === "string" ? name : mount.source;
+  return mount.type === "volume" && typeof name === "string" ? name : cleanSource(mount.source);
 }

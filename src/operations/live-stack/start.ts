@@ -1,11 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Containers } from "../../core/containers.ts";
 import { describeError } from "../../core/errors.ts";
+import { pauseContainer } from "../../core/pause.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
 import { type Dependencies, joinersOf, joins, type Need, needsOf } from "./depends-on.ts";
-import { pauseContainer } from "./pause.ts";
 import { stopSeconds } from "./stop.ts";
 
 /*

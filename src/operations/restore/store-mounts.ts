@@ -1,5 +1,10 @@
 import { RefusedError } from "../../core/errors.ts";
-import type { ComposeModel, ContainerState, Mount } from "../../model/stack.ts";
+import {
+  type ComposeModel,
+  type ContainerState,
+  cleanSource,
+  type Mount,
+} from "../../model/stack.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
 
 /** A store of the backup, and its mount on this host. */
@@ -55,7 +60,7 @@ export function servicesOf(store: BackedUpStore, model: ComposeModel): string[] 
 function usesOf(origin: string, { services, volumes: named }: ComposeModel) {
   return Object.entries(services).flatMap(([service, { volumes }]) =>
     (volumes ?? []).flatMap(({ type, source = "", target, read_only }) => {
-      const name = type === "volume" ? named?.[source]?.name : source;
+      const name = type === "volume" ? named?.[source]?.name : cleanSource(source);
       const is = name === origin || origin.endsWith(`/volumes/${String(name)}/_data`);
       return is && read_only !== true ? [{ service, target: target.replace(/(.)\/+$/, "$1") }] : [];
     }),

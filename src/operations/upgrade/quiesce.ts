@@ -1,5 +1,5 @@
 import { describeError } from "../../core/errors.ts";
-import { pauseContainer } from "../live-stack/pause.ts";
+import { pauseContainer } from "../../core/pause.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { deltaAll } from "./rollback-copies.ts";

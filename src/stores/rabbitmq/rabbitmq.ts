@@ -12,6 +12,7 @@ import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext, CheckContext, Counts, Store, StoreContext } from "../store.ts";
 import { treeBackup } from "../tree/backup.ts";
 import { checkTree } from "../tree/check.ts";
+import { copyFrozen, preCopyLive, removeFrozenCopy } from "../tree/frozen-copy.ts";
 import type { TreeOptions } from "../tree/params.ts";
 import { restoreTree } from "../tree/restore.ts";
 import {
@@ -23,7 +24,6 @@ import {
   isCountedLate,
 } from "./counts.ts";
 import { type BrokerLook, isNotUp, lookAtBroker } from "./look-at-broker.ts";
-import { copyFrozen, preCopyBroker, removeBrokerCopy } from "./tasks.ts";
 
 const startTimeoutMs = 300_000;
 /** Over the broker's own interval, so that a tick has surely passed. */
@@ -144,9 +144,9 @@ async function copyMessages(
   const beside = { path: parentOf(store.mount.source), readOnly: false };
   const place = { mounts: [...mounts, beside] };
   await context.journal("broker-copy", { copy, mount: { ...store.mount } });
-  const remove = () => tasks.run(removeBrokerCopy, { copy }, place);
+  const remove = () => tasks.run(removeFrozenCopy, { copy }, place);
   context.undo.add(`remove ${copy}`, remove);
-  await tasks.run(preCopyBroker, { from: store.mount.source, copy }, place, signal);
+  await tasks.run(preCopyLive, { from: store.mount.source, copy }, place, signal);
   const startedAt = clock.now().toISOString();
   const look = await lookAtBroker(store, context);
   await frozen(store, context, () =>

@@ -19,6 +19,7 @@ import {
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
+import { isStill, stampsOf, wasJustWritten } from "./stamps.ts";
 import { archivedFingerprint, requireVaultKey } from "./vault.ts";
 import { lookAhead, type Prospect } from "./walk.ts";
 import { describeWarnings } from "./warnings.ts";
@@ -47,6 +48,29 @@ export const treeBackup: NamedTask<TreeBackupParams, Component> = {
     } finally {
       await copies.remove();
     }
+  },
+};
+
+/** The component, or null if the tree was written to while it was archived, or shortly before. */
+interface StillBackup {
+  readonly component: Component | null;
+}
+
+/**
+ * {@link treeBackup} of a tree that nobody writes to, which makes the archive exact. SQLite databases are exact in
+ * themselves, and a log that only grows is left aside.
+ */
+export const treeBackupStill: NamedTask<TreeBackupParams, StillBackup> = {
+  name: "tree.backup-still",
+  run: async (params, context) => {
+    const { tree, sink } = params;
+    const before = await stampsOf(tree, context.signal);
+    if (before === undefined || wasJustWritten(before)) return { component: null };
+    const component = await treeBackup.run(params, context);
+    const after = await stampsOf(tree, context.signal);
+    if (after !== undefined && isStill(before, after)) return { component };
+    await rm(join(sink.directory, component.file));
+    return { component: null };
   },
 };
 

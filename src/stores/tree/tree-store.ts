@@ -1,13 +1,15 @@
 import { basename, dirname } from "node:path";
 import { realPath } from "../../core/real-path.ts";
-import type { TaskPlace } from "../../core/task.ts";
+import type { TaskPlace, TaskRunner } from "../../core/task.ts";
 import { type DataStore, placeOf, type VolumeStore } from "../../model/stack.ts";
 import { sqliteMigrations } from "../sqlite/migrations.ts";
 import type { BackupAtPlace, Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
+import { backupFrozen, engineNote, tornNote, withNotes } from "./frozen.ts";
 import { treeMeasure } from "./measure.ts";
 import type { TreeOptions } from "./params.ts";
+import { estimatePause } from "./prospect.ts";
 import { fileOf, restoreTree } from "./restore.ts";
 
 /**
@@ -40,7 +42,40 @@ export const dataStore: Store<DataStore> = {
 export const volumeStore: Store<VolumeStore> = {
   kind: "volume",
   backupOrder: 40,
-  ...treeStore((store: VolumeStore) => ({
+  ...treeStore(volumeOptions),
+  backup: async (store, context) => {
+    const tree = volumeOptions(store);
+    const place = readingPlace(tree, store, { path: context.sink.directory, readOnly: false });
+    const mode = context.volumeModes?.[store.name] ?? "live";
+    if (mode === "freeze") return [await backupFrozen(store, tree, place, context)];
+    const params = { tree, sink: context.sink };
+    const component = await context.tasks.run(treeBackup, params, place, context.signal);
+    if (store.engine === undefined) return [component];
+    const how = `its files were copied while ${store.services.join(", ")} was stopped`;
+    const note =
+      mode === "stop" ? engineNote(store, how) : tornNote(store, "as volume-consistency says");
+    return [withNotes(component, [note])];
+  },
+  atRest: (place) => {
+    const { name, mount, components } = place;
+    const isFile = fileOf(components[0]) === undefined ? {} : { isFile: true };
+    return { kind: "volume", name, mount, ...writersAt(place), ...isFile };
+  },
+};
+
+/** About how many seconds a backup with `freeze` will pause the services of a volume store. */
+export async function expectedPause(
+  store: VolumeStore,
+  tasks: TaskRunner,
+  signal?: AbortSignal,
+): Promise<number> {
+  const tree = volumeOptions(store);
+  const params = { tree, always: store.engine !== undefined };
+  return await tasks.run(estimatePause, params, readingPlace(tree, store), signal);
+}
+
+function volumeOptions(store: VolumeStore): TreeOptions {
+  return {
     ...directoryOf(store),
     name: store.name,
     store: "volume",
@@ -49,13 +84,8 @@ export const volumeStore: Store<VolumeStore> = {
     databases: store.databases,
     ...{ optional: store.optional, alike: store.alike },
     exclude: store.exclude ?? [],
-  })),
-  atRest: (place) => {
-    const { name, mount, components } = place;
-    const isFile = fileOf(components[0]) === undefined ? {} : { isFile: true };
-    return { kind: "volume", name, mount, ...writersAt(place), ...isFile };
-  },
-};
+  };
+}
 
 /** The directory of a volume store, and the only file in it that belongs to the store. */
 function directoryOf({ mount, isFile }: VolumeStore): Pick<TreeOptions, "path" | "file"> {

@@ -1,5 +1,5 @@
-import type { Clock } from "../../core/clock.ts";
-import type { Containers } from "../../core/containers.ts";
+import type { Clock } from "./clock.ts";
+import type { Containers } from "./containers.ts";
 
 const attempts = 10;
 const everyMs = 200;
