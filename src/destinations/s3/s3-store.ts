@@ -9,13 +9,13 @@ import type {
   StoredObject,
   TransferContext,
 } from "../object-store.ts";
-import { formatS3Address, type S3Address } from "./address.ts";
 import { connectS3, refuseInsecure, type S3Connection, type S3Settings } from "./connection.ts";
 import { usualPartBytes } from "./file-parts.ts";
 import { Pace } from "./pace.ts";
 import type { PutPlace } from "./place.ts";
 import { type ObjectLock, type ServerPromises, serverPromises } from "./promises.ts";
 import { putFile, putText } from "./put-file.ts";
+import { formatS3Address, type S3Address } from "./s3-address.ts";
 import { failureKind, failureText } from "./server-error.ts";
 
 /** A place in a bucket, and how it is used. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Remote } from "../../destinations/remote.ts";
-import { parseS3Address } from "../../destinations/s3/address.ts";
+import { parseS3Address } from "../../destinations/s3/s3-address.ts";
 import { S3Store } from "../../destinations/s3/s3-store.ts";
 import type { Options } from "../../options/parse.ts";
 
