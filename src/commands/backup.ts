@@ -6,11 +6,12 @@ import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
 import { volumeModes } from "../operations/backup/volume-modes.ts";
 import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
+import { retainEverywhere } from "../operations/off-host/retention.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import { withSession } from "../operations/session/session.ts";
-import { hasKeepRule, type Options } from "../options/parse.ts";
+import { hasKeepRule, hasRemoteRule, type Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
 import type { VolumeMode } from "../stores/store.ts";
 import { expectedPause } from "../stores/tree/tree-store.ts";
@@ -49,6 +50,9 @@ export async function backup(options: Options, dependencies: HostDependencies): 
     // Upload last: a full or unreachable destination must not prevent retention.
     const stored = await repository.read(point.id);
     const sent = await deliverAll(destinations, stored, repository, options, dependencies);
+    const remoteRetention = hasRemoteRule(options)
+      ? await retainEverywhere(destinations.remotes, session, options)
+      : undefined;
     return {
       result: "backed-up",
       seconds: seconds(),
@@ -60,9 +64,14 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       removed: retained?.removed ?? [],
       ...(retained === undefined ? {} : { kept: retained.kept }),
       recovered: session.recovered,
-      warnings: [...point.manifest.warnings, ...(retained?.warnings ?? [])],
+      warnings: [
+        ...point.manifest.warnings,
+        ...(retained?.warnings ?? []),
+        ...(remoteRetention?.warnings ?? []),
+      ],
       encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
       ...sent,
+      ...(remoteRetention === undefined ? {} : { remotes: remoteRetention.remotes }),
     };
   });
 }

@@ -7,11 +7,13 @@ import {
   type RetentionDecision,
   type RetentionPolicy,
 } from "../model/retention.ts";
+import { remoteAt } from "../operations/off-host/remotes.ts";
+import { decideThere, retainThere } from "../operations/off-host/retention.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { listUnfinished } from "../operations/session/journal.ts";
 import { type Session, withLock } from "../operations/session/session.ts";
-import type { Options } from "../options/parse.ts";
+import { hasRemoteRule, type Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
 import { heldBackups } from "../repository/holds.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
@@ -35,15 +37,42 @@ export async function prune(options: Options, dependencies: HostDependencies): P
     const repository = await openRepository(options, dependencies);
     const { decisions, damaged } = await decide(repository, options, dependencies);
     const warnings = damaged.map(({ told }) => told);
-    return { result: "planned", seconds: seconds(), plan: decisions, warnings };
+    const there = await planThere(repository, options, dependencies);
+    return { result: "planned", seconds: seconds(), plan: [...decisions, ...there], warnings };
   }
   await requireRepository(options.repository);
-  return await withLock("prune", options, dependencies, async ({ repository, recovered }) => ({
-    result: "pruned",
-    ...(await applyRetention({ repository, dependencies }, options)),
-    recovered,
-    seconds: seconds(),
-  }));
+  return await withLock("prune", options, dependencies, async (locked) => {
+    const { repository, recovered, project } = locked;
+    const here = await applyRetention({ repository, dependencies }, options);
+    const there = hasRemoteRule(options)
+      ? await retainThere(
+          ...([remoteOf(repository, options), project, repository, options, dependencies] as const),
+        )
+      : undefined;
+    return {
+      result: "pruned",
+      ...here,
+      ...(there === undefined ? {} : { remotes: [there] }),
+      ...{ recovered, seconds: seconds() },
+    };
+  });
+}
+
+/** The same for the copies off this host, with the destination in each line. */
+async function planThere(
+  repository: Repository,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<readonly (RetentionDecision & { readonly to: string })[]> {
+  if (!hasRemoteRule(options)) return [];
+  const remote = remoteOf(repository, options);
+  const project = options.projectName ?? (await dependencies.host.project(options, dependencies));
+  const decisions = await decideThere(remote, project, repository, options, dependencies);
+  return decisions.map((one) => ({ ...one, to: remote.name }));
+}
+
+function remoteOf(repository: Repository, options: Options) {
+  return remoteAt("upload-to", options.uploadTo ?? "", options, repository.path);
 }
 
 /**

@@ -89,7 +89,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     summary: "remove backups that no retention rule keeps",
     about:
       "Counts only backups that were verified at retain-level or above, and never removes the last good one. With --dry-run it only reports what it would remove.",
-    exits: [8],
+    exits: [5, 8],
   },
   upload: {
     summary: "send backups of this host to a bucket",

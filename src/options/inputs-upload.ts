@@ -7,6 +7,7 @@ const remotes = [
   "verify",
   "restore",
   "list",
+  "prune",
   "upload",
 ] as const satisfies readonly CommandName[];
 
@@ -50,6 +51,31 @@ export const uploadInputs = {
     commands: ["list"],
     about:
       "The result is stale (exit 4) if the newest copy that is proven off this host is older than this, such as 36h.",
+  },
+  "remote-keep-last": {
+    kind: "integer",
+    min: 1,
+    commands: ["backup", "prune"],
+    about:
+      "Keep this many of the newest copies off this host. Without a remote-keep rule no copy is removed.",
+  },
+  "remote-keep-daily": {
+    kind: "integer",
+    min: 1,
+    commands: ["backup", "prune"],
+    about: "Keep the newest copy of each day off this host, for this many days.",
+  },
+  "remote-keep-weekly": {
+    kind: "integer",
+    min: 1,
+    commands: ["backup", "prune"],
+    about: "Keep the newest copy of each week off this host, for this many weeks.",
+  },
+  "remote-keep-monthly": {
+    kind: "integer",
+    min: 1,
+    commands: ["backup", "prune"],
+    about: "Keep the newest copy of each month off this host, for this many months.",
   },
   "upload-limit": {
     kind: "integer",

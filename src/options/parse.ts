@@ -139,7 +139,7 @@ function refuseContradictions(options: Options): void {
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
   }
   if (command === "upgrade-test") refuseTarget(options);
-  if (command === "prune" && !hasKeepRule(options)) {
+  if (command === "prune" && !hasKeepRule(options) && !hasRemoteRule(options)) {
     refuse("prune has no keep rule", "give keep-last, keep-daily, keep-weekly or keep-monthly");
   }
   const odd = options.notifyOn.find((word) => !["failure", "recovery", "success"].includes(word));
@@ -177,6 +177,9 @@ function refuseUpload(options: Options): void {
   if (command === "backup" && uploadTo !== undefined && upload.length === 0) {
     refuse("upload-to is given, but upload is none", "write upload: s3");
   }
+  if (hasRemoteRule(options) && uploadTo === undefined) {
+    refuse("a remote-keep rule is given, but upload-to names no place", "give upload-to");
+  }
   if ((uploadLock === undefined) !== (uploadLockDays === undefined)) {
     refuse("upload-lock and upload-lock-days belong together", "give both or none");
   }
@@ -205,6 +208,13 @@ function refuseTarget({ target, newFiles, maxAgeMs, dryRun, requireRehearsalMs }
 export function hasKeepRule(options: Options): boolean {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = options;
   return [keepLast, keepDaily, keepWeekly, keepMonthly].some((rule) => rule !== undefined);
+}
+
+/** Whether any retention rule for the copies off this host was given. */
+export function hasRemoteRule(options: Options): boolean {
+  const { remoteKeepLast, remoteKeepDaily, remoteKeepWeekly, remoteKeepMonthly } = options;
+  const rules = [remoteKeepLast, remoteKeepDaily, remoteKeepWeekly, remoteKeepMonthly];
+  return rules.some((rule) => rule !== undefined);
 }
 
 function refuse(wrong: string, fix: string, errorClass = "input"): never {

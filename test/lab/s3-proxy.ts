@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
 /** What happens to a request on its way. `flip`: one byte of its body changes; `cut`: its answer is cut off at half. */
-export type Fault = "flip" | "flip-answer" | "500" | "503" | "cut" | "stall" | "gone";
+export type Fault = "flip" | "flip-answer" | "403" | "500" | "503" | "cut" | "stall" | "gone";
 
 /** Between a client and a server on this host: passes requests on, and does something to some of them. */
 export class S3Proxy implements AsyncDisposable {
@@ -48,8 +48,8 @@ export class S3Proxy implements AsyncDisposable {
     if (fault === "gone") return void request.socket.destroy();
     const body = await buffer(request);
     if (fault === "stall") return;
-    if (fault === "500" || fault === "503") {
-      const code = fault === "503" ? "SlowDown" : "InternalError";
+    if (fault === "403" || fault === "500" || fault === "503") {
+      const code = { 403: "AccessDenied", 500: "InternalError", 503: "SlowDown" }[fault];
       response.writeHead(Number(fault), { "content-type": "application/xml" });
       return void response.end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`);
     }

@@ -1,7 +1,9 @@
+import { S3Proxy } from "../../lab/s3-proxy.ts";
 import { S3Server, type Ways } from "../../lab/s3-server.ts";
 import { remoteConformance, wireConformance } from "./remote-conformance.ts";
+import { lockedConformance } from "./remote-locked.ts";
 import type { Subject } from "./remote-subject.ts";
-import { s3Subject } from "./s3-subject.ts";
+import { s3Remote, s3Subject, secondReader, testCredentials } from "./s3-subject.ts";
 
 // The stand-in behaves as Amazon S3 is documented to, or as others were seen to.
 
@@ -14,6 +16,29 @@ const servers: readonly (readonly [name: string, ways: Ways])[] = [
 
 for (const [name, ways] of servers) remoteConformance(name, () => standIn(ways));
 wireConformance("a server that keeps its promises", () => standIn({}));
+
+lockedConformance("a server with versions and locks", async () => {
+  const server = await S3Server.start({ versions: true, lock: true });
+  // The server asks everybody for nothing: whoever may only add is known by the address.
+  const restricted = await S3Proxy.before(server.endpoint);
+  restricted.fault = (method) => (method === "DELETE" ? "403" : undefined);
+  const at = (endpoint: string, prefix: string, days?: number) =>
+    s3Remote({
+      ...{ endpoint, address: { bucket: "bucket", prefix }, partBytes: 5 * 2 ** 20 },
+      lock: days === undefined ? undefined : { mode: "COMPLIANCE", days },
+    });
+  Object.assign(process.env, testCredentials);
+  return {
+    bucket: "bucket",
+    owner: (prefix, days) => at(server.endpoint, prefix, days),
+    appendOnly: (prefix) => at(restricted.endpoint, prefix),
+    thief: secondReader(restricted.endpoint),
+    [Symbol.asyncDispose]: async () => {
+      await restricted[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+});
 
 async function standIn(ways: Ways): Promise<Subject> {
   const server = await S3Server.start(ways);

@@ -1,0 +1,99 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Remote } from "../../../src/destinations/remote.ts";
+import { type MadeBackup, madeBackup, shipmentOf, transferContext } from "./remote-subject.ts";
+
+/** A bucket with versions and object lock, and credentials that may add to it and remove nothing. */
+export interface LockedSubject extends AsyncDisposable {
+  readonly bucket: string;
+  /** With the rights of the owner. */
+  owner(prefix: string, days?: number): Remote;
+  /** What a thief of the credentials on the host has. */
+  readonly thief: S3Client;
+  appendOnly(prefix: string): Remote;
+}
+
+/** What holds when the credentials on the host are stolen, or somebody errs. */
+export function lockedConformance(name: string, start: () => Promise<LockedSubject>): void {
+  let subject: LockedSubject;
+  beforeAll(async () => {
+    subject = await start();
+  }, 1_200_000);
+  afterAll(() => subject?.[Symbol.asyncDispose]());
+
+  const prefix = () => `p${randomBytes(4).toString("hex")}`;
+
+  describe(`${name}: what is locked`, () => {
+    it("stays, and what is in its way is told", async () => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      const remote = subject.owner(at, 2);
+      await remote.deliver(await shipmentOf(backup), transferContext());
+      const removal = await remote.remove("stack", backup.id, transferContext());
+      expect(removal).toMatchObject({
+        isRemoved: false,
+        why: expect.stringContaining("locked until 2"),
+      });
+      expect(await remote.list("stack", transferContext())).toHaveLength(1);
+      await expectWhole(remote, backup);
+    });
+
+    it("goes once it is not locked, with all its versions", async () => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      const remote = subject.owner(at);
+      await remote.deliver(await shipmentOf(backup), transferContext());
+      expect(await remote.remove("stack", backup.id, transferContext())).toEqual({
+        isRemoved: true,
+      });
+      await expect(remote.open("stack", backup.id, transferContext())).rejects.toMatchObject({
+        class: "no-backup",
+      });
+    });
+  });
+
+  describe(`${name}: append-only credentials`, () => {
+    it("send, resume and prove, and remove nothing", async () => {
+      const at = prefix();
+      await using backup = await madeBackup(11);
+      const remote = subject.appendOnly(at);
+      const delivery = await remote.deliver(await shipmentOf(backup), transferContext());
+      expect(delivery.proof).toBe("sha256");
+      const removal = await remote.remove("stack", backup.id, transferContext());
+      expect(removal).toMatchObject({ isRemoved: false });
+      await expectWhole(remote, backup);
+    });
+
+    it("overwrite everything when they are stolen, and what was sent still comes back", async () => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      await subject.appendOnly(at).deliver(await shipmentOf(backup), transferContext());
+      for (const file of [...backup.files.keys(), "SHA256SUMS"]) {
+        const Key = `${at}/stack/backups/${backup.id}/${file}`;
+        const Body = file === "SHA256SUMS" ? `${"0".repeat(64)}  other\n` : "encrypted by a thief";
+        await subject.thief.send(new PutObjectCommand({ Bucket: subject.bucket, Key, Body }));
+      }
+      await expectWhole(subject.owner(at), backup);
+    });
+  });
+}
+
+async function expectWhole(remote: Remote, backup: MadeBackup): Promise<void> {
+  const path = await mkdtemp(join(tmpdir(), "sophon-keeper-fetched-"));
+  try {
+    const { files } = await remote.open("stack", backup.id, transferContext());
+    expect(files.map(({ name }) => name)).toEqual([...backup.files.keys()]);
+    for (const file of files) {
+      await remote.fetch(file, join(path, file.name), transferContext());
+      const content = await readFile(join(path, file.name));
+      expect(content.equals(backup.files.get(file.name) as Buffer), file.name).toBe(true);
+      expect(await remote.check(file, transferContext())).toBe(true);
+    }
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+}
