@@ -6,7 +6,7 @@ import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
 import { volumeModes } from "../operations/backup/volume-modes.ts";
 import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
-import { retainEverywhere } from "../operations/off-host/retention.ts";
+import { retainEverywhere } from "../operations/off-host/retain-there.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";

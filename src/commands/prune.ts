@@ -8,7 +8,7 @@ import {
   type RetentionPolicy,
 } from "../model/retention.ts";
 import { remoteAt } from "../operations/off-host/remotes.ts";
-import { decideThere, retainThere } from "../operations/off-host/retention.ts";
+import { decideThere, retainThere } from "../operations/off-host/retain-there.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { listUnfinished } from "../operations/session/journal.ts";

@@ -41,6 +41,10 @@ export class S3Server implements AsyncDisposable {
   ways: Ways;
   readonly objects = new Map<string, Version[]>();
   readonly uploads = new Map<string, Upload>();
+  /** Every part that was stored, such as `UPLOAD 1`. */
+  readonly stored: string[] = [];
+  /** Called for each request as it comes. */
+  onRequest: (count: number) => void = () => undefined;
   /** Every request, such as `PUT key ?partNumber=1`. */
   readonly requests: string[] = [];
   readonly #server: Server;
@@ -93,6 +97,7 @@ export class S3Server implements AsyncDisposable {
     this.requests.push(
       `${request.method} ${key} ${told.map((name) => `?${name}=${query.get(name)}`).join("")}`.trim(),
     );
+    this.onRequest(this.requests.length);
     const body = await buffer(request);
     const send: Context["send"] = (status, headers = {}, text = "") => {
       const length = { "content-length": String(Buffer.byteLength(text)) };
@@ -138,6 +143,7 @@ export class S3Server implements AsyncDisposable {
     if (upload !== null) {
       const found = this.uploads.get(upload);
       if (found === undefined) return fail(404, "NoSuchUpload");
+      this.stored.push(`${upload} ${query.get("partNumber")}`);
       found.parts.set(Number(query.get("partNumber")), { body, etag, sha256: told ?? base64 });
       return send(200, { etag: `"${etag}"` });
     }

@@ -6,7 +6,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import type { Remote } from "../../src/destinations/remote.ts";
 import { marked, provenRemotes, revoked, withRemote } from "../../src/model/marks.ts";
-import { retainThere } from "../../src/operations/off-host/retention.ts";
+import { retainThere } from "../../src/operations/off-host/retain-there.ts";
 import { parseOptions } from "../../src/options/parse.ts";
 import { Repository } from "../../src/repository/repository.ts";
 

@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { Remote } from "../../../src/destinations/remote.ts";
 import { S3Store } from "../../../src/destinations/s3/s3-store.ts";
 import type { S3Options, Subject } from "./remote-subject.ts";
@@ -51,23 +51,10 @@ export function s3Remote(options: Partial<S3Options> & Pick<S3Options, "address"
 }
 
 /** A client that is not the one under test. */
-export function secondReader(endpoint: string): S3Client {
+export function secondReader(endpoint: string, as = testCredentials): S3Client {
   const credentials = {
-    accessKeyId: testCredentials.AWS_ACCESS_KEY_ID,
-    secretAccessKey: testCredentials.AWS_SECRET_ACCESS_KEY,
+    accessKeyId: as.AWS_ACCESS_KEY_ID,
+    secretAccessKey: as.AWS_SECRET_ACCESS_KEY,
   };
   return new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
-}
-
-/** Overwrites an object with one byte changed, for a server whose disk cannot be reached. */
-export async function overwriteFlipped(
-  client: S3Client,
-  bucket: string,
-  key: string,
-): Promise<void> {
-  const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-  const content = Buffer.from((await Body?.transformToByteArray()) ?? []);
-  const at = content.length >> 1;
-  content[at] = (content[at] ?? 0) ^ 1;
-  await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: content }));
 }
