@@ -3,7 +3,7 @@ import { collecting } from "../../core/reporter.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
-import { type BackedUpStore, originOf, storesOf } from "../fill/backed-up-store.ts";
+import { type BackedUpStore, storesOf } from "../fill/backed-up-store.ts";
 import { stackOf } from "../fill/stack-source.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
@@ -15,7 +15,7 @@ import { modelBefore, refuseClashes } from "./host-conflicts.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
 import { withRestoreSession } from "./restore-session.ts";
 import { restoreLive } from "./restore-stack.ts";
-import { chosenStores } from "./store-mounts.ts";
+import { chosenStores, refuseWithoutInner } from "./store-mounts.ts";
 
 /**
  * Restores a stack from a backup: verifies the backup, sets the current content aside, restores and counts every store,
@@ -41,7 +41,7 @@ export async function restoreBackup(
   const files = await stackOf(manifest, source, signal);
   const stack = await stackNow(files, options, host);
   const stores = chosenStores(storesOf(manifest), options.only);
-  refuseWithout(stores, storesOf(manifest), files);
+  refuseWithoutInner(stores, storesOf(manifest), files.model);
   await refuseEarly(files, { manifest, stack, stores }, options, dependencies);
   if (options.dryRun) {
     const request = { manifest, source, files, stack, stores };
@@ -65,30 +65,6 @@ export async function restoreBackup(
     recovered,
     warnings: [...warnings, ...kept],
   };
-}
-
-/**
- * Refuses to replace a directory that contains the place of a store that is not restored: its data would be set aside.
- *
- * @throws RefusedError that names both stores.
- */
-function refuseWithout(
-  stores: readonly BackedUpStore[],
-  all: readonly BackedUpStore[],
-  { model }: StackFiles,
-): void {
-  for (const store of stores) {
-    const outer = originOf(store, model);
-    if (outer === undefined) continue;
-    const inner = all
-      .filter((other) => !stores.includes(other))
-      .find((other) => originOf(other, model)?.startsWith(`${outer}/`) === true);
-    if (inner === undefined) continue;
-    throw new RefusedError(`only: the directory of ${store.name} contains that of ${inner.name}`, {
-      class: "input",
-      hint: `restore both: add ${inner.name} to only`,
-    });
-  }
 }
 
 /** Checks what is known before any change. If the model needs the stack's files, this is checked after they exist. */

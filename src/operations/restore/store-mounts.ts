@@ -84,3 +84,27 @@ export function chosenStores(
   if (only.length === 0) return [...stores];
   return stores.filter((store) => only.some((word) => matches(store, word)));
 }
+
+/**
+ * Refuses to replace a directory that contains the place of a store that is not restored: its data would be set aside.
+ *
+ * @throws RefusedError that names both stores.
+ */
+export function refuseWithoutInner(
+  stores: readonly BackedUpStore[],
+  all: readonly BackedUpStore[],
+  model: ComposeModel,
+): void {
+  for (const store of stores) {
+    const outer = originOf(store, model);
+    if (outer === undefined) continue;
+    const inner = all
+      .filter((other) => !stores.some(({ name }) => name === other.name))
+      .find((other) => originOf(other, model)?.startsWith(`${outer}/`) === true);
+    if (inner === undefined) continue;
+    throw new RefusedError(`only: the directory of ${store.name} contains that of ${inner.name}`, {
+      class: "input",
+      hint: `restore both: add ${inner.name} to only`,
+    });
+  }
+}

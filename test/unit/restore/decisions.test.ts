@@ -7,7 +7,7 @@ import { makingsOf } from "../../../src/operations/restore/current-stack.ts";
 import { byHand } from "../../../src/operations/restore/manual-commands.ts";
 import { refuseOtherStack } from "../../../src/operations/restore/put-stack-files.ts";
 import { RestartError, undoFailed } from "../../../src/operations/restore/restore-errors.ts";
-import { mountOf } from "../../../src/operations/restore/store-mounts.ts";
+import { mountOf, refuseWithoutInner } from "../../../src/operations/restore/store-mounts.ts";
 
 const model: ComposeModel = {
   name: "sophon",
@@ -58,6 +58,22 @@ describe("where a store belongs", () => {
   it("is refused where nothing has it", () => {
     expect(() => mountOf(data, model, [container("gateway", "", [])])).toThrow(
       /no container of the stack mounts/,
+    );
+  });
+});
+
+describe("a store inside the directory of another one", () => {
+  const outer = store("data", "gateway", "/srv/sophon/data");
+  const inner = { ...store("volume", "other", "/srv/sophon/data/inner"), name: "volume-inner" };
+  const beside = { ...store("volume", "other", "/srv/sophon/data-2"), name: "volume-beside" };
+  const copies = () => [outer, inner, beside, postgres].map((one) => ({ ...one }));
+
+  it("is restored with it, or alone, and never set aside without being restored", () => {
+    for (const chosen of [copies(), [inner], [beside], [outer, inner]]) {
+      expect(() => refuseWithoutInner(chosen, copies(), model)).not.toThrow();
+    }
+    expect(() => refuseWithoutInner([outer], copies(), model)).toThrow(
+      "only: the directory of data contains that of volume-inner",
     );
   });
 });
