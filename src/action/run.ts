@@ -114,7 +114,7 @@ export async function readOptions(
   for (const text of given) reporter.secret(text);
   const raw = await readReferences(typed, places, (path) => readFile(path, "utf8"));
   for (const text of secretTexts(raw)) reporter.secret(text);
-  return parseOptions(command, raw, places);
+  return parseOptions(command, raw, places, "action");
 }
 
 async function tell(result: Result, command = ""): Promise<void> {

@@ -2,7 +2,7 @@ import { RefusedError } from "../core/errors.ts";
 import { type Commands, offeredCommands } from "../operations/session/command.ts";
 import type { CommandName } from "../options/command-names.ts";
 import type { RawInputs } from "../options/input-files.ts";
-import { type InputName, inputsOf, isInputName } from "../options/inputs.ts";
+import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
 
@@ -39,20 +39,39 @@ export function readInputs(
   const modes = offeredModes(commands);
   const known = actionInputs(modes).map(([name]) => name);
   const raw: Partial<Record<InputName, string>> = {};
+  const empty: InputName[] = [];
   const unknown: string[] = [];
   let mode = "";
   for (const [variable, value] of Object.entries(environment)) {
-    if (!variable.startsWith("INPUT_") || value === undefined || value === "") continue;
+    if (!variable.startsWith("INPUT_") || value === undefined) continue;
     const name = variable.slice("INPUT_".length).toLowerCase();
-    if (name === "mode") mode = value.trim();
+    if (value.trim() === "") {
+      if (isInputName(name) && known.includes(name)) empty.push(name);
+    } else if (name === "mode") mode = value.trim();
     else if (isInputName(name) && known.includes(name)) raw[name] = value;
     else unknown.push(refuseMisspelt(name, known));
   }
   const command = modes.find((candidate) => candidate === mode);
-  if (command !== undefined) return { command, raw, unknown };
+  if (command !== undefined) {
+    for (const name of empty) refuseEmpty(name, command);
+    return { command, raw, unknown };
+  }
   const near = nearest(mode, modes);
   const fix = near === undefined ? `write one of ${modes.join(", ")}` : `did you mean ${near}?`;
   throw new RefusedError(`mode is "${mode}": ${fix}`, { class: "usage" });
+}
+
+/**
+ * Refuses an empty input whose default would do something else than was asked: restore the live stack instead of into a
+ * directory, or the newest backup instead of a certain one. The runner fills in a default only if an input is omitted.
+ */
+function refuseEmpty(name: InputName, command: CommandName): void {
+  const spec = inputSpec(name);
+  if (!["target", "backup"].includes(name) || !spec.commands.includes(command)) return;
+  throw new RefusedError(
+    `${name} is given but empty: give a value, or leave it out for ${spec.default}`,
+    { class: "input" },
+  );
 }
 
 /** Returns the name if it resembles no input: it may be a variable of the job, not an input. */

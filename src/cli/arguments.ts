@@ -101,7 +101,7 @@ function addFlag(
   // `-1` is a number, which the validator reports as out of range; `-x` is the next flag.
   const isNumber = numeric.includes(kind) && /^-[\d.]/.test(value ?? "");
   const swallowed = flag.inlineValue !== true && value?.startsWith("-") === true && !isNumber;
-  if (kind !== "flag" && (value === undefined || value === "" || swallowed)) {
+  if (kind !== "flag" && (value === undefined || value.trim() === "" || swallowed)) {
     throw refused(`${rawName} has no value`, `write ${rawName} VALUE or ${rawName}=VALUE`);
   }
   if (

@@ -124,7 +124,8 @@ function withEnvironment(
   for (const name of Object.keys(inputs) as InputName[]) {
     const spec = inputSpec(name);
     const value = spec.environment === undefined ? undefined : environment[spec.environment];
-    if (value === undefined || value === "" || !spec.commands.includes(command)) continue;
+    // An empty one is kept: it is not the same as none, see `requireEncryption`.
+    if (value === undefined || !spec.commands.includes(command)) continue;
     completed[name] ??= value;
   }
   return completed;

@@ -24,7 +24,7 @@ export async function readReferences(
     const isSecret = kind === "secret" || kind === "addresses";
     if (isSecret && text.startsWith("@")) resolved[name] = await read(text.slice(1));
     if (kind === "recipients" || kind === "identities") {
-      const parts = words(text).flatMap((word) => (isKey(word) ? word.split(/\s+/) : [word]));
+      const parts = words(name, text).flatMap((word) => (isKey(word) ? word.split(/\s+/) : [word]));
       const texts = parts.map(async (part) => (isKey(part) ? part : read(part.replace(/^@/, ""))));
       resolved[name] = (await Promise.all(texts)).join("\n");
     }

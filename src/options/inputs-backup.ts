@@ -17,7 +17,15 @@ export const backupInputs = {
     kind: "recipients",
     commands: makes,
     about:
+      "age recipients (age1...) that can decrypt the backup, one per line or separated by commas, or files with recipients (@path). Give two: yours and an offline recovery key. Without recipients and without a passphrase a backup is refused, unless unencrypted is true.",
+    aboutFlag:
       "age recipients (age1...) that can decrypt the backup, one per line or separated by commas, or files with recipients (@path). Give two: yours and an offline recovery key. Without recipients and without a passphrase the backup is not encrypted and stays on this host, mode 0600.",
+  },
+  unencrypted: {
+    kind: "flag",
+    commands: makes,
+    about:
+      "Make a backup that is not encrypted. It stays on this host, mode 0600, and is never uploaded: who can read it has every credential of the stack.",
   },
   passphrase: {
     kind: "secret",

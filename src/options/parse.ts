@@ -57,9 +57,16 @@ export type Options = {
  * @param command - the command to run
  * @param raw - what the user typed, by input name; an empty text counts as omitted
  * @param places - the directories that relative paths are resolved against
+ * @param face - a workflow cannot tell an input that is empty from an omitted one, and nobody reads its warnings: there
+ * encryption is required
  * @throws RefusedError with one line: the input, what is wrong, and what to do.
  */
-export function parseOptions(command: CommandName, raw: RawInputs, places: Places): Options {
+export function parseOptions(
+  command: CommandName,
+  raw: RawInputs,
+  places: Places,
+  face: "action" | "cli" = "cli",
+): Options {
   const project = raw["project-directory"]?.trim();
   const inProject =
     project === undefined || project === ""
@@ -83,6 +90,7 @@ export function parseOptions(command: CommandName, raw: RawInputs, places: Place
   const given = (Object.keys(raw) as InputName[]).filter((name) => raw[name]?.trim() !== "");
   const options = { command, given, ...values } as unknown as Options;
   refuseContradictions(options);
+  requireEncryption(options, raw, face);
   return options;
 }
 
@@ -202,6 +210,33 @@ function refuseTarget({ target, newFiles, maxAgeMs, dryRun, requireRehearsalMs }
   if (target === "rehearsal" && dryRun) {
     refuse("dry-run is not for a rehearsal", "leave dry-run out, a rehearsal changes nothing");
   }
+}
+
+/**
+ * Refuses a backup that would not be encrypted although somebody meant it to be: a variable that is not set, or a file
+ * without a key, gives an empty input.
+ */
+function requireEncryption(options: Options, raw: RawInputs, face: "action" | "cli"): void {
+  const { command, recipients, passphrase, unencrypted, target, backup } = options;
+  const rehearses = command === "upgrade-test" && target === "rehearsal" && backup !== "fresh";
+  if ((command !== "backup" && command !== "upgrade-test") || rehearses) return;
+  const encrypted = recipients.length > 0 || passphrase !== undefined;
+  if (encrypted && unencrypted) {
+    const given = passphrase === undefined ? "recipients" : "passphrase";
+    refuse(`unencrypted and ${given} exclude each other`, "give one of the two", "two-keys");
+  }
+  if (encrypted || unencrypted) return;
+  const empty = (["recipients", "passphrase"] as const).filter((name) => raw[name] !== undefined);
+  if (face === "cli" && empty.length === 0) return;
+  const wrong =
+    empty.length === 0
+      ? "nothing encrypts the backup: recipients and passphrase are missing or empty"
+      : `${empty.join(" and ")} given but empty: nothing encrypts the backup`;
+  refuse(
+    wrong,
+    "give recipients (age1...) or a passphrase, or set unencrypted: true",
+    "no-recipient",
+  );
 }
 
 /** Whether any retention rule was given. Without one, no backup is ever removed. */

@@ -33,9 +33,9 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
     case "path":
       return absolute(text.trim(), places);
     case "paths":
-      return pathWords(text).map((word) => absolute(word, places));
+      return pathWords(name, text).map((word) => absolute(word, places));
     case "list":
-      return words(text);
+      return words(name, text);
     case "lines":
       return readPatterns(name, text);
     case "flag":
@@ -65,8 +65,15 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
   }
 }
 
-/** The items of a list input: one per line or separated by commas, without comment lines and empty items. */
-export function words(text: string): string[] {
+/**
+ * The items of a list input: one per line or separated by commas, without comment lines and empty items. A list that is
+ * JSON (a text in quotes, or an array of texts) has exactly the items that it names: what a workflow pastes into one with
+ * `toJSON` cannot add another.
+ *
+ * @throws RefusedError naming the input if a list that begins like JSON is none.
+ */
+export function words(name: string, text: string): string[] {
+  if (/^\s*["[]/.test(text)) return jsonWords(name, text);
   return text
     .split("\n")
     .filter((line) => !line.trim().startsWith("#"))
@@ -76,12 +83,26 @@ export function words(text: string): string[] {
 }
 
 /** {@link words} of a list of paths: a path that contains commas stands in double quotes. */
-function pathWords(text: string): string[] {
+function pathWords(name: string, text: string): string[] {
+  if (/^\s*\[/.test(text)) return jsonWords(name, text);
   return text.split("\n").flatMap((line) => {
-    if (!line.includes('"')) return words(line);
+    if (!line.includes('"')) return words(name, line);
     const parts = line.match(/"[^"]*"|[^,]+/g) ?? [];
     return parts.map((part) => part.trim().replace(/^"(.*)"$/, "$1")).filter((part) => part !== "");
   });
+}
+
+function jsonWords(name: string, text: string): string[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Reported below.
+  }
+  const items: unknown[] = Array.isArray(parsed) ? parsed : [parsed];
+  const isWord = (item: unknown) => typeof item === "string" && item.trim() !== "";
+  if (items.every(isWord)) return items.map((item) => String(item).trim());
+  throw refused(name, "begins like JSON, but is no list of texts", 'write ["one", "two"]');
 }
 
 /** Makes a path absolute: `~/` is the home directory, relative paths start at the working directory. */
@@ -159,8 +180,8 @@ function readUrl(name: string, word: string): string {
 
 function readImages(name: string, text: string): Record<string, string> {
   const images: Record<string, string> = {};
-  for (const word of words(text)) {
-    const [, service, reference] = /^([\w.-]+)\s*=\s*(\S+)$/.exec(word) ?? [];
+  for (const word of words(name, text)) {
+    const [, service, reference] = /^([\w.-]+)\s*=\s*([\w./:@+-]+)$/.exec(word) ?? [];
     if (service === undefined || reference === undefined) {
       throw refused(
         name,
@@ -213,7 +234,7 @@ function readPatterns(name: string, text: string): string[] {
 }
 
 function readRecipients(name: string, text: string): string[] {
-  const recipients = words(text).flatMap((word) => word.split(/\s+/));
+  const recipients = words(name, text).flatMap((word) => word.split(/\s+/));
   for (const recipient of recipients) {
     if (recipient.toUpperCase().startsWith("AGE-SECRET-KEY-")) {
       throw refused(name, "holds a secret key", "give its public half, which age-keygen -y prints");
@@ -227,7 +248,7 @@ function readRecipients(name: string, text: string): string[] {
 }
 
 function readIdentities(name: string, text: string): string[] {
-  const identities = words(text).flatMap((word) => word.split(/\s+/));
+  const identities = words(name, text).flatMap((word) => word.split(/\s+/));
   const good = identities.every((identity) => isAgeKey(identity, "age-secret-key-"));
   // Do not repeat the text: it may be a mistyped secret.
   if (good && identities.length > 0) return [...new Set(identities)];

@@ -10,12 +10,26 @@ it.each([
   [["scan-logs"], "did you mean scan-log?"],
   [["scan-log", "--log-alow", "x"], "did you mean --log-allow?"],
   [["scan-log", "word"], 'unexpected word "word"'],
+  [["restore", "--target", " "], "--target has no value"],
+  [["backup", "--recipients", ""], "--recipients has no value"],
+  [["backup", "--recipients", ","], "recipients given but empty"],
+  [["backup", "--recipients", "/dev/null"], "recipients given but empty"],
+  [["backup", "--passphrase", "@/dev/null"], "passphrase given but empty"],
 ])("refuses %j with one object and exit 2", async (args, message) => {
   const usage = await keeper([...args, "--json"]);
   expect(usage.code).toBe(2);
   const { result, reason } = JSON.parse(usage.stdout);
   expect(result).toBe("refused");
   expect(reason.message).toContain(message);
+});
+
+it("refuses a backup whose passphrase variable is set but empty", async () => {
+  const usage = await keeper(["backup", "--json"], { env: { SOPHON_KEEPER_PASSPHRASE: "" } });
+  expect(usage.code).toBe(2);
+  expect(JSON.parse(usage.stdout).reason).toMatchObject({
+    class: "no-recipient",
+    message: expect.stringContaining("passphrase given but empty"),
+  });
 });
 
 it("says the same to a person on standard error, and nothing on standard output", async () => {

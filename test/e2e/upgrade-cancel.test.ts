@@ -38,12 +38,16 @@ function runner(stack: LabStack, reference: string) {
     repository: repository(stack),
     images: `sophon-gateway=${reference}`,
     soak: "30s",
+    unencrypted: "true",
   };
+  const event = join(directory, "event.json");
+  writeFileSync(event, "{}");
   const environment = {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
     GITHUB_ACTIONS: "true",
     GITHUB_EVENT_NAME: "workflow_dispatch",
+    GITHUB_EVENT_PATH: event,
     GITHUB_REPOSITORY: "owner/name",
     GITHUB_WORKSPACE: directory,
     GITHUB_OUTPUT: file("output"),

@@ -11,11 +11,12 @@ beforeEach(async () => {
 afterEach(() => job[Symbol.asyncDispose]());
 
 const fork = { pull_request: { head: { repo: { full_name: "eve/stack" } } } };
+const recipients = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 const secretText = "Authorization: Bearer of-the-gateway";
 const own = { pull_request: { head: { repo: { full_name: "ada/stack" } } } };
 
 it("tells outputs, summary and a log with a group a phase", async () => {
-  const step = await job.run({ mode: "backup", "project-name": "demo" });
+  const step = await job.run({ mode: "backup", unencrypted: "true", "project-name": "demo" });
   expect(step.code).toBe(0);
   expect(step.outputs).toMatchObject({
     result: "backed-up",
@@ -32,7 +33,7 @@ it("tells outputs, summary and a log with a group a phase", async () => {
 });
 
 it("fails with one annotation that says what to do, and tells all outputs", async () => {
-  const step = await job.run({ mode: "backup", "database-name": "failing" });
+  const step = await job.run({ mode: "backup", recipients, "database-name": "failing" });
   expect(step.code).toBe(3);
   expect(step.outputs).toMatchObject({ result: "backup-failed", reason: "disk full" });
   expect(step.log.match(/::error/g)).toHaveLength(1);
@@ -46,7 +47,22 @@ it.each([
   [{ mode: "backup", recipient: "x" }, "unknown input recipient: did you mean recipients?"],
   [{ mode: "backup", project: "x" }, "unknown input project: it is called project-name"],
   [{ mode: "backup", upload: "artifact" }, "nothing encrypts the backup"],
+  [{ mode: "backup" }, "nothing encrypts the backup"],
+  [{ mode: "backup", recipients: "" }, "nothing encrypts the backup"],
+  [{ mode: "backup", recipients: " \n," }, "recipients given but empty"],
+  [{ mode: "backup", recipients: "# the key of Ada" }, "recipients given but empty"],
+  [{ mode: "backup", recipients: "@empty" }, "recipients given but empty"],
+  [{ mode: "backup", passphrase: "@empty" }, "passphrase given but empty"],
+  [{ mode: "backup", passphrase: " " }, "nothing encrypts the backup"],
+  [{ mode: "backup", unencrypted: "false" }, "nothing encrypts the backup"],
+  [{ mode: "backup", unencrypted: "yes" }, 'unencrypted is "yes": write true or false'],
+  [{ mode: "backup", unencrypted: "true", passphrase: "p" }, "exclude each other"],
+  [{ mode: "backup", unencrypted: "true", upload: "artifact" }, "nothing encrypts the backup"],
+  [{ mode: "restore", target: "" }, "target is given but empty"],
+  [{ mode: "restore", target: " " }, "target is given but empty"],
+  [{ mode: "restore", backup: "" }, "backup is given but empty"],
 ])("refuses %o before anything is done", async (inputs, message) => {
+  await writeFile(join(job.directory, "empty"), "\n");
   const step = await job.run(inputs as Record<string, string>);
   expect(step.code).toBe(2);
   expect(step.outputs.result).toBe("refused");
@@ -55,7 +71,7 @@ it.each([
 });
 
 it("ignores a variable that only looks like an input", async () => {
-  const step = await job.run({ mode: "backup", something_else_entirely: "x" });
+  const step = await job.run({ mode: "backup", recipients, something_else_entirely: "x" });
   expect(step.code).toBe(0);
   expect(step.log).toContain("ignored: something_else_entirely is not an input");
 });
@@ -177,7 +193,7 @@ it.each([
 
 it("a cancelled step ends with 130, says so, and leaves the rest to its post step", async () => {
   const step = await job.run(
-    { mode: "backup", "database-name": "waiting" },
+    { mode: "backup", recipients, "database-name": "waiting" },
     {
       during: async (child, notes) => {
         await expect.poll(notes, { timeout: 40_000 }).toContain("started");
@@ -192,7 +208,7 @@ it("a cancelled step ends with 130, says so, and leaves the rest to its post ste
 
 it("a killed step has already said what it was doing", async () => {
   const step = await job.run(
-    { mode: "backup", "database-name": "waiting" },
+    { mode: "backup", recipients, "database-name": "waiting" },
     {
       during: async (child, notes) => {
         await expect.poll(notes, { timeout: 40_000 }).toContain("started");
@@ -207,7 +223,7 @@ it.each([
   ["a good step", "good", ["backup"]],
   ["a step that found the lock taken", "locked", ["backup"]],
 ])("after %s the post step has nothing to do", async (_, ending, notes) => {
-  const inputs = { mode: "backup", "database-name": ending };
+  const inputs = { mode: "backup", recipients, "database-name": ending };
   const step = await job.run(inputs);
   expect(step.notes).toEqual(notes);
   const post = await job.run(inputs, { post: true, state: step.state });
@@ -217,7 +233,7 @@ it.each([
 });
 
 it.each(["failing"])("after a %s step the post step recovers", async (ending) => {
-  const inputs = { mode: "backup", "database-name": ending };
+  const inputs = { mode: "backup", recipients, "database-name": ending };
   const step = await job.run(inputs);
   const post = await job.run(inputs, { post: true, state: step.state });
   expect(post.notes).toEqual(["recover"]);
@@ -226,7 +242,7 @@ it.each(["failing"])("after a %s step the post step recovers", async (ending) =>
 
 it("the post step of a step that ended before it had made a repository has nothing to do", async () => {
   const repository = join(job.directory, "never-made");
-  const inputs = { mode: "backup", "database-name": "failing", repository };
+  const inputs = { mode: "backup", recipients, "database-name": "failing", repository };
   const { state } = await job.run(inputs);
   const post = await job.run(inputs, { post: true, state });
   expect(post.log).toContain("nothing to do: backup ended before it created the repository");

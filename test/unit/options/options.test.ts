@@ -94,6 +94,11 @@ describe("parseOptions", () => {
     ["backup", { recipients: "ssh-ed25519 AAAA" }, /^recipients has "ssh-ed25519"/],
     ["backup", { recipients: recipient.replace("7rx", "7xr") }, /not an age recipient/],
     ["backup", { recipients: recipient, passphrase: "long enough" }, /exclude each other/],
+    ["backup", { recipients: recipient, unencrypted: "true" }, /exclude each other/],
+    ["backup", { recipients: "" }, /^recipients given but empty/],
+    ["backup", { recipients: " ,\n# none" }, /^recipients given but empty/],
+    ["upgrade-test", { passphrase: "" }, /^passphrase given but empty/],
+    ["backup", { recipients: "", passphrase: "" }, /^recipients and passphrase given but empty/],
     ["backup", { upload: "artifact" }, /^upload is artifact, but nothing encrypts/],
     ["backup", { "artifact-name": "a:b" }, /^artifact-name is "a:b"/],
     ["upgrade-test", { images: "web" }, /^images has "web": write service=reference/],
@@ -116,6 +121,18 @@ describe("parseOptions", () => {
     const secret = "AGE-SECRET-KEY-1QQQQ";
     expect(() => parse("verify", { identity: secret })).toThrow(/identity holds no age identity/);
     expect(() => parse("verify", { identity: secret })).not.toThrow(/QQQQ/);
+  });
+
+  it("keeps the items of a JSON list as they are", () => {
+    const image = (tag: string) => ({ images: JSON.stringify(`web=example/web:${tag}`) });
+    expect(parse("upgrade-test", image("1.0")).images).toEqual({ web: "example/web:1.0" });
+    for (const tag of ["1.0,postgres=evil/img", "1.0\npostgres=evil/img", "1.0 x", '1",']) {
+      expect(() => parse("upgrade-test", image(tag))).toThrow(/^images has "web=/);
+    }
+    expect(parse("backup", { exclude: '["a,b", "c"]' }).exclude).toEqual(["a,b", "c"]);
+    for (const exclude of ['["a"', '"a","b"', "[1]", "[null]", '[""]', '[["a"]]']) {
+      expect(() => parse("backup", { exclude })).toThrow(/^exclude begins like JSON/);
+    }
   });
 
   it("refuses a secret key among the recipients without repeating it", () => {
