@@ -10,6 +10,7 @@ import { listUnfinished } from "../operations/session/journal.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import type { Options } from "../options/parse.ts";
 import { Repository, type StoredBackup } from "../repository/repository.ts";
+import { foreignRepository } from "../repository/require-own.ts";
 import { requireRepository } from "../repository/require-repository.ts";
 
 /** Lists the backups of a repository, newest first. Verifies nothing, and needs the Docker engine only to find the project name. */
@@ -37,7 +38,7 @@ export async function list(options: Options, dependencies: HostDependencies): Pr
     backups: stored.map(describe),
     offHost: offHost ?? null,
     ...(await deviceOf(repository.path, stored[0])),
-    warnings: unfinishedWarnings(repository),
+    warnings: [...ownerWarnings(repository), ...unfinishedWarnings(repository)],
     ...(reason === undefined ? {} : { reason }),
   };
 }
@@ -52,10 +53,13 @@ export async function openRepository(
   dependencies: HostDependencies,
 ): Promise<Repository> {
   await requireRepository(options.repository);
-  if (options.repository !== undefined) return new Repository(options.repository);
-  const project =
-    options.projectName ?? (await dependencies.host.discover(options, dependencies)).project;
-  return new Repository(repositoryPath(options, project));
+  const path =
+    options.repository ?? repositoryPath(options, await projectOf(options, dependencies));
+  return new Repository(path);
+}
+
+async function projectOf(options: Options, dependencies: HostDependencies): Promise<string> {
+  return options.projectName ?? (await dependencies.host.discover(options, dependencies)).project;
 }
 
 function describe(backup: StoredBackup): Record<string, unknown> {
@@ -88,6 +92,13 @@ function describeRemote(at: string, { project, id, bytes }: ListedRemote): Recor
     createdAt: timeOfBackup(id).toISOString(),
     ...{ tier: null, encrypted: true, images: null, level: null, verifiedAt: null, problem: null },
   };
+}
+
+/** Listing obeys nothing that it reads; other commands refuse such a repository. */
+function ownerWarnings({ path }: Repository): string[] {
+  const found = foreignRepository(path);
+  if (found === undefined) return [];
+  return [`${found.path} ${found.wrong}, other commands refuse this: \`${found.fix}\``];
 }
 
 function unfinishedWarnings(repository: Repository): string[] {

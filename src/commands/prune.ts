@@ -17,6 +17,7 @@ import { hasRemoteRule, type Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
 import { heldBackups } from "../repository/holds.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
+import { requireOwnRepository } from "../repository/require-own.ts";
 import { requireRepository } from "../repository/require-repository.ts";
 import { openRepository } from "./list.ts";
 
@@ -35,6 +36,7 @@ export async function prune(options: Options, dependencies: HostDependencies): P
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
   if (options.dryRun) {
     const repository = await openRepository(options, dependencies);
+    requireOwnRepository(repository.path);
     const { decisions, damaged } = await decide(repository, options, dependencies);
     const warnings = damaged.map(({ told }) => told);
     const there = await planThere(repository, options, dependencies);

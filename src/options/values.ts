@@ -132,7 +132,7 @@ function readChoice(name: string, choices: readonly string[], word: string): str
 
 /** `none` is the empty list. */
 function readChoices(name: string, choices: readonly string[], text: string): string[] {
-  const chosen = [...new Set(words(text).map((word) => readChoice(name, choices, word)))];
+  const chosen = [...new Set(words(name, text).map((word) => readChoice(name, choices, word)))];
   if (chosen.length > 1 && chosen.includes("none")) {
     throw refused(name, "has none beside others", "write none, or leave it out");
   }
@@ -203,7 +203,7 @@ export const everyName = "*";
 /** `mode` for all, and `name=mode` for one. A name may contain `=`. */
 function readModes(name: string, choices: readonly string[], text: string): Record<string, string> {
   const modes: Record<string, string> = {};
-  for (const word of words(text)) {
+  for (const word of words(name, text)) {
     const at = word.lastIndexOf("=");
     const key = at < 0 ? everyName : word.slice(0, at).trim();
     const mode = word.slice(at + 1).trim();

@@ -148,7 +148,9 @@ async function heldLock(
   const dead = all.filter(({ Id }) => Id !== id);
   const owners = dead.flatMap(({ Id, Labels }) => {
     const text = Labels[ownerLabel];
-    return text === undefined ? [] : [{ Id, owner: parseOwner(text) }];
+    const owner = text === undefined ? undefined : readOwner(text);
+    // A container that only wears the label tells of no operation.
+    return owner === undefined ? [] : [{ Id, owner }];
   });
   return {
     recoveredFrom: owners.map(({ owner }) => owner),
@@ -192,7 +194,24 @@ function lockName(project: string): string {
 }
 
 function ownerOf(container: ContainerInspectInfo): LockOwner {
-  return parseOwner(container.Config.Labels[ownerLabel] ?? "null");
+  const owner = readOwner(container.Config.Labels[ownerLabel] ?? "null");
+  if (owner !== undefined) return owner;
+  const name = container.Name.replace(/^\//, "");
+  throw new LockedError(
+    `the container ${name} has the name of the lock, but no record of an owner`,
+    {
+      class: "foreign-lock",
+      hint: `Another program made it. If it is not needed: docker rm ${name}`,
+    },
+  );
+}
+
+function readOwner(label: string): LockOwner | undefined {
+  try {
+    return parseOwner(label);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Imports an empty image: a container needs an image even if it never runs. */

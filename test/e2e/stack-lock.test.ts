@@ -111,6 +111,21 @@ describe("the lock of a stack", () => {
     await lock.release();
   });
 
+  test("is not a stranger's container of that name", async () => {
+    project = `sk-stack-${randomUUID()}`;
+    await (await take()).release();
+    const name = `sophon-keeper-lock-${project}`;
+    const id = await run(["docker", "create", "--name", name, "sophon-keeper/lock:1", "x"]);
+    try {
+      await expect(take()).rejects.toMatchObject({
+        class: "foreign-lock",
+        hint: expect.stringContaining(`docker rm ${name}`),
+      });
+    } finally {
+      await run(["docker", "rm", id.trim()]);
+    }
+  });
+
   test("of a dead owner goes to exactly one of many that want it", async () => {
     project = `sk-stack-${randomUUID()}`;
     await kill((await holder()).child);

@@ -6,6 +6,7 @@ import { taskMount } from "../../core/task.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
+import { foreignRepository } from "../../repository/require-own.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { listUnfinished } from "../session/journal.ts";
@@ -61,10 +62,19 @@ export async function examine(
       ...(await asked("images", () => judgeImages(stack, dependencies))),
       ...(await asked("file system", () => judgePlaces(stack, repository))),
       ...(await asked("room", () => judgeSpace(stack, repository, dependencies))),
+      ...judgeOwner(repository.path),
       ...(await asked("backups", () => judgeRepository(repository, dependencies))),
       ...(await asked("leftovers", async () => judgeLeftovers(repository))),
     ],
   };
+}
+
+/** Every other command refuses such a repository. */
+function judgeOwner(path: string): Finding[] {
+  const found = foreignRepository(path);
+  if (found === undefined) return [];
+  const detail = `${found.path} ${found.wrong}, no command uses such a repository: \`${found.fix}\``;
+  return [{ status: "fail", name: "repository", detail }];
 }
 
 async function asked(name: string, question: () => Promise<Finding[]>): Promise<Finding[]> {

@@ -6,6 +6,7 @@ import { temporaryDirectory } from "../../core/temp.ts";
 import { manifestFile, sealedManifestFile } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
+import { requireOwnRepository } from "../../repository/require-own.ts";
 import type { Dependencies } from "../session/command.ts";
 import { repositoryPath } from "../session/repository-path.ts";
 import { openSealedManifest } from "../verify/sealed-manifest.ts";
@@ -70,6 +71,7 @@ async function unpacked(
   const repository = new Repository(repositoryPath(options, manifest.project));
   const { id } = manifest;
   const found = { ...options, repository: repository.path, backup: id };
+  requireOwnRepository(repository.path);
   await repository.create();
   const isThere = (await repository.list()).some((one) => one.id === id);
   if (isThere) {

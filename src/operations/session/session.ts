@@ -12,6 +12,7 @@ import { backupId } from "../../model/backup-id.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
+import { requireOwnRepository } from "../../repository/require-own.ts";
 import { engineAnswers } from "../../stack/engine.ts";
 import type { Dependencies } from "./command.ts";
 import { removeDeadClones } from "./dead-clones.ts";
@@ -58,6 +59,7 @@ export async function withLock<T>(
   const { host, clock } = dependencies;
   const project = await host.project(options, dependencies);
   const repository = new Repository(repositoryPath(options, project));
+  requireOwnRepository(repository.path);
   await repository.create();
   const id = backupId(project, clock.now(), randomBytes(2).toString("hex"));
   const wish = {
@@ -125,6 +127,7 @@ async function recoverAll(
     if (dead.repository !== repository.path) {
       const other = new Repository(dead.repository);
       await requireMine(other, dead);
+      requireOwnRepository(other.path);
       recovered.push(...(await recoverUnfinished(other, recoveries, given)));
     }
     await lock.forget(dead);

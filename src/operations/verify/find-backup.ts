@@ -5,6 +5,7 @@ import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
 import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository, type StoredBackup } from "../../repository/repository.ts";
+import { foreignRepository, requireOwnRepository } from "../../repository/require-own.ts";
 import { requireRepository } from "../../repository/require-repository.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
@@ -62,9 +63,11 @@ export async function repositoryOf(
   dependencies: FindDependencies,
 ): Promise<Repository> {
   await requireRepository(options.repository);
-  if (options.repository !== undefined) return new Repository(options.repository);
-  const project = options.projectName ?? (await dependencies.host.project(options, dependencies));
-  return new Repository(repositoryPath(options, project));
+  const project = async () =>
+    options.projectName ?? (await dependencies.host.project(options, dependencies));
+  const path = options.repository ?? repositoryPath(options, await project());
+  requireOwnRepository(path);
+  return new Repository(path);
 }
 
 async function atPath(directory: string): Promise<FoundBackup> {
@@ -89,8 +92,10 @@ async function atPath(directory: string): Promise<FoundBackup> {
     });
   }
   const inRepository = basename(dirname(directory)) === "backups" && isBackupId(id);
-  const repository = inRepository ? new Repository(dirname(dirname(directory))) : undefined;
-  return { id, directory, repository };
+  const path = dirname(dirname(directory));
+  // Marks that somebody else can write say nothing; the backup itself is verified as one from anywhere.
+  const isOurs = inRepository && foreignRepository(path) === undefined;
+  return { id, directory, repository: isOurs ? new Repository(path) : undefined };
 }
 
 function unreadable(path: string, cause: unknown): unknown {
