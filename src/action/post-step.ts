@@ -1,6 +1,7 @@
 import * as core from "@actions/core";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
+import { takeInputs } from "../core/environment.ts";
 import { describeError, RefusedError } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
 import { visibleText } from "../core/visible.ts";
@@ -23,7 +24,7 @@ export async function runPost(commands: Commands): Promise<void> {
   const masker = new Masker();
   const reporter = githubReporter(masker, systemClock);
   try {
-    const { raw } = readInputs(process.env, commands);
+    const { raw } = readInputs(takeInputs(process.env), commands);
     const options = await readOptions("recover", raw, reporter);
     const { signal } = listenForSignals((message) => core.info(message));
     const result = await recover(options, stepDependencies(reporter, signal));

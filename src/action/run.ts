@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import * as core from "@actions/core";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
+import { takeInputs } from "../core/environment.ts";
 import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
@@ -83,7 +84,7 @@ async function runMode(
   cancellation: Cancellation,
   onOptions: (options: Options) => void,
 ): Promise<Result> {
-  const { command, raw, unknown } = readInputs(process.env, commands);
+  const { command, raw, unknown } = readInputs(takeInputs(process.env), commands);
   for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
   requireTrustedEvent(await readEvent(process.env));
   const options = await readOptions(command, raw, reporter);

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
+import { takeInputs } from "../core/environment.ts";
 import type { ExitCode } from "../core/errors.ts";
 import { Masker } from "../core/secrets.ts";
 import { listenToTimings } from "../core/timing.ts";
@@ -30,7 +31,7 @@ export async function runProcess(commands: Commands): Promise<void> {
   let printed = "";
   const terminal: Terminal = {
     argv: argv.slice(2),
-    environment: env,
+    environment: takeInputs(env),
     places: { workingDirectory: process.cwd(), home: env.HOME ?? homedir() },
     cancellation: listenForSignals((message) => reporter.info(message)),
     reporter,

@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { environmentFor } from "./environment.ts";
 import { tellTiming } from "./timing.ts";
 
 /** Options for a program. */
 export interface ExecOptions {
   readonly cwd?: string;
-  /** The whole environment of the program; by default it inherits that of this process. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Added to the environment. Secrets belong here, never in `args`. */
+  /** Added to the environment, which is that of {@link environmentFor}. Secrets belong here, never in `args`. */
   readonly addEnv?: Readonly<Record<string, string>>;
   /** Written to standard input, which is closed afterwards; without it standard input is `/dev/null`. */
   readonly input?: string | Uint8Array;
@@ -161,7 +160,7 @@ function start(
   const secrets = options.secrets ?? [];
   const startMs = performance.now();
   // biome-ignore lint/style/noProcessEnv: the one place where a program inherits the environment
-  const base = options.env ?? process.env;
+  const base = environmentFor(command, process.env);
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...base, ...options.addEnv },
