@@ -10,6 +10,7 @@ import { nameProblems } from "./names.ts";
 import { findTraces } from "./traces.ts";
 import { versionProblems } from "./version.ts";
 import { lintWorkflows } from "./workflows.ts";
+import { writeProblems } from "./writes.ts";
 
 /** Everything that must hold before a change is merged; the same command runs in CI. */
 const checks: readonly [name: string, problems: () => string[] | Promise<string[]>][] = [
@@ -17,6 +18,7 @@ const checks: readonly [name: string, problems: () => string[] | Promise<string[
   ["types", () => tool("tsc", ["--noEmit"])],
   ["every folder has its layer", () => layerProblems(root)],
   ["a base name occurs once", () => nameProblems(root)],
+  ["files are written by the helper", () => writeProblems(root)],
   ["exports are imported", () => unusedExports(root)],
   ["docs equal to the tables", checkDocuments],
   ["workflows", () => lintWorkflows(root)],

@@ -1,18 +1,26 @@
+import { randomBytes } from "node:crypto";
 import {
-  chmodSync,
-  chownSync,
   closeSync,
+  constants,
   existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
+  writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { RefusedError } from "./errors.ts";
+import { foreignLink } from "./ownership.ts";
 
 /** Makes the entries of a directory durable. */
 export function fsyncDirectorySync(path: string): void {
@@ -38,37 +46,121 @@ export function makeDirectorySync(path: string, mode: number): void {
   }
 }
 
-/** The temporary name that {@link replaceFile} uses; a killed run leaves this file behind. */
-export function replacementOf(path: string): string {
-  const real = existsSync(path) ? realpathSync(path) : path;
-  return join(dirname(real), `.${basename(real)}.sophon-keeper`);
+/** How {@link replaceFile} writes. */
+interface ReplaceOptions {
+  /** Mode of a new file; one that is there keeps its own. */
+  readonly mode?: number;
+  /** Whether a symbolic link stays and its file is replaced. Otherwise the link itself is replaced. */
+  readonly followsLinks?: boolean;
+  /** Whether the file gets the owner of its directory and `mode`, whatever it had before. */
+  readonly asDirectory?: boolean;
 }
 
 /**
  * Replaces the text of a file atomically and durably: after an interruption the file has the old text or the new text. Owner
  * and mode are kept, and a symbolic link stays a link; a new file gets mode 0600.
+ *
+ * Safe in a directory of another user: nothing that is planted there is opened, followed, changed or removed. The name of
+ * the temporary file cannot be guessed, a file that has it is never opened, and the directory cannot be exchanged meanwhile.
+ *
+ * @throws RefusedError if a symbolic link of another user leads to a file that is not that user's.
  */
-export function replaceFile(path: string, text: string): void {
-  const real = existsSync(path) ? realpathSync(path) : path;
-  const temporary = replacementOf(path);
+export function replaceFile(path: string, text: string, options: ReplaceOptions = {}): void {
+  const real = options.followsLinks === false ? resolve(path) : realFile(path);
+  const directory = openSync(dirname(real), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    writeFileSync(temporary, text, { mode: 0o600, flush: true });
-    if (existsSync(real)) {
-      const { mode, uid, gid } = statSync(real);
-      chownSync(temporary, uid, gid);
-      chmodSync(temporary, mode & 0o7777);
+    const at = (name: string) => `/proc/self/fd/${directory}/${name}`;
+    const temporary = at(temporaryName(basename(real)));
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const file = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      const before = lstatSync(at(basename(real)), { throwIfNoEntry: false });
+      const { mode = 0o600, asDirectory } = options;
+      if (before?.isDirectory() === true) throw notAFile(real);
+      writeWhole(file, text);
+      if (asDirectory === true) {
+        const { uid, gid } = fstatSync(directory);
+        fchownSync(file, uid, gid);
+      } else if (before?.isFile() === true) fchownSync(file, before.uid, before.gid);
+      const keeps = before?.isFile() === true && asDirectory !== true;
+      fchmodSync(file, keeps ? before.mode & 0o777 : mode);
+      fsyncSync(file);
+      renameSync(temporary, at(basename(real)));
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
     }
-    renameSync(temporary, real);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
-  fsyncDirectorySync(dirname(real));
 }
 
-/** Removes a file durably, and the temporary file of a killed {@link replaceFile}. Both may be missing. */
+/**
+ * Writes a file in place, for a user who may not preserve its owner. Not atomic.
+ *
+ * @throws RefusedError as {@link replaceFile} does.
+ */
+export function overwriteFile(path: string, text: string): void {
+  const { O_WRONLY, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = openSync(realFile(path), O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    writeWhole(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Removes a file durably. It may be missing. */
 export function removeFile(path: string): void {
-  rmSync(replacementOf(path), { force: true });
   rmSync(path, { force: true });
   fsyncDirectorySync(dirname(path));
+}
+
+/**
+ * Removes what a killed {@link replaceFile} of one of these texts left beside a file. A file of the user that merely has
+ * such a name has another content, and stays.
+ */
+export function removeReplacements(path: string, texts: readonly string[]): void {
+  const real = existsSync(path) ? realpathSync(path) : path;
+  const prefix = `.${basename(real)}.sophon-keeper`;
+  for (const name of readdirSync(dirname(real))) {
+    if (!name.startsWith(prefix) || !/^-[0-9a-f]{24}$/.test(name.slice(prefix.length))) continue;
+    const left = join(dirname(real), name);
+    if (!lstatSync(left).isFile()) continue;
+    const content = readFileSync(left, "utf8");
+    if (texts.some((text) => text.startsWith(content))) rmSync(left, { force: true });
+  }
+}
+
+function writeWhole(file: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, done);
+  }
+}
+
+function temporaryName(name: string): string {
+  return `.${name}.sophon-keeper-${randomBytes(12).toString("hex")}`;
+}
+
+/** The file that a path leads to. The links on the way are the file owner's, this user's or root's. */
+function realFile(path: string): string {
+  if (!existsSync(path)) return resolve(path);
+  const real = realpathSync(path);
+  const link = foreignLink(path, statSync(real).uid);
+  if (link === undefined) return real;
+  throw new RefusedError(
+    `${link} is a symbolic link of another user to ${real}: replace it by the file`,
+    {
+      class: "foreign-link",
+    },
+  );
+}
+
+function notAFile(path: string): RefusedError {
+  return new RefusedError(`${path} is a directory: remove it, or give another path`);
 }

@@ -39,35 +39,51 @@ export function trustedUsers(
  * what belongs to another user.
  */
 export function foreignAbove(path: string, users = trustedUsers()): ForeignPlace | undefined {
+  for (const { at, stats, isLast } of walk(path)) {
+    const problem = foreign(at, stats, users, !isLast);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/**
+ * The first symbolic link on a path that somebody else made, unless it is of the owner of the file that it leads to: whoever
+ * may write to a directory could have this process replace any other file.
+ */
+export function foreignLink(
+  path: string,
+  owner: number,
+  { uids } = trustedUsers(),
+): string | undefined {
+  for (const { at, stats } of walk(path)) {
+    const isTrusted = uids.includes(stats.uid) || stats.uid === owner;
+    if (stats.isSymbolicLink() && !isTrusted) return at;
+  }
+  return undefined;
+}
+
+/** Every directory and link that a path leads through, and its end; nothing after what does not exist. */
+function* walk(path: string): Generator<{ at: string; stats: Stats; isLast: boolean }> {
   const parts = resolve(path).split(sep).filter(Boolean);
   let at: string = sep;
   let links = 0;
-  let problem = foreign(at, lstatSync(at), users, parts.length > 0);
-  for (
-    let part = parts.shift();
-    part !== undefined && problem === undefined;
-    part = parts.shift()
-  ) {
-    if (part === "." || part === "..") {
-      at = part === ".." ? dirname(at) : at;
-      continue;
-    }
-    const next = join(at, part);
+  yield { at, stats: lstatSync(at), isLast: parts.length === 0 };
+  for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+    const next = part === "." ? at : part === ".." ? dirname(at) : join(at, part);
     const stats = lstatSync(next, { throwIfNoEntry: false });
-    if (stats === undefined) return undefined;
-    if (stats.isSymbolicLink()) {
-      problem = foreign(next, stats, users, true);
-      links += 1;
-      if (links > maximumLinks) return undefined;
-      const target = readlinkSync(next);
-      parts.unshift(...target.split(sep).filter(Boolean));
-      if (target.startsWith(sep)) at = sep;
+    if (stats === undefined) return;
+    const isLink = stats.isSymbolicLink();
+    yield { at: next, stats, isLast: parts.length === 0 && !isLink };
+    if (!isLink) {
+      at = next;
       continue;
     }
-    problem = foreign(next, stats, users, parts.length > 0);
-    at = next;
+    links += 1;
+    if (links > maximumLinks) return;
+    const target = readlinkSync(next);
+    parts.unshift(...target.split(sep).filter(Boolean));
+    if (target.startsWith(sep)) at = sep;
   }
-  return problem;
 }
 
 /** The first file or directory at or below `path` that somebody else can change. */

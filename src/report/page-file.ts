@@ -1,5 +1,6 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { replaceFile } from "../core/durable.ts";
 import type { Result } from "../model/result.ts";
 import { type PageFacts, pageHtml } from "./page.ts";
 
@@ -15,7 +16,5 @@ export async function writePage(path: string, result: Result, facts: PageFacts):
 /** Writes a file that others read at any time: they see the old text or the new one. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}.partial`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
+  replaceFile(path, text, { mode: 0o666 & ~process.umask(), followsLinks: false });
 }

@@ -11,9 +11,10 @@ import { basename, dirname, join } from "node:path";
 import {
   fsyncDirectorySync,
   makeDirectorySync,
+  overwriteFile,
   removeFile,
+  removeReplacements,
   replaceFile,
-  replacementOf,
 } from "../../core/durable.ts";
 import { RefusedError } from "../../core/errors.ts";
 import type { ComposeModel } from "../../model/stack.ts";
@@ -78,11 +79,11 @@ export function applyEdits(edits: readonly Edit[]): void {
 export function undoEdits(edits: readonly Edit[]): string[] {
   const changed: string[] = [];
   for (const { path, existed, before, after } of edits) {
-    rmSync(replacementOf(path), { force: true });
     const now = existsSync(path) ? readFileSync(path, "utf8") : undefined;
     const was = existed ? readFileSync(before, "utf8") : undefined;
-    if (now === was) continue;
     const made = readFileSync(after, "utf8");
+    removeReplacements(path, [made, was ?? ""]);
+    if (now === was) continue;
     // An interrupted write in place may have left a truncated file.
     const isOurs = now === undefined || made.startsWith(now) || was?.startsWith(now);
     if (!isOurs) changed.push(path);
@@ -231,6 +232,6 @@ function putText(path: string, text: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (!existsSync(path) || (code !== "EPERM" && code !== "EACCES")) throw error;
-    writeFileSync(path, text, { flush: true });
+    overwriteFile(path, text);
   }
 }

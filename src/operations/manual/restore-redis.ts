@@ -1,4 +1,4 @@
-import { chown, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chown, lstat, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, fsyncFile } from "../../core/temp.ts";
@@ -18,12 +18,12 @@ export const adoptDump: NamedTask<{ readonly directory: string; readonly rdb: st
   name: "hand-made.adopt-dump",
   run: async ({ directory, rdb }) => {
     const dump = join(directory, rdb);
-    const { uid, gid } = await stat(dump);
+    const { uid, gid } = await lstat(dump);
     const home = join(directory, APPEND_DIRECTORY);
     await rm(home, { recursive: true, force: true });
     await mkdir(home, { mode: 0o755 });
     const list = join(home, "appendonly.aof.manifest");
-    await writeFile(list, `file ${BASE} seq 1 type b\n`, { mode: 0o644 });
+    await writeFile(list, `file ${BASE} seq 1 type b\n`, { mode: 0o644, flag: "wx" });
     await rename(dump, join(home, BASE));
     for (const path of [home, list]) await chown(path, uid, gid);
     await fsyncFile(list);

@@ -1,7 +1,6 @@
-import { chmod, chown, readFile, stat, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { replaceFile } from "../../core/durable.ts";
 import type { NamedTask } from "../../core/task.ts";
-import { fsyncDirectory } from "../../core/temp.ts";
 
 /**
  * Settings that connect a server to other servers. With them, a restored server would wait for a foreign standby,
@@ -47,6 +46,22 @@ function meaning(text: string): string[] {
     .filter((line) => line !== "");
 }
 
+/** The text of a file that is no link: the server's user could make it one to a file that only root may read. */
+function readOwnText(path: string): string {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    const file = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      return readFileSync(file, "utf8");
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}
+
 /**
  * Writes a `postgresql.auto.conf` into the data directory of a stopped server.
  *
@@ -55,15 +70,8 @@ function meaning(text: string): string[] {
 export const putSettings: NamedTask<{ readonly path: string; readonly text: string }, string> = {
   name: "postgres.put-settings",
   run: async ({ path, text }) => {
-    const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return "";
-      throw error;
-    });
-    await writeFile(path, text, { mode: 0o600, flush: true });
-    const { uid, gid } = await stat(dirname(path));
-    await chown(path, uid, gid);
-    await chmod(path, 0o600);
-    await fsyncDirectory(dirname(path));
+    const before = readOwnText(path);
+    replaceFile(path, text, { followsLinks: false, asDirectory: true });
     return before;
   },
 };

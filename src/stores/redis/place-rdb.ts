@@ -1,6 +1,6 @@
 import { createWriteStream } from "node:fs";
-import { chown, lchown, mkdir, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { lchown, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, fsyncFile } from "../../core/temp.ts";
@@ -27,6 +27,10 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     const { details } = params.component;
     const text = (name: string) => String(details[name]);
     const inside = relative(text("mountTarget"), text("directory"));
+    for (const name of ["dbFileName", "appendDirectory", "appendFileName"]) {
+      if (details[name] !== undefined) requireName(text(name));
+    }
+    if (inside.split(sep).includes("..")) requireName(inside);
     const home = join(params.directory, inside);
     const owner = await stat(params.directory);
     const made = [await mkdir(home, { recursive: true })];
@@ -37,13 +41,13 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     const base = `${text("appendFileName")}.1.base.rdb`;
     const rdb = join(target, details.appendOnly === true ? base : text("dbFileName"));
     const plain = openComponent(params.source, params.component, signal);
-    await pipeline(plain, createWriteStream(rdb, { mode: 0o600 }));
-    await chown(rdb, owner.uid, owner.gid);
+    await pipeline(plain, createWriteStream(rdb, { mode: 0o600, flags: "wx" }));
+    await lchown(rdb, owner.uid, owner.gid);
     await fsyncFile(rdb);
     if (details.appendOnly === true) {
       const list = join(target, `${text("appendFileName")}.manifest`);
-      await writeFile(list, `file ${base} seq 1 type b\n`, { mode: 0o600 });
-      await chown(list, owner.uid, owner.gid);
+      await writeFile(list, `file ${base} seq 1 type b\n`, { mode: 0o600, flag: "wx" });
+      await lchown(list, owner.uid, owner.gid);
       await fsyncFile(list);
     }
     const fresh = made.flatMap((first) => (first === undefined ? [] : between(first, target)));
@@ -54,6 +58,14 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     return null;
   },
 };
+
+/** Names in a manifest may come from elsewhere, and root removes what they name. */
+function requireName(name: string): void {
+  if (/^[^/\0]+$/.test(name) && name !== "." && name !== "..") return;
+  throw new Error(
+    `the manifest has the file name ${JSON.stringify(name)}, which leads out of the volume`,
+  );
+}
 
 /** The directories from `first` down to `last`. */
 function between(first: string, last: string): string[] {

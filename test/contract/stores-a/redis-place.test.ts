@@ -31,3 +31,26 @@ it("an RDB below the volume's root: every directory that is made belongs to the 
     expect([name, uid, gid]).toEqual([name, 999, 998]);
   }
 });
+
+it.each([
+  { appendDirectory: ".." },
+  { appendDirectory: "../../etc" },
+  { dbFileName: "/etc/passwd" },
+  { appendFileName: "../x" },
+  { directory: "/elsewhere" },
+])("a manifest with %j leads out of the volume, and nothing is removed", async (forged) => {
+  await using directory = await temporaryDirectory("sk-redis-");
+  const [outside, volume] = [join(directory.path, "etc"), join(directory.path, "volume")];
+  await Promise.all([mkdir(outside), mkdir(volume)]);
+  const details = {
+    ...{ mountTarget: "/data", directory: "/data", appendOnly: true },
+    ...{ appendFileName: "appendonly.aof", appendDirectory: "aof", dbFileName: "dump.rdb" },
+    ...forged,
+  };
+  const component = { name: "redis", file: "redis.rdb", details } as unknown as Component;
+  const source = { directory: outside, identities: [], passphrase: undefined };
+  const context = { reporter: silentReporter, signal: new AbortController().signal };
+  const placed = placeRdb.run({ source, component, directory: volume }, context);
+  await expect(placed).rejects.toThrow("leads out of the volume");
+  expect((await readdir(directory.path)).toSorted()).toEqual(["etc", "volume"]);
+});
