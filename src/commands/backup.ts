@@ -1,3 +1,4 @@
+import { formatBytes } from "../core/format.ts";
 import type { Component, Count } from "../model/manifest.ts";
 import type { ComponentSummary, Result } from "../model/result.ts";
 import type { Stack, VolumeStore } from "../model/stack.ts";
@@ -42,7 +43,12 @@ export async function backup(options: Options, dependencies: HostDependencies): 
     // The backup is complete: later failures must not remove it.
     session.undo.commit();
     const { repository } = session;
-    const destinations = chooseDestinations(options, dependencies, repository.path);
+    const tooLarge = sizeProblem(point.bytes, options);
+    if (tooLarge !== undefined) reporter.warning(tooLarge);
+    const destinations =
+      tooLarge === undefined
+        ? chooseDestinations(options, dependencies, repository.path)
+        : { services: [], remotes: [] };
     await markPending(repository, point.id, destinations, dependencies);
     const retained = hasKeepRule(options)
       ? await reporter.group("Apply retention", () => applyRetention(session, options, point.id))
@@ -67,6 +73,7 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       warnings: [
         ...point.manifest.warnings,
         ...(retained?.warnings ?? []),
+        ...(tooLarge === undefined ? [] : [tooLarge]),
         ...(remoteRetention?.warnings ?? []),
       ],
       encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
@@ -74,6 +81,14 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       ...(remoteRetention === undefined ? {} : { remotes: remoteRetention.remotes }),
     };
   });
+}
+
+/** Why the backup is not uploaded, by its size. */
+function sizeProblem(bytes: number, { upload, uploadMaxBytes }: Options): string | undefined {
+  if (upload.length === 0 || uploadMaxBytes === undefined || bytes <= uploadMaxBytes)
+    return undefined;
+  const sizes = `${formatBytes(bytes)}, and upload-max-bytes is ${formatBytes(uploadMaxBytes)}`;
+  return `the backup was not uploaded: it has ${sizes}`;
 }
 
 function reportStack(stack: Stack, options: Options, { reporter }: Dependencies): void {

@@ -15,20 +15,20 @@ const remotes = [
 export const uploadInputs = {
   upload: {
     kind: "choices",
-    choices: ["none", "artifact", "s3"],
+    choices: ["none", "artifact", "s3", "rclone"],
     actionChoices: ["artifact"],
     default: "none",
     commands: uploads,
     about:
-      "Where else the encrypted backup goes, one or more of: artifact (of the workflow run), s3 (any S3-compatible bucket, see upload-to). Refused without encryption.",
+      "Where else the encrypted backup goes, one or more of: artifact (of the workflow run), s3 (any S3-compatible bucket), rclone (what the program rclone reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive, ...); see upload-to. Refused without encryption.",
     aboutFlag:
-      "Where else the encrypted backup goes: s3 (any S3-compatible bucket, see upload-to). Refused without encryption.",
+      "Where else the encrypted backup goes: s3 (any S3-compatible bucket), rclone (what the program rclone reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive, ...); see upload-to. Refused without encryption.",
   },
   "upload-to": {
     kind: "text",
     commands: remotes,
     about:
-      "The bucket and a prefix in it, as s3://BUCKET/PREFIX. Credentials are no input: they are found as by every AWS tool (environment, profile, web identity, instance role).",
+      "The bucket and a prefix in it, as s3://BUCKET/PREFIX, or rclone:REMOTE:PATH with a remote that `rclone config` made. Credentials are no input: they are found as by every AWS tool (environment, profile, web identity, instance role).",
   },
   "upload-endpoint": {
     kind: "url",
@@ -76,6 +76,13 @@ export const uploadInputs = {
     min: 1,
     commands: ["backup", "prune"],
     about: "Keep the newest copy of each month off this host, for this many months.",
+  },
+  "upload-max-bytes": {
+    kind: "integer",
+    min: 1,
+    commands: ["backup"],
+    about:
+      "Upload no backup that is larger than this, in bytes: a warning tells it, and the run succeeds. For storage that runs full, such as that of artifacts.",
   },
   "upload-limit": {
     kind: "integer",

@@ -163,8 +163,9 @@ function refuseContradictions(options: Options): void {
   }
 }
 
-const schemes: readonly [destination: "s3", address: RegExp, form: string][] = [
+const schemes: readonly [destination: "s3" | "rclone", address: RegExp, form: string][] = [
   ["s3", /^s3:\/\//, "s3://BUCKET/PREFIX"],
+  ["rclone", /^rclone:/, "rclone:REMOTE:PATH"],
 ];
 
 /** Checks where to upload, and for how long. */
@@ -187,6 +188,9 @@ function refuseUpload(options: Options): void {
   }
   if (hasRemoteRule(options) && uploadTo === undefined) {
     refuse("a remote-keep rule is given, but upload-to names no place", "give upload-to");
+  }
+  if (uploadLock !== undefined && !/^s3:/.test(uploadTo ?? "")) {
+    refuse("upload-lock needs a bucket that locks", "give upload-to s3://BUCKET/PREFIX");
   }
   if ((uploadLock === undefined) !== (uploadLockDays === undefined)) {
     refuse("upload-lock and upload-lock-days belong together", "give both or none");

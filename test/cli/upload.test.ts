@@ -179,6 +179,13 @@ it.each([
   [["--upload-to", "s3://bucket/../x"], "write s3://BUCKET/PREFIX"],
   [["--upload-to", "s3://AK:SECRETSECRET@bucket/x"], 'upload-to is "s3://***@bucket/x"'],
   [[], "upload has no destination: give upload-to"],
+  [["--upload-to", "rclone:off-site:x"], "the program rclone is not on the PATH"],
+  [["--upload-to", "rclone::sftp,pass=x:y"], "upload-to is not rclone:REMOTE:PATH"],
+  [["--upload", "rclone", "--upload-to", "s3://bucket"], "give upload-to rclone:REMOTE:PATH"],
+  [
+    ["--upload-to", "rclone:a:b", "--upload-lock", "governance", "--upload-lock-days", "3"],
+    "upload-lock needs a bucket that locks",
+  ],
   [["--upload", "s3"], "upload is s3, but upload-to names no place for it"],
   [["--upload", "artifact", "--upload-to", "s3://bucket"], "works only in a step of the action"],
   [["--upload-to", "s3://bucket", "--upload-lock", "governance"], "belong together"],

@@ -37,6 +37,11 @@ describe("a backup in a bucket", () => {
       const backup = ["backup", ...at, "--recipients", recipient, ...bucket];
       const upload = ["--upload", "s3", "--upload-to", "s3://bucket/off/site"];
 
+      const large = await keeper([...backup, ...upload, "--upload-max-bytes", "1"], { env });
+      expect(large.result, large.stderr).toMatchObject({ result: "backed-up", uploads: undefined });
+      expect(large.result.warnings).toContainEqual(expect.stringContaining("was not uploaded"));
+      expect(server.requests).toEqual([]);
+
       // The bucket is down: the backup counts here, and the next one sends it, too.
       const down = bucket.with(1, "http://127.0.0.1:9");
       const first = await keeper(["backup", ...at, "--recipients", recipient, ...down, ...upload], {

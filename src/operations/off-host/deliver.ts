@@ -39,9 +39,10 @@ export function chooseDestinations(
   const services: Destination[] = [];
   const remotes: Remote[] = [];
   const { upload, uploadTo = "" } = options;
-  const names = upload.length === 0 && options.command === "upload" ? (["s3"] as const) : upload;
+  const names =
+    upload.length === 0 && options.command === "upload" ? ([schemeOf(uploadTo)] as const) : upload;
   for (const name of names) {
-    if (name === "s3") {
+    if (name === "s3" || name === "rclone") {
       const remote = remoteAt("upload-to", uploadTo, options, memory);
       remote.refuseUnready();
       remotes.push(remote);
@@ -56,6 +57,11 @@ export function chooseDestinations(
     services.push(service);
   }
   return { services, remotes };
+}
+
+/** The command `upload` needs only the address. */
+function schemeOf(address: string): "s3" | "rclone" {
+  return address.startsWith("rclone:") ? "rclone" : "s3";
 }
 
 /** Records, before the upload, that a backup is to be sent: a later run then sends it if this one cannot. */

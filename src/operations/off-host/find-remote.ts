@@ -72,7 +72,7 @@ function newestFirst(all: readonly ListedRemote[]): ListedRemote[] {
 
 function splitAddress(address: string): { place: string; project: string; id: string } {
   const [, place = "", project = "", id = ""] =
-    /^(\w+:\/\/.+?)\/([^/]+)(?:\/backups)?\/([^/]+)\/?$/.exec(address) ?? [];
+    /^((?:s3:\/\/|rclone:[^:]+:).*?)[/]?([^/:]+)(?:\/backups)?\/([^/]+)\/?$/.exec(address) ?? [];
   if (place !== "" && (id === "latest" || isBackupId(id))) return { place, project, id };
   throw new RefusedError(
     `backup is "${address.replace(/\/\/[^/@]*@/, "//***@")}": write s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID`,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { parseRcloneAddress, RcloneStore } from "../../destinations/rclone-store.ts";
 import { Remote } from "../../destinations/remote.ts";
 import { parseS3Address } from "../../destinations/s3/s3-address.ts";
 import { S3Store } from "../../destinations/s3/s3-store.ts";
@@ -21,7 +22,7 @@ export type RemoteOptions = Pick<
 
 /** Whether a text names a place off this host. */
 export function isRemoteAddress(text: string): boolean {
-  return /^s3:\/\//.test(text);
+  return /^(s3:\/\/|rclone:)/.test(text);
 }
 
 /**
@@ -37,6 +38,12 @@ export function remoteAt(
   options: RemoteOptions,
   memory?: string,
 ): Remote {
+  if (address.startsWith("rclone:")) {
+    const { uploadLimit: limit, uploadRetryMs: retryForMs } = options;
+    return new Remote(
+      new RcloneStore({ place: parseRcloneAddress(input, address), limit, retryForMs }),
+    );
+  }
   const { uploadLock, uploadLockDays } = options;
   const hasLock = uploadLock !== undefined && uploadLockDays !== undefined;
   const mode = uploadLock === "compliance" ? "COMPLIANCE" : "GOVERNANCE";
