@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { Result } from "../model/result.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
+import { withFetched } from "../operations/off-host/fetch.ts";
 import { rehearse } from "../operations/rehearse/rehearse.ts";
 import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
@@ -54,7 +55,10 @@ export async function upgradeTest(
 /** `fresh` makes the backup first, and only that takes the lock of the live stack. */
 async function rehearsal(options: Options, dependencies: HostDependencies): Promise<Result> {
   if (options.backup !== "fresh") {
-    return await rehearse(await withUnpacked(options, dependencies), dependencies);
+    return await rehearse(
+      await withUnpacked(await withFetched(options, dependencies), dependencies),
+      dependencies,
+    );
   }
   const made = await backup({ ...options, command: "backup", dryRun: false }, dependencies);
   const path = made.path ?? options.backup;

@@ -7,9 +7,9 @@ export const restoreInputs = {
     default: "latest",
     commands: ["verify", "restore", "upgrade-test", "ls", "upload", "list"],
     about:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore and rehearsals also take artifact: an artifact of this workflow run. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore and rehearsals also take artifact: an artifact of this workflow run. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify and restore also take s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
   },
   level: {
     kind: "choice",

@@ -4,6 +4,7 @@ import type { InputSpec } from "./spec.ts";
 const uploads = ["backup", "upload"] as const satisfies readonly CommandName[];
 const remotes = [
   "backup",
+  "upgrade-test",
   "verify",
   "restore",
   "list",
@@ -82,7 +83,7 @@ export const uploadInputs = {
     min: 1,
     commands: ["backup"],
     about:
-      "Upload no backup that is larger than this, in bytes: a warning tells it, and the run succeeds. For storage that runs full, such as that of artifacts.",
+      "Upload no backup that is larger than this, in bytes: a warning tells it, and the run succeeds. For storage that runs full.",
   },
   "upload-limit": {
     kind: "integer",

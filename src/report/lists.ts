@@ -10,6 +10,7 @@ interface ListedBackup {
   readonly encrypted?: boolean | null;
   readonly level?: string | null;
   readonly problem?: string | null;
+  readonly remotes?: readonly string[];
 }
 
 /** The listed backups as a table, or a sentence if there are none. */
@@ -17,14 +18,36 @@ export function backupTable(result: Result): string {
   const { backups } = result;
   if (!Array.isArray(backups)) return "";
   if (backups.length === 0) return "no backups";
-  const rows = (backups as ListedBackup[]).map((backup) => [
+  const listed = backups as ListedBackup[];
+  const hasCopies = listed.some(({ remotes = [] }) => remotes.length > 0);
+  const rows = listed.map((backup) => [
     backup.id,
     (backup.createdAt ?? "").replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
     backup.bytes === undefined ? "" : formatBytes(backup.bytes),
     backup.encrypted === false ? "in the clear" : "age",
     backup.problem ?? backup.level ?? "not verified",
+    ...(hasCopies ? [(backup.remotes ?? []).join(", ") || "-"] : []),
   ]);
-  return formatTable([["backup", "made", "size", "sealed", "verified"], ...rows]);
+  const head = ["backup", "made", "size", "sealed", "verified"];
+  return formatTable([[...head, ...(hasCopies ? ["off this host"] : [])], ...rows]);
+}
+
+/** What was sent off this host and, for a list, how well the backups are spread. */
+export function copyLines(result: Result): string[] {
+  const { uploads = [], sameDevice, offHost } = result;
+  const sent = uploads.map(
+    ({ backupId, to, bytes, proof }) =>
+      `${backupId}: ${formatBytes(bytes)} in ${to}, proven by ${proof}`,
+  );
+  const newest = offHost as { readonly backupId: string } | null | undefined;
+  if (newest === undefined) return sent;
+  return [
+    ...sent,
+    newest === null
+      ? "no backup is proven off this host"
+      : `newest off this host: ${newest.backupId}`,
+    ...(sameDevice === true ? ["the repository lies on the device of the data"] : []),
+  ];
 }
 
 /** One file inside a backup in the result of `ls`. */

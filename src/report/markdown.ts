@@ -1,7 +1,7 @@
 import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
-import { backupTable, planText } from "./lists.ts";
+import { backupTable, copyLines, planText } from "./lists.ts";
 import { clockText, headline, isGood, timelineBars, verdictFacts } from "./verdict-text.ts";
 
 /** Length of a full bar in characters. */
@@ -138,10 +138,15 @@ function retention(result: Result): string {
   return `**Retention**: ${result.kept === undefined ? "" : `${kept.length} kept, `}${gone}`;
 }
 
-function delivery({ artifact }: Result): string {
-  if (artifact === undefined) return "";
-  const { name, bytes, sha256 } = artifact;
-  return `**Off the host**: artifact \`${name}\`, ${formatBytes(bytes)}, SHA-256 \`${sha256}\``;
+function delivery(result: Result): string {
+  const { artifact } = result;
+  const lines = copyLines(result).map((line) => `**Off the host**: ${escaped(line)}`);
+  if (artifact !== undefined) {
+    const { name, bytes, sha256 } = artifact;
+    const size = formatBytes(bytes);
+    lines.push(`**Off the host**: artifact \`${name}\`, ${size}, SHA-256 \`${sha256}\``);
+  }
+  return lines.join("\n\n");
 }
 
 function howToRestore(result: Result): string {

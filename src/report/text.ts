@@ -1,7 +1,7 @@
 import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
-import { backupTable, entryTable, planText } from "./lists.ts";
+import { backupTable, copyLines, entryTable, planText } from "./lists.ts";
 
 /** Enough to see what happened. The summary and the page show more. */
 const lastLineCount = 12;
@@ -15,6 +15,7 @@ export function resultText(result: Result): string {
     componentTable(result),
     entryTable(result),
     backupTable(result),
+    ...copyLines(result),
     planText(result.plan),
     checkLines(result),
     ...(result.unknown ?? []).map((line) => `not known    ${line}`),

@@ -38,7 +38,8 @@ describe("a backup in a bucket", () => {
       const upload = ["--upload", "s3", "--upload-to", "s3://bucket/off/site"];
 
       const large = await keeper([...backup, ...upload, "--upload-max-bytes", "1"], { env });
-      expect(large.result, large.stderr).toMatchObject({ result: "backed-up", uploads: undefined });
+      expect(large.result, large.stderr).toMatchObject({ result: "backed-up" });
+      expect(large.result.uploads).toBeUndefined();
       expect(large.result.warnings).toContainEqual(expect.stringContaining("was not uploaded"));
       expect(server.requests).toEqual([]);
 

@@ -1,7 +1,7 @@
 import { type KeeperError, RefusedError, UploadFailedError } from "../../core/errors.ts";
 import type { Delivery, Destination, Shipment } from "../../destinations/destination.ts";
 import type { Remote } from "../../destinations/remote.ts";
-import type { Manifest } from "../../model/manifest.ts";
+import { type Manifest, sealedManifestFile } from "../../model/manifest.ts";
 import { type Marks, withRemote } from "../../model/marks.ts";
 import type { Result, UploadSummary } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
@@ -189,7 +189,11 @@ function shipmentOf(backup: StoredBackup, options?: Options): Shipment {
 }
 
 function componentSums(manifest: Manifest | undefined): [string, string][] {
-  return (manifest?.components ?? []).map(({ file, sha256 }) => [file, sha256]);
+  const sealed = manifest?.sealed;
+  return [
+    ...(manifest?.components ?? []).map(({ file, sha256 }): [string, string] => [file, sha256]),
+    ...(sealed === undefined ? [] : [[sealedManifestFile, sealed.sha256] as [string, string]]),
+  ];
 }
 
 function summaryOf(remote: Remote, { id }: StoredBackup, delivery: Delivery): UploadSummary {

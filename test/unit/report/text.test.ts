@@ -35,3 +35,24 @@ it("tells a plan as indented lines", () => {
     "planned: 0.00 s\nproject: demo\nencrypted: yes\nstores:\n  - name data, kind data, source /srv/data\nexcluded: -\n",
   );
 });
+
+it("tells what was sent off the host, and where the newest copy is", () => {
+  const uploads = [
+    { backupId: "s-1", to: "s3://b/p", name: "s/backups/s-1", bytes: 2 ** 20, proof: "sha256" },
+  ];
+  expect(resultText({ result: "uploaded", seconds: 1, uploads })).toContain(
+    "s-1: 1.0 MiB in s3://b/p, proven by sha256",
+  );
+  const backups = [
+    { id: "s-1", bytes: 1, remotes: ["s3://b/p"] },
+    { id: "s-0", remotes: [] },
+  ];
+  const listed = { backups, offHost: { backupId: "s-1" }, sameDevice: true };
+  const text = resultText({ result: "listed", seconds: 1, ...listed });
+  expect(text).toMatch(/s-1 .*s3:\/\/b\/p\n/);
+  expect(text).toContain(
+    "newest off this host: s-1\nthe repository lies on the device of the data",
+  );
+  const none = resultText({ result: "listed", seconds: 1, backups: [], offHost: null });
+  expect(none).toContain("no backup is proven off this host");
+});
