@@ -16,14 +16,14 @@ type DeliverDependencies = Pick<
 >;
 
 /** The destinations that `upload` names. */
-export interface Chosen {
+interface Chosen {
   /** Services that store a backup as one file. */
   readonly services: readonly Destination[];
   readonly remotes: readonly Remote[];
 }
 
 /** What a run sent. */
-export type Sent = Pick<Result, "artifact" | "uploads">;
+type Sent = Pick<Result, "artifact" | "uploads">;
 
 /**
  * The destinations that `upload` names.

@@ -9,7 +9,7 @@ import type { Options } from "../../options/parse.ts";
 const stallMs = 60_000;
 
 /** The options of all destinations that are reached from here. */
-export type RemoteOptions = Pick<
+type RemoteOptions = Pick<
   Options,
   | "uploadEndpoint"
   | "uploadRegion"

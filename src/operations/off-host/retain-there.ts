@@ -10,7 +10,7 @@ import type { Dependencies } from "../session/command.ts";
 type RetentionDependencies = Pick<Dependencies, "reporter" | "clock" | "signal">;
 
 /** The result of retention at one destination. */
-export interface RetainedThere {
+interface RetainedThere {
   readonly to: string;
   /** Ids, newest first. */
   readonly kept: readonly string[];
