@@ -106,6 +106,12 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
   readonly needsEmptyMount?: boolean;
 
   /**
+   * Gets ready what the copy of the store will need, as soon as a backup begins and while other stores are copied. Reads
+   * nothing that the copy relies on. The caller ignores its failure: the copy meets the same one.
+   */
+  prepare?(store: S, context: BackupContext): Promise<void>;
+
+  /**
    * Copies the store into the sink, consistent in itself, as one or more components.
    *
    * @throws BackupFailedError that names the cause; no file of this store is valid in that case.

@@ -107,6 +107,9 @@ async function copyStores(
     store.kind === "volume" && options.consistency === "live" && modes[store.name] === "stop";
   const order = (store: DiscoveredStore) => storeOf(store).backupOrder;
   const stores = stack.stores.toSorted((a, b) => order(a) - order(b));
+  const prepared = Promise.allSettled(
+    stores.map(async (store) => storeOf(store).prepare?.(store, context)),
+  );
   const all: Component[] = [
     await reporter.group("Copy the compose files", () => backupStackFiles(stack, context)),
   ];
@@ -125,6 +128,7 @@ async function copyStores(
       });
     }
   });
+  await prepared;
   return all;
 }
 

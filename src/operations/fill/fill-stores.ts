@@ -1,6 +1,6 @@
 import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import { realPath } from "../../core/real-path.ts";
-import type { TaskRunner } from "../../core/task.ts";
+import type { TaskMount, TaskRunner } from "../../core/task.ts";
 import { UndoStack } from "../../core/undo.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -12,6 +12,7 @@ import type { Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
 import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
+import { mountsForAll, replacementPlace } from "../../stores/tree/restore.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
 import { type BackedUpStore, contractOf, handlerOf } from "./backed-up-store.ts";
@@ -59,10 +60,12 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   // Helpers can be kept: servers are started only once, so the networks that helpers join stay valid.
   await using tasks = asked.workbench.tasks.keep([
     { path: asked.source.directory, readOnly: true },
+    ...(await mountsAtRest(asked)),
   ]);
   const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };
   const checks: Check[] = [];
   const found = new Map<BackedUpStore, DiscoveredStore>();
+  const counted = new Map<BackedUpStore, Counts>();
   const sources = await sourcesOf(request);
   const places = [...sources.values()];
   // A store inside the place of another one comes after it.
@@ -77,16 +80,26 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   const services = servers.flatMap(({ service }) => (service === undefined ? [] : [service]));
   if (checks.length === 0) {
     await target.start(services, dependencies.signal);
-    await using starting = becomeReady(servers, request);
+    await using starting = becomeReady(servers, request, counted);
     for (const store of servers) {
       const fill = () => fillServer(store, request, found, starting.server(store));
       checks.push(...(await attempt(store, request, fill)));
     }
   }
-  for (const store of stores) {
+  const compared = stores.flatMap((store) => {
     const at = found.get(store);
-    if (at === undefined || checks.some(({ component }) => component === store.name)) continue;
-    checks.push(...(await attempt(store, request, () => compare(store, at, request))));
+    const isDone = checks.some(({ component }) => component === store.name);
+    return at === undefined || isDone ? [] : [{ store, at }];
+  });
+  if (compared.length > 0) {
+    const all = await dependencies.reporter.group("Compare the contents", () =>
+      Promise.all(
+        compared.map(({ store, at }) =>
+          checked(store, request, () => compare(store, at, request, counted.get(store))),
+        ),
+      ),
+    );
+    checks.push(...all.flat());
   }
   return { servers: services, stores: [...found.values()], checks };
 }
@@ -101,14 +114,34 @@ async function sourcesOf({ stores, target }: FillRequest): Promise<Map<BackedUpS
   return sources;
 }
 
+/** What the tasks for all stores need whose files are restored: one helper has it all. */
+async function mountsAtRest({ stores, target }: FillRequest): Promise<TaskMount[]> {
+  const atRest = stores.filter((store) => contractOf(store).atRest !== undefined);
+  const mounts = await Promise.allSettled(atRest.map(async (store) => target.mountOf(store)));
+  const found = mounts.flatMap((one) => (one.status === "rejected" ? [] : [one.value]));
+  const targets = found.map(({ source }) => realPath(source));
+  const places = found.map((mount, at) => replacementPlace(targets[at] ?? "", mount));
+  return [...mountsForAll(targets, places)];
+}
+
 /** Runs the work for one store. An error becomes a failed check, except when the operation is aborted. */
 async function attempt(
+  store: BackedUpStore,
+  request: FillRequest,
+  work: () => Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
+  const { reporter } = request.dependencies;
+  const title = `Restore ${store.name} (${store.kind})`;
+  return await checked(store, request, () => reporter.group(title, work));
+}
+
+async function checked(
   store: BackedUpStore,
   { dependencies }: FillRequest,
   work: () => Promise<readonly Check[]>,
 ): Promise<readonly Check[]> {
   try {
-    return await dependencies.reporter.group(`Restore ${store.name} (${store.kind})`, work);
+    return await work();
   } catch (error) {
     dependencies.signal.throwIfAborted();
     const subject = { name: "restore", component: store.name };
@@ -184,12 +217,17 @@ async function compare(
   store: BackedUpStore,
   at: DiscoveredStore,
   request: FillRequest,
+  counted: Counts | undefined,
 ): Promise<Check[]> {
   const { clock, signal } = request.dependencies;
-  let check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
+  const measure = () => handlerOf(store, at).measure(at, contextOf(request));
+  let check = compareCounts(store, counted ?? (await measure()));
+  // It may have told that while it was still loading.
+  if (counted !== undefined && check.status !== "pass")
+    check = compareCounts(store, await measure());
   const again = async () => {
     if (check.status === "pass") return true;
-    check = compareCounts(store, await handlerOf(store, at).measure(at, contextOf(request)));
+    check = compareCounts(store, await measure());
     return undefined;
   };
   const { countsSettleMs: timeoutMs } = contractOf(store);
@@ -197,13 +235,20 @@ async function compare(
   return [check];
 }
 
-/** Waits for all servers at once: later servers start while earlier ones are filled. */
-function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
+/**
+ * Waits for all servers at once: later servers start while earlier ones are filled. `counted` gets what a server told
+ * on the way whose files were restored before its start.
+ */
+function becomeReady(
+  servers: readonly BackedUpStore[],
+  request: FillRequest,
+  counted: Map<BackedUpStore, Counts>,
+) {
   const { dependencies } = request;
   const over = new AbortController();
   const signal = AbortSignal.any([dependencies.signal, over.signal]);
   const asked = { ...request, dependencies: { ...dependencies, signal } };
-  const ready = new Map(servers.map((store) => [store, readyServer(store, asked)]));
+  const ready = new Map(servers.map((store) => [store, readyServer(store, asked, counted)]));
   for (const one of ready.values()) one.catch(() => undefined);
   return {
     server: async (store: BackedUpStore): Promise<DiscoveredStore> => {
@@ -220,7 +265,11 @@ function becomeReady(servers: readonly BackedUpStore[], request: FillRequest) {
 }
 
 /** Waits until the store can query its server. A health check may pass earlier, and some servers have none. */
-async function readyServer(store: BackedUpStore, request: FillRequest): Promise<DiscoveredStore> {
+async function readyServer(
+  store: BackedUpStore,
+  request: FillRequest,
+  counted = new Map<BackedUpStore, Counts>(),
+): Promise<DiscoveredStore> {
   const { target, dependencies } = request;
   const { clock, signal } = dependencies;
   const kind = store.kind as ServerKind;
@@ -229,9 +278,12 @@ async function readyServer(store: BackedUpStore, request: FillRequest): Promise<
     try {
       const at = await target.server(store.service ?? "", kind);
       if (at === undefined) throw new Error("its container no longer exists");
-      const { ready } = contractOf(store);
+      const { ready, atRest } = contractOf(store);
       if (ready !== undefined) await ready(at, contextOf(request));
-      else await handlerOf(store, at).measure(at, contextOf(request));
+      else {
+        const counts = await handlerOf(store, at).measure(at, contextOf(request));
+        if (atRest !== undefined) counted.set(store, counts);
+      }
       return at;
     } catch (error) {
       signal.throwIfAborted();

@@ -1,9 +1,30 @@
 import { quoted } from "../../core/shell.ts";
 import { type Dependencies, type Need, needsOf } from "./depends-on.ts";
+import { scaleOf, withNeeds } from "./recreate.ts";
 
 /** Stops all containers of a project. `docker compose stop` would stop nothing if one of them is missing. */
 export function stopAll(project: string): string {
   return `docker ps -q --filter label=com.docker.compose.project=${project} | xargs -r docker stop`;
+}
+
+/** What is known of the containers that Compose recreates. */
+interface CreatedByHand {
+  readonly containers: Parameters<typeof scaleOf>[0];
+  /** The dependencies of each service. */
+  readonly needs: Readonly<Record<string, readonly string[]>>;
+}
+
+/**
+ * The words of `docker compose` that recreate the missing containers of these services and start nothing. They name how
+ * many containers each service and each dependency had: Compose would remove the others (`--scale`), or add some.
+ */
+export function createWords(
+  services: readonly string[],
+  { containers, needs }: CreatedByHand,
+): string {
+  const scale = Object.entries(scaleOf(containers, withNeeds(needs, services)));
+  const flags = scale.map(([name, count]) => `--scale ${quoted(`${name}=${count}`)}`);
+  return ["up --no-start --pull never", ...flags, ...services.map(quoted)].join(" ");
 }
 
 /** A container whose previous state a person restores. */

@@ -1,7 +1,7 @@
 import { quoted } from "../../core/shell.ts";
 import type { TreeAside } from "../../stores/tree/replace.ts";
 import type { Dependencies } from "../live-stack/depends-on.ts";
-import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
+import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type {
   JournalledCreation,
   JournalledPins,
@@ -76,7 +76,7 @@ function movesOf({ path, inside, replacement: { target, place } }: PlaceAside): 
 
 /** Recreates the previous containers, from files that pin their images. */
 function makesAgain(
-  { project, containers }: JournalledCreation,
+  { project, containers, needs = {} }: JournalledCreation,
   backward: JournalledPins["backward"] | undefined,
 ): string[] {
   if (containers.length === 0) return [];
@@ -90,7 +90,7 @@ function makesAgain(
   const services = [...new Set(containers.map(({ service }) => service))];
   return [
     ...edits.map(({ path, after }) => `  cp ${quoted(after)} ${quoted(path)}`),
-    `  docker compose ${flags.join(" ")} up --no-start --pull never ${services.join(" ")}`,
+    `  docker compose ${flags.join(" ")} ${createWords(services, { containers, needs })}`,
     ...edits.map(({ path, existed, before }) =>
       existed ? `  cp ${quoted(before)} ${quoted(path)}` : `  rm -f ${quoted(path)}`,
     ),

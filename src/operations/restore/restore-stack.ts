@@ -3,11 +3,11 @@ import { describeError } from "../../core/errors.ts";
 import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
-import type { ContainerState } from "../../model/stack.ts";
+import type { ContainerState, Mount } from "../../model/stack.ts";
 import { startFirst } from "../../stack/first-start.ts";
 import { serverOf } from "../../stack/scratch.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
-import { fileOf, placesInside, replacementPlace } from "../../stores/tree/restore.ts";
+import { fileOf, mountsForAll, placesInside, replacementPlace } from "../../stores/tree/restore.ts";
 import { contractOf } from "../fill/backed-up-store.ts";
 import { fillStores } from "../fill/fill-stores.ts";
 import { dependenciesOf, joins } from "../live-stack/depends-on.ts";
@@ -110,15 +110,18 @@ async function emptyPlaces(
   { session }: PrepareRequest,
   { stores, containers, isNew }: Prepared,
 ): Promise<SetAside[]> {
-  const { journal, tasks, dependencies, host, id } = session;
-  const done: SetAside[] = [];
+  const { journal, dependencies, host, id } = session;
   const places = stores.map(({ mount }) => realPath(mount.source));
+  const placeAt = (target: string, mount: Mount) => standingPlace(replacementPlace(target, mount));
+  const all = stores.map(({ mount }) => placeAt(realPath(mount.source), mount));
+  await using tasks = session.tasks.keep(mountsForAll(places, all));
+  const done: SetAside[] = [];
   for (const { store, mount } of stores) {
     const target = realPath(mount.source);
     // The content of a place inside another one is set aside with it.
     if (places.some((other) => target.startsWith(`${other}/`))) continue;
     const stamp = `before-${id.slice(-21)}`;
-    const place = standingPlace(replacementPlace(target, mount));
+    const place = placeAt(target, mount);
     const replacement = {
       target,
       stamp,

@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { basename, join } from "node:path";
 import { quoted } from "../../core/shell.ts";
 import { keeperLabels } from "../../model/keeper-labels.ts";
-import { startCommands, stopAll } from "../live-stack/manual-commands.ts";
+import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import type { UpgradePlan } from "./journal.ts";
 
 /** An upgrade that a person has to roll back manually. */
@@ -47,7 +47,7 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
       .filter(({ from }) => !from.includes("@") && !from.startsWith("sha256:"))
       .map(({ from, fromId }) => `docker tag ${fromId} ${quoted(from)}`),
     `mv ${quoted(journal)} ${quoted(`${journal}.by-hand`)}`,
-    `docker compose ${flags.join(" ")} up --no-start --pull never ${services.map(quoted).join(" ")}`,
+    `docker compose ${flags.join(" ")} ${createWords(services, plan)}`,
     ...startCommands(ran, plan.dependencies),
   ].map((command) => `  ${command}`);
 }

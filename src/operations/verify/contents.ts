@@ -1,5 +1,6 @@
+import { eachOf } from "../../core/each-of.ts";
 import { KeeperError, UnverifiableError } from "../../core/errors.ts";
-import type { Manifest } from "../../model/manifest.ts";
+import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { hasImage } from "../../stack/images.ts";
 import { openComponent, type SourceOptions } from "../../stores/reader.ts";
@@ -8,6 +9,9 @@ import type { Dependencies } from "../session/command.ts";
 import type { Host, Workbench } from "../session/host.ts";
 import { checkComponent } from "./component-check.ts";
 import { checkSealed } from "./sealed-manifest.ts";
+
+/** Some wait for a container that reads them, others for the processor. */
+const componentsAtOnce = 2;
 
 /** The parts of the host for reading a backup: some components are read with the tools of their server. */
 export type ContentsHost = Pick<Host, "workbench" | "engine">;
@@ -35,15 +39,15 @@ export async function checkContents(
     open: async (component) => openComponent(source, component, signal),
   };
   const images = { hasImage: async (id: string) => hasImage(await host.engine(), id) };
-  const checks: Check[] = [sealed];
-  for (const component of manifest.components) {
-    const found = await checkComponent(component, context, images);
+  const read = async (component: Component, own: AbortSignal) => {
+    const found = await checkComponent(component, { ...context, signal: own }, images);
     for (const { status, name, detail } of found) {
       reporter.info(`${status} ${component.name} ${name}: ${detail}`);
     }
-    checks.push(...found);
-  }
-  return checks;
+    return found;
+  };
+  const found = await eachOf(manifest.components, { limit: componentsAtOnce, signal }, read);
+  return [sealed, ...found.flat()];
 }
 
 /** Most of a backup can be read while the engine is down. The rest is unverifiable, not damaged. */

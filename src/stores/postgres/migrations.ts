@@ -1,4 +1,5 @@
 import type { Containers } from "../../core/containers.ts";
+import { eachOf } from "../../core/each-of.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 import {
   type Histories,
@@ -26,6 +27,9 @@ GROUP BY n.nspname, c.oid, c.relname
 HAVING count(*) < 12 AND bool_or(t.typcategory = 'S') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY n.nspname, c.relname;`;
 
+/** Most of the time passes until `psql` has started. */
+const databasesAtOnce = 3;
+
 /** Longer than any id. A candidate that is not a history can contain texts of any length. */
 const maxTextLength = 300;
 
@@ -39,13 +43,14 @@ export async function postgresMigrations(
   options: { readonly containers: Containers; readonly signal?: AbortSignal },
 ): Promise<Histories> {
   const server = serverOf(store, options);
-  const found: Record<string, MigrationHistory[]> = {};
-  for (const { datname } of await listDatabases(server)) {
-    await using session = openSession(server, datname);
-    const histories = await postgresHistories(session, datname);
-    if (histories.length > 0) found[datname] = histories;
-  }
-  return found;
+  const read = async (datname: string, signal: AbortSignal) => {
+    await using session = openSession({ ...server, signal }, datname);
+    return [datname, await postgresHistories(session, datname)] as const;
+  };
+  const databases = await listDatabases(server);
+  const given = { limit: databasesAtOnce, signal: server.signal };
+  const found = await eachOf(databases, given, ({ datname }, signal) => read(datname, signal));
+  return Object.fromEntries(found.filter(([, histories]) => histories.length > 0));
 }
 
 /** The migration histories of a session's database, read in its transaction. */

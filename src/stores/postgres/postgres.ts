@@ -1,5 +1,6 @@
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { eachOf } from "../../core/each-of.ts";
 import { BackupFailedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { PostgresStore } from "../../model/stack.ts";
@@ -19,6 +20,9 @@ import {
   restoreGlobals,
 } from "./restore.ts";
 import { withAdmin } from "./sql-session.ts";
+
+/** Most of the time of a small database passes until the programs have started. */
+const databasesAtOnce = 2;
 
 /**
  * PostgreSQL: the roles, and every database through the server's own `pg_dump`, with rows counted in the same snapshot.
@@ -74,9 +78,11 @@ export const postgresStore: Store<PostgresStore> = {
   async measure(store, context) {
     const server = serverOf(store, context);
     const databases = await listDatabases(server);
-    const counts: Counts[] = [{ [`databases ${store.name}`]: databases.length }];
-    for (const { datname } of databases) counts.push(await countsOf(server, datname));
-    return Object.assign({}, ...counts) as Counts;
+    const options = { limit: databasesAtOnce, signal: server.signal };
+    const counts = await eachOf(databases, options, ({ datname }, signal) =>
+      countsOf({ ...server, signal }, datname),
+    );
+    return Object.assign({ [`databases ${store.name}`]: databases.length }, ...counts) as Counts;
   },
 
   migrations: postgresMigrations,
@@ -91,14 +97,16 @@ async function restoreServer(
 ): Promise<void> {
   const { databases } = await restoreGlobals(server, globals, context);
   const live = await databaseNames(server);
-  for (const component of components) {
-    const { role, database } = component.details;
-    if (role !== "database") continue;
-    const facts = databases.find(({ datname }) => datname === database);
+  const dumps = components.filter(({ details }) => details.role === "database");
+  const options = { limit: databasesAtOnce, signal: context.signal };
+  await eachOf(dumps, options, async (component, signal) => {
+    const facts = databases.find(({ datname }) => datname === component.details.database);
     if (facts === undefined)
       throw new Error(`${component.name}: its database is not in the globals`);
-    await restoreDatabase(server, component, facts, live.has(facts.datname), context);
-  }
+    const given = { ...context, signal };
+    const existed = live.has(facts.datname);
+    await restoreDatabase({ ...server, signal }, component, facts, existed, given);
+  });
 }
 
 async function backupServer(server: PostgresServer, context: BackupContext): Promise<Component[]> {
@@ -110,18 +118,21 @@ async function backupServer(server: PostgresServer, context: BackupContext): Pro
       `${server.store.service}: there is no database ${database} (as ${user})`,
     );
   }
-  const components: Component[] = [];
+  const written: Component[] = [];
   // Nobody can create a database while somebody is connected to its template.
   await server.admin?.close();
   try {
-    for (const facts of databases) {
-      components.push(await dumpDatabase(server, facts, version, context));
-    }
+    const options = { limit: databasesAtOnce, signal: context.signal };
+    const dumps = await eachOf(databases, options, async (facts, signal) => {
+      const given = { ...context, signal };
+      const dump = await dumpDatabase({ ...server, signal }, facts, version, given);
+      written.push(dump);
+      return dump;
+    });
     // After the dumps, so that the globals include a role created during them.
-    components.push(await dumpGlobals(server, databases, version, context));
-    return components;
+    return [...dumps, await dumpGlobals(server, databases, version, context)];
   } catch (error) {
-    for (const { file } of components) await unlink(join(context.sink.directory, file));
+    for (const { file } of written) await unlink(join(context.sink.directory, file));
     throw error;
   }
 }

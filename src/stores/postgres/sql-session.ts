@@ -44,7 +44,7 @@ export async function withAdmin<T>(
 ): Promise<T> {
   let session: PsqlSession | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  const close = async () => {
+  const end = async () => {
     const open = session;
     session = undefined;
     await open?.[Symbol.asyncDispose]();
@@ -57,23 +57,24 @@ export async function withAdmin<T>(
       }
       return (await session.lines(sql)).join("\n");
     } catch (error) {
-      await close();
+      await end();
       throw error;
     }
   };
+  // One after the other, because a session has one output.
+  const inTurn = <R>(step: () => Promise<R>): Promise<R> => {
+    const mine = last.then(step);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
   const admin: AdminConnection = {
-    // Runs statements one after the other, because a session has one output.
-    execute: (sql) => {
-      const mine = last.then(() => run(sql));
-      last = mine.catch(() => undefined);
-      return mine;
-    },
-    close,
+    execute: (sql) => inTurn(() => run(sql)),
+    close: () => inTurn(end),
   };
   try {
     return await work({ ...server, admin });
   } finally {
-    await close();
+    await admin.close();
   }
 }
 

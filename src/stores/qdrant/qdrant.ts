@@ -4,7 +4,7 @@ import { waitFor } from "../../core/wait.ts";
 import type { QdrantStore } from "../../model/stack.ts";
 import { sourceOf } from "../reader.ts";
 import { backupFailed } from "../sink.ts";
-import type { Store, StoreContext } from "../store.ts";
+import type { BackupContext, Store, StoreContext } from "../store.ts";
 import {
   backupQdrant,
   forgetSnapshots,
@@ -26,10 +26,16 @@ export const qdrantStore: Store<QdrantStore> = {
   hasServer: true,
   checksWithImage: false,
 
+  /** Starts the helper container that stays for the copy. */
+  async prepare(store, context) {
+    const { tasks, signal } = context;
+    await tasks.run(versionOfQdrant, paramsOf(store), placeOfBackup(store, context), signal);
+  },
+
   async backup(store, context) {
     const { tasks, sink, signal } = context;
     const params = paramsOf(store);
-    const place = placeOf(store, [{ path: sink.directory, readOnly: false }]);
+    const place = placeOfBackup(store, context);
     const known = await tasks.run(listSnapshots, params, place, signal);
     await context.journal("qdrant-snapshots", { service: store.service, known });
     try {
@@ -139,6 +145,10 @@ function paramsOf(store: QdrantStore): QdrantParams {
   const { port, tls, apiKey } = store;
   const { name, service, mount } = store;
   return { endpoint: { port, tls, apiKey }, name, service, mountTarget: mount.target };
+}
+
+function placeOfBackup(store: QdrantStore, { sink }: BackupContext) {
+  return placeOf(store, [{ path: sink.directory, readOnly: false }]);
 }
 
 function placeOf(store: QdrantStore, mounts: { path: string; readOnly: boolean }[] = []) {

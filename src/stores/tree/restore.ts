@@ -69,6 +69,20 @@ export function placesInside(path: string, places: readonly string[]): string[] 
   return places.filter((one) => one.startsWith(`${path}/`)).map((one) => relative(path, one));
 }
 
+/**
+ * The mounts with which one helper container can replace all of these trees. None if one of them would be a tree itself or
+ * stand inside of one: a directory that is a mount cannot be renamed.
+ */
+export function mountsForAll(
+  targets: readonly string[],
+  places: readonly TaskPlace[],
+): TaskPlace["mounts"] {
+  const mounts = places.flatMap((place) => place.mounts);
+  const isIn = (path: string) =>
+    targets.some((target) => path === target || path.startsWith(`${target}/`));
+  return mounts.some(({ path, volume }) => volume === undefined && isIn(path)) ? [] : mounts;
+}
+
 function stampOf(time: Date): string {
   return time.toISOString().replaceAll(/[-:.]/g, "");
 }

@@ -168,14 +168,16 @@ describe("what a person is told when putting back fails", () => {
   });
 
   it("never starts containers of the backup's images on the content of before", () => {
-    const containers = [{ id: "1", name: "gateway-1", service: "gateway" }];
+    const containers = ["gateway-1", "worker-1", "worker-2"].map((name) => ({
+      ...{ id: name, name, service: name.slice(0, -2) },
+    }));
     const project = {
       ...{ project: "sophon", directory: "/srv/a stack", composeFiles: ["/srv/a stack/c.yml"] },
       ...{ envFiles: [], profiles: [] },
     };
     const created = {
       ...{ project, containers, services: ["gateway"], scale: {} },
-      ...{ volumes: [], networks: [], directories: [] },
+      ...{ volumes: [], networks: [], directories: [], needs: { gateway: ["redis"] } },
     };
     const edit = { path: "/srv/a stack/.env", existed: true, before: "/w/1", after: "/w/2" };
     const pins = { edits: [edit], composeFiles: project.composeFiles };
@@ -183,7 +185,7 @@ describe("what a person is told when putting back fails", () => {
     const lines = byHand({ ...failed, created, pinned });
     expect(lines.slice(-8)).toEqual([
       "  cp /w/2 '/srv/a stack/.env'",
-      "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up --no-start --pull never gateway",
+      "  docker compose -p sophon --project-directory '/srv/a stack' -f '/srv/a stack/c.yml' up --no-start --pull never --scale gateway=1 --scale worker=2 --scale redis=0 gateway worker",
       "  cp /w/1 '/srv/a stack/.env'",
       ...starts,
     ]);
