@@ -70,8 +70,16 @@ const fences: Readonly<Record<string, { readonly message: string; readonly excep
     message: "Only src/destinations talks to the artifact service.",
     except: "destinations",
   },
-  "node:child_process": { message: "Only src/core/exec.ts starts programs.", except: "" },
+  "node:child_process": {
+    message: "Only src/core/exec.ts starts programs.",
+    except: "core/exec.ts",
+  },
 };
+
+/** Single files that stand outside of a fence. */
+const excepted = Object.values(fences).flatMap(({ except }) =>
+  except.endsWith(".ts") ? [except] : [],
+);
 
 /** The table as people read it, for CONTRIBUTING.md. */
 export function layerTable(): string {
@@ -82,54 +90,49 @@ export function layerTable(): string {
   return ["| folder | may import |", "| --- | --- |", ...rows].join("\n");
 }
 
-/** Folders of `src/` that have no row, and rows without a folder. */
+/** Folders of `src/` that have no row, files in a folder that only has rows for its subfolders, and stale rows. */
 export function layerProblems(root: string): string[] {
+  const rows = Object.keys(mayImport).filter((name) => name !== "entries");
+  const parents = new Set(rows.flatMap((name) => name.split("/").slice(0, -1)));
   const top = folders(join(root, "src"));
-  const nested = ["operations"].flatMap((name) =>
+  const nested = [...parents].flatMap((name) =>
     folders(join(root, "src", name)).map((inner) => `${name}/${inner}`),
   );
-  const present = [...top.filter((name) => name !== "operations"), ...nested];
-  const rows = Object.keys(mayImport).filter((name) => name !== "entries");
+  const present = [...top, ...nested];
+  const needsRow = (name: string) =>
+    !rows.includes(name) && (!parents.has(name) || files(join(root, "src", name)).length > 0);
   return [
     ...present
-      .filter((name) => !rows.includes(name))
+      .filter(needsRow)
       .map((name) => `src/${name} has no row in scripts/layers.ts: say what it may import`),
     ...rows
-      .filter(
-        (name) =>
-          !present.includes(name) && !folders(join(root, "src")).includes(name.split("/")[0] ?? ""),
-      )
+      .filter((name) => !present.includes(name))
       .map((name) => `scripts/layers.ts has a row for src/${name}, which does not exist`),
   ];
 }
 
 /** `biome.layers.json`: one override a folder, in an order in which the more special comes last. */
 export function layerLint(): string {
-  const overrides = Object.keys(mayImport).map((folder) => ({
-    includes:
-      folder === "entries"
-        ? ["src/*.ts"]
-        : folder === "core"
-          ? ["src/core/**", "!src/core/exec.ts"]
-          : [`src/${folder}/**`],
-    linter: {
-      rules: {
-        style: {
-          noRestrictedImports: {
-            level: "error",
-            options: { paths: fencedOff(folder), patterns: denied(folder) },
-          },
-        },
-      },
-    },
-  }));
+  const overrides = Object.keys(mayImport).flatMap((folder) => [
+    override(folder === "entries" ? "src/*.ts" : `src/${folder}/**`, folder),
+    ...excepted
+      .filter((file) => file.startsWith(`${folder}/`))
+      .map((file) => override(`src/${file}`, folder, file)),
+  ]);
   return `${JSON.stringify({ overrides }, undefined, 2)}\n`;
 }
 
-function fencedOff(folder: string): Record<string, string> {
+/** The rules for the files of a folder, or for one of them that stands outside of a fence. */
+function override(includes: string, folder: string, file?: string) {
+  const options = { paths: fencedOff(folder, file), patterns: denied(folder) };
+  const noRestrictedImports = { level: "error", options };
+  return { includes: [includes], linter: { rules: { style: { noRestrictedImports } } } };
+}
+
+function fencedOff(folder: string, file: string | undefined): Record<string, string> {
   return Object.fromEntries(
     Object.entries(fences)
-      .filter(([, { except }]) => except !== folder)
+      .filter(([, { except }]) => except !== folder && except !== file)
       .map(([name, { message }]) => [name, message]),
   );
 }
@@ -165,4 +168,8 @@ function folders(path: string): string[] {
   return readdirSync(path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
+}
+
+function files(path: string): string[] {
+  return readdirSync(path).filter((name) => name.endsWith(".ts"));
 }
