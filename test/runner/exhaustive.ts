@@ -38,7 +38,9 @@ export async function runExhaustive(
   await labUp("tests");
   process.env[setUpVariable] = "up";
   const results = await runGroups(grouped(cells, groupSize), { endMs, timings });
-  tellCells(cells, new Set(results.flatMap(({ ran }) => ran)));
+  const ran = new Set(results.flatMap((result) => result.ran));
+  tellCells(cells, ran);
+  if (ran.size === 0) console.log(`${noCell(cells.length, minutes)}\n`);
   timings.phase("exhaustive", (performance.now() - started) / 1000);
   return sumCounts(results.map(({ counts }) => counts));
 }
@@ -99,6 +101,13 @@ function ranOf(group: readonly Cell[], files: readonly FileReport[]): Cell[] {
   const ended = tests.filter(({ status }) => ["passed", "failed"].includes(status));
   const names = new Set(ended.map(({ fullName }) => fullName.trim()));
   return group.filter(({ name }) => names.has(name.split(" > ").join(" ")));
+}
+
+/** Said beside the lists, which are long: a run that shows nothing here must not look like one that does. */
+function noCell(cells: number, minutes: number): string {
+  if (cells === 0) return "exhaustive: no cell was run: there is none for these filters";
+  const needed = Math.ceil(firstGuessSeconds / 60);
+  return `exhaustive: no cell was run: ${minutes.toFixed(1)} minutes are left, and the first ones are taken to need ${needed}`;
 }
 
 function tellCells(cells: readonly Cell[], ran: ReadonlySet<Cell>): void {
