@@ -10,12 +10,12 @@ const withheld =
 
 /**
  * The part of this process's environment that a program gets. Docker gets the user's variables too, because Compose puts
- * them into the project (`${TAG}`); what is a secret of this program or of the runner must not end up there. Every other
+ * them into the project (`${TAG}`), and rclone, which is configured by them; what is a secret of this program or of the runner must not end up there. Every other
  * program gets only what it needs: a stray `TAR_OPTIONS` would change what is archived.
  */
 export function environmentFor(command: string, environment: Environment): Environment {
-  const isDocker = /(^|\/)docker$/.test(command);
-  const passes = (name: string) => (isDocker ? !withheld.test(name) : needed.test(name));
+  const takesAll = /(^|\/)(docker|rclone)$/.test(command);
+  const passes = (name: string) => (takesAll ? !withheld.test(name) : needed.test(name));
   return Object.fromEntries(Object.entries(environment).filter(([name]) => passes(name)));
 }
 

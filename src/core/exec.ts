@@ -9,6 +9,8 @@ export interface ExecOptions {
   readonly cwd?: string;
   /** Added to the environment, which is that of {@link environmentFor}. Secrets belong here, never in `args`. */
   readonly addEnv?: Readonly<Record<string, string>>;
+  /** Also docker gets only what every program needs: the files that it reads are not to be trusted. */
+  readonly isBare?: boolean;
   /** Written to standard input, which is closed afterwards; without it standard input is `/dev/null`. */
   readonly input?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
@@ -160,7 +162,7 @@ function start(
   const secrets = options.secrets ?? [];
   const startMs = performance.now();
   // biome-ignore lint/style/noProcessEnv: the one place where a program inherits the environment
-  const base = environmentFor(command, process.env);
+  const base = environmentFor(options.isBare === true ? "" : command, process.env);
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...base, ...options.addEnv },

@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { describeError, RefusedError } from "../core/errors.ts";
 import { ExecError, type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
@@ -154,11 +153,13 @@ export async function modelOfForeign(
   engine: Pick<Engine, "environment">,
   project: ComposeProject,
 ): Promise<ComposeModel> {
-  const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  const env = { PATH: path, HOME: homedir(), ...engine.environment };
   try {
     const args = [...projectArguments(project), "config", "--format", "json"];
-    const { stdout } = await run("docker", args, { env, cwd: project.directory });
+    const { stdout } = await run("docker", args, {
+      isBare: true,
+      addEnv: engine.environment,
+      cwd: project.directory,
+    });
     return parseModel(stdout);
   } catch (error) {
     throw new RefusedError(`new-files: Compose cannot read ${project.composeFiles.join(", ")}`, {
