@@ -100,10 +100,10 @@ async function fromCopy(
   { writers, context }: Freezing,
 ): Promise<Component> {
   const { tasks, sink, signal, reporter, clock } = context;
-  const from = realPath(store.mount.source);
+  const from = store.mount.source;
   const parameters = { from, skip: tree.exclude };
   const bytes = await tasks.run(estimateFrozen, parameters, place, signal);
-  const parent = await roomFor(bytes, from, context);
+  const parent = await roomFor(bytes, realPath(from), context);
   const copy = join(parent, `.sophon-keeper-copy-${store.name}`);
   const copying: TaskPlace = {
     mounts: [taskMount(store.mount, false), { path: parent, readOnly: false }],
