@@ -12,6 +12,7 @@ import { offeredCommands } from "../src/operations/session/command.ts";
 import { commandDescriptions } from "../src/options/command-names.ts";
 import type { InputSpec } from "../src/options/spec.ts";
 import { commands } from "../src/wiring/commands.ts";
+import { matrixTables } from "./compose-matrix.ts";
 import { layerLint, layerTable } from "./layers.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -35,6 +36,7 @@ export async function renderDocuments(): Promise<Map<string, string>> {
       "docs/cli.md",
       await filled("docs/cli.md", { commands: commandSections(), exits: exitTable() }),
     ],
+    ["docs/compose.md", await filled("docs/compose.md", { keys: matrixTables(table) })],
     [
       "docs/log-scan.md",
       await filled("docs/log-scan.md", {

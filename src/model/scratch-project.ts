@@ -1,53 +1,23 @@
+import { cloneKeys } from "./clone-keys.ts";
+import { cloneParts, limitsOfDeploy, line } from "./clone-parts.ts";
 import { keeperLabels } from "./keeper-labels.ts";
-import { type ComposeModel, type ComposeService, cleanSource } from "./stack.ts";
-
-/** What an isolated copy of a stack is made from. */
-interface ScratchRequest {
-  /** The resolved model of the stack that the backup was made of. */
-  readonly model: ComposeModel;
-  /** Name of the copy; the stack's own name is `model.name`. */
-  readonly project: string;
-  /** The operation it belongs to. */
-  readonly operationId: string;
-  /** Further labels, such as who owns it. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** The image of each service that is copied, by id; a service without one is left out. */
-  readonly images: Readonly<Record<string, string>>;
-  /** Host names that data is bound to, by service. */
-  readonly hostnames: Readonly<Record<string, string>>;
-  /** Volume names and host paths that get a fresh, empty volume each. */
-  readonly stores: readonly string[];
-  /** Copies of read-only files, by their path on the stack's host. */
-  readonly files: Readonly<Record<string, string>>;
-  /** Files that services may write to: the path of the copy's own file, by the path on the stack's host. Absent: none. */
-  readonly ownFiles?: Readonly<Record<string, string>>;
-  /** Paths inside {@link ScratchRequest.stores} that are not in the backup. Absent: none. */
-  readonly holes?: readonly string[];
-  /** The volumes of an earlier definition of the same copy ({@link ScratchProject.volumes}), which stay. */
-  readonly volumes?: Readonly<Record<string, string>>;
-}
+import { mountsOf } from "./scratch-mounts.ts";
+import type { ScratchRequest } from "./scratch-request.ts";
+import type { ComposeModel, ComposeService } from "./stack.ts";
 
 /** An isolated copy of a stack, ready for Compose. */
 export interface ScratchProject {
   readonly model: ComposeModel;
   /** The fresh volume for each entry of {@link ScratchRequest.stores} that the model mounts. */
   readonly volumes: Readonly<Record<string, string>>;
-  /** What the copy does without, one line each. */
+  /** What the copy does without and why, one line each: `service: key value (reason)`. */
   readonly omitted: readonly string[];
 }
 
-/** What stays of a service as it is. Everything else is left out: a new Compose feature is no way out of a copy. */
-const kept = [
-  ...["command", "entrypoint", "environment", "healthcheck", "user", "working_dir", "tmpfs"],
-  ...["ulimits", "init", "shm_size", "mem_limit", "mem_reservation", "memswap_limit", "cpus"],
-  ...["pids_limit", "stop_signal", "stop_grace_period", "read_only", "group_add", "cap_drop"],
-  ...["expose", "platform", "tty", "stdin_open"],
-] as const;
+const ownNetwork = "the clone's networks and addresses are its own";
 
 /** So that a copy cannot take the memory of the stack beside it. */
 const memoryLimit = "4g";
-
-type MountEntry = NonNullable<ComposeService["volumes"]>[number];
 
 /**
  * Turns a stack into an isolated copy of it: fresh volumes, images by id, internal networks without an address on the
@@ -60,7 +30,8 @@ export function scratchProject(request: ScratchRequest): ScratchProject {
   const labels = labelsOf(request);
   const services: Record<string, ComposeService> = {};
   for (const [name, service] of Object.entries(model.services)) {
-    if (images[name] === undefined) omitted.push(`service ${name} is not copied`);
+    if (images[name] === undefined)
+      omitted.push(`${name}: the whole service (it had no container)`);
     else services[name] = scratchService(name, service, request, used, omitted);
   }
   const names = [...new Set([...Object.keys(model.networks ?? {}), "default"])];
@@ -112,46 +83,83 @@ function scratchService(
   used: Record<string, string>,
   omitted: string[],
 ): ComposeService {
-  const staying = Object.fromEntries(
-    kept.flatMap((key) => (service[key] === undefined ? [] : [[key, service[key]]])),
-  );
-  const hostname = request.hostnames[name];
-  const volumes = (service.volumes ?? []).flatMap((mount) =>
-    scratchMount(name, mount, request, used, omitted),
-  );
-  const granted = [
-    ...grants(name, service, "secrets", request),
-    ...grants(name, service, "configs", request),
-  ];
-  for (const { missing } of granted) if (missing !== undefined) omitted.push(missing);
+  const lost = (text: string) => void omitted.push(`${name}: ${text}`);
+  const staying = stayingKeys(service, request, lost);
+  const { mounts, missing } = mountsOf(service, request, used);
+  for (const text of missing) lost(text);
+  const own = { ...staying, ...limitsOfDeploy(service), ...pacedHealth(service) };
   return {
-    mem_limit: memoryLimit,
-    ...staying,
-    ...pacedHealth(service),
+    ...own,
+    // The engine refuses a reservation above the limit.
+    ...("mem_limit" in own ? {} : { mem_limit: memoryLimit, mem_reservation: undefined }),
     image: request.images[name] as string,
     pull_policy: "never",
     restart: "no",
     logging: { driver: "json-file" },
     labels: labelsOf(request),
-    ...placeOf(service, hostname, request),
+    ...placeOf(service, staying, request.hostnames[name], lost),
     depends_on: dependencies(service, request),
-    volumes: [...volumes, ...granted.flatMap(({ mount }) => (mount === undefined ? [] : [mount]))],
+    volumes: mounts,
   } as ComposeService;
 }
 
-/** The namespaces of another service of the copy, where it had those of that service in the stack; else its own. */
-function placeOf(service: ComposeService, hostname: string | undefined, request: ScratchRequest) {
-  const shared = Object.fromEntries(
-    (["network_mode", "pid", "ipc"] as const).flatMap((key) => {
-      const value = service[key];
-      const provider = typeof value === "string" ? /^service:(.+)$/.exec(value)?.[1] : undefined;
-      return provider !== undefined && request.images[provider] !== undefined ? [[key, value]] : [];
-    }),
-  );
+/** The keys that a clone keeps, whole or in part. */
+function stayingKeys(
+  service: ComposeService,
+  request: ScratchRequest,
+  lost: (text: string) => void,
+): Record<string, unknown> {
+  const around = {
+    ...{ service, model: request.model },
+    has: (name: string) => request.images[name] !== undefined,
+  };
+  const staying: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(service)) {
+    if (isNothing(value) || key.startsWith("x-")) continue;
+    const treatment = cloneKeys[key] ?? { dropped: "this version does not know it" };
+    const keep = cloneParts[key];
+    if (treatment === "kept") staying[key] = value;
+    else if ("dropped" in treatment) lost(line(key, shown(value), treatment.dropped));
+    else if (keep !== undefined) {
+      const { value: left, lost: gone = [] } = keep(value, around);
+      if (left !== undefined) staying[key] = left;
+      for (const text of gone) lost(text);
+    }
+  }
+  return staying;
+}
+
+/** What a file may say without meaning anything. */
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+/** A value that names something; whether a flag is set is told by its key. */
+function shown(value: unknown): string {
+  if (typeof value === "string" || typeof value === "number") return String(value);
+  const all = Array.isArray(value) ? value : [];
+  return all
+    .map((one) => (typeof one === "object" ? (one as { source?: string }).source : String(one)))
+    .filter((one) => one !== undefined)
+    .join(", ");
+}
+
+/** Its place in the clone's networks and its names there. One that joins another's network has none of its own. */
+function placeOf(
+  service: ComposeService,
+  { network_mode: mode }: Readonly<Record<string, unknown>>,
+  ofData: string | undefined,
+  lost: (text: string) => void,
+) {
   // The engine takes nothing of the kind from one that joins another's network.
-  if ("network_mode" in shared) return { ...shared, expose: undefined };
-  const own = { dns: ["127.0.0.1"], networks: networksOf(service, aliasesOf(service)) };
-  return { ...shared, ...own, ...(hostname === undefined ? {} : { hostname }) };
+  if (typeof mode === "string" && mode !== "none") {
+    return { expose: undefined, hostname: undefined, domainname: undefined };
+  }
+  const hostname = ofData ?? service.hostname;
+  const named = hostname === undefined ? {} : { hostname };
+  if (mode === "none") return named;
+  return { dns: ["127.0.0.1"], networks: networksOf(service, lost), ...named };
 }
 
 /**
@@ -196,17 +204,27 @@ function aliasesOf(service: ComposeService): string[] {
   );
 }
 
-function networksOf(service: ComposeService, own: readonly string[]) {
-  const given = service.networks as
-    | Readonly<Record<string, { readonly aliases?: readonly string[] } | null>>
-    | undefined;
-  // Also a service of the host's or another container's network: in a copy it has its own.
-  const names = Object.keys(given ?? {});
+/** The addresses and options of a network that a clone does not keep. */
+const addressKeys = ["ipv4_address", "ipv6_address", "link_local_ips", "mac_address"];
+const optionKeys = ["driver_opts", "interface_name"];
+
+function networksOf(service: ComposeService, lost: (text: string) => void) {
+  const given = (service.networks ?? {}) as Readonly<
+    Record<string, Readonly<Record<string, unknown>> | null>
+  >;
+  const own = aliasesOf(service);
+  // Also a service of the host's or another container's network: in a clone it has its own.
+  const names = Object.keys(given);
   return Object.fromEntries(
-    (names.length === 0 ? ["default"] : names).map((name) => [
-      name,
-      { aliases: [...new Set([...(given?.[name]?.aliases ?? []), ...own])] },
-    ]),
+    (names.length === 0 ? ["default"] : names).map((name) => {
+      const endpoint = given[name] ?? {};
+      for (const key of [...addressKeys, ...optionKeys]) {
+        if (isNothing(endpoint[key])) continue;
+        lost(line(`networks.${name}.${key}`, shown(endpoint[key]), ownNetwork));
+      }
+      const aliases = (endpoint.aliases ?? []) as readonly string[];
+      return [name, { aliases: [...new Set([...aliases, ...own])] }];
+    }),
   );
 }
 
@@ -216,95 +234,4 @@ function dependencies(service: ComposeService, request: ScratchRequest) {
       .filter(([needed]) => request.images[needed] !== undefined)
       .map(([needed, { condition }]) => [needed, { condition }]),
   );
-}
-
-function scratchMount(
-  service: string,
-  mount: MountEntry,
-  request: ScratchRequest,
-  used: Record<string, string>,
-  omitted: string[],
-): MountEntry[] {
-  const { type, target } = mount;
-  if (type === "tmpfs") return [{ type, target }];
-  const source = sourceOf(mount, request.model);
-  if (source === undefined) return type === "volume" ? [{ type, target }] : [];
-  const readOnly = mount.read_only === true ? { read_only: true } : {};
-  const own = request.ownFiles?.[source];
-  if (own !== undefined) return [{ type: "bind", source: own, target, ...readOnly }];
-  const store =
-    request.stores.find((place) => samePlace(place, source)) ?? storeAround(source, request);
-  if (store !== undefined) {
-    used[store] ??= `${request.project}_${Object.keys(used).length}`;
-    const subpath = subpathOf(mount, source, store);
-    const part = subpath === undefined ? {} : { volume: { subpath } };
-    return [{ type: "volume", source: used[store], target, ...readOnly, ...part }];
-  }
-  const copy = type === "bind" ? copyOf(source, request.files) : undefined;
-  if (copy !== undefined) return [{ type: "bind", source: copy, target, read_only: true }];
-  if (type === "volume") {
-    // Not in the backup, such as one that was excluded: empty, and its own.
-    used[source] ??= `${request.project}_${Object.keys(used).length}`;
-    omitted.push(`${service}: the content of volume ${source}`);
-    return [{ type: "volume", source: used[source], target }];
-  }
-  omitted.push(`${service}: ${source}, mounted at ${target}`);
-  return [];
-}
-
-/** The store that contains a path of the host. What is mounted there is a part of it, seen by several services. */
-function storeAround(source: string, { stores, holes = [] }: ScratchRequest): string | undefined {
-  const isIn = (directory: string) => source === directory || source.startsWith(`${directory}/`);
-  return holes.some(isIn)
-    ? undefined
-    : stores.find((place) => place.startsWith("/") && isIn(place));
-}
-
-/** The part of a store that is mounted: a path inside the store's directory, or the stack's own subpath of a volume. */
-function subpathOf(mount: MountEntry, source: string, store: string): string | undefined {
-  if (mount.type === "bind" && source.startsWith(`${store}/`)) {
-    return source.slice(store.length + 1);
-  }
-  const { subpath } = (mount.volume ?? {}) as { readonly subpath?: unknown };
-  return typeof subpath === "string" ? subpath : undefined;
-}
-
-/** The real name of a volume, or the path on the host. */
-function sourceOf(mount: MountEntry, model: ComposeModel): string | undefined {
-  if (mount.source === undefined || mount.source === "") return undefined;
-  if (mount.type !== "volume") return cleanSource(mount.source);
-  const name = model.volumes?.[mount.source]?.name;
-  return typeof name === "string" ? name : mount.source;
-}
-
-/** The copy of a path, or of what is in a directory that was copied as a whole. */
-function copyOf(path: string, files: ScratchRequest["files"]): string | undefined {
-  const root = Object.keys(files).find((known) => path === known || path.startsWith(`${known}/`));
-  return root === undefined ? undefined : `${files[root]}${path.slice(root.length)}`;
-}
-
-/** A volume is told by its name, or by the directory that it has on the host. */
-function samePlace(place: string, source: string): boolean {
-  if (place === source) return true;
-  return !source.startsWith("/") && place.endsWith(`/volumes/${source}/_data`);
-}
-
-function grants(
-  service: string,
-  definition: ComposeService,
-  kind: "secrets" | "configs",
-  { model, files }: ScratchRequest,
-): { mount?: MountEntry; missing?: string }[] {
-  const given = definition[kind] as
-    | readonly { readonly source: string; readonly target?: string }[]
-    | undefined;
-  return (given ?? []).map(({ source, target }) => {
-    const file = model[kind]?.[source]?.file;
-    const copy = typeof file === "string" ? copyOf(file, files) : undefined;
-    if (copy === undefined) return { missing: `${service}: ${kind.slice(0, -1)} ${source}` };
-    const place = target ?? source;
-    const directory = kind === "secrets" ? "/run/secrets/" : "/";
-    const path = place.startsWith("/") ? place : `${directory}${place}`;
-    return { mount: { type: "bind", source: copy, target: path, read_only: true } };
-  });
 }

@@ -73,7 +73,7 @@ describe("a scratch project", () => {
     expect(new Set(absent)).toEqual(
       new Set([
         ...["build", "cap_add", "container_name", "deploy", "devices", "external_links"],
-        ...["extra_hosts", "ipc", "links", "network_mode", "pid", "ports", "privileged"],
+        ...["extra_hosts", "ipc", "network_mode", "pid", "ports", "privileged"],
         ...["secrets", "security_opt", "volumes_from"],
       ]),
     );
@@ -165,6 +165,119 @@ describe("a scratch project", () => {
     });
     expect(made.model.services).not.toHaveProperty("tool");
     expect(made.model.services.database).toMatchObject({ hostname: "db-host" });
+  });
+});
+
+/** One service in a clone, and what the clone does without. */
+function cloned(service: Record<string, unknown>, more: Record<string, unknown> = {}) {
+  const services = { app: service, database: { container_name: "db" }, gone: {} };
+  const { model: copy, omitted } = scratchProject({
+    model: { name: "live", services, ...more } as unknown as ComposeModel,
+    ...{ project: "p", operationId: "o", labels: {}, hostnames: {}, stores: ["/srv/data"] },
+    images: { app: "sha256:aa", database: "sha256:bb" },
+    files: {},
+  });
+  const own = omitted.flatMap((line) => (line.startsWith("app: ") ? [line.slice(5)] : []));
+  return { app: copy.services.app as Record<string, unknown>, omitted: own };
+}
+
+describe("a clone keeps of a key what stays inside, and tells the rest with its reason", () => {
+  const host = "it would reach the host";
+  const loosens = "it loosens the clone, or needs a profile of the host";
+  const cells: readonly (readonly [string, unknown, unknown, readonly string[]])[] = [
+    ["cap_drop", ["ALL"], ["ALL"], []],
+    ["cap_add", ["CHOWN", "CAP_SETUID"], ["CHOWN", "CAP_SETUID"], []],
+    ["cap_add", ["NET_ADMIN", "KILL"], ["KILL"], [`cap_add NET_ADMIN (${host})`]],
+    ["cap_add", ["ALL"], undefined, [`cap_add ALL (${host})`]],
+    ["init", true, true, []],
+    ["shm_size", "134217728", "134217728", []],
+    ["tmpfs", ["/run:size=1m"], ["/run:size=1m"], []],
+    ["sysctls", { "net.core.somaxconn": "9" }, { "net.core.somaxconn": "9" }, []],
+    ["sysctls", { "vm.swappiness": "9" }, undefined, ["sysctls vm.swappiness (it is the host's)"]],
+    ["security_opt", ["no-new-privileges:true"], ["no-new-privileges:true"], []],
+    [
+      "security_opt",
+      ["seccomp:unconfined"],
+      undefined,
+      [`security_opt seccomp:unconfined (${loosens})`],
+    ],
+    ["extra_hosts", ["me=127.0.0.1", "v6=::1"], ["me=127.0.0.1", "v6=::1"], []],
+    ["extra_hosts", { me: ["127.0.0.2"] }, ["me=127.0.0.2"], []],
+    [
+      "extra_hosts",
+      ["h=host-gateway"],
+      undefined,
+      ["extra_hosts h=host-gateway (it would reach the world outside)"],
+    ],
+    ["links", ["database:sql"], ["database:sql"], []],
+    ["links", ["gone"], undefined, ["links gone (the clone has no such service)"]],
+    ["volumes_from", ["database:ro"], ["database:ro"], []],
+    [
+      "volumes_from",
+      ["container:x"],
+      undefined,
+      ["volumes_from container:x (the clone has no such container)"],
+    ],
+    ["network_mode", "service:database", "service:database", []],
+    ["network_mode", "container:db", "service:database", []],
+    ["network_mode", "container:live-database-1", "service:database", []],
+    [
+      "network_mode",
+      "container:x",
+      undefined,
+      ["network_mode container:x (the clone has no such container)"],
+    ],
+    ["network_mode", "host", undefined, [`network_mode host (${host})`]],
+    ["network_mode", "bridge", undefined, []],
+    ["network_mode", "none", "none", []],
+    ["pid", "host", undefined, [`pid host (${host})`]],
+    ["ipc", "shareable", "shareable", []],
+    ["ipc", "service:database", "service:database", []],
+    ["hostname", "own", "own", []],
+    ["privileged", true, undefined, [`privileged (${host})`]],
+    ["privileged", false, undefined, []],
+    ["devices", ["/dev/kvm:/dev/kvm"], undefined, [`devices /dev/kvm:/dev/kvm (${host})`]],
+    ["devices", [{ source: "/dev/kvm" }], undefined, [`devices /dev/kvm (${host})`]],
+    ["a_new_key", 1, undefined, ["a_new_key 1 (this version does not know it)"]],
+    ["x-note", "1", undefined, []],
+    ["labels", { a: "b" }, expect.not.objectContaining({ a: "b" }), []],
+  ];
+  it.each(cells)("%s: %j", (key, value, left, lost) => {
+    const { app, omitted } = cloned({ [key]: value });
+    expect(app[key]).toEqual(left);
+    expect(omitted).toEqual(lost);
+  });
+
+  it("takes the limits of deploy, and a reservation only with a limit", () => {
+    const limits = { memory: "1073741824", cpus: "0.5", pids: 9 };
+    expect(cloned({ deploy: { replicas: 3, resources: { limits } } }).app).toMatchObject({
+      ...{ mem_limit: "1073741824", cpus: 0.5, pids_limit: 9 },
+    });
+    const { app } = cloned({ mem_reservation: "8g" });
+    expect(app).toMatchObject({ mem_limit: "4g", mem_reservation: undefined });
+    const devices = { deploy: { resources: { reservations: { devices: [{ count: 1 }] } } } };
+    expect(cloned(devices).omitted).toEqual([`deploy devices (${host})`]);
+  });
+
+  it("has part of a volume, memory, and no fixed address", () => {
+    const data = { type: "bind", source: "/srv/data", target: "/a" };
+    const volumes = [
+      { ...data, type: "volume", source: "v", volume: { subpath: "sub", nocopy: true } },
+      { type: "tmpfs", target: "/t", tmpfs: { size: "1000" } },
+      { type: "bind", source: "/srv/other", target: "/o" },
+    ];
+    const networks = { default: { ipv4_address: "10.0.0.9", aliases: ["a"], priority: 3 } };
+    const given = { volumes: { v: { name: "/srv/data" } } };
+    const { app, omitted } = cloned({ volumes, networks }, given);
+    expect(app.volumes).toEqual([
+      { type: "volume", source: "p_0", target: "/a", volume: { subpath: "sub" } },
+      { type: "tmpfs", target: "/t", tmpfs: { size: "1000" } },
+    ]);
+    expect(app.networks).toEqual({ default: { aliases: ["a"] } });
+    expect(omitted).toEqual([
+      "volumes /srv/other:/o (it is not in the backup)",
+      "networks.default.ipv4_address 10.0.0.9 (the clone's networks and addresses are its own)",
+    ]);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   inStartOrder,
   joinersOf,
 } from "../live-stack/depends-on.ts";
+import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { present, requireStartable } from "../live-stack/recreate.ts";
 import { patientWaits, startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
@@ -27,6 +28,7 @@ export async function requireWritersStartable(session: RestorePointSession): Pro
   const ids = new Set(stops.flatMap(({ writers = [] }) => writers));
   const chosen = live ? writersOf(stack).filter(({ id }) => ids.has(id)) : writersOf(stack);
   const writers = changedBy(stack, chosen).all;
+  if (writers.length > 0) refuseOwnStarts(stack.model);
   const brokers = options.rabbitmqMessages === "stop" ? brokersOf(stack) : [];
   await requireStartable(await host.engine(), [...writers, ...brokers]);
 }

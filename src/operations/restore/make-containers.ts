@@ -54,6 +54,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const engine = await session.host.engine();
   const project = projectOf(stack);
   const model = await createCompose(engine, project).config();
+  refuseRemoved(makings, model);
   const joiners = await joinersIn(engine, making, model);
   await refuseUnlike(engine, making, model, servicesOf(joiners));
   const work = repository.work("restores", id);
@@ -72,6 +73,18 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const backward = await planPins(context, from, "old");
   for (const { path } of forward.edits) requireWritable(path);
   return { model, joiners, pins: { forward, backward, work } };
+}
+
+/** A service whose container cannot be created, because the files do not have it any more. */
+function refuseRemoved({ create, replace }: Makings, { services }: ComposeModel): void {
+  const removed = [...create, ...replace].filter((name) => !(name in services));
+  if (removed.length === 0) return;
+  const [one = ""] = removed;
+  const what = removed.length === 1 ? `service ${one}` : `services ${removed.join(", ")}`;
+  throw new RefusedError(`${what} of the backup: no longer in the compose files`, {
+    class: "service-removed",
+    hint: "put it back into the files (restore --target extracts those of the backup), or name the services to restore with only",
+  });
 }
 
 async function joinersIn(

@@ -5,6 +5,7 @@ import type { SourceOptions } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import { dependenciesOf, inStartOrder } from "../live-stack/depends-on.ts";
+import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { present } from "../live-stack/recreate.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
@@ -54,6 +55,7 @@ export interface PreparedContainer extends StoppedContainer {
 export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const { session, stack, manifest, stores } = request;
   const { reporter } = session.dependencies;
+  refuseOwnStarts(stack.model);
   const makings = makingsOf(manifest, stack, stores, session.options);
   const isComplete = makings.create.length === 0 && makings.replace.length === 0;
   const engine = await session.host.engine();

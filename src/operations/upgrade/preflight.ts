@@ -18,6 +18,7 @@ import {
   restartedWith,
 } from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
+import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
@@ -44,6 +45,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const { id, stack, options, repository, host } = session;
   const targets = chooseTargets(stack, options.images);
   refuseUnsafe(stack, targets);
+  refuseOwnStarts(stack.model);
   if (!options.allowSharedPaths) refuseShared(await findSharedUses(await host.engine(), stack));
   const engine = await host.engine();
   const logged = await whoLogged(engine, stack, targets);

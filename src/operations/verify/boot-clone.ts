@@ -29,7 +29,7 @@ const ofTheData: readonly FailureClass[] = ["schema-conflict", "migration", "cor
  * that the backup is bad, because the application may need the outside world. A data failure in its log or schema does.
  */
 export async function bootClone(
-  clone: Pick<Clone, "boot" | "target">,
+  clone: Pick<Clone, "boot" | "target" | "omitted">,
   schema: GateTarget["schema"],
   options: BootOptions,
 ): Promise<Check[]> {
@@ -39,7 +39,7 @@ export async function bootClone(
   // If Compose gave up, the clone does not become healthy by itself.
   const leftMs = problem === undefined ? begunMs + healthTimeoutMs - clock.monotonicMs() : 0;
   const rules = { healthTimeoutMs: Math.max(0, leftMs), soakMs, allow, deny };
-  return judge(await watch(clone.target({ schema }), rules, options), problem);
+  return judge(await watch(clone.target({ schema }), rules, options), problem, clone.omitted);
 }
 
 async function boot(
@@ -58,13 +58,17 @@ async function boot(
 }
 
 /** Translates the verdict on a clone into checks of the backup. */
-export function judge(verdict: WatchVerdict, problem: string | undefined): Check[] {
+export function judge(
+  verdict: WatchVerdict,
+  problem: string | undefined,
+  omitted: readonly string[] = [],
+): Check[] {
   const { logs, reason } = verdict;
   const isHealthy = verdict.checks.every(
     ({ name, status }) => name !== "health" || status === "pass",
   );
   const checks = verdict.checks.flatMap((check): Check[] => {
-    if (check.name === "health") return [healthCheck(check, problem)];
+    if (check.name === "health") return [healthCheck(check, problem, omitted)];
     if (check.name === "log") return [logCheck(check, logs[check.component ?? ""], isHealthy)];
     // The decisive check only summarises the other checks.
     return check.name === reason?.class ? [] : [check];
@@ -83,10 +87,23 @@ export function judge(verdict: WatchVerdict, problem: string | undefined): Check
   return checks;
 }
 
-function healthCheck(check: Check, problem: string | undefined): Check {
+function healthCheck(check: Check, problem: string | undefined, omitted: readonly string[]): Check {
   if (check.status === "pass") return check;
   const why = problem === undefined ? "" : ` (${problem.split("\n").at(-1) ?? ""})`;
-  return { ...check, status: "unverifiable", detail: inIsolation(`${check.detail}${why}`) };
+  const own = omitted.flatMap((text) => {
+    const start = `${check.component}: `;
+    return text.startsWith(start) ? [text.slice(start.length)] : [];
+  });
+  // What the clone does without is the likelier cause, so it comes first.
+  const without = own.length === 0 ? "" : `the clone does without ${own.join(", ")}; `;
+  const detail = inIsolation(`${without}${check.detail}${why}`);
+  return { ...check, status: "unverifiable", detail };
+}
+
+/** What the clone leaves out on purpose, once, with the reasons. */
+export function cloneCheck(omitted: readonly string[]): Check {
+  const detail = omitted.length === 0 ? "as the stack" : `does without ${omitted.join("; ")}`;
+  return { name: "clone", status: "pass", detail };
 }
 
 function logCheck(check: Check, log: LogVerdict | undefined, isHealthy: boolean): Check {

@@ -16,7 +16,7 @@ import type { SchemaVerdict } from "../gate/schema.ts";
 import type { Dependencies } from "../session/command.ts";
 import { removeDeadClones } from "../session/dead-clones.ts";
 import type { Host } from "../session/host.ts";
-import { bootClone, soakMs } from "./boot-clone.ts";
+import { bootClone, cloneCheck, soakMs } from "./boot-clone.ts";
 
 /** The parts of the host that a test restore uses. */
 export type ScratchHost = Pick<Host, "workbench" | "engine">;
@@ -88,7 +88,8 @@ async function inClone(
     { stack, manifest, stores, operationId, tasks },
     dependencies,
   );
-  for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
+  const without = clone.omitted.length === 0 ? [] : [cloneCheck(clone.omitted)];
+  for (const { detail } of without) reporter.info(`the clone ${detail}`);
   await reporter.group("Create the clone", () => clone.create());
   const filling: FillRequest = {
     ...{ target: clone, stores, manifest, source, workbench, dependencies },
@@ -97,7 +98,7 @@ async function inClone(
   const { checks: counts, stores: filled } = await fillStores(filling);
   const heads = request.stores === undefined && counts.every(isGood);
   const before = heads ? await headsBefore(filled, filling) : undefined;
-  const checks = [...counts, ...(before?.checks ?? [])];
+  const checks = [...counts, ...(before?.checks ?? []), ...without];
   if (!checks.every(isGood) || options.cloneHealth === "off") return checks;
   const schema = async () =>
     schemaVerdict(before === undefined ? [] : await headsBooted(before.histories, filled, filling));

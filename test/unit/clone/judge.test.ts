@@ -45,4 +45,13 @@ describe("a verdict on a clone", () => {
     const looping = verdict(true, "info: it runs", { passed: false, reason });
     expect(statuses(looping)).toEqual(["health pass", "log pass", "crash-loop unverifiable"]);
   });
+
+  it("says first what the clone does without, of that service, and then blames isolation", () => {
+    const omitted = ["app: cap_add NET_ADMIN (it would reach the host)", "db: devices (why)"];
+    const [health] = judge(verdict(false, "info: it runs"), undefined, omitted);
+    expect(health?.detail).toMatch(
+      /^the clone does without cap_add NET_ADMIN \(it would reach the host\); seen: not healthy/,
+    );
+    expect(judge(verdict(true, "info: it runs"), undefined, omitted)[0]?.detail).toBe("seen");
+  });
 });
