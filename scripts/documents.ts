@@ -69,7 +69,7 @@ function actionYml(): string {
     {
       description: inputAbout(spec),
       required: false,
-      ...(spec.default === undefined ? {} : { default: spec.default }),
+      ...(defaultOf(spec) === undefined ? {} : { default: defaultOf(spec) }),
     },
   ]);
   const document = {
@@ -103,7 +103,7 @@ function modeTable(): string {
 function inputTable(): string {
   const rows = actionInputs(modes).map(([name, spec]) => [
     `\`${name}\``,
-    spec.default === undefined ? "" : `\`${spec.default}\``,
+    defaultOf(spec) === undefined ? "" : `\`${defaultOf(spec)}\``,
     inputAbout(spec),
     spec.commands.filter((command) => modes.includes(command)).join(", "),
   ]);
@@ -152,4 +152,9 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), `|${head.map(() => " --- ").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+/** What a step gets if the input is omitted. */
+function defaultOf(spec: InputSpec): string | undefined {
+  return spec.actionDefault ?? spec.default;
 }

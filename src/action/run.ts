@@ -24,6 +24,7 @@ import { version } from "../version.ts";
 import { readEvent, requireTrustedEvent } from "./github-event.ts";
 import { githubReporter } from "./github-reporter.ts";
 import { outputs } from "./outputs.ts";
+import { commented } from "./rehearsal-comment.ts";
 import { markEnded, markStarted } from "./state.ts";
 import { readInputs } from "./step-inputs.ts";
 
@@ -50,7 +51,13 @@ export async function runStep(commands: Commands): Promise<void> {
     // These two errors left nothing behind; after any other failure the post step recovers.
     if (error instanceof RefusedError || error instanceof LockedError) markEnded();
   }
-  const masked = masker.maskValue(result) as Result;
+  let masked = masker.maskValue(result) as Result;
+  if (asked?.command === "upgrade-test" && asked.target === "rehearsal") {
+    masked = await commented(masked, asked, {
+      ...{ environment: process.env, payload: await eventPayload(), now: systemClock.now() },
+      notice: (text) => core.notice(visibleText(masker.mask(text)), { title: "Sophon Keeper" }),
+    });
+  }
   if (asked !== undefined) {
     await publish(masked, asked, {
       ...{ clock: systemClock, version, host: hostname(), home: process.env.HOME },
@@ -60,6 +67,11 @@ export async function runStep(commands: Commands): Promise<void> {
   await tell(masked, asked?.command);
   // An open socket must not keep the step running.
   process.exit(exitCodeOf[result.result]);
+}
+
+/** Whether it leaves nothing to recover: only `fresh` makes a backup first. */
+function changesNothing({ command, target, backup }: Options): boolean {
+  return command === "upgrade-test" && target === "rehearsal" && backup !== "fresh";
 }
 
 /** Reports an uncaught error as a bug. The post step recovers whatever was started. */
@@ -89,7 +101,8 @@ async function runMode(
   requireTrustedEvent(await readEvent(process.env));
   const options = await readOptions(command, raw, reporter);
   onOptions(options);
-  markStarted(command);
+  // A rehearsal changes nothing of the stack: its remains are found by their labels, in the next run of any mode.
+  if (!changesNothing(options)) markStarted(command);
   await publishStart(options, (text) => reporter.warning(text));
   const run = commands[command];
   if (run === undefined) throw new Error(`no command ${command}`);

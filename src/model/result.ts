@@ -1,3 +1,5 @@
+import type { Rehearsal } from "./rehearsal.ts";
+
 /** Every word that `result` may be (contract of the command line). */
 export type ResultName =
   | "backed-up"
@@ -77,6 +79,8 @@ export interface Result {
   /** What an upgrade changed, by service. */
   readonly services?: readonly ServiceChange[];
   readonly timeline?: Timeline;
+  /** What a rehearsal found out. */
+  readonly rehearsal?: Rehearsal;
   /** The last log lines of each watched container, if the gate failed. */
   readonly lastLines?: Readonly<Record<string, readonly string[]>>;
   readonly from?: Readonly<Record<string, string>>;

@@ -26,6 +26,24 @@ export const upgradeInputs = {
     about:
       "live works on the stack itself. For restore, a path is a new directory that receives the backup as plain files. For upgrade-test, rehearsal upgrades an isolated clone of a backup: it takes no lock, changes nothing of the live stack, and needs no live stack on the host.",
   },
+  comment: {
+    kind: "choice",
+    face: "action",
+    choices: ["auto", "full", "verdict", "off"],
+    default: "auto",
+    commands: ["upgrade-test"],
+    about:
+      "The comment of a rehearsal on its pull request. verdict: outcome and times only. auto: full in a private repository, verdict in a public one.",
+  },
+  "github-token": {
+    kind: "secret",
+    face: "action",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub
+    actionDefault: "${{ github.token }}",
+    commands: ["upgrade-test"],
+    about:
+      "The token that writes the comment of a rehearsal. It needs the permission pull-requests: write.",
+  },
   "require-rehearsal": {
     kind: "duration",
     commands: ["upgrade-test"],

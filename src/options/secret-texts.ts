@@ -13,5 +13,7 @@ export function secretTexts(inputs: RawInputs): string[] {
   const values = [value, token].filter((text) => (text ?? "").length >= minimumValueLength);
   const addresses = (inputs.notify ?? "").split("\n").map((line) => line.trim());
   const told = addresses.filter((line) => line.length >= minimumValueLength);
-  return [passphrase, identity, header, ...values, ...told].filter((text) => text !== undefined);
+  return [passphrase, identity, inputs["github-token"], header, ...values, ...told].filter(
+    (text) => text !== undefined,
+  );
 }

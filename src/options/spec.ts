@@ -32,6 +32,8 @@ export interface InputSpec {
   readonly aboutFlag?: string;
   /** The default, as the user would type it. Without a default, an omitted input is `undefined` (or empty). */
   readonly default?: string;
+  /** The default in action.yml, an expression that the runner evaluates. */
+  readonly actionDefault?: string;
   /** For `choice` one of them, for `choices` any of them but `none`. */
   readonly choices?: readonly string[];
   /** Those of the choices that only a step of the action has. */

@@ -2,6 +2,7 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, copyLines, planText } from "./lists.ts";
+import { rehearsalMarkdown } from "./rehearsal-markdown.ts";
 import { clockText, headline, isGood, timelineBars, verdictFacts } from "./verdict-text.ts";
 
 /** Length of a full bar in characters. */
@@ -17,6 +18,7 @@ export function summaryMarkdown(result: Result, command: string): string {
     heading(result, command),
     reason(result),
     changes(result.services ?? []),
+    rehearsalMarkdown(result),
     timeline(result),
     components(result.components ?? []),
     listing(result),

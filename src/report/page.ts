@@ -3,6 +3,7 @@ import type { Check, Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, planText } from "./lists.ts";
 import { pageStyle } from "./page-style.ts";
+import { type Part, rehearsalSections } from "./rehearsal-sections.ts";
 import {
   type Bar,
   clockText,
@@ -38,6 +39,7 @@ export function pageHtml(result: Result, about: PageFacts): string {
   const body = [
     why(result),
     changes(result),
+    ...rehearsal(result),
     downtime(result),
     timeline(result),
     ...tables(result),
@@ -121,6 +123,15 @@ function bands(title: string, id: string, bars: readonly Bar[]): string {
 }
 
 /** What did not pass comes first; what passed is folded behind its number. */
+function rehearsal(result: Result): string[] {
+  const piece = (part: Part) =>
+    typeof part === "string" ? escaped(part) : `<code>${escaped(part.code)}</code>`;
+  return rehearsalSections(result).map(({ title, lines }) => {
+    const items = lines.map((line) => `<li>${line.map(piece).join("")}</li>`).join("\n");
+    return `<section><h2>${escaped(title)}</h2>\n<ul>\n${items}\n</ul>\n</section>`;
+  });
+}
+
 function tables(result: Result): string[] {
   const all = result.checks ?? [];
   const passed = all.filter(({ status }) => status === "pass");

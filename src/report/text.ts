@@ -2,6 +2,7 @@ import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, copyLines, entryTable, planText } from "./lists.ts";
+import { plainLine, rehearsalSections } from "./rehearsal-sections.ts";
 
 /** Enough to see what happened. The summary and the page show more. */
 const lastLineCount = 12;
@@ -12,6 +13,7 @@ export function resultText(result: Result): string {
     // With a reason, the verdict is already on standard error.
     result.reason === undefined ? verdictLine(result) : "",
     changeTable(result),
+    rehearsalText(result),
     componentTable(result),
     entryTable(result),
     backupTable(result),
@@ -71,6 +73,12 @@ function changeTable({ services = [] }: Result): string {
     `${to} (${shortDigest(toDigest)})`,
   ]);
   return formatTable([["service", "from", "to"], ...rows]);
+}
+
+function rehearsalText(result: Result): string {
+  return rehearsalSections(result)
+    .map(({ title, lines }) => `${title}\n${indented(lines.map(plainLine).join("\n"))}`)
+    .join("\n");
 }
 
 function componentTable(result: Result): string {

@@ -36,6 +36,14 @@ const sentencesOfCommands: Readonly<Record<string, string>> = {
     "Upgrade failed; the old version is running on its own data (verified)",
   "upgrade-test rollback-failed": "Upgrade and rollback failed: a person must act, see below",
   "upgrade-test cancelled": "Upgrade cancelled",
+  "rehearsal passed": "The new version works on a copy of your data, and the rollback works",
+  "rehearsal failed": "The new version does not work on a copy of your data",
+  "rehearsal damaged": "Not rehearsed: the backup is damaged or cannot be restored",
+  "rehearsal stale": "Not rehearsed: the backup is too old",
+  "rehearsal unverifiable": "Could not be rehearsed, which does not mean good",
+  "rehearsal unchanged": "Nothing to rehearse: the images are those of the backup",
+  "rehearsal refused": "Not rehearsed: refused, nothing was changed",
+  "rehearsal cancelled": "Rehearsal cancelled",
   "upgrade-test unchanged": "Nothing to upgrade: the stack runs these images already",
   "restore rolled-back": "Restore failed; the stack is running on the data of before (verified)",
   "restore rollback-failed": "Restore and its undo failed: a person must act, see below",
@@ -58,7 +66,11 @@ export function isGood(result: Pick<Result, "result">): boolean {
 }
 
 /** The outcome as a sentence. */
-export function headline({ result, level }: Pick<Result, "result" | "level">, command: string) {
+export function headline(
+  { result, level, ...rest }: Pick<Result, "result" | "level" | "rehearsal">,
+  asked: string,
+): string {
+  const command = rest.rehearsal === undefined ? asked : "rehearsal";
   const by = result === "verified" && level !== undefined ? levels[level] : undefined;
   const sentence = sentencesOfCommands[`${command} ${result}`] ?? sentences[result];
   return by === undefined ? sentence : `${sentence} by ${by}`;

@@ -4,6 +4,7 @@ import { formatBytes, formatSeconds } from "../../core/format.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Check, Reason, Result } from "../../model/result.ts";
+import type { ComposeModel } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { freeForVolumes } from "../../stack/engine-space.ts";
@@ -166,7 +167,7 @@ async function played(
       ...{ id: operationId, result: outcome.result, manifest, prediction, options },
       ...{ manifestSha256, seconds: phases.seconds(), heads: headsOf(histories ?? {}) },
       services: recordedServices(draft.facts.services ?? [], images, ids),
-      model: planned.model ?? stack.model,
+      model: planned.model,
     },
     dependencies,
   );
@@ -258,9 +259,23 @@ function stale(ageMs: number, maxAgeMs: number): Outcome {
   };
 }
 
-async function plan(stack: StackSource, manifest: Manifest, options: Options, engine: Engine) {
+/** What is to be tried. */
+interface Planned {
+  readonly images: RehearsedImages;
+  /** The new definition of the stack, and how it differs in more than images. */
+  readonly model: ComposeModel;
+  readonly differences: readonly string[];
+}
+
+async function plan(
+  stack: StackSource,
+  manifest: Manifest,
+  options: Options,
+  engine: Engine,
+): Promise<Planned> {
   if (Object.keys(options.images).length > 0) {
-    return { images: changedImages(options.images, manifest, undefined), differences: [] };
+    const images = changedImages(options.images, manifest, undefined);
+    return { images, model: stack.model, differences: [] };
   }
   const { model } = await readNewFiles(stack, options, engine, process.cwd());
   const images = changedImages({}, manifest, model);

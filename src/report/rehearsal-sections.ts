@@ -1,0 +1,150 @@
+import { formatBytes, formatSeconds } from "../core/format.ts";
+import type { Rehearsal } from "../model/rehearsal.ts";
+import type { Result } from "../model/result.ts";
+
+/** A piece of a line: our own words, or text from an image, a log or a database. */
+export type Part = string | { readonly code: string };
+
+/** What a reviewer reads about one question. */
+export interface Section {
+  readonly title: string;
+  readonly lines: readonly (readonly Part[])[];
+}
+
+/** What a rehearsal found out, in the order in which a reviewer asks. Sections without an answer are absent. */
+export function rehearsalSections(result: Result): Section[] {
+  const { rehearsal } = result;
+  if (rehearsal === undefined) return [];
+  return [
+    { title: "On your data", lines: works(result, rehearsal) },
+    { title: "Rollback", lines: rollBack(result, rehearsal) },
+    { title: "Downtime", lines: downtime(rehearsal) },
+    { title: "Dropped", lines: dropped(rehearsal) },
+    { title: "Migrations", lines: migrations(rehearsal) },
+    { title: "Schema", lines: schema(rehearsal) },
+    { title: "Rows", lines: rows(rehearsal) },
+    { title: "Definition", lines: definition(rehearsal) },
+    { title: "Size", lines: size(rehearsal) },
+    { title: "Not in the clone", lines: (rehearsal.omitted ?? []).map((line) => [code(line)]) },
+  ].filter(({ lines }) => lines.length > 0);
+}
+
+const most = 50;
+
+function code(text: string): Part {
+  return { code: text };
+}
+
+function works(result: Result, { control, upgrade, backupAgeSeconds, source }: Rehearsal) {
+  const lines: Part[][] = [
+    ["backup ", code(source), `, ${formatSeconds(backupAgeSeconds)} old at the time`],
+  ];
+  if (control !== undefined) {
+    lines.push([
+      `the old version was healthy on it after ${formatSeconds(control.healthySeconds)}`,
+    ]);
+  }
+  if (upgrade !== undefined) {
+    const { healthySeconds, secondStartSeconds } = upgrade;
+    lines.push([`the new version was healthy after ${formatSeconds(healthySeconds)}`]);
+    if (secondStartSeconds !== undefined) {
+      lines.push([`its second start took ${formatSeconds(secondStartSeconds)}`]);
+    }
+  } else if (result.result === "failed") lines.push(["the new version did not become good on it"]);
+  return lines;
+}
+
+function rollBack({ checks = [] }: Result, { rollBack: back }: Rehearsal): Part[][] {
+  if (back === undefined) return [];
+  const after = checks.filter(({ name }) => name.endsWith(" after"));
+  const isProven = after.length > 0 && after.every(({ status }) => status === "pass");
+  const seconds = formatSeconds(back.seconds);
+  const proven = isProven
+    ? `proven: images and data were put back in ${seconds}, every count is equal`
+    : `not proven: after ${seconds} something was not as before, see the checks`;
+  const alone = {
+    works: "the old image also runs on the migrated data",
+    fails: "the old image alone does not run on the migrated data: a rollback needs the data, too",
+  };
+  return [[proven], ...(back.inPlace === undefined ? [] : [[alone[back.inPlace]]])];
+}
+
+function downtime({ prediction }: Rehearsal): Part[][] {
+  if (prediction === undefined) return [];
+  const { downtimeSeconds, low, high, gateTimeoutSeconds, basis } = prediction;
+  const [about, from, to] = [downtimeSeconds, low, high].map(formatSeconds);
+  return [
+    [`about ${about} (${from} to ${to}) for the live upgrade`],
+    [`health-timeout for it: ${gateTimeoutSeconds}s`],
+    [`made of: ${basis.join("; ")}`],
+  ];
+}
+
+function dropped({ schema: changes = [] }: Rehearsal): Part[][] {
+  return shortened(
+    changes.flatMap(({ database, dropped: all }) =>
+      all.map(({ what, name, values }) => [
+        ...[`${what} `, code(name), " of ", code(database)],
+        what === "table" ? ` with ${values} rows` : ` with ${values} values`,
+      ]),
+    ),
+  );
+}
+
+function migrations({ upgrade }: Rehearsal): Part[][] {
+  const { migrations: all = [], migrationSeconds } = upgrade ?? {};
+  if (upgrade === undefined) return [];
+  if (all.length === 0) return [["none"]];
+  const took = migrationSeconds === undefined ? "" : `, about ${formatSeconds(migrationSeconds)}`;
+  return [
+    [`${all.length}${took}`],
+    ...shortened(
+      all.map(({ database, id, seconds }) => [
+        ...[code(id), " in ", code(database)],
+        ...(seconds === undefined ? [] : [`, ${formatSeconds(seconds)}`]),
+      ]),
+    ),
+  ];
+}
+
+function schema({ schema: changes = [] }: Rehearsal): Part[][] {
+  return changes.flatMap(({ database, added, changed }) => [
+    ...shortened(added.map((name) => ["+ ", code(name), " in ", code(database)])),
+    ...shortened(changed.map((name) => ["~ ", code(name), " in ", code(database)])),
+  ]);
+}
+
+function rows({ rows: changes = [] }: Rehearsal): Part[][] {
+  return shortened(
+    changes.map(({ table, before, after }) => [code(table), `: ${before} before, ${after} after`]),
+  );
+}
+
+function definition({ differences = [], requires }: Rehearsal): Part[][] {
+  const { environment = [], volumes = [] } = requires ?? {};
+  return shortened([
+    ...environment.map((name) => ["the new image names the variable ", code(name)]),
+    ...volumes.map((path) => ["the new image declares the volume ", code(path)]),
+    ...differences.map((line) => ["rehearsed, too: ", code(line)]),
+  ]);
+}
+
+function size({ imageBytes, memoryPeakBytes, diskPeakBytes }: Rehearsal): Part[][] {
+  const peak = (what: string, bytes: unknown): Part[][] =>
+    typeof bytes === "number" ? [[`${what} of the clone at most ${formatBytes(bytes)}`]] : [];
+  const images: Part[][] =
+    imageBytes === undefined
+      ? []
+      : [[`images ${formatBytes(imageBytes.from)} before, ${formatBytes(imageBytes.to)} after`]];
+  return [...images, ...peak("memory", memoryPeakBytes), ...peak("data", diskPeakBytes)];
+}
+
+function shortened(lines: readonly Part[][]): Part[][] {
+  if (lines.length <= most) return [...lines];
+  return [...lines.slice(0, most), [`and ${lines.length - most} more`]];
+}
+
+/** A line without markup. */
+export function plainLine(parts: readonly Part[]): string {
+  return parts.map((part) => (typeof part === "string" ? part : part.code)).join("");
+}
