@@ -8,7 +8,7 @@ import { packError, type Question, type TaskMessage, type TaskRequest } from "./
 /** The hidden command by which a helper container starts this program. */
 export const taskCommand = "__task";
 
-/** Where a helper reads its tasks and tells what came out. */
+/** Where a helper reads its tasks and writes their results. */
 interface EntryStreams {
   readonly stdin: Readable;
   readonly stdout: Writable;
@@ -20,9 +20,8 @@ interface EntryStreams {
 type AnyTask = NamedTask<any, any> | NamedResponder<any, any>;
 
 /**
- * Runs the tasks that standard input names, one a line and one after the other, until it ends, and writes their progress
- * and results as JSON lines. A responder takes all further lines as its questions. Never throws: an error is a message
- * too.
+ * Runs the tasks from standard input, one per line and one after another, until the input ends. Writes progress and
+ * results as JSON lines. A responder treats all further lines as its questions. Never throws: an error is a message, too.
  */
 export async function runTaskEntry(
   registry: readonly AnyTask[],
@@ -48,7 +47,7 @@ export async function runTaskEntry(
   }
 }
 
-/** Answers each question as it comes, without waiting for those before it; once the input has ended nobody waits for any. */
+/** Answers each question at once, without waiting for earlier ones. When the input ends, nobody waits for answers. */
 async function respond(
   responder: NamedResponder<unknown, unknown>,
   lines: AsyncIterator<string>,

@@ -31,7 +31,7 @@ export function helperArguments(
   ];
 }
 
-/** One mount a path; writable when anything needs it to be. */
+/** One mount per path, writable if any of its users needs that. */
 export function mergeMounts(mounts: readonly TaskMount[]): TaskMount[] {
   const merged = new Map<string, TaskMount>();
   for (const mount of mounts) {

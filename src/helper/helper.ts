@@ -9,7 +9,7 @@ import { type TaskMessage, type TaskRequest, unpackError } from "./wire.ts";
 
 /** What starting a helper needs. */
 export interface HelperDeps {
-  /** The variables that make `docker` speak to the right engine. */
+  /** The environment variables with which `docker` reaches the right engine. */
   readonly environment: Readonly<Record<string, string>>;
   readonly operationId: string;
   readonly entry: HelperEntry;
@@ -18,26 +18,26 @@ export interface HelperDeps {
 
 /** The program in a helper container. */
 export interface HelperProcess extends Pick<StreamingProcess, "stdin" | "stdout"> {
-  /** Asks it to end now; the program undoes what it began. */
+  /** Asks the program to end now. It undoes what it began. */
   kill(): void;
-  /** Resolves when nothing of it is left: to undefined where it ended well, else to the error. */
+  /** Resolves when the container is gone: to undefined after success, else to the error. */
   readonly ended: Promise<unknown>;
 }
 
-/** A helper container that runs one task after the other. */
+/** A helper container that runs one task after another. */
 export interface Helper {
   readonly place: TaskPlace;
-  /** It runs a task, or has ended. */
+  /** Whether it runs a task or has ended. */
   readonly isTaken: () => boolean;
-  /** @throws what the task throws, and the signal's reason when it is aborted; the helper has ended then. */
+  /** @throws the error of the task, or the reason of the signal if it is aborted; then the helper has ended. */
   run(request: TaskRequest, signal: AbortSignal): Promise<unknown>;
-  /** Lets it end, and waits until its container has gone. Safe to call twice. */
+  /** Ends the helper and waits until its container is gone. Safe to call twice. */
   end(): Promise<void>;
 }
 
 /**
- * Starts the program in a helper container. It ends when its standard input does, which is also how it learns that this
- * process was killed.
+ * Starts the program in a helper container. It ends when its standard input ends, which also happens if this process is
+ * killed.
  */
 export function startProcess(deps: HelperDeps, image: string, place: TaskPlace): HelperProcess {
   const name = `sophon-keeper-helper-${randomUUID()}`;
@@ -47,7 +47,7 @@ export function startProcess(deps: HelperDeps, image: string, place: TaskPlace):
     { addEnv: deps.environment, pipeInput: true },
   );
   const ended = done.then(
-    // Ended well, `--rm` has removed it; a client that was killed leaves it running.
+    // After success `--rm` has removed the container. A killed client leaves it running.
     () => undefined,
     async (error: unknown) => {
       const options = { addEnv: deps.environment, okCodes: [0, 1] };
@@ -75,13 +75,13 @@ export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): 
     run: async (request, signal) => {
       signal.throwIfAborted();
       isBusy = true;
-      // The client passes SIGTERM on to the task, which then undoes what it began.
+      // The client forwards SIGTERM to the task, which then undoes what it began.
       const abort = () => client.kill();
       signal.addEventListener("abort", abort, { once: true });
       try {
         client.stdin.write(`${JSON.stringify(request)}\n`);
         const last = await nextResult(messages, deps.reporter).catch((error: unknown) => {
-          // What it says cannot be read: the next task must not be given the answer of this one.
+          // The output is unreadable: the next task must not receive the answer to this one.
           isOver = true;
           client.kill();
           throw error;
@@ -104,7 +104,7 @@ export function startHelper(deps: HelperDeps, image: string, place: TaskPlace): 
   };
 }
 
-/** The message that ends a task; undefined when the helper ends without one. */
+/** The last message of a task; undefined if the helper ends without one. */
 async function nextResult(
   messages: AsyncIterator<string>,
   reporter: Reporter,
@@ -118,7 +118,7 @@ async function nextResult(
   }
 }
 
-/** Why a helper ended without a word. */
+/** Explains why a helper ended without a result. */
 export function explain(failure: unknown): Error {
   if (failure instanceof ExecError) {
     const missing = /bind source path does not exist: (.*)/.exec(failure.stderr)?.[1];

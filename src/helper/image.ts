@@ -15,22 +15,21 @@ const tools = ["tar", "cp", "mv", "rm", "ln", "chown", "chmod", "stat", "sync", 
 const toolDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];
 const oldImageMs = 7 * 24 * 60 * 60 * 1000;
 
-/** Where Node lies in the image. */
+/** The path of Node in the image. */
 const nodePlace = "usr/local/bin/node";
 
-/** What the helper image is made of: programs and their libraries, each at its own path. */
+/** The content of the helper image: programs and their libraries, each at its own path. */
 interface HelperFiles {
   readonly node: string;
   readonly paths: readonly string[];
 }
 
 /**
- * Makes sure that the helper image is there: this Node with its libraries, GNU tar and the coreutils with theirs,
- * imported from this host, so that nothing is pulled and it works beside images without a shell. Its tag is a hash of
- * what is in it.
+ * Makes sure that the helper image exists: this Node, GNU tar and the coreutils with their libraries, imported from this
+ * host. Nothing is pulled, and images without a shell are no problem. The tag is a hash of the content.
  *
  * @returns the image's reference.
- * @throws RefusedError when a tool is missing on this host.
+ * @throws RefusedError if a tool is missing on this host.
  */
 export async function ensureHelperImage(
   environment: Readonly<Record<string, string>>,
@@ -44,7 +43,7 @@ export async function ensureHelperImage(
   return image;
 }
 
-/** The programs of the image and every shared library they load. */
+/** The programs of the image and all shared libraries that they load. */
 async function helperFiles(node: string): Promise<HelperFiles> {
   const programs = [node, ...(await Promise.all(tools.map(findTool)))];
   const libraries = await Promise.all(programs.map(librariesOf));
@@ -71,7 +70,7 @@ async function findTool(name: string): Promise<string> {
 
 /** Reads `ldd`: `libc.so.6 => /lib/libc.so.6 (0x…)` and `/lib64/ld-linux-x86-64.so.2 (0x…)`. */
 async function librariesOf(program: string): Promise<string[]> {
-  // A static program makes it exit with 1.
+  // `ldd` exits with 1 for a static program.
   const { stdout, exitCode } = await run("ldd", [program], { okCodes: [0, 1] });
   if (exitCode !== 0) return [];
   const missing = /(\S+) => not found/.exec(stdout);
@@ -80,7 +79,7 @@ async function librariesOf(program: string): Promise<string[]> {
   return [...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].flatMap(([, path]) => path ?? []);
 }
 
-/** Node counts by its bytes: where it lies here differs from one installation to the next. */
+/** Node is hashed by its content, because its path differs between installations. */
 async function contentHash({ node, paths }: HelperFiles): Promise<string> {
   const hash = createHash("sha256").update(nodePlace);
   for (const path of [node, ...paths.filter((other) => other !== node)]) {
@@ -115,10 +114,10 @@ async function importImage(
     `ENV LD_LIBRARY_PATH=${directories(/\.so(\.|$)/)}`,
     `LABEL ${keeperLabels.kind}=helper-image`,
   ].flatMap((change) => ["--change", change]);
-  // Links are followed: each library is a plain file under the name that it is loaded by.
+  // Follow links: each library becomes a plain file under the name by which it is loaded.
   const names = files.paths.map((path) => path.slice(1));
   const packing = ["--create", "--dereference", "--hard-dereference", "--numeric-owner"];
-  // Wherever this host keeps Node (it may be below /tmp, which is a tmpfs in a helper), it is on the PATH there.
+  // Node gets a place on the PATH: on this host it may be below /tmp, which is a tmpfs in a helper.
   const moved = `--transform=s,^${escaped(files.node.slice(1))}$,${nodePlace},`;
   const owner = [moved, "--owner=0", "--group=0", "--mode=a+rX", "--directory=/", "--", ...names];
   const tar = spawnStream("tar", [...packing, ...owner]);
@@ -135,7 +134,7 @@ function escaped(path: string): string {
   return path.replaceAll(/[.*[\]^$\\,]/g, "\\$&");
 }
 
-/** Images of earlier versions of Node. One that is in use stays; another run may just be about to use a new one. */
+/** Removes images of earlier Node versions. An image in use stays, and so does a new one that another run may need. */
 async function removeOldImages(
   environment: Readonly<Record<string, string>>,
   current: string,

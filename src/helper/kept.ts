@@ -2,7 +2,7 @@ import type { TaskMount, TaskPlace } from "../core/task.ts";
 import type { Helper } from "./helper.ts";
 import { mergeMounts } from "./helper-arguments.ts";
 
-/** Helpers that stay for the next task that they fit. */
+/** Helpers that stay for later tasks with a fitting place. */
 export class KeptHelpers {
   readonly #start: (place: TaskPlace) => Promise<Helper>;
   readonly #mounts: readonly TaskMount[];
@@ -11,7 +11,7 @@ export class KeptHelpers {
   readonly #inNew = new Set<Promise<unknown>>();
   #isOver = false;
 
-  /** @param mounts - what each helper of root gets beside what its first task needs. */
+  /** @param mounts - the mounts that each helper of root gets, besides those of its first task. */
   constructor(start: (place: TaskPlace) => Promise<Helper>, mounts: readonly TaskMount[]) {
     this.#start = start;
     this.#mounts = mounts;
@@ -21,7 +21,7 @@ export class KeptHelpers {
     return this.#isOver;
   }
 
-  /** Runs work in a helper that is free and fits, or in a new one. */
+  /** Runs work in a free helper that fits, or in a new one. */
   async use<R>(place: TaskPlace, work: (helper: Helper) => Promise<R>): Promise<R> {
     const free = this.#helpers.find((helper) => !helper.isTaken() && fits(helper.place, place));
     if (free !== undefined) return await work(free);

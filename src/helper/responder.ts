@@ -4,7 +4,7 @@ import type { Responder } from "../core/task.ts";
 import { explain, type HelperProcess } from "./helper.ts";
 import { type Question, type TaskMessage, type TaskRequest, unpackError } from "./wire.ts";
 
-/** Speaks with the responder that a helper container runs: one line of JSON a question, one an answer. */
+/** Talks to the responder in a helper container: one JSON line per question and per answer. */
 export function openResponder<Q, A>(
   helper: HelperProcess,
   name: string,

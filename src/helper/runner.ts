@@ -14,15 +14,15 @@ import { ensureHelperImage } from "./image.ts";
 import { KeptHelpers } from "./kept.ts";
 import { openResponder } from "./responder.ts";
 
-/** What a task runner works with. */
+/** What a task runner needs. */
 interface TaskRunnerDeps extends HelperDeps {
-  /** Whose rights this process has; default `process.geteuid()`. */
+  /** The effective user id of this process; default `process.geteuid()`. */
   readonly uid?: number;
 }
 
 /**
- * Runs tasks in this process where it is root and sees the same files, and in a helper container everywhere else.
- * Parameters and results are turned into JSON and back in both, so that they behave alike.
+ * Runs tasks in this process if it is root and sees the same files, else in a helper container. Both convert parameters
+ * and results to JSON and back, so that they behave alike.
  */
 export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRunner {
   const uid = deps.uid ?? process.geteuid?.() ?? -1;
@@ -88,14 +88,14 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRu
   };
 }
 
-/** Gives work a helper that fits a place. */
+/** Runs work in a helper that fits a place. */
 type Helpers = <R>(place: TaskPlace, work: (helper: Helper) => Promise<R>) => Promise<R>;
 
 function copy<T>(value: T): T {
   return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
 }
 
-/** Whether this process (root) may do it: no other network, no other user, no volume that only its driver mounts. */
+/** Whether this process (root) can run the task: same network, same user, and no volume that only its driver mounts. */
 async function sameFiles(
   deps: TaskRunnerDeps,
   place: TaskPlace,
@@ -103,7 +103,7 @@ async function sameFiles(
 ): Promise<boolean> {
   if (place.networkOf !== undefined) return false;
   if (place.user !== undefined && place.user !== "0:0") return false;
-  // A volume keeps its driver for as long as it exists; that a path is gone the task itself sees.
+  // A volume keeps its driver as long as it exists, and the task itself notices a missing path.
   const unknown = place.mounts.filter(({ volume = "" }) => volume !== "" && !known.has(volume));
   for (const one of await inspectVolumes(deps, { mounts: unknown })) known.set(one.Name, one);
   return place.mounts.every(({ path, volume }) => {
@@ -121,7 +121,7 @@ interface VolumeFacts {
   readonly Options: Readonly<Record<string, string>> | null;
 }
 
-/** @throws RefusedError naming a volume that is not there: `docker run` would silently make an empty one. */
+/** @throws RefusedError that names a missing volume: `docker run` would silently create an empty one. */
 async function inspectVolumes(deps: TaskRunnerDeps, { mounts }: TaskPlace): Promise<VolumeFacts[]> {
   const names = [...new Set(mounts.flatMap(({ volume }) => volume ?? []))];
   if (names.length === 0) return [];

@@ -13,13 +13,13 @@ import {
 import { ExecError } from "../core/exec.ts";
 import type { ResultName } from "../model/result.ts";
 
-/** What a helper is given on standard input, as one line of JSON a task. A responder has no parameters. */
+/** A task on a helper's standard input, one JSON line. A responder has no parameters. */
 export interface TaskRequest {
   readonly task: string;
   readonly params: unknown;
 }
 
-/** Every further line on the standard input of a responder. */
+/** Each further line on a responder's standard input. */
 export interface Question {
   readonly id: number;
   readonly question: unknown;
@@ -41,7 +41,7 @@ interface WireError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string | undefined;
-  /** `code`, and what an {@link ExecError} carries. */
+  /** `code`, and the members of an {@link ExecError}. */
   readonly members: Readonly<Record<string, unknown>>;
   readonly keeper?: {
     readonly exitCode: ExitCode;
@@ -62,7 +62,7 @@ const keeperErrors = {
 
 const memberNames = ["code", "command", "exitCode", "signal", "timedOut", "stderr", "stdout"];
 
-/** An error, with its causes, as it travels out of a helper. */
+/** Serializes an error with its causes for a helper's output. */
 export function packError(error: unknown, depth = 0): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), members: {} };
   const own = error as unknown as Record<string, unknown>;
@@ -79,7 +79,7 @@ export function packError(error: unknown, depth = 0): WireError {
   };
 }
 
-/** The error as it was thrown in the helper: a {@link KeeperError} is of its class again. */
+/** Restores the error that was thrown in the helper. A {@link KeeperError} gets its class back. */
 export function unpackError(wire: WireError): Error {
   const cause = wire.cause === undefined ? undefined : unpackError(wire.cause);
   const error = rebuild(wire, cause);

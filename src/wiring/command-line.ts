@@ -4,7 +4,7 @@ import { taskCommand } from "../helper/entry.ts";
 import { commands } from "./commands.ts";
 import { taskRegistry } from "./tasks.ts";
 
-/** The command line, or, inside a helper container, the one task it is given. */
+/** The command line; inside a helper container, the entry for its tasks. */
 export async function start(): Promise<void> {
   await (process.argv[2] === taskCommand ? runTaskProcess(taskRegistry) : runProcess(commands));
 }

@@ -15,8 +15,8 @@ import { acquireLock } from "../stack/lock.ts";
 import { locateProject } from "../stack/project.ts";
 
 /**
- * The host as the commands see it. The engine is only looked for when a command first needs it, so that
- * what needs none works while it is down.
+ * The host as the commands see it. It connects to the engine when a command first needs it: other commands work while the
+ * engine is down.
  */
 export function createHost(): Host {
   let connecting: Promise<Engine> | undefined;
@@ -39,7 +39,7 @@ export function createHost(): Host {
       try {
         return (await locateProject(await engine(), options)).project;
       } catch (error) {
-        // Recovery must reach a stack whose containers are gone; a name that was never backed up is a typing error.
+        // Recovery must work for a stack without containers. A name that was never backed up is a typo.
         const { projectName } = options;
         if (!(error instanceof RefusedError) || projectName === undefined) throw error;
         if (!existsSync(repositoryPath(options, projectName))) throw error;
@@ -80,7 +80,7 @@ function taskEntry(): HelperEntry {
     : { script: join(here, "..", "cli.ts"), directories: [join(here, "..", "..")] };
 }
 
-/** Where a person sees the run that holds the lock. */
+/** The address at which a person sees the run that holds the lock. */
 function jobUrl(): string | undefined {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID } = process.env;
   return GITHUB_RUN_ID === undefined

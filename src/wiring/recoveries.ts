@@ -4,7 +4,7 @@ import type { Recoveries } from "../operations/session/dependencies.ts";
 import { forget } from "../operations/session/recovery.ts";
 import { recoverUpgrade } from "../operations/upgrade/recover.ts";
 
-/** How each unfinished operation is recovered. The keys are in journals on disk: they never change. */
+/** The recovery of each unfinished operation. The keys are in journals on disk and never change. */
 export const recoveries: Recoveries = {
   backup: recoverBackup,
   restore: recoverRestore,

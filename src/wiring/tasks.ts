@@ -39,7 +39,7 @@ import { estimatePause } from "../stores/tree/prospect.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
 import { freeSpace, measureTrees } from "../stores/tree/size.ts";
 
-/** Every task that a helper container can be asked to run, and every responder that it can be. */
+/** All tasks and responders that a helper container can run. */
 export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<never, unknown>)[] =
   [
     adoptDump,

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 
-/** What a person's own commands make of a stack, as the Sophon page has them. */
+/** The kinds of files that the manual commands of the Sophon page create. */
 export type HandMadeKind =
   /** `tar czf` of the data directory. */
   | "data"
@@ -9,12 +9,12 @@ export type HandMadeKind =
   | "sql"
   /** `pg_dump -Fc`. */
   | "dump"
-  /** A snapshot of a Qdrant collection, copied out of its volume. */
+  /** A snapshot of a Qdrant collection, copied from its volume. */
   | "qdrant"
   /** `tar czf` of the Redis volume. */
   | "redis";
 
-/** One file that was made by hand. */
+/** One file of a manual backup. */
 export interface HandMadeFile {
   readonly kind: HandMadeKind;
   readonly path: string;
@@ -23,13 +23,13 @@ export interface HandMadeFile {
   readonly modifiedAt: Date;
 }
 
-/** What a path holds that was made by hand. */
+/** The files of a manual backup at a path. */
 export interface HandMadeSet {
-  /** The file or directory that was asked for. */
+  /** The given file or directory. */
   readonly path: string;
-  /** One of a kind (of Qdrant, one a collection): the newest by the date in its name, then by its time. */
+  /** The newest file of each kind, and for Qdrant of each collection: by the date in its name, then by its time. */
   readonly files: readonly HandMadeFile[];
-  /** Older ones beside them. */
+  /** Older files of the same kinds. */
   readonly older: readonly HandMadeFile[];
 }
 
@@ -45,9 +45,9 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const SQL_HEAD = /^(--\s*\r?\n)?--\s*PostgreSQL database/;
 
 /**
- * Finds what was made by hand at a path: a file, or a directory that holds several and is no backup of ours.
+ * Finds the files of a manual backup at a path: one file, or a directory with several that is not a backup of this tool.
  *
- * @returns undefined when there is nothing of the kind; it may still be another backup.
+ * @returns undefined if there is no such file; the path may still be a backup of this tool.
  */
 export async function findHandMade(wanted: string): Promise<HandMadeSet | undefined> {
   const path = resolve(wanted);
@@ -69,7 +69,7 @@ export async function findHandMade(wanted: string): Promise<HandMadeSet | undefi
   return found.length === 0 ? undefined : { path, ...newest(found) };
 }
 
-/** The collection that Qdrant named in a snapshot's file name; else its directory's, as in Qdrant's own. */
+/** The collection of a snapshot: from its file name, else from its directory, as Qdrant stores snapshots. */
 export function collectionOf({ name, path }: Pick<HandMadeFile, "name" | "path">): string {
   const [, collection] = /^(.+)-\d+-\d{4}(?:-\d\d){5}\.snapshot$/.exec(name) ?? [];
   if (collection !== undefined) return collection;
@@ -97,7 +97,7 @@ async function kindByContent(path: string): Promise<HandMadeKind | undefined> {
   return SQL_HEAD.test(head.toString("latin1")) ? "sql" : undefined;
 }
 
-/** A dump in either form is of the one database. */
+/** Dumps in both formats contain the same database. */
 function newest(found: readonly HandMadeFile[]): Omit<HandMadeSet, "path"> {
   const groups = Map.groupBy(found, (file) => {
     if (file.kind === "qdrant") return `qdrant ${collectionOf(file)}`;
@@ -116,12 +116,12 @@ function newest(found: readonly HandMadeFile[]): Omit<HandMadeSet, "path"> {
 function newestFirst(a: HandMadeFile, b: HandMadeFile): number {
   const [dateA, dateB] = [dateIn(a.name), dateIn(b.name)];
   if (dateA !== dateB) return dateA < dateB ? 1 : -1;
-  // Of one day, the custom format says more than the plain one.
+  // Of two dumps of one day, the custom format contains more.
   if (a.kind !== b.kind) return a.kind === "dump" ? -1 : 1;
   return b.modifiedAt.getTime() - a.modifiedAt.getTime();
 }
 
-/** The digits of a date (and time) in a name, as they sort. */
+/** The digits of the date and time in a name, in sorting order. */
 function dateIn(name: string): string {
   const [, ...parts] =
     /((?:19|20)\d\d)-?(\d\d)-?(\d\d)(?:[-_T]?(\d\d)[-_:]?(\d\d)(?:[-_:]?(\d\d))?)?/.exec(name) ??

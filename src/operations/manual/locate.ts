@@ -14,9 +14,9 @@ const inputs = {
 } as const;
 
 /**
- * The container of the stack's server of a kind, running or not.
+ * Finds the container of the stack's server of a kind, running or not.
  *
- * @throws RefusedError when there is none, or there are several.
+ * @throws RefusedError if there is none or more than one.
  */
 export function serverContainer(
   stack: Pick<Stack, "project" | "containers">,
@@ -38,9 +38,9 @@ export function serverContainer(
 }
 
 /**
- * The mount of the data directory, by the containers that are there now; what is in it does not matter.
+ * Finds the mount of the data directory from the current containers. Its content does not matter.
  *
- * @throws RefusedError when it is not clear.
+ * @throws RefusedError if it is ambiguous.
  */
 export async function dataMount(
   stack: Pick<Stack, "containers">,
@@ -64,13 +64,13 @@ export async function dataMount(
   });
 }
 
-/** The key file that an archive of the data directory must hold; undefined for none. */
+/** The key file that an archive of the data directory must contain; undefined if it needs none. */
 export function vaultKeyOf(options: Options): string | undefined {
   const path = options.vaultKey ?? sophonProfile.vaultKey;
   return path === "none" ? undefined : path;
 }
 
-/** Whether a container is of the application itself. */
+/** Whether a container belongs to the application itself. */
 export function isApplication({ service, imageReference }: ContainerState): boolean {
   return isGateway(sophonProfile, service, imageReference);
 }

@@ -13,7 +13,7 @@ import { examineRedis } from "./read/redis-file.ts";
 import { examineSnapshot } from "./read/snapshot.ts";
 import { examineSql } from "./read/sql.ts";
 
-/** What reading hand-made files needs of the host: the engine and the stack's images, where a server's own tools read them. */
+/** The parts of the host for reading manual backups. The tools of some servers run in the stack's images. */
 export type ExamineHost = Pick<Host, "workbench" | "readStack">;
 
 const examinations: Readonly<
@@ -26,17 +26,17 @@ const examinations: Readonly<
   redis: examineRedis,
 };
 
-/** What was made by hand at the path that `backup` names; undefined for an id, `latest`, or another path. */
+/** The manual backup at the path in `backup`; undefined for an id, `latest`, or any other path. */
 export async function handMadeAt(backup: string): Promise<HandMadeSet | undefined> {
   const isPath = backup.includes("/") || backup === "." || backup.includes(".");
   return isPath ? await findHandMade(backup) : undefined;
 }
 
 /**
- * Reads every file of a set to its last byte, one after the other.
+ * Reads every file of a set to its last byte, one after another.
  *
- * @param operationId - what the throw-away containers are labelled with
- * @throws the reason of the signal; what is wrong with a file is a check.
+ * @param operationId - the label of the temporary containers
+ * @throws the reason of the signal. A problem with a file is a failed check.
  */
 export async function examineSet(
   set: HandMadeSet,
@@ -45,7 +45,7 @@ export async function examineSet(
   dependencies: Dependencies & { readonly host: ExamineHost },
 ): Promise<Examined[]> {
   const { reporter, signal, host } = dependencies;
-  // The stack is only looked for when a file needs it: the others are judged on any machine.
+  // Look for the stack only if a file needs it: the other files can be checked on any machine.
   let looking: Promise<Stack> | undefined;
   const bench = () => host.workbench(operationId, dependencies);
   const context: ExamineContext = {
@@ -79,7 +79,7 @@ export async function examineSet(
   return examined;
 }
 
-/** All checks of a set, and all that could not be known. */
+/** All checks of a set, and everything that could not be determined. */
 export function summaryOf(
   set: HandMadeSet,
   examined: readonly Examined[],

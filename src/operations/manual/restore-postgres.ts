@@ -23,14 +23,13 @@ export function dumpCounts(database: string, { tables }: Examined): Counts {
     tableCount(database, schema, table),
     rows,
   ]);
-  // A dump without a table is a whole one, too; that its server answers is all there is to count.
+  // A dump without tables can be complete, too. Then the only check is that the server answers.
   return Object.fromEntries(counts) as Counts;
 }
 
 /**
- * Restores a dump of one database, in either form, in the place of the database of that name. Its owner, locale,
- * settings and privileges stay as they are: a dump does not hold them. What was there is lost: whoever calls has
- * set a copy of it aside.
+ * Replaces the database of that name with a dump in either format. Owner, locale, settings and privileges stay as they
+ * are, because a dump does not contain them. The previous content is lost: the caller has already set a copy aside.
  */
 export const handMadePostgres: Pick<Store, "restore" | "measure"> = {
   async restore(found: DiscoveredStore, components, context) {
@@ -67,11 +66,11 @@ async function replaceDatabase(
   if (properties.length > 0) {
     await execute(server, adminDatabase(name), `${properties.join(";\n")};`);
   }
-  // A dump holds no statistics.
+  // A dump has no planner statistics.
   await execute(server, name, "ANALYZE;");
 }
 
-/** How the database is made; one that is gone is made as a new one of the server's own would be. */
+/** How to create the database. A missing database gets the server's defaults. */
 async function factsOf(server: PostgresServer, name: string): Promise<DatabaseFacts> {
   const all = await listDatabases(server);
   const own = all.find(({ datname }) => datname === name);
@@ -82,7 +81,7 @@ async function factsOf(server: PostgresServer, name: string): Promise<DatabaseFa
   return { ...model, ...plain, datname: name, owner: server.store.user, tablespace: "pg_default" };
 }
 
-/** `psql` by itself goes on after an error, and ends well: here it stops, and nothing of it stays. */
+/** By default `psql` continues after an error and exits 0. Here it stops, and the transaction leaves nothing behind. */
 async function loadSql(
   server: PostgresServer,
   database: string,
@@ -102,7 +101,7 @@ async function loadSql(
   try {
     await pipeline(await context.open(component), psql.stdin);
   } catch (error) {
-    // A pipe that psql closed only says that it has failed; psql itself says why.
+    // A closed pipe only shows that psql has failed. The error of psql has the reason.
     if (isClosedPipe(error)) await psql.done;
     psql.kill(0);
     await psql.done.catch(() => undefined);

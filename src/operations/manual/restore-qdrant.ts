@@ -8,7 +8,7 @@ import { qdrantStore } from "../../stores/qdrant/qdrant.ts";
 import type { Counts, Store } from "../../stores/store.ts";
 import type { Examined } from "./read/read-result.ts";
 
-/** A snapshot to be uploaded, and the collection that it becomes. */
+/** A snapshot to upload, and the name of its collection. */
 interface Upload {
   readonly file: string;
   readonly collection: string;
@@ -17,15 +17,15 @@ interface Upload {
 
 const greenTimeoutMs = 10 * 60 * 1000;
 
-/** A snapshot does not tell how many points it holds: that its collection is there is all there is to count. */
+/** A snapshot does not tell its number of points, so the only check is that its collection exists. */
 export function snapshotCounts({ snapshot }: Examined): Counts {
   if (snapshot === undefined) return {};
   return { [`points in ${snapshot.collection}`]: { min: 0, max: Number.MAX_SAFE_INTEGER } };
 }
 
 /**
- * Replaces collections by their snapshots; the others stay, and so do the aliases: a snapshot holds none, and
- * deleting a collection would take its own with it.
+ * Replaces collections with their snapshots. Other collections stay, and so do all aliases: a snapshot contains none, and
+ * deleting a collection would delete its aliases.
  */
 export const uploadSnapshots: NamedTask<
   { readonly endpoint: QdrantEndpoint; readonly uploads: readonly Upload[] },
@@ -40,7 +40,7 @@ export const uploadSnapshots: NamedTask<
         await client.deleteCollection(collection);
       }
       await client.upload(collection, createReadStream(file), sha256);
-      // The server keeps the uploaded file beside its own snapshots.
+      // The server keeps the uploaded file next to its own snapshots.
       for (const left of await client.snapshots(collection)) {
         if (left.name === uploadName(sha256)) await client.deleteSnapshot(collection, left.name);
       }
@@ -58,7 +58,7 @@ export const uploadSnapshots: NamedTask<
   },
 };
 
-/** Restores snapshots of collections that were copied out by hand. */
+/** Restores snapshots of collections that a person has copied. */
 export const handMadeQdrant: Pick<Store, "restore" | "measure"> = {
   async restore(found, components, context) {
     if (found.kind !== "qdrant") throw new Error(`${found.name} is no Qdrant server`);

@@ -11,8 +11,8 @@ const APPEND_DIRECTORY = "appendonlydir";
 const BASE = "appendonly.aof.1.base.rdb";
 
 /**
- * Makes a dump the base of a new append-only file: a server whose append-only file is on ignores a dump, starts empty,
- * and writes an empty one over it when it stops.
+ * Makes a dump the base of a new append-only file. A server with append-only mode ignores a dump, starts empty, and
+ * overwrites the dump with an empty one when it stops.
  */
 export const adoptDump: NamedTask<{ readonly directory: string; readonly rdb: string }, null> = {
   name: "hand-made.adopt-dump",
@@ -33,7 +33,7 @@ export const adoptDump: NamedTask<{ readonly directory: string; readonly rdb: st
   },
 };
 
-/** Restores the archive of a whole Redis volume, so that the server loads what is in it. */
+/** Restores the archive of a whole Redis volume so that the server loads its content. */
 export function handMadeRedis(
   content: RedisContent,
   server: { readonly appendOnly: boolean },

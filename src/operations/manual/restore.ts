@@ -16,7 +16,7 @@ import type { HandMadeSet } from "./find-files.ts";
 import { examineSet, summaryOf } from "./read-set.ts";
 import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 
-/** What is to be restored, as if it were a backup of ours. */
+/** What to restore, in the form of a backup of this tool. */
 interface ManualRestore {
   readonly stack: Stack;
   readonly manifest: Manifest;
@@ -25,10 +25,10 @@ interface ManualRestore {
 }
 
 /**
- * Restores files that were made by hand: read whole first, then each store that they hold is replaced, and nothing else
- * is touched. What is set aside, filled, started and undone is as for our own backups.
+ * Restores a manual backup: reads all files to the end first, then replaces each store that they contain, and nothing
+ * else. Setting aside, filling, starting and undoing work as for backups of this tool.
  *
- * @throws RefusedError before anything is touched, and what {@link withRestoreSession} throws.
+ * @throws RefusedError before anything is changed, and the errors of {@link withRestoreSession}.
  */
 export async function restoreHandMade(
   set: HandMadeSet,
@@ -75,7 +75,7 @@ export async function restoreHandMade(
   };
 }
 
-/** Its places are known, and its containers stay those that are there. */
+/** The places are known, and the current containers stay. */
 async function restoreFiles(
   { stack, manifest, source, stores }: ManualRestore,
   options: Options,
@@ -91,7 +91,7 @@ async function restoreFiles(
   });
 }
 
-/** The stack as its containers tell: what they hold may be gone or broken. */
+/** The stack as its containers describe it. Their data may be missing or damaged. */
 async function stackNow(options: Options, dependencies: HostDependencies): Promise<Stack> {
   const stack = await dependencies.host.readStack(options, dependencies);
   if (stack.containers.length > 0) return stack;
@@ -101,7 +101,7 @@ async function stackNow(options: Options, dependencies: HostDependencies): Promi
   });
 }
 
-/** What lies in a place that is set aside would go away with it. */
+/** Content inside a place that is set aside would be set aside with it. */
 async function refuseInside(set: HandMadeSet, stores: readonly BackedUpStore[]): Promise<void> {
   for (const { path } of set.files) {
     const real = await realpath(path);
@@ -114,7 +114,7 @@ async function refuseInside(set: HandMadeSet, stores: readonly BackedUpStore[]):
   }
 }
 
-/** The server itself is asked when it runs; its image tells before anything is stopped. */
+/** Asks the server if it runs; otherwise its image tells the version before anything is stopped. */
 async function refuseOtherMajor(
   stores: readonly BackedUpStore[],
   { containers }: Stack,

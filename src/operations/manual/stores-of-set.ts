@@ -16,7 +16,7 @@ import { dumpCounts, handMadePostgres } from "./restore-postgres.ts";
 import { handMadeQdrant, snapshotCounts } from "./restore-qdrant.ts";
 import { handMadeRedis } from "./restore-redis.ts";
 
-/** What the stack that is there now is asked for. */
+/** The queries to the current stack. */
 interface StoresRequest {
   readonly stack: Stack;
   readonly options: Options;
@@ -24,16 +24,16 @@ interface StoresRequest {
   readonly workbench: Pick<Workbench, "tasks">;
 }
 
-/** Where the files of a set lie: a store is given their names. */
+/** The directory of the files of a set. A store gets their names. */
 export function directoryOf(set: HandMadeSet): string {
   return dirname(set.files[0]?.path ?? set.path);
 }
 
 /**
- * The stores of the stack that a set of files replaces, with what they would be as components of a backup. What the
- * files themselves hold stands for the counts that nobody recorded.
+ * The stores that a set of files replaces, with the files described as components of a backup. Nobody recorded counts, so
+ * the content of the files provides them.
  *
- * @throws RefusedError when the stack has no such store.
+ * @throws RefusedError if the stack has no such store.
  */
 export async function storesOfSet(
   examined: readonly Examined[],
@@ -49,7 +49,7 @@ export async function storesOfSet(
   return stores;
 }
 
-/** What stands for the manifest that was never written: what runs now is what the files are restored into. */
+/** Replaces the missing manifest: the files are restored into what runs now. */
 export function manifestOf(
   set: HandMadeSet,
   stores: readonly BackedUpStore[],
@@ -59,7 +59,7 @@ export function manifestOf(
   for (const container of containers) {
     const { service, imageReference: image, imageId, state, restartPolicy } = container;
     const replicas = containers.filter((other) => other.service === service).length;
-    // After the `docker compose down` of the page nothing runs: what does not end by itself is to run again.
+    // After the `docker compose down` of the page nothing runs. Whatever does not end by itself has to run again.
     const lasts = isApplication(container) || kindOfContainer(container) !== undefined;
     const runs = state === "running" || lasts || !/^(no|)$/.test(restartPolicy);
     services[service] = {

@@ -16,10 +16,10 @@ import { serverContainer } from "./locate.ts";
 import type { Examined } from "./read/read-result.ts";
 import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 
-/** What a test restore of hand-made files needs of the host. */
+/** The parts of the host for a test restore of a manual backup. */
 export type HandMadeScratchHost = ScratchHost & Pick<Host, "readStack">;
 
-/** What a test restore of hand-made files is given. */
+/** The input of a test restore of a manual backup. */
 interface HandMadeTest {
   readonly set: HandMadeSet;
   readonly examined: readonly Examined[];
@@ -28,11 +28,11 @@ interface HandMadeTest {
 }
 
 /**
- * Restores the files into an isolated copy of the stack that is there now, with the images that it runs, and counts what
- * they hold. The application is booted on them where the set has all that it starts from.
+ * Restores the files into an isolated clone of the current stack with its current images, and counts their content. Boots
+ * the application if the set contains everything that it needs to start.
  *
- * @returns the checks, and what they could not tell.
- * @throws the reason of the signal when it is aborted; what cannot be done is a check.
+ * @returns the checks, and what they could not determine.
+ * @throws the reason of the signal if it is aborted. What cannot be done is an `unverifiable` check.
  */
 export async function testHandMade(
   { set, examined, options, operationId }: HandMadeTest,
@@ -75,7 +75,7 @@ export async function testHandMade(
   }
 }
 
-/** What the application cannot start without, and the set does not have. */
+/** What the application needs to start and the set does not contain. */
 function missingForStart(
   examined: readonly Examined[],
   stack: Stack,
@@ -97,7 +97,7 @@ function hasPostgres(stack: Stack, options: Options): boolean {
   }
 }
 
-/** What the stack writes is no file of the stack itself. */
+/** Files that the stack writes are not part of its own files. */
 function withPlaces(stack: Stack): Stack {
   const mounts = stack.containers.flatMap((container) => container.mounts);
   const stores = mounts

@@ -8,10 +8,10 @@ import { type ExamineHost, examineSet, summaryOf } from "./read-set.ts";
 import { type HandMadeScratchHost, testHandMade } from "./test-restore.ts";
 
 /**
- * Judges files that were made by hand as far as they allow. `verified` says that every check passed, and `unknown` what
- * no check could tell: a record that our own backups keep and these do not.
+ * Verifies a manual backup as far as possible. `verified` means that every check passed. `unknown` lists what no check
+ * could determine, because only backups of this tool record it.
  *
- * @throws CancelledError when it is cut off.
+ * @throws CancelledError.
  */
 export async function verifyHandMade(
   set: HandMadeSet,
@@ -54,7 +54,7 @@ export async function verifyHandMade(
   };
 }
 
-/** The store that a kind of file is of. */
+/** The store to which a kind of file belongs. */
 const storeNames = {
   data: "data",
   sql: "postgres",

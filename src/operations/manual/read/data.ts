@@ -15,14 +15,14 @@ import { type ArchivePlace, extract, type Member, refuseEscapes, scanArchive } f
 
 const databaseName = /\.(db|db3|sqlite|sqlite3)$/i;
 const sqliteMagic = "SQLite format 3\0";
-/** An AES-256 key is 32 bytes; encoded, wrapped or with a header it may be more. */
+/** An AES-256 key has 32 bytes, and more if it is encoded, wrapped or has a header. */
 const keyBytes = { min: 16, max: 64 * 1024 } as const;
 
 /**
- * Reads an archive of the data directory: gzip and tar to their ends, the key file, and each SQLite database together
- * with the `-wal` beside it, as the application would open it.
+ * Reads an archive of the data directory: gzip and tar to the end, the key file, and each SQLite database together with
+ * its `-wal`, as the application would open it.
  *
- * @throws the reason of the signal; damage is a check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineData(
   file: HandMadeFile,
@@ -101,7 +101,7 @@ async function examineDatabases(
   const names = new Set(files.map(({ name }) => name));
   const wanted = candidates.flatMap((path) => [
     path,
-    // Not `-shm`: it is an index of the `-wal` that the first who opens it makes anew.
+    // Not `-shm`: it is an index of the `-wal`, and SQLite recreates it.
     ...sqliteCompanions(path).filter((name) => names.has(name) && !name.endsWith("-shm")),
   ]);
   await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
@@ -110,7 +110,7 @@ async function examineDatabases(
   for (const path of candidates) {
     const copy = join(directory.path, path);
     const head = await headOf(copy);
-    // A name proves nothing; but what is named like the product's database and is empty has lost it.
+    // A name proves nothing, but an empty file with the name of the product's database has lost its content.
     if (head !== undefined && head !== "" && head !== sqliteMagic) continue;
     const hadWal = existsSync(`${copy}-wal`);
     databases.push({ path, hadWal, ...examineDatabase(file, path, copy) });
@@ -141,7 +141,7 @@ function examineDatabase(file: HandMadeFile, path: string, copy: string) {
   }
 }
 
-/** Opens a copy as the application would: what is in its `-wal`, or a journal that was left, is taken in. */
+/** Opens a copy as the application would: SQLite includes its `-wal` or a leftover journal. */
 function takeIn(copy: string): void {
   const database = new DatabaseSync(copy);
   try {
@@ -168,7 +168,7 @@ function unknownOfTree(databases: readonly ExaminedDatabase[]): string[] {
   return unknown;
 }
 
-/** The first bytes of a file; empty for an empty one, undefined where there is none. */
+/** The first bytes of a file; empty for an empty file, undefined if it does not exist. */
 async function headOf(path: string): Promise<string | undefined> {
   try {
     await using handle = await open(path, "r");

@@ -9,12 +9,12 @@ import type { HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";
 import { unknownOfDumps } from "./sql.ts";
 
-/** What the head of a dump in the custom format says. */
+/** The header of a dump in the custom format. */
 interface DumpHead {
   readonly database: string;
   readonly version: string;
   readonly major: number;
-  /** Compressed data carries checksums of its own. */
+  /** Compressed data has its own checksums. */
   readonly compressed: boolean;
 }
 
@@ -22,10 +22,10 @@ const MAGIC = "PGDMP";
 const HEAD_BYTES = 4096;
 
 /**
- * Reads all data of a dump in the custom format with the `pg_restore` of the stack's own image: its listing would be
- * content with half of one.
+ * Reads all data of a dump in the custom format with the `pg_restore` of the stack's image. Listing it would succeed with
+ * half of a dump.
  *
- * @throws the reason of the signal; damage is a check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineDump(file: HandMadeFile, context: ExamineContext): Promise<Examined> {
   const { signal } = context;
@@ -54,9 +54,9 @@ export async function examineDump(file: HandMadeFile, context: ExamineContext): 
 }
 
 /**
- * Reads the head of a dump in the custom format, as PostgreSQL's `pg_backup_archiver.c` (`ReadHead`) does.
+ * Reads the header of a dump in the custom format, like `ReadHead` in PostgreSQL's `pg_backup_archiver.c`.
  *
- * @throws Error when it is none.
+ * @throws Error if the file is not such a dump.
  */
 function readDumpHead(bytes: Buffer): DumpHead {
   if (bytes.subarray(0, 5).toString("latin1") !== MAGIC) {
@@ -80,9 +80,9 @@ function readDumpHead(bytes: Buffer): DumpHead {
     return value;
   };
   if (major !== 1 || minor < 10) throw new Error(`a dump of the format ${major}.${minor}`);
-  // From 1.15 (PostgreSQL 16) on one byte names the method; before, an integer tells the level.
+  // From version 1.15 (PostgreSQL 16) on one byte is the method. Before, an integer is the level.
   const compression = minor >= 15 ? (bytes[at++] ?? 0) : integer();
-  // When it was made: seconds to year, and daylight saving.
+  // The time of the dump: seconds to year, and daylight saving.
   for (let part = 0; part < 7; part++) integer();
   const database = text();
   const version = text().split(" ")[0] ?? "";
@@ -100,7 +100,7 @@ function failure(subject: Pick<Check, "name" | "component">, error: unknown): Ch
   const detail = describeError(error);
   if (error instanceof ExecError) {
     const cannotRun = ENGINE_EXIT_CODES.includes(error.exitCode ?? 0);
-    // A newer format is no damage: an older `pg_restore` cannot read it.
+    // A newer format is no damage, but this `pg_restore` cannot read it.
     const tooNew = error.stderr.includes("unsupported version");
     if (cannotRun || tooNew) return { ...subject, status: "unverifiable", detail };
   }

@@ -20,14 +20,14 @@ import {
 import { loadedCounts } from "./redis-load.ts";
 import { type ArchivePlace, extract, type Member, refuseEscapes, scanArchive } from "./tar.ts";
 
-/** Where a throw-away container of the image sees the unpacked volume. */
+/** The path of the unpacked volume in a temporary container of the image. */
 const INSIDE = "/restored";
 
 /**
- * Reads an archive of a Redis volume to its end, checks the files that a server would load with the tools of the
- * stack's own image, and has such a server load them: what it then holds is what a restore must hold.
+ * Reads an archive of a Redis volume to its end, checks the files that a server would load with the tools of the stack's
+ * image, and lets such a server load them. A restore must have the same content.
  *
- * @throws the reason of the signal; damage is a check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineRedis(file: HandMadeFile, context: ExamineContext): Promise<Examined> {
   const { signal } = context;
@@ -67,11 +67,11 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
 }
 
 interface FoundContent extends RedisContent {
-  /** A part of an append-only file of many, as version 7 and later have it. */
+  /** A part of an append-only file with several parts (version 7 and later). */
   readonly part: string | undefined;
 }
 
-/** Without its manifest a server takes no notice of the parts, starts empty, and says nothing. */
+/** Without the manifest a server silently ignores the parts and starts empty. */
 function problemOf({ appendOnly, rdb, part }: FoundContent): string | undefined {
   if (appendOnly === undefined && part !== undefined) {
     return `the manifest of the append-only file is not in it: no server would load ${part}`;
@@ -84,7 +84,7 @@ function problemOf({ appendOnly, rdb, part }: FoundContent): string | undefined 
 function contentOf(members: readonly Member[]): FoundContent {
   const names = members.filter(({ type }) => type === "0" || type === "\0").map(({ name }) => name);
   const manifest = names.find((name) => /(^|\/)[^/]+\.aof\.manifest$/.test(name));
-  // One file, as versions before 7 have it; the parts of later ones lie in a directory.
+  // Versions before 7 have a single file. Later versions keep the parts in a directory.
   const single = names.find((name) => /^[^/]+\.aof$/.test(name));
   const rdb =
     names.find((name) => name === "dump.rdb") ?? names.find((n) => /^(?!temp-)[^/]+\.rdb$/.test(n));
@@ -105,7 +105,7 @@ async function checkFiles(
     const image = await context.imageOf("redis");
     await mkdir(directory);
     await extract(place, directory);
-    // The server in the container may be another user; the directory around it is closed to others of this host.
+    // The server in the container may be another user. The parent directory is closed to other users of this host.
     await run("chmod", ["-R", "a+rwX", directory]);
     if (redis.rdb !== undefined) {
       checks.push(await checkRdb(file, join(directory, redis.rdb), image, context));
@@ -135,7 +135,7 @@ async function checkRdb(
     signal,
   });
   const said = textOf(checker.stdout);
-  // A checker that has seen enough closes its input; it says itself why.
+  // A checker that has found an error closes its input and reports the reason itself.
   const fed = pipeline(createReadStream(path), checker.stdin).catch(() => undefined);
   try {
     await checker.done;
@@ -156,7 +156,7 @@ async function checkAppendOnly(
   { containers, signal }: ExamineContext,
 ): Promise<Check> {
   const subject = { name: "redis-check-aof", component: file.name };
-  // It opens for writing what it only reads.
+  // It opens the file for writing although it only reads.
   const mounts = [{ source: directory, target: INSIDE, readOnly: false }];
   const argv = ["redis-check-aof", `${INSIDE}/${path}`];
   const checker = containers.runOnce(image, argv, { mounts, signal });
@@ -175,7 +175,7 @@ async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   return text;
 }
 
-/** A format that this image is too old for, or a module that it lacks, is no damage. */
+/** A format that is too new for this image, or a missing module, is no damage. */
 function failure(subject: Pick<Check, "name" | "component">, error: unknown, said = ""): Check {
   const words = `${describeError(error)}\n${said}`;
   const cannotRun = error instanceof ExecError && ENGINE_EXIT_CODES.includes(error.exitCode ?? 0);

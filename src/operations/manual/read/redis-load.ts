@@ -7,10 +7,10 @@ import { parseKeyspace } from "../../../stores/redis/rdb-report.ts";
 import type { Counts } from "../../../stores/store.ts";
 import type { ExamineContext, RedisContent } from "./read-result.ts";
 
-/** A Redis volume that is unpacked on this host. */
+/** A Redis volume unpacked on this host. */
 interface UnpackedRedis {
   readonly directory: string;
-  /** Where a container sees that directory. */
+  /** The path of that directory in a container. */
   readonly inside: string;
   readonly image: string;
   readonly redis: RedisContent;
@@ -20,16 +20,16 @@ const SOCKET = "sk.sock";
 const loadTimeoutMs = 600_000;
 
 /**
- * Has a server of an image load an unpacked volume, without a network, and counts its keys. The directory is the
- * server's to change.
+ * Lets a server of an image load an unpacked volume without a network, and counts its keys. The server may change the
+ * directory.
  *
- * @throws Error with the server's last words when it does not load it.
+ * @throws Error with the server's last output if it does not load the volume.
  */
 export async function loadedCounts(
   { directory, inside, image, redis }: UnpackedRedis,
   { containers, signal }: Pick<ExamineContext, "containers" | "signal">,
 ): Promise<Counts> {
-  // By way of the directory's handle: the path of a socket has room for a hundred bytes.
+  // Through the directory's file descriptor: the path of a socket is limited to about 100 bytes.
   await using home = await open(directory, "r");
   const socket = `/proc/self/fd/${home.fd}/${SOCKET}`;
   const server = containers.runOnce(image, serverArguments(inside, redis), {
@@ -86,7 +86,7 @@ function serverArguments(inside: string, { appendOnly, rdb }: RedisContent): str
   return ["redis-server", ...place, ...socket, ...content];
 }
 
-/** One question over the server's socket; the answer up to the end of its first reply. */
+/** Sends one command over the server's socket and returns its first reply. */
 function ask(path: string, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -102,7 +102,7 @@ function ask(path: string, question: string): Promise<string> {
   });
 }
 
-/** A line, or a text whose length its first line tells. */
+/** A line, or a text whose length is in its first line. */
 function isWhole(text: string): boolean {
   const end = text.indexOf("\r\n");
   if (end < 0) return false;

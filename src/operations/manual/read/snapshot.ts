@@ -8,10 +8,10 @@ import { collectionOf, type HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";
 
 /**
- * Reads a snapshot of a Qdrant collection to its end, and compares it with the checksum that Qdrant writes beside it,
- * where that was copied, too.
+ * Reads a snapshot of a Qdrant collection to its end. Compares it with the checksum file that Qdrant writes next to it, if
+ * that was copied, too.
  *
- * @throws the reason of the signal; damage is a check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineSnapshot(
   file: HandMadeFile,

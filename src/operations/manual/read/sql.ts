@@ -6,17 +6,17 @@ import type { HandMadeFile } from "../find-files.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";
 
 const HEAD = /^-- PostgreSQL database (cluster )?dump\r?$/;
-/** The last thing that `pg_dump` writes, before an `\unrestrict` of the versions that have it. */
+/** The last line that `pg_dump` writes, before an `\unrestrict` in newer versions. */
 const COMPLETE = "-- PostgreSQL database dump complete";
 const VERSION = /^-- Dumped from database version ((\d+)\S*)/;
-/** They would lead `psql` out of the database that it fills. */
+/** They would make `psql` leave the database that it fills. */
 const LEADS_AWAY = /^(\\c(onnect)? |CREATE DATABASE |DROP DATABASE |ALTER DATABASE \S+ RENAME)/;
 const AFTER_END = /^(--.*|\\unrestrict \S+|)$/;
 
 /**
- * Reads a plain SQL dump to its end: `psql` itself would take half of one for a whole, so that its last line decides.
+ * Reads a plain SQL dump to its end. `psql` would accept half of a dump, so its last line decides.
  *
- * @throws the reason of the signal; damage is a check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineSql(
   file: HandMadeFile,
@@ -43,13 +43,13 @@ export async function examineSql(
   };
 }
 
-/** What no dump of one database holds. */
+/** What a dump of one database never contains. */
 export const unknownOfDumps: readonly string[] = [
   "roles, their passwords and the settings of the database: a dump of one database does not hold them",
   "other databases of the server",
 ];
 
-/** Reads the lines of a dump that are no rows. */
+/** Reads the lines of a dump that are not rows. */
 class SqlReader {
   readonly #counter = new CopyCounter((line) => this.#onLine(line));
   #lines = 0;
@@ -64,9 +64,9 @@ class SqlReader {
     this.#counter.update(chunk);
   }
 
-  /** Rows by table; undefined when the rows of a table have no end. */
+  /** The rows by table; undefined if the end of a table's rows is missing. */
   tables(): Examined["tables"] {
-    // A last line without its newline is one, too.
+    // The last line may lack its newline.
     this.#counter.update(Buffer.from("\n"));
     try {
       return this.#counter.counts().tables;

@@ -5,7 +5,7 @@ import { TarScanner, type TarSummary, type WantedMember } from "../../../archive
 import { DamagedError } from "../../../core/errors.ts";
 import { spawnStream } from "../../../core/exec.ts";
 
-/** A member of an archive, its path from the archive's root. */
+/** A member of an archive. Its path is relative to the archive's root. */
 export interface Member {
   readonly name: string;
   /** `0` a file, `1` a hard link, `2` a symbolic link, `5` a directory. */
@@ -13,13 +13,13 @@ export interface Member {
   readonly bytes: number;
 }
 
-/** An archive that was read to its last byte. */
+/** The result of reading an archive to its last byte. */
 interface ScannedArchive {
   readonly members: readonly Member[];
   readonly summary: TarSummary;
 }
 
-/** How an archive is read. */
+/** How to read an archive. */
 export interface ArchivePlace {
   readonly file: string;
   readonly compressed: "gzip" | false;
@@ -27,9 +27,9 @@ export interface ArchivePlace {
 }
 
 /**
- * Reads an archive to its last byte: the checksum of gzip, every header, the end.
+ * Reads an archive to its last byte: the gzip checksum, every header, and the end.
  *
- * @throws DamagedError when it is not whole.
+ * @throws DamagedError if it is incomplete or damaged.
  */
 export async function scanArchive(
   place: ArchivePlace,
@@ -43,10 +43,10 @@ export async function scanArchive(
 }
 
 /**
- * Unpacks an archive, or some of its members, as plain files of the caller's own: owners and attributes need rights,
- * and are not looked at.
+ * Unpacks an archive, or some of its members, as plain files of the caller. Owners and attributes are ignored, because
+ * setting them needs root.
  *
- * @throws DamagedError, ExecError when tar fails.
+ * @throws DamagedError; ExecError if tar fails.
  */
 export async function extract(
   place: ArchivePlace,
@@ -57,7 +57,7 @@ export async function extract(
     "tar",
     [
       ...["--extract", "--file=-", "--no-same-owner", "--no-same-permissions", "--warning=none"],
-      // A person may have archived `.` or `*`: the names begin with `./` or do not.
+      // A person may have archived `.` or `*`, so the names may begin with `./`.
       ...["--no-anchored", "--no-wildcards", `--directory=${into}`, "--", ...members],
     ],
     { addEnv: TAR_ENVIRONMENT, pipeInput: true, signal: place.signal },
@@ -66,7 +66,7 @@ export async function extract(
   tar.done.catch(() => undefined);
   try {
     for await (const chunk of readArchive(place)) {
-      // A tar that has ended will not drain; it says itself why it ended.
+      // A tar that has ended never drains. Its own error has the reason.
       if (!tar.stdin.write(chunk)) await Promise.race([once(tar.stdin, "drain"), tar.done]);
     }
     tar.stdin.end();
@@ -78,7 +78,7 @@ export async function extract(
   }
 }
 
-/** @throws DamagedError for an archive whose members would leave the directory that it is unpacked into. */
+/** @throws DamagedError for an archive with members outside of its directory. */
 export function refuseEscapes(members: readonly Member[]): void {
   const bad = members.find(({ name }) => name.startsWith("/") || name.split("/").includes(".."));
   if (bad !== undefined) throw new DamagedError(`the archive holds ${bad.name}`);
