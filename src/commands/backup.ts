@@ -5,6 +5,7 @@ import type { Stack, VolumeStore } from "../model/stack.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
+import { requireAccess } from "../operations/backup/require-access.ts";
 import { volumeModes } from "../operations/backup/volume-modes.ts";
 import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
 import { retainEverywhere } from "../operations/off-host/retain-there.ts";
@@ -38,6 +39,7 @@ export async function backup(options: Options, dependencies: HostDependencies): 
   return await withSession(backupJournal, options, dependencies, async (session) => {
     reportStack(session.stack, options, dependencies);
     requireRunning(session.stack);
+    await requireAccess(session);
     await requireSpace(session);
     const point = await takeRestorePoint(session);
     // The backup is complete: later failures must not remove it.

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import type { Result } from "../model/result.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
+import { requireAccess } from "../operations/backup/require-access.ts";
 import { withFetched } from "../operations/off-host/fetch.ts";
 import { rehearse } from "../operations/rehearse/rehearse.ts";
 import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
@@ -70,6 +71,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { id, stack, options, undo, journal, dependencies, repository } = session;
   const { reporter } = dependencies;
   requireRunning(stack);
+  await requireAccess(session);
   const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
   const first = await reporter.group("Preflight checks", () => preflight(session));

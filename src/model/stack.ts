@@ -80,6 +80,10 @@ export interface PostgresStore extends ServerStore {
   readonly user: string;
   readonly password: string | undefined;
   readonly database: string;
+  /** The server's port; absent if it is the default or not known. */
+  readonly port?: number;
+  /** The directory of the server's socket, or its address; absent if it is the default or not known. */
+  readonly host?: string;
 }
 
 /** A Qdrant server. */
@@ -91,12 +95,30 @@ export interface QdrantStore extends ServerStore {
   readonly apiKey: string | undefined;
 }
 
-/** A Redis server. */
+/** A Redis, Valkey or KeyDB server. */
 export interface RedisStore extends ServerStore {
   readonly kind: "redis";
   readonly name: string;
   readonly port: number;
   readonly password: string | undefined;
+  /** The ACL user to log in as; absent for the default user. */
+  readonly user?: string;
+  /** The server's socket in its container, if it has no port. */
+  readonly socket?: string;
+  /** If the port accepts only TLS: the client's certificate and key in the container. */
+  readonly tls?: { readonly certificate?: string; readonly key?: string };
+  /** The client program in the container; absent for `redis-cli`. */
+  readonly client?: string;
+  /** Commands with another name, by their usual names; empty for a command that the server does not accept. */
+  readonly commands?: Readonly<Record<string, string>>;
+  /** The server's own files; absent for a server that does not run yet. */
+  readonly files?: {
+    readonly directory: string;
+    readonly dbFileName: string;
+    readonly appendFileName: string;
+    /** Inside `directory`; empty if the append-only file is one file in `directory` itself. */
+    readonly appendDirectory: string;
+  };
   /** Whether the append-only file is on: then the server loads that and ignores `dump.rdb`. */
   readonly appendOnly: boolean;
 }

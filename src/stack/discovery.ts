@@ -13,7 +13,13 @@ import { placeStores } from "./places.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { locateProject, type ProjectOptions } from "./project.ts";
 import { describeServer } from "./server.ts";
-import { kindOfContainer, kindOfImage, type ServerKind, serverKinds } from "./server-kind.ts";
+import {
+  isClientCommand,
+  kindOfContainer,
+  kindOfImage,
+  type ServerKind,
+  serverKinds,
+} from "./server-kind.ts";
 import { findSharedUses } from "./shared.ts";
 
 /** Everything that an input can set about the stack. What is not set is discovered. */
@@ -24,6 +30,12 @@ interface DiscoveryOptions extends ProjectOptions, PlaceOptions {
   readonly rabbitmqService?: string | undefined;
   readonly databaseUser?: string | undefined;
   readonly databaseName?: string | undefined;
+}
+
+/** A container that runs a server of a kind. */
+interface FoundServer {
+  readonly kind: ServerKind;
+  readonly container: InspectedContainer;
 }
 
 /** What discovery uses. */
@@ -63,10 +75,15 @@ export async function discover(options: DiscoveryOptions, deps: DiscoveryDeps): 
       hint: "Start the stack once (`docker compose up -d`), or check project-directory and project-name.",
     });
   const servers = findServers(inspected, model, options);
-  const context = { ...options, containers: deps.containers, model };
-  const serverStores: DiscoveredStore[] = [];
-  for (const [kind, container] of servers)
-    serverStores.push(await describeServer(kind, container, context));
+  const serverStores: DiscoveredStore[] = await Promise.all(
+    servers.map(({ kind, container }) => {
+      const { postgresService = container.state.service } = options;
+      const isNamed = container.state.service === postgresService;
+      const { databaseUser, databaseName } = isNamed ? options : {};
+      const context = { containers: deps.containers, model, databaseUser, databaseName };
+      return describeServer(kind, container, context);
+    }),
+  );
   const containers = inspected.map(({ state }) => state);
   const placed = await placeStores(containers, model, serverStores, options, deps);
   const sophon = containers.some((container) =>
@@ -187,14 +204,15 @@ export function profilesFor({ services }: ComposeModel, needed: readonly string[
   return [...chosen].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
+/** The containers of all servers, in the order of their dependencies. A stack may have several servers of a kind. */
 function findServers(
   containers: readonly InspectedContainer[],
   model: ComposeModel,
   options: DiscoveryOptions,
-): Map<ServerKind, InspectedContainer> {
+): FoundServer[] {
   const excluded = new Set(options.exclude ?? []);
   const left = containers.filter(({ state }) => !excluded.has(state.service));
-  const servers = new Map<ServerKind, InspectedContainer>();
+  const servers: FoundServer[] = [];
   for (const kind of serverKinds()) {
     const { option, input } = serviceInputs[kind] ?? {};
     const named = option === undefined ? undefined : (options[option] as string | undefined);
@@ -203,36 +221,40 @@ function findServers(
         class: "no-service",
         hint: `The services are ${Object.keys(model.services).join(", ")}.`,
       });
-    const recognised = left.filter(({ state }) => kindOfContainer(state) === kind);
-    const found =
-      named === undefined ? recognised : left.filter(({ state }) => state.service === named);
-    const services = [...new Set([...recognised, ...found].map(({ state }) => state.service))];
+    const found = left.filter(({ state, argv }) =>
+      state.service === named
+        ? true
+        : kindOfContainer(state) === kind && !isClientCommand(kind, argv),
+    );
+    const services = [...new Set(found.map(({ state }) => state.service))];
     refuseWithoutContainer(kind, model, named, services, excluded);
-    if (services.length > 1) throw ambiguous(kind, services, input, named);
-    if (found.length > 1)
-      throw new RefusedError(`service ${services[0]} has ${found.length} replicas`, {
-        class: "replicas",
-        hint: `More than one replica of a ${kind} server is not supported; leave it out with exclude: ${services[0]}.`,
-      });
-    if (found[0] !== undefined) servers.set(kind, found[0]);
+    for (const service of services) {
+      const replicas = found.filter(({ state }) => state.service === service);
+      const [container] = replicas;
+      if (replicas.length > 1)
+        throw new RefusedError(`service ${service} has ${replicas.length} replicas`, {
+          class: "replicas",
+          hint: `More than one replica of a ${kind} server is not supported; leave it out with exclude: ${service}.`,
+        });
+      if (container !== undefined) servers.push({ kind, container });
+    }
   }
+  refuseUnclearDatabase(servers, options);
   return servers;
 }
 
-function ambiguous(
-  kind: ServerKind,
-  services: readonly string[],
-  input: string | undefined,
-  named: string | undefined,
-): RefusedError {
-  const others = services.filter((service) => service !== named);
-  const choose = input === undefined ? "Choose one" : `Name the one to use with ${input}`;
-  return new RefusedError(`several services are ${kind} servers: ${services.join(", ")}`, {
+/** @throws RefusedError if an input describes one PostgreSQL server and it is not clear which one. */
+function refuseUnclearDatabase(servers: readonly FoundServer[], options: DiscoveryOptions): void {
+  const { databaseUser, databaseName, postgresService } = options;
+  const several = servers.filter(({ kind }) => kind === "postgres");
+  if (several.length < 2 || postgresService !== undefined) return;
+  const input =
+    databaseUser !== undefined ? "database-user" : databaseName !== undefined && "database-name";
+  if (typeof input !== "string") return;
+  const services = several.map(({ container }) => container.state.service).join(", ");
+  throw new RefusedError(`${input}: several services are postgres servers: ${services}`, {
     class: "ambiguous-service",
-    hint:
-      named === undefined
-        ? `${choose}, and leave the others out with exclude.`
-        : `Only ${named} is backed up: leave the others out with exclude: ${others.join(", ")}.`,
+    hint: `Name the service that ${input} belongs to with postgres-service. The others keep what their environment says.`,
   });
 }
 
@@ -245,7 +267,11 @@ function refuseWithoutContainer(
   excluded: ReadonlySet<string>,
 ): void {
   for (const [service, { image, ...rest }] of Object.entries(model.services)) {
-    const wanted = named === undefined ? kindOfImage(image ?? "") === kind : service === named;
+    const argv = [rest.entrypoint, rest.command].flatMap((part) =>
+      Array.isArray(part) ? part.map(String) : typeof part === "string" ? [part] : [],
+    );
+    const runsServer = kindOfImage(image ?? "") === kind && !isClientCommand(kind, argv);
+    const wanted = service === named || runsServer;
     const scaledToNone = rest.scale === 0;
     if (!wanted || scaledToNone || excluded.has(service) || found.includes(service)) continue;
     throw new RefusedError(`service ${service} has no container`, {

@@ -3,6 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 import { createContainers, removeContainer } from "./containers.ts";
+import { portOfCommand } from "./describe-postgres.ts";
 import type { Engine } from "./engine.ts";
 import { splitVariable } from "./inspect.ts";
 
@@ -56,7 +57,9 @@ export async function startFirst(
   });
   try {
     await created.start();
-    await awaitReady(engine, created.id, operationId, signal);
+    const port = portOfCommand(Array.isArray(config.Cmd) ? config.Cmd : []);
+    const asks = ["pg_isready", "-q", "-h", "127.0.0.1", ...(port ? ["-p", String(port)] : [])];
+    await awaitReady(engine, created.id, { operationId, asks }, signal);
     await created.stop({ t: stopTimeoutSeconds });
     return true;
   } finally {
@@ -68,15 +71,14 @@ export async function startFirst(
 async function awaitReady(
   engine: Engine,
   id: string,
-  operationId: string,
+  { operationId, asks }: { readonly operationId: string; readonly asks: readonly string[] },
   signal: AbortSignal,
 ): Promise<void> {
   const containers = createContainers(engine, operationId);
   const look = async () => {
     if ((await containers.inspect(id))?.state !== "running") return false;
     // While the first database is initialised, the server listens on its Unix socket only.
-    const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
-    const asked = containers.exec(id, argv, { signal });
+    const asked = containers.exec(id, asks, { signal });
     return await asked.then(
       () => true,
       () => undefined,

@@ -15,6 +15,8 @@ interface ServerMarks {
   readonly variable: RegExp;
   /** The default data directory of the server. */
   readonly directory: string;
+  /** The programs of the server, and those of its image that are only clients, by their names. */
+  readonly programs: { readonly server: RegExp; readonly client: RegExp };
   /** Whether a server without data leaves its directory empty. */
   readonly mayBeEmpty?: boolean;
 }
@@ -25,18 +27,33 @@ export const serverMarks: Readonly<Record<ServerKind, ServerMarks>> = {
     images: ["postgres", "postgresql", "pgvector", "postgis", "timescaledb", "timescaledb-ha"],
     variable: /^PGDATA$/,
     directory: "/var/lib/postgresql/data",
+    programs: {
+      server: /^(postgres|postmaster|pg_ctl|pg_ctlcluster)$/,
+      client:
+        /^(psql|pg_(dump|dumpall|restore|isready|basebackup|receivewal)|pgbench|createdb|dropdb|createuser|vacuumdb)$/,
+    },
   },
-  qdrant: { images: ["qdrant"], variable: /^QDRANT__STORAGE__/, directory: "/qdrant/storage" },
+  qdrant: {
+    images: ["qdrant"],
+    variable: /^QDRANT__STORAGE__/,
+    directory: "/qdrant/storage",
+    programs: { server: /^qdrant$/, client: /^curl$/ },
+  },
   redis: {
     images: ["redis", "valkey", "keydb", "redis-stack", "redis-stack-server"],
-    variable: /^REDIS_VERSION$/,
+    variable: /^(REDIS|VALKEY|KEYDB)_VERSION$/,
     directory: "/data",
+    programs: {
+      server: /^(redis|valkey|keydb)-server$/,
+      client: /^(redis|valkey|keydb)-(cli|sentinel|benchmark)$/,
+    },
     mayBeEmpty: true,
   },
   rabbitmq: {
     images: ["rabbitmq"],
     variable: /^RABBITMQ_(DATA_DIR|VERSION)$/,
     directory: "/var/lib/rabbitmq",
+    programs: { server: /^rabbitmq-server$/, client: /^(rabbitmqctl|rabbitmqadmin)$/ },
   },
 };
 
@@ -61,6 +78,19 @@ export function kindOfContainer(container: ContainerState): ServerKind | undefin
       names.some((name) => serverMarks[kind].variable.test(name)) &&
       mountAt(container.mounts, serverMarks[kind].directory) !== undefined,
   );
+}
+
+/**
+ * Whether a container of a server's image runs only one of its clients, such as a job that waits with `pg_isready` and
+ * then runs `psql`, or Redis Sentinel: it keeps no data. The first known program of the command decides.
+ */
+export function isClientCommand(kind: ServerKind, argv: readonly string[]): boolean {
+  const { server, client } = serverMarks[kind].programs;
+  if (argv.includes("--sentinel")) return kind === "redis";
+  const words = argv.flatMap((word) => word.split(/[\s;&|()]+/));
+  const programs = words.map((word) => word.slice(word.lastIndexOf("/") + 1));
+  const first = programs.find((name) => server.test(name) || client.test(name));
+  return first !== undefined && !server.test(first);
 }
 
 /** The mount that contains a directory of the container, otherwise a mount inside the directory. */

@@ -112,6 +112,14 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
   prepare?(store: S, context: BackupContext): Promise<void>;
 
   /**
+   * Refuses a server that this tool cannot log in to. Called before anything begins, and changes nothing. A server that
+   * does not answer at all is not refused: `backup` reports that.
+   *
+   * @throws RefusedError that names the setting to change.
+   */
+  requireAccess?(store: S, context: StoreContext): Promise<void>;
+
+  /**
    * Copies the store into the sink, consistent in itself, as one or more components.
    *
    * @throws BackupFailedError that names the cause; no file of this store is valid in that case.

@@ -260,17 +260,16 @@ describe("a stack that is not clear", () => {
     volumes: [${volume}]
 `;
 
-  test("is refused with two servers of a kind, until one is named and the other is left out", async () => {
+  test("has every server of a kind, by the name of its service", async () => {
     await up(`${redis("one", "./one:/data")}${redis("two", "./two:/data")}`);
     const where = { projectDirectory: directory };
-    await expect(discoverReal(where)).rejects.toMatchObject({
-      message: expect.stringContaining("one, two"),
-      hint: expect.stringContaining("redis-service"),
-    });
-    await expect(discoverReal({ ...where, redisService: "one" })).rejects.toMatchObject({
-      hint: expect.stringContaining("exclude: two"),
-    });
-    const chosen = await discoverReal({ ...where, redisService: "one", exclude: ["two"] });
+    const both = [
+      { kind: "redis", name: "one", service: "one" },
+      { kind: "redis", name: "two", service: "two" },
+    ];
+    expect((await discoverReal(where)).stores).toMatchObject(both);
+    expect((await discoverReal({ ...where, redisService: "one" })).stores).toMatchObject(both);
+    const chosen = await discoverReal({ ...where, exclude: ["two"] });
     expect(chosen.stores).toMatchObject([{ kind: "redis", service: "one" }]);
     expect(chosen.excluded).toEqual([join(directory, "two")]);
   });

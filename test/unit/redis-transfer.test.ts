@@ -10,11 +10,11 @@ const client = (directory: string) => `#!/bin/sh
 cd ${directory}
 case "$*" in
   *"CONFIG GET"*) echo repl-diskless-sync-delay; cat delay ;;
-  *"CONFIG SET"*" 0") echo 0 > delay ;;
+  *"CONFIG SET"*" 0") echo 0 > delay; echo OK ;;
   *"CONFIG SET"*)
     left=$(cat refusals)
-    if [ "$left" -gt 0 ]; then echo $((left - 1)) > refusals; exit 1; fi
-    for last; do :; done; echo "$last" > delay ;;
+    if [ "$left" -gt 0 ]; then echo $((left - 1)) > refusals; echo "ERR refused"; exit 0; fi
+    for last; do :; done; echo "$last" > delay; echo OK ;;
   *--rdb*) echo "SYNC sent to master" >&2; printf RDB; echo "Transfer finished with success." >&2 ;;
 esac
 `;
@@ -29,7 +29,7 @@ async function transfer(refusals: number) {
   await chmod(at("sleep"), 0o755);
   await writeFile(at("delay"), "7\n");
   await writeFile(at("refusals"), String(refusals));
-  const [program = "", ...args] = transferCommand(6379);
+  const [program = "", ...args] = transferCommand(["redis-cli", "-p", "6379"]);
   const env = { PATH: `${directory.path}:${process.env.PATH}` };
   const { status, stdout, stderr } = spawnSync(program, args, { env, encoding: "utf8" });
   const delay = (await readFile(at("delay"), "utf8")).trim();

@@ -220,11 +220,16 @@ function restartedServices({ services }: ComposeModel): ReadonlySet<string> {
   );
 }
 
-/** Only the broker's data depends on its host name. */
+/** Only a broker's data depends on its host name. An older backup records the node of its only broker. */
 function hostnamesOf({ brokerNodeName, components }: Manifest): Record<string, string> {
-  const service = components.find(({ store }) => store === "rabbitmq")?.service;
-  const hostname = brokerNodeName?.split("@")[1];
-  return service === undefined || hostname === undefined ? {} : { [service]: hostname };
+  const found: Record<string, string> = {};
+  for (const { store, service, details } of components) {
+    if (store !== "rabbitmq" || service === undefined) continue;
+    const node = typeof details.nodeName === "string" ? details.nodeName : brokerNodeName;
+    const hostname = node?.split("@")[1];
+    if (hostname !== undefined) found[service] = hostname;
+  }
+  return found;
 }
 
 async function mountOf(

@@ -8,7 +8,9 @@ import {
   placeOf,
   type Stack,
 } from "../../model/stack.ts";
+import { postgresPasswords } from "../../stack/describe-postgres.ts";
 import { lookTask } from "../../stack/look.ts";
+import { readVariable } from "../../stack/server-input.ts";
 import type { Histories as FoundHistories } from "../../stores/ef-migrations.ts";
 import { postgresMigrations } from "../../stores/postgres/migrations.ts";
 import { sqliteMigrations } from "../../stores/sqlite/migrations.ts";
@@ -30,6 +32,8 @@ export interface SchemaPlaces {
     readonly service: string;
     readonly user: string;
     readonly database: string;
+    readonly port?: number | undefined;
+    readonly host?: string | undefined;
   }[];
 }
 
@@ -60,8 +64,8 @@ export function schemaPlaces({ stores }: Pick<Stack, "stores">) {
   });
   const postgres = stores.flatMap((store) => {
     if (store.kind !== "postgres") return [];
-    const { service, user, database } = store;
-    return [{ service, user, database }];
+    const { service, user, database, port, host } = store;
+    return [{ service, user, database, port, host }];
   });
   return { sqlite, postgres };
 }
@@ -108,8 +112,8 @@ function addAll(all: Record<string, readonly string[]>, store: string, read: Fou
 
 /** Finds a server by its service name, because an upgrade or a rollback may have replaced its container. */
 export async function serverOf(
-  { present }: Pick<SchemaContext, "present">,
-  { service, user, database }: SchemaPlaces["postgres"][number],
+  { present, containers }: Pick<SchemaContext, "present" | "containers">,
+  { service, user, database, port, host }: SchemaPlaces["postgres"][number],
 ): Promise<PostgresStore> {
   const all = await present();
   const own = all.find((one) => one.service === service && one.state === "running");
@@ -118,7 +122,9 @@ export async function serverOf(
   return {
     ...{ kind: "postgres", name: service, service, containerId: own.id, mount, user, database },
     // Most servers trust their local socket. For the others, the container's environment has the password.
-    password: own.environment.POSTGRES_PASSWORD || own.environment.POSTGRESQL_PASSWORD || undefined,
+    password: await readVariable(own, postgresPasswords, { containers }),
+    ...(port === undefined ? {} : { port }),
+    ...(host === undefined ? {} : { host }),
   };
 }
 

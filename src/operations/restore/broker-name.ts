@@ -1,5 +1,6 @@
 import { RefusedError } from "../../core/errors.ts";
 import type { ComposeModel, Stack } from "../../model/stack.ts";
+import { brokerNode } from "../../stack/broker-node.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { Makings } from "./current-stack.ts";
 
@@ -46,7 +47,7 @@ export function refuseOtherBroker({ stores, stack, makings, model }: BrokerReque
 /** The node name by the model; undefined if each new container gets a random host name. */
 function nodeOfModel({ services }: ComposeModel, service: string): string | undefined {
   const { environment, hostname } = services[service] ?? {};
-  return nodeName(environment ?? {}, typeof hostname === "string" ? hostname : undefined);
+  return brokerNode(environment ?? {}, typeof hostname === "string" ? hostname : undefined);
 }
 
 function nodeOfContainer(
@@ -54,20 +55,5 @@ function nodeOfContainer(
   service: string,
 ): string | undefined {
   const found = containers.find((one) => one.service === service);
-  return found === undefined ? "unknown" : nodeName(found.environment, found.hostname);
-}
-
-/**
- * The default node name, as in RabbitMQ's guide "Configuration": `rabbit` or `RABBITMQ_NODENAME`, then `@` and the host
- * name. The host name is cut at its first dot unless long names are enabled.
- */
-function nodeName(
-  environment: Readonly<Record<string, unknown>>,
-  hostname: string | undefined,
-): string | undefined {
-  const given = environment.RABBITMQ_NODENAME || "rabbit";
-  if (typeof given !== "string" || given.includes("@")) return String(given);
-  if (hostname === undefined) return undefined;
-  const isLong = environment.RABBITMQ_USE_LONGNAME === "true";
-  return `${given}@${isLong ? hostname : hostname.split(".")[0]}`;
+  return found === undefined ? "unknown" : brokerNode(found.environment, found.hostname);
 }

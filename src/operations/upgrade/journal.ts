@@ -40,7 +40,16 @@ const schema = z.object({
       isFile: z.boolean().optional(),
     }),
   ),
-  postgres: z.array(z.object({ service: z.string(), user: z.string(), database: z.string() })),
+  postgres: z.array(
+    z.object({
+      service: z.string(),
+      user: z.string(),
+      database: z.string(),
+      /** Absent for the default, and in journals of older versions. */
+      port: z.number().optional(),
+      host: z.string().optional(),
+    }),
+  ),
   histories: z.record(z.string(), texts),
 });
 

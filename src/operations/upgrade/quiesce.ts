@@ -1,5 +1,6 @@
 import { describeError } from "../../core/errors.ts";
 import { pauseContainer } from "../../core/pause.ts";
+import { postgresAccess } from "../../core/postgres-access.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { deltaAll } from "./rollback-copies.ts";
@@ -41,9 +42,9 @@ export async function checkpoint({
 }: UpgradeSession): Promise<void> {
   for (const store of stack.stores) {
     if (store.kind !== "postgres") continue;
-    const { containerId, user, database, password } = store;
+    const { containerId, user, database } = store;
     const argv = ["psql", "-X", "-q", "-U", user, "-d", database, "-c", "CHECKPOINT"];
-    const env = password === undefined ? {} : { PGPASSWORD: password };
+    const env = postgresAccess(store);
     await containers
       .exec(containerId, argv, { env, signal: dependencies.signal, timeoutMs: 30_000 })
       .catch((error: unknown) => {

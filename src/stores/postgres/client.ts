@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Containers } from "../../core/containers.ts";
+import { postgresAccess } from "../../core/postgres-access.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 
 /** A server, reached by programs in its own container over the local socket. */
@@ -58,7 +59,7 @@ export function environment(
     PGCLIENTENCODING: "UTF8",
     PGOPTIONS: options.join(" "),
     LC_ALL: "C",
-    ...(store.password === undefined ? {} : { PGPASSWORD: store.password }),
+    ...postgresAccess(store),
   };
 }
 

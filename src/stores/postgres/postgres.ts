@@ -1,14 +1,15 @@
 import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { eachOf } from "../../core/each-of.ts";
-import { BackupFailedError } from "../../core/errors.ts";
+import { BackupFailedError, RefusedError } from "../../core/errors.ts";
+import { ExecError } from "../../core/exec.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 import { backupFailed } from "../sink.ts";
-import type { BackupContext, Counts, RestoreContext, Store } from "../store.ts";
+import type { BackupContext, Counts, RestoreContext, Store, StoreContext } from "../store.ts";
 import { listDatabases, serverVersion } from "./catalog.ts";
 import { checkPostgres } from "./check.ts";
-import { endConnections, type PostgresServer, serverOf } from "./client.ts";
+import { endConnections, execute, type PostgresServer, serverOf } from "./client.ts";
 import { dumpDatabase } from "./dump.ts";
 import { dumpGlobals } from "./globals.ts";
 import { postgresMigrations } from "./migrations.ts";
@@ -49,12 +50,15 @@ export const postgresStore: Store<PostgresStore> = {
 
   check: checkPostgres,
 
+  requireAccess,
+
   requireFit: (store, components, context) =>
     requireSameMajor(serverOf(store, context), components),
 
   async ready(store, context) {
     // While the first database is initialised, the server listens on its Unix socket only.
-    const argv = ["pg_isready", "-q", "-h", "127.0.0.1"];
+    const port = store.port === undefined ? [] : ["-p", String(store.port)];
+    const argv = ["pg_isready", "-q", "-h", "127.0.0.1", ...port];
     await context.containers.exec(store.containerId, argv, { signal: context.signal });
     await serverVersion(serverOf(store, context));
   },
@@ -87,6 +91,43 @@ export const postgresStore: Store<PostgresStore> = {
 
   migrations: postgresMigrations,
 };
+
+const refusals: readonly (readonly [RegExp, (store: PostgresStore) => string])[] = [
+  [
+    /password authentication failed|no password supplied/,
+    ({ service, user }) =>
+      `Set POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE) of ${service} to the current password of ${user}, or name another superuser with database-user.`,
+  ],
+  [
+    /authentication failed for user|no pg_hba.conf entry|role ".*" (does not exist|is not permitted to log in)/,
+    ({ service }) =>
+      `Name a superuser that may log in inside the container of ${service} with database-user (pg_hba.conf decides).`,
+  ],
+  [
+    /could not connect to server|connection to server .* failed: (Connection refused|No such file)/,
+    ({ service }) =>
+      `Set PGPORT, and PGHOST for another socket directory, in the environment of ${service} to where its server listens.`,
+  ],
+];
+
+async function requireAccess(store: PostgresStore, context: StoreContext): Promise<void> {
+  try {
+    await execute(serverOf(store, context), "template1", "SELECT 1;");
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof ExecError)) return;
+    const { stderr } = error;
+    const [, hint] = refusals.find(([pattern]) => pattern.test(stderr)) ?? [];
+    if (hint === undefined) return;
+    throw new RefusedError(
+      `service ${store.service}: its PostgreSQL server does not let ${store.user} in: ${stderr.trim().slice(-300)}`,
+      {
+        class: "store-access",
+        hint: `${hint(store)} Or leave it out with exclude: ${store.service}.`,
+      },
+    );
+  }
+}
 
 /** Restores the roles and every database of the backup. */
 async function restoreServer(

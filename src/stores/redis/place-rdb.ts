@@ -34,17 +34,22 @@ export const placeRdb: NamedTask<PlaceRdbParams, null> = {
     const home = join(params.directory, inside);
     const owner = await stat(params.directory);
     const made = [await mkdir(home, { recursive: true })];
-    const target = details.appendOnly === true ? join(home, text("appendDirectory")) : home;
-    await rm(join(home, text("appendDirectory")), { recursive: true, force: true });
+    const [appends, directory] = [details.appendOnly === true, text("appendDirectory")];
+    const isListed = appends && directory !== "";
+    const target = appends ? join(home, directory) : home;
+    if (directory !== "") await rm(join(home, directory), { recursive: true, force: true });
+    else await rm(join(home, text("appendFileName")), { force: true });
     await rm(join(home, text("dbFileName")), { force: true });
     made.push(await mkdir(target, { recursive: true }));
     const base = `${text("appendFileName")}.1.base.rdb`;
-    const rdb = join(target, details.appendOnly === true ? base : text("dbFileName"));
+    // Before version 7 the append-only file itself begins with an RDB.
+    const single = appends ? text("appendFileName") : text("dbFileName");
+    const rdb = join(target, isListed ? base : single);
     const plain = openComponent(params.source, params.component, signal);
     await pipeline(plain, createWriteStream(rdb, { mode: 0o600, flags: "wx" }));
     await lchown(rdb, owner.uid, owner.gid);
     await fsyncFile(rdb);
-    if (details.appendOnly === true) {
+    if (isListed) {
       const list = join(target, `${text("appendFileName")}.manifest`);
       await writeFile(list, `file ${base} seq 1 type b\n`, { mode: 0o600, flag: "wx" });
       await lchown(list, owner.uid, owner.gid);

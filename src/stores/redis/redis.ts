@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { ContainerExecOptions } from "../../core/containers.ts";
-import { BackupFailedError, describeError } from "../../core/errors.ts";
+import { BackupFailedError, describeError, RefusedError } from "../../core/errors.ts";
 import type { StreamingProcess } from "../../core/exec.ts";
+import { redisArguments } from "../../core/redis-arguments.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RedisStore } from "../../model/stack.ts";
@@ -34,19 +35,19 @@ export const redisStore: Store<RedisStore> = {
     if (state === undefined) {
       throw new BackupFailedError(`${store.service}: its container no longer exists`);
     }
-    const checker = containers.runOnce(state.imageId, ["redis-check-rdb", "/dev/stdin"], {
+    const checker = containers.runOnce(state.imageId, [checkerOf(clientOf(store)), "/dev/stdin"], {
       pipeInput: true,
       signal,
     });
     const report = rdbReport(checker);
     report.catch(() => undefined);
     try {
-      const settings = await readSettings(store, context);
+      const settings = settingsOf(store);
       const warnings = warningsOf(store, settings, context);
       warnings.catch(() => undefined);
       const dump = containers.execStream(
         store.containerId,
-        transferCommand(store.port),
+        transferCommand([clientOf(store), ...redisArguments(store)], commandOf(store, "CONFIG")),
         withPassword(store, signal),
       );
       return [
@@ -54,7 +55,7 @@ export const redisStore: Store<RedisStore> = {
           name: store.name,
           store: "redis",
           service: store.service,
-          method: "redis-cli --rdb, checked with redis-check-rdb",
+          method: `${clientOf(store)} --rdb, checked with ${checkerOf(clientOf(store))}`,
           extension: "rdb",
           compress: true,
           source: checkedDump(dump, checker),
@@ -115,19 +116,58 @@ export const redisStore: Store<RedisStore> = {
     }
   },
 
-  async measure(store, context) {
-    const { stdout } = await context.containers.exec(
-      store.containerId,
-      cli(store, "INFO", "keyspace"),
-      withPassword(store, context.signal),
+  async requireAccess(store, context) {
+    const info = commandOf(store, "INFO");
+    if (info === "") throw noCommand(store, "INFO");
+    for (const name of ["SYNC", "PSYNC"]) {
+      if (commandOf(store, name) !== name) throw noCommand(store, name);
+    }
+    const answer = await ask(store, context, info, "server");
+    if (/^(redis|valkey)_version:/m.test(answer)) return;
+    throw new RefusedError(
+      `service ${store.service}: its Redis server does not let this tool in: ${answer.trim().slice(0, 200)}`,
+      {
+        class: "store-access",
+        hint: `Set REDIS_PASSWORD, and REDIS_USERNAME for an ACL user that may run every command, in the environment of ${store.service}, or leave it out with exclude: ${store.service}.`,
+      },
     );
-    return parseKeyspace(stdout);
+  },
+
+  async measure(store, context) {
+    const answer = await ask(store, context, commandOf(store, "INFO"), "keyspace");
+    // An error reply is no error of the client.
+    if (!answer.includes("# Keyspace")) throw new Error(`${store.service}: ${answer.trim()}`);
+    return parseKeyspace(answer);
   },
 };
 
-/** `redis-cli` for this server. The password is in the environment. `-e` turns error replies into exit code 1. */
-function cli(store: RedisStore, ...words: string[]): string[] {
-  return ["redis-cli", "-e", "-p", String(store.port), ...words];
+function clientOf({ client = "redis-cli" }: RedisStore): string {
+  return client;
+}
+
+/** The program that checks an RDB, which comes with the client: `valkey-check-rdb` for `valkey-cli`. */
+function checkerOf(client: string): string {
+  return client.replace(/cli$/, "check-rdb");
+}
+
+/** The name under which the server knows a command; empty if it does not accept the command. */
+function commandOf({ commands }: RedisStore, name: string): string {
+  return commands?.[name] ?? name;
+}
+
+function noCommand({ service }: RedisStore, name: string): RefusedError {
+  return new RefusedError(`service ${service}: its Redis server has no command ${name}`, {
+    class: "store-access",
+    hint: `A backup needs it: remove the line \`rename-command ${name}\` from the server's configuration, or leave the service out with exclude: ${service}.`,
+  });
+}
+
+/** The server's answer to a command, which may be an error reply. The password is in the environment. */
+async function ask(store: RedisStore, context: StoreContext, ...words: string[]): Promise<string> {
+  const argv = [clientOf(store), ...redisArguments(store), ...words];
+  const options = { ...withPassword(store, context.signal), okCodes: [0, 1] };
+  const { stdout, stderr } = await context.containers.exec(store.containerId, argv, options);
+  return stdout.trim() === "" ? stderr : stdout;
 }
 
 function withPassword(store: RedisStore, signal: AbortSignal): ContainerExecOptions {
@@ -136,34 +176,17 @@ function withPassword(store: RedisStore, signal: AbortSignal): ContainerExecOpti
     : { signal, env: { REDISCLI_AUTH: store.password } };
 }
 
-async function readSettings(
-  store: RedisStore,
-  context: StoreContext,
-): Promise<Component["details"]> {
-  const { stdout } = await context.containers.exec(
-    store.containerId,
-    cli(
-      store,
-      "--json",
-      "CONFIG",
-      "GET",
-      "dir",
-      "dbfilename",
-      "appendonly",
-      "appendfilename",
-      "appenddirname",
-    ),
-    withPassword(store, context.signal),
-  );
-  const settings = JSON.parse(stdout) as Record<string, string>;
-  const text = (name: string, fallback: string) => settings[name] ?? fallback;
+/** The facts that a restore needs to put the database where the server loads it. */
+function settingsOf(store: RedisStore): Component["details"] {
+  const { files } = store;
   return {
     mountTarget: store.mount.target,
-    directory: text("dir", store.mount.target),
-    dbFileName: text("dbfilename", "dump.rdb"),
-    appendOnly: text("appendonly", "no") === "yes",
-    appendFileName: text("appendfilename", "appendonly.aof"),
-    appendDirectory: text("appenddirname", "appendonlydir"),
+    directory: files?.directory ?? store.mount.target,
+    dbFileName: files?.dbFileName ?? "dump.rdb",
+    appendOnly: store.appendOnly,
+    appendFileName: files?.appendFileName ?? "appendonly.aof",
+    appendDirectory: files?.appendDirectory ?? "appendonlydir",
+    ...(store.client === undefined ? {} : { client: store.client }),
   };
 }
 
@@ -251,7 +274,8 @@ async function checkRdb(
   context: CheckContext,
   base: Pick<Check, "name"> & { component: string },
 ): Promise<Check> {
-  const checker = context.containers.runOnce(image, ["redis-check-rdb", "/dev/stdin"], {
+  const program = checkerOf(String(component.details.client ?? "redis-cli"));
+  const checker = context.containers.runOnce(image, [program, "/dev/stdin"], {
     pipeInput: true,
     signal: context.signal,
   });

@@ -1,3 +1,5 @@
+import { quoted } from "../../core/shell.ts";
+
 const notPutBack = "repl-diskless-sync-delay is still 0: it was ";
 
 /**
@@ -10,14 +12,14 @@ const notPutBack = "repl-diskless-sync-delay is still 0: it was ";
  * Standard output is only the RDB, standard error the messages of `redis-cli`.
  */
 const script = `
-port=$1
 wait=repl-diskless-sync-delay
-ask() { redis-cli -e -p "$port" CONFIG "$@" 2>/dev/null; }
+ask() { [ -n "$config" ] && client "$config" "$@" 2>/dev/null; }
+set_wait() { [ "$(ask SET "$wait" "$1")" = OK ]; }
 before=$(ask GET "$wait") || before=
 before=\${before#*
 }
 case $before in 0|*[!0-9]*) before= ;; esac
-put_back() { [ -z "$before" ] || { ask SET "$wait" "$before" > /dev/null && before=; }; }
+put_back() { [ -z "$before" ] || { set_wait "$before" && before=; }; }
 put_back_or_tell() {
   for try in 1 2 3; do
     put_back && return
@@ -26,8 +28,8 @@ put_back_or_tell() {
   echo "${notPutBack}$before" >&2
 }
 trap 'put_back_or_tell; exit 143' TERM INT HUP
-[ -z "$before" ] || ask SET "$wait" 0 > /dev/null || before=
-{ { redis-cli -e -p "$port" --rdb -; echo "ended with $?" >&2; } 2>&1 >&3 3>&- | {
+[ -z "$before" ] || set_wait 0 || before=
+{ { client --rdb -; echo "ended with $?" >&2; } 2>&1 >&3 3>&- | {
   trap '' PIPE
   code=1
   while IFS= read -r line; do
@@ -45,9 +47,15 @@ code=$?
 exit "$code"
 `;
 
-/** The command that writes an RDB of the server at a port to standard output. The password is in the environment. */
-export function transferCommand(port: number): string[] {
-  return ["sh", "-c", script, "redis-transfer", String(port)];
+/**
+ * The command that writes an RDB of a server to standard output. The password is in the environment.
+ *
+ * @param client - the client program with the options that reach the server
+ * @param config - the server's name for `CONFIG`; empty if it has none
+ */
+export function transferCommand(client: readonly string[], config = "CONFIG"): string[] {
+  const head = `config=${quoted(config)}\nclient() { ${client.map(quoted).join(" ")} "$@"; }\n`;
+  return ["sh", "-c", head + script, "redis-transfer"];
 }
 
 /** The delay in seconds that could not be restored after a transfer, from its messages; undefined if it was restored. */

@@ -73,7 +73,9 @@ it("a user who may not set anything gets the transfer after the server's own wai
 
 async function transferred(env: Readonly<Record<string, string>> = {}) {
   const containers = createContainers(await connect(), "transfer");
-  const client = containers.execStream(server.name, transferCommand(6379), { env });
+  const client = containers.execStream(server.name, transferCommand(["redis-cli", "-p", "6379"]), {
+    env,
+  });
   let [bytes, start] = [0, ""];
   for await (const chunk of client.stdout) {
     start ||= (chunk as Buffer).toString("latin1", 0, 5);
@@ -86,7 +88,7 @@ async function transferred(env: Readonly<Record<string, string>> = {}) {
 async function slowTransfer(operation: string) {
   await ask("CONFIG", "SET", "rdb-key-save-delay", "20000");
   const containers = createContainers(await connect(), operation);
-  const client = containers.execStream(server.name, transferCommand(6379));
+  const client = containers.execStream(server.name, transferCommand(["redis-cli", "-p", "6379"]));
   text(client.stdout).catch(() => undefined);
   client.done.catch(() => undefined);
   await until("the transfer runs", waitMs, async () => (await transfers()) > 0);
