@@ -9,9 +9,9 @@ interface FrozenCopy {
   readonly skip?: readonly string[];
 }
 
-/** Copies while the writers run. */
+/** Copies while the writers run. These tasks keep the names that they had when only a broker was frozen. */
 export const preCopyLive: NamedTask<FrozenCopy, null> = {
-  name: "tree.pre-copy",
+  name: "rabbitmq.pre-copy",
   run: async ({ from, copy, skip }, { signal }) => {
     await preCopy(from, copy, { signal, skip });
     return null;
@@ -20,7 +20,7 @@ export const preCopyLive: NamedTask<FrozenCopy, null> = {
 
 /** Finishes the copy while the writers are frozen. */
 export const copyFrozen: NamedTask<FrozenCopy, null> = {
-  name: "tree.copy-frozen",
+  name: "rabbitmq.copy-frozen",
   run: async ({ from, copy, skip }, { signal }) => {
     await delta(from, copy, { signal, skip });
     return null;
@@ -35,7 +35,7 @@ export const estimateFrozen: NamedTask<Omit<FrozenCopy, "copy">, number> = {
 
 /** Removes the copy in any state. */
 export const removeFrozenCopy: NamedTask<{ readonly copy: string }, null> = {
-  name: "tree.remove-copy",
+  name: "rabbitmq.remove-copy",
   run: async ({ copy }) => {
     await removeCopy(copy);
     return null;
