@@ -16,7 +16,7 @@ export interface PassOptions {
 export interface PassResult {
   /** Paths in the tree. */
   readonly paths: number;
-  /** Paths brought over, and their bytes. */
+  /** Paths brought over, and their bytes without holes. */
   readonly copied: number;
   readonly copiedBytes: number;
   readonly removed: number;
@@ -26,7 +26,10 @@ export interface PassResult {
 /** What a pass did, from its plan. */
 export function resultOf(tree: Tree, plan: MirrorPlan, started: number): PassResult {
   let copiedBytes = 0;
-  for (const { stamp } of plan.copy) copiedBytes += readStamp(stamp).size || 0;
+  for (const { stamp, allocated } of plan.copy) {
+    const size = readStamp(stamp).size || 0;
+    copiedBytes += Math.min(size, allocated ?? size);
+  }
   return {
     paths: tree.size,
     copied: plan.copy.length + plan.attributes.length,

@@ -26,6 +26,8 @@ export interface Entry {
   stamp: string;
   /** Whether an equal stamp later proves equal content; see {@link isSettled}. */
   settled: boolean;
+  /** The bytes on disk, without holes; absent in an index. */
+  readonly allocated?: number;
 }
 
 /** A tree by path; a directory always comes before its contents. */
@@ -35,6 +37,7 @@ export type Tree = Map<string, Entry>;
 export const settleNs = 2_000_000_000n;
 
 const blockMs = 10;
+const statBlockBytes = 512;
 
 /** A source as a tree: a directory, or (a bind mount may be one) a single file of its directory. */
 export interface Place {
@@ -91,7 +94,8 @@ export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree
         }
         pending.push(path);
       }
-      tree.set(path, { path, stamp: stampOf(stat), settled: false });
+      const allocated = Number(stat.blocks) * statBlockBytes;
+      tree.set(path, { path, stamp: stampOf(stat), settled: false, allocated });
     }
     // Signals and probes must also be handled while a large tree is read.
     if (performance.now() - started > blockMs) {

@@ -2,14 +2,14 @@ import type {
   ComposeModel,
   ContainerState,
   DiscoveredStores,
-  QdrantStore,
   RabbitmqStore,
 } from "../model/stack.ts";
 import { brokerNode } from "./broker-node.ts";
 import { describePostgres } from "./describe-postgres.ts";
+import { describeQdrant } from "./describe-qdrant.ts";
 import { describeRedis } from "./describe-redis.ts";
 import type { InspectedContainer } from "./inspect.ts";
-import { placeOfServer, readInside, readVariable, type ServerContext } from "./server-input.ts";
+import { placeOfServer, readInside, type ServerContext } from "./server-input.ts";
 import { defaultDirectory, type ServerKind } from "./server-kind.ts";
 
 /** A store that is a server. */
@@ -36,24 +36,10 @@ export const serverDescriptions: {
   ) => Promise<DiscoveredStores[K]>;
 } = {
   postgres: describePostgres,
-  qdrant: ({ state }, context) => describeQdrant(state, context),
+  qdrant: describeQdrant,
   redis: describeRedis,
   rabbitmq: ({ state }, context) => describeRabbitmq(state, context),
 };
-
-async function describeQdrant(state: ContainerState, context: ServerContext): Promise<QdrantStore> {
-  const environment = state.environment;
-  return {
-    kind: "qdrant",
-    ...placeOfServer(
-      state,
-      environment.QDRANT__STORAGE__STORAGE_PATH || defaultDirectory("qdrant"),
-    ),
-    port: Number(environment.QDRANT__SERVICE__HTTP_PORT || 6333),
-    tls: /^(1|true)$/i.test(environment.QDRANT__SERVICE__ENABLE_TLS || ""),
-    apiKey: await readVariable(state, ["QDRANT__SERVICE__API_KEY"], context),
-  };
-}
 
 /** The file in which a broker's environment may be set instead of in the container's. */
 const brokerEnvironment = "/etc/rabbitmq/rabbitmq-env.conf";

@@ -13,13 +13,13 @@ import { serverProber } from "../stack/health.ts";
 import { lookTask } from "../stack/look.ts";
 import { statFiles } from "../stack/stat-files.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
+import { aliasesOfQdrant, refusalOfQdrant, versionOfQdrant } from "../stores/qdrant/questions.ts";
 import {
   backupQdrant,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
   restoreQdrant,
-  versionOfQdrant,
 } from "../stores/qdrant/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
 import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
@@ -43,6 +43,7 @@ import { freeSpace, measureTrees } from "../stores/tree/size.ts";
 export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<never, unknown>)[] =
   [
     adoptDump,
+    aliasesOfQdrant,
     backupQdrant,
     copyFrozen,
     deltaTask,
@@ -63,6 +64,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     putSettings,
     removeFrozenCopy,
     removeCopyTask,
+    refusalOfQdrant,
     removePartial,
     restoreQdrant,
     serverProber,

@@ -1,10 +1,17 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../../core/clock.ts";
+import { RefusedError } from "../../core/errors.ts";
 import type { NamedTask } from "../../core/task.ts";
-import { waitFor } from "../../core/wait.ts";
-import { QdrantClient, type QdrantEndpoint, uploadName } from "../../stores/qdrant/client.ts";
-import { qdrantStore } from "../../stores/qdrant/qdrant.ts";
+import {
+  awaitQdrant,
+  type QdrantAlias,
+  QdrantClient,
+  type QdrantEndpoint,
+  uploadName,
+} from "../../stores/qdrant/client.ts";
+import { awaitCollection } from "../../stores/qdrant/collection-state.ts";
+import { paramsOf, placeOf, qdrantStore } from "../../stores/qdrant/qdrant.ts";
+import { aliasesOfQdrant } from "../../stores/qdrant/questions.ts";
 import type { Counts, Store } from "../../stores/store.ts";
 import type { Examined } from "./read/read-result.ts";
 
@@ -14,8 +21,6 @@ interface Upload {
   readonly collection: string;
   readonly sha256: string;
 }
-
-const greenTimeoutMs = 10 * 60 * 1000;
 
 /** A snapshot does not tell its number of points, so the only check is that its collection exists. */
 export function snapshotCounts({ snapshot }: Examined): Counts {
@@ -34,7 +39,9 @@ export const uploadSnapshots: NamedTask<
   name: "hand-made.upload-snapshots",
   run: async ({ endpoint, uploads }, { signal }) => {
     const client = new QdrantClient(endpoint, signal);
+    await awaitQdrant(client, signal);
     const aliases = await client.aliases();
+    refuseAliases(uploads, aliases);
     for (const { file, collection, sha256 } of uploads) {
       if ((await client.collections()).includes(collection)) {
         await client.deleteCollection(collection);
@@ -47,19 +54,43 @@ export const uploadSnapshots: NamedTask<
       await client.setAliases(
         aliases.filter(({ collection_name }) => collection_name === collection),
       );
-      const look = async () =>
-        (await client.collection(collection)).status === "green" ? true : undefined;
-      const options = { clock: systemClock, timeoutMs: greenTimeoutMs, signal };
-      if ((await waitFor(look, options)) === undefined) {
-        throw new Error(`qdrant: ${collection} did not become green in 10 minutes`);
-      }
+      await awaitCollection(client, collection, signal);
     }
     return null;
   },
 };
 
+/**
+ * The server resolves an alias in the address of an upload: the snapshot would replace the collection behind the alias.
+ *
+ * @throws RefusedError that names both.
+ */
+export function refuseAliases(
+  uploads: readonly Pick<Upload, "collection">[],
+  aliases: readonly QdrantAlias[],
+): void {
+  for (const { collection } of uploads) {
+    const alias = aliases.find(({ alias_name }) => alias_name === collection);
+    if (alias === undefined) continue;
+    throw new RefusedError(
+      `the snapshot is of collection ${collection}, but ${collection} is now an alias of collection ${alias.collection_name}`,
+      {
+        class: "qdrant-alias",
+        hint: `Delete the alias ${collection} if the snapshot should become a collection of that name, or rename the snapshot to ${alias.collection_name}.snapshot to replace that collection.`,
+      },
+    );
+  }
+}
+
 /** Restores snapshots of collections that a person has copied. */
-export const handMadeQdrant: Pick<Store, "restore" | "measure"> = {
+export const handMadeQdrant: Pick<Store, "restore" | "measure" | "requireFit"> = {
+  async requireFit(found, components, { tasks, signal }) {
+    if (found.kind !== "qdrant") throw new Error(`${found.name} is no Qdrant server`);
+    const aliases = await tasks.run(aliasesOfQdrant, paramsOf(found), placeOf(found), signal);
+    const uploads = components.map(({ details }) => ({ collection: String(details.collection) }));
+    refuseAliases(uploads, aliases);
+  },
+
   async restore(found, components, context) {
     if (found.kind !== "qdrant") throw new Error(`${found.name} is no Qdrant server`);
     const { port, tls, apiKey } = found;

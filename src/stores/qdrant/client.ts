@@ -3,12 +3,23 @@ import { request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { systemClock } from "../../core/clock.ts";
+import { waitFor } from "../../core/wait.ts";
 
 /** The address of a Qdrant server inside its own network namespace. */
 export interface QdrantEndpoint {
   readonly port: number;
   readonly tls: boolean;
   readonly apiKey: string | undefined;
+}
+
+/** Names the store and the server of a Qdrant task. */
+export interface QdrantParams {
+  readonly endpoint: QdrantEndpoint;
+  readonly name: string;
+  readonly service: string;
+  /** The path of the volume in the server's container. */
+  readonly mountTarget: string;
 }
 
 /** One snapshot of a collection, as reported by the server. */
@@ -19,12 +30,46 @@ interface QdrantSnapshot {
   readonly checksum?: string | null;
 }
 
+/** A collection as the server describes it. */
+interface QdrantCollection {
+  /** `green`, `yellow` while it is indexed, `grey` before it is indexed, `red` after a failure. All but `red` serve. */
+  readonly status: string;
+  readonly config: unknown;
+  readonly payload_schema?: unknown;
+}
+
 /** An alias of a collection. */
 export interface QdrantAlias {
   readonly alias_name: string;
   readonly collection_name: string;
 }
 
+/** An error answer of the server. */
+export class QdrantError extends Error {
+  readonly status: number;
+  /** How long to wait after a 429. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, status: number, retryAfter?: string) {
+    super(message);
+    this.name = new.target.name;
+    this.status = status;
+    const seconds = Number(retryAfter);
+    this.retryAfterMs = seconds > 0 && seconds <= 60 ? seconds * 1000 : 1000;
+  }
+}
+
+/** Whether the server answered that it has no such collection or snapshot. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof QdrantError && error.status === 404;
+}
+
+/** A large collection takes minutes to load. */
+const loadingMs = 10 * 60_000;
+/** A server with a rate limit counts by the minute, so that this is enough for several of its minutes. */
+const rateLimitMs = 5 * 60_000;
+/** The first page of a scroll. Strict mode may allow less (`max_query_limit`). */
+const scrollLimit = 10_000;
 const multipartBoundary = "sophon-keeper-snapshot-8f1c2b7d";
 
 /**
@@ -61,18 +106,45 @@ export class QdrantClient {
   }
 
   /** Status, configuration and payload schema of a collection. */
-  collection(name: string): Promise<{ status: string; config: unknown; payload_schema?: unknown }> {
+  collection(name: string): Promise<QdrantCollection> {
     return this.#result("GET", path(name));
   }
 
+  /** The exact number of points. In strict mode (`search_allow_exact: false`) the points are counted one by one. */
   async count(name: string): Promise<number> {
-    const body = { exact: true };
-    const { count } = await this.#result<{ count: number }>(
-      "POST",
-      `${path(name)}/points/count`,
-      body,
-    );
-    return count;
+    try {
+      const { count } = await this.#result<{ count: number }>(
+        "POST",
+        `${path(name)}/points/count`,
+        { exact: true },
+      );
+      return count;
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return await this.#countByScroll(name);
+    }
+  }
+
+  async #countByScroll(name: string): Promise<number> {
+    let [count, limit] = [0, scrollLimit];
+    let offset: unknown = null;
+    do {
+      const body = { limit, offset, with_payload: false, with_vector: false };
+      try {
+        const page = await this.#result<{ points: unknown[]; next_page_offset?: unknown }>(
+          "POST",
+          `${path(name)}/points/scroll`,
+          body,
+        );
+        count += page.points.length;
+        offset = page.next_page_offset ?? null;
+        if (offset === null) return count;
+      } catch (error) {
+        if (!isRefused(error) || limit === 1) throw error;
+        limit = Math.ceil(limit / 10);
+      }
+    } while (!this.#signal.aborted);
+    throw this.#signal.reason;
   }
 
   snapshots(name: string): Promise<QdrantSnapshot[]> {
@@ -129,7 +201,16 @@ export class QdrantClient {
   async #json(method: string, target: string, body: unknown): Promise<unknown> {
     const content = body === undefined ? undefined : JSON.stringify(body);
     const headers = content === undefined ? {} : { "content-type": "application/json" };
-    return JSON.parse(await text(await this.#send(method, target, headers, content)));
+    const end = systemClock.monotonicMs() + rateLimitMs;
+    for (;;) {
+      try {
+        return JSON.parse(await text(await this.#send(method, target, headers, content)));
+      } catch (error) {
+        const isLimited = error instanceof QdrantError && error.status === 429;
+        if (!isLimited || systemClock.monotonicMs() >= end) throw error;
+        await systemClock.sleep(error.retryAfterMs, this.#signal);
+      }
+    }
   }
 
   async #send(
@@ -162,8 +243,36 @@ export class QdrantClient {
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const said = (await text(response)).slice(0, 500);
-    throw new Error(`qdrant: ${method} ${target.split("?")[0]}: HTTP ${status}: ${said}`);
+    throw new QdrantError(
+      `qdrant: ${method} ${target.split("?")[0]}: HTTP ${status}: ${said}`,
+      status,
+      response.headers["retry-after"],
+    );
   }
+}
+
+/** Waits for a server that loads its collections: until then it does not listen. */
+export async function awaitQdrant(client: QdrantClient, signal: AbortSignal): Promise<void> {
+  const ready = await waitFor(
+    async () => {
+      try {
+        await client.version();
+        return true;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        const isLoading = error instanceof QdrantError && error.status === 503;
+        if (code === "ECONNREFUSED" || code === "ECONNRESET" || isLoading) return undefined;
+        throw error;
+      }
+    },
+    { clock: systemClock, timeoutMs: loadingMs, everyMs: 500, signal },
+  );
+  if (ready === undefined) throw new Error("qdrant: the server did not answer within 10 minutes");
+}
+
+/** Whether strict mode refuses the request. */
+function isRefused(error: unknown): boolean {
+  return error instanceof QdrantError && [400, 403].includes(error.status);
 }
 
 /** The name under which the server stores an upload. */

@@ -1,19 +1,18 @@
 import { createHash } from "node:crypto";
-import { describeError } from "../../core/errors.ts";
+import { describeError, RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { QdrantStore } from "../../model/stack.ts";
 import { sourceOf } from "../reader.ts";
 import { backupFailed } from "../sink.ts";
 import type { BackupContext, Store, StoreContext } from "../store.ts";
+import type { QdrantParams } from "./client.ts";
+import { refusalOfQdrant, refuseOtherVersion, versionOfQdrant } from "./questions.ts";
 import {
   backupQdrant,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
-  type QdrantParams,
-  refuseOtherVersion,
   restoreQdrant,
-  versionOfQdrant,
 } from "./tasks.ts";
 
 /** How long to wait for a crashed server to come back, so that its snapshot can be removed. */
@@ -25,6 +24,25 @@ export const qdrantStore: Store<QdrantStore> = {
   backupOrder: 20,
   hasServer: true,
   checksWithImage: false,
+
+  async requireAccess(store, { tasks, signal }) {
+    // The key that the server got from the same place is right.
+    if (store.apiKey !== undefined) return;
+    const asked = tasks.run(refusalOfQdrant, paramsOf(store), placeOf(store), signal);
+    const status = await asked.catch(() => {
+      // A server that does not answer yet is waited for by the backup.
+      signal.throwIfAborted();
+      return null;
+    });
+    if (status === null) return;
+    throw new RefusedError(
+      `service ${store.service}: its Qdrant server does not let this tool in (HTTP ${status})`,
+      {
+        class: "store-access",
+        hint: `Set QDRANT__SERVICE__API_KEY (or QDRANT__SERVICE__API_KEY_FILE) in the environment of ${store.service} to the key of its configuration, or leave it out with exclude: ${store.service}.`,
+      },
+    );
+  },
 
   /** Starts the helper container that stays for the copy. */
   async prepare(store, context) {
@@ -141,7 +159,8 @@ async function forgetWhenItAnswers(
   }
 }
 
-function paramsOf(store: QdrantStore): QdrantParams {
+/** What a task needs to reach a server. */
+export function paramsOf(store: QdrantStore): QdrantParams {
   const { port, tls, apiKey } = store;
   const { name, service, mount } = store;
   return { endpoint: { port, tls, apiKey }, name, service, mountTarget: mount.target };
@@ -151,6 +170,7 @@ function placeOfBackup(store: QdrantStore, { sink }: BackupContext) {
   return placeOf(store, [{ path: sink.directory, readOnly: false }]);
 }
 
-function placeOf(store: QdrantStore, mounts: { path: string; readOnly: boolean }[] = []) {
+/** Where a task on a server runs: in the server's network namespace. */
+export function placeOf(store: QdrantStore, mounts: { path: string; readOnly: boolean }[] = []) {
   return { mounts, networkOf: store.containerId };
 }

@@ -1,14 +1,20 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { systemClock } from "../../core/clock.ts";
-import { RefusedError } from "../../core/errors.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
-import { waitFor } from "../../core/wait.ts";
 import type { Component, Count } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
-import { writeComponent } from "../sink.ts";
+import { openCommand, writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
-import { type QdrantAlias, QdrantClient, type QdrantEndpoint, uploadName } from "./client.ts";
+import {
+  awaitQdrant,
+  type QdrantAlias,
+  QdrantClient,
+  type QdrantParams,
+  uploadName,
+} from "./client.ts";
+import { awaitCollection, unlessDeleted } from "./collection-state.ts";
+import { refuseOtherVersion } from "./questions.ts";
 
 /** The parts that a snapshot does not contain. They are restored separately. */
 interface QdrantSettings {
@@ -17,33 +23,39 @@ interface QdrantSettings {
   readonly collections: Readonly<Record<string, unknown>>;
 }
 
-/** Names the store and the server of a Qdrant task. */
-export interface QdrantParams {
-  readonly endpoint: QdrantEndpoint;
-  readonly name: string;
-  readonly service: string;
-  /** The path of the volume in the server's container. */
-  readonly mountTarget: string;
-}
-
-const greenTimeoutMs = 10 * 60 * 1000;
-
 /** Copies every collection as a snapshot, and aliases with configuration as one JSON component. */
 export const backupQdrant: NamedTask<QdrantParams & { readonly sink: SinkOptions }, Component[]> = {
   name: "qdrant.backup",
   run: async (params, context) => {
     const client = new QdrantClient(params.endpoint, context.signal);
     const version = await client.version();
-    const names = await client.collections();
     const components: Component[] = [];
     const collections: Record<string, unknown> = {};
-    for (const [index, collection] of names.entries()) {
-      collections[collection] = await client.collection(collection);
-      components.push(
-        await copyCollection(params, client, { collection, index, version }, context),
-      );
+    const seen = new Set<string>();
+    let aliases: readonly QdrantAlias[] = [];
+    // Re-indexing creates a collection, moves the alias to it, and deletes the old one, also during a backup.
+    for (;;) {
+      const fresh = (await client.collections()).filter((name) => !seen.has(name));
+      for (const collection of fresh) {
+        seen.add(collection);
+        const found = await unlessDeleted(client, collection, async () => {
+          const described = await client.collection(collection);
+          const subject = { collection, index: seen.size - 1, version };
+          return { described, component: await copyCollection(params, client, subject, context) };
+        });
+        if (found === undefined) {
+          context.reporter.info(`collection ${collection} was deleted during the backup: left out`);
+          continue;
+        }
+        collections[collection] = found.described;
+        components.push(found.component);
+      }
+      aliases = await client.aliases();
+      const isWhole = aliases.every(({ collection_name }) => seen.has(collection_name));
+      if (isWhole || fresh.length === 0) break;
     }
-    const settings: QdrantSettings = { version, aliases: await client.aliases(), collections };
+    aliases = aliases.filter(({ collection_name }) => collection_name in collections);
+    const settings: QdrantSettings = { version, aliases, collections };
     components.push(await copySettings(params, settings, context));
     return components;
   },
@@ -75,7 +87,7 @@ export const restoreQdrant: NamedTask<
     }
     await client.setAliases(settings.aliases);
     for (const collection of await client.collections())
-      await becomeGreen(client, collection, signal);
+      await awaitCollection(client, collection, signal);
     return null;
   },
 };
@@ -85,13 +97,15 @@ export const measureQdrant: NamedTask<QdrantParams, Record<string, number>> = {
   name: "qdrant.measure",
   run: async (params, { signal }) => {
     const client = new QdrantClient(params.endpoint, signal);
-    const names = await client.collections();
-    const counts: Record<string, number> = {
-      collections: names.length,
-      aliases: (await client.aliases()).length,
-    };
-    for (const name of names) counts[pointsOf(name)] = await client.count(name);
-    return counts;
+    const counts: Record<string, number> = {};
+    let collections = 0;
+    for (const name of await client.collections()) {
+      const count = await unlessDeleted(client, name, () => client.count(name));
+      if (count === undefined) continue;
+      counts[pointsOf(name)] = count;
+      collections += 1;
+    }
+    return { collections, aliases: (await client.aliases()).length, ...counts };
   },
 };
 
@@ -104,12 +118,17 @@ export const forgetSnapshots: NamedTask<
   run: async (params, { signal }) => {
     const client = new QdrantClient(params.endpoint, signal);
     const removed: string[] = [];
+    // The snapshots of a collection that was deleted went with it.
+    const present = new Set(await client.collections());
     for (const [collection, known] of Object.entries(params.known)) {
-      for (const { name } of await client.snapshots(collection)) {
-        if (known.includes(name)) continue;
-        await client.deleteSnapshot(collection, name);
-        removed.push(name);
-      }
+      if (!present.has(collection)) continue;
+      await unlessDeleted(client, collection, async () => {
+        for (const { name } of await client.snapshots(collection)) {
+          if (known.includes(name)) continue;
+          await client.deleteSnapshot(collection, name);
+          removed.push(name);
+        }
+      });
     }
     return removed;
   },
@@ -120,39 +139,16 @@ export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = 
   name: "qdrant.list-snapshots",
   run: async (params, { signal }) => {
     const client = new QdrantClient(params.endpoint, signal);
+    await awaitQdrant(client, signal);
     const all: Record<string, string[]> = {};
     for (const collection of await client.collections()) {
-      all[collection] = (await client.snapshots(collection)).map(({ name }) => name);
+      const list = () => client.snapshots(collection);
+      const found = await unlessDeleted(client, collection, list);
+      if (found !== undefined) all[collection] = found.map(({ name }) => name);
     }
     return all;
   },
 };
-
-/** The version of the server. */
-export const versionOfQdrant: NamedTask<QdrantParams, string> = {
-  name: "qdrant.version",
-  run: async ({ endpoint }, { signal }) => await new QdrantClient(endpoint, signal).version(),
-};
-
-/**
- * Allows a restore only into the same minor version, and not into an older patch.
- *
- * @throws RefusedError with a hint what to do.
- */
-export function refuseOtherVersion(from: string, to: string): void {
-  const [fromMajor, fromMinor, fromPatch = 0] = numbers(from);
-  const [toMajor, toMinor, toPatch = 0] = numbers(to);
-  if (fromMajor === toMajor && fromMinor === toMinor && toPatch >= fromPatch) return;
-  throw new RefusedError(`qdrant: a snapshot of ${from} does not restore into ${to}`, {
-    class: "qdrant-version",
-    hint: `run Qdrant ${fromMajor}.${fromMinor}, patch ${fromPatch} or newer (without keep-images a restore uses the image of the backup), and upgrade after the restore`,
-  });
-}
-
-/** Also parses `1.17.1-dev`. */
-function numbers(version: string): number[] {
-  return version.split(".").map((part) => Number.parseInt(part, 10));
-}
 
 async function copyCollection(
   params: QdrantParams & { readonly sink: SinkOptions },
@@ -186,7 +182,7 @@ async function copyCollection(
       signal,
       startedAt,
       clock: systemClock,
-      describe: () => {
+      describe: (file) => {
         const checksum = hash.digest("hex");
         if (typeof snapshot.checksum === "string" && snapshot.checksum !== checksum) {
           throw new Error(`qdrant: ${collection}: the received snapshot has a different checksum`);
@@ -196,7 +192,7 @@ async function copyCollection(
           counts: { [pointsOf(collection)]: range(before, after) },
           details: { collection, checksum, version },
           warnings: [],
-          recovery: `curl -X POST 'http://localhost:${params.endpoint.port}/collections/${encodeURIComponent(collection)}/snapshots/upload?priority=snapshot&wait=true' -F snapshot=@${collection}.snapshot`,
+          recovery: `${openCommand(file)} > a.snapshot; curl -X POST 'http://localhost:${params.endpoint.port}/collections/${encodeURIComponent(collection)}/snapshots/upload?priority=snapshot&wait=true&checksum=${checksum}' -F snapshot=@a.snapshot`,
         };
       },
     });
@@ -248,14 +244,6 @@ async function readSettings(
     chunks.push(chunk as Buffer);
   }
   return JSON.parse(Buffer.concat(chunks).toString("utf8")) as QdrantSettings;
-}
-
-async function becomeGreen(client: QdrantClient, name: string, signal: AbortSignal): Promise<void> {
-  const green = await waitFor(
-    async () => ((await client.collection(name)).status === "green" ? true : undefined),
-    { clock: systemClock, timeoutMs: greenTimeoutMs, signal },
-  );
-  if (green === undefined) throw new Error(`qdrant: ${name} did not become green in 10 minutes`);
 }
 
 function pointsOf(collection: string): string {

@@ -129,9 +129,9 @@ test(
 
 /** An image whose tools have the names that Valkey's have. */
 async function makeValkey(): Promise<void> {
-  const move = ["cli", "check-rdb"].map(
-    (tool) => `mv /usr/bin/redis-${tool} /usr/bin/valkey-${tool}`,
-  );
+  // Debian's server is a link to the tool that checks an RDB.
+  const move =
+    "cp /usr/bin/redis-check-rdb /usr/bin/valkey-check-rdb && mv /usr/bin/redis-cli /usr/bin/valkey-cli";
   const name = `${project}-made`;
   await run([
     "docker",
@@ -142,7 +142,7 @@ async function makeValkey(): Promise<void> {
     "sh",
     storeImages.redis8,
     "-c",
-    move.join(" && "),
+    move,
   ]);
   const restored = ['ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["redis-server"]'].flatMap(
     (line) => ["--change", line],

@@ -237,3 +237,34 @@ describe("a RabbitMQ broker", () => {
     expect(found).toMatchObject({ nodeName });
   });
 });
+
+describe("a Qdrant server", () => {
+  const config = "service:\n  api_key: from-file\n  http_port: 7333\n  enable_tls: true\n";
+  const at = (argv: readonly string[], environment: Record<string, string>, path: string) => {
+    const state = container("/qdrant/storage", environment);
+    const target = path.slice(0, path.lastIndexOf("/"));
+    const mounted = { ...(state.mounts[0] as Mount), target, writable: false };
+    const context = {
+      containers: { exec: exec({ [path]: config }) as never },
+      model: { name: "p", services: {} },
+    };
+    const mounts = [...state.mounts, mounted];
+    return describeServer("qdrant", { state: { ...state, mounts }, argv, createdAt: "" }, context);
+  };
+
+  it.each([
+    [[], {}, "/qdrant/config/production.yaml"],
+    [[], {}, "/qdrant/config/local.yaml"],
+    [[], { RUN_MODE: "staging" }, "/qdrant/config/staging.yaml"],
+    [["./qdrant", "--config-path", "/etc/q/own.yaml"], {}, "/etc/q/own.yaml"],
+  ])("started by %o with %o has its key from the mounted %s", async (argv, environment, path) => {
+    const found = await at(argv, environment, path);
+    expect(found).toMatchObject({ apiKey: "from-file", port: 7333, tls: true });
+  });
+
+  it("prefers its environment to its configuration file", async () => {
+    const environment = { QDRANT__SERVICE__API_KEY: "own", QDRANT__SERVICE__HTTP_PORT: "8333" };
+    const found = await at([], environment, "/qdrant/config/production.yaml");
+    expect(found).toMatchObject({ apiKey: "own", port: 8333, tls: true });
+  });
+});

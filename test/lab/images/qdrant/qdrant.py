@@ -6,7 +6,8 @@ its data on disk (an append-only, fsynced log per collection, so that a copy of 
 server is crash-consistent), and repeats those traps of the real server that a backup must survive:
 snapshots lie outside the storage volume, hold no aliases, are named to the second, stay after an
 upload, restore only into the same minor version, and `file://` outside of the snapshots directory is
-403 from 1.17.1 on.
+403 from 1.17.1 on. What 1.17.1 was seen to answer is repeated: statuses other than green, strict mode and its rate
+limit, aliases in addresses, checksums, `wait=false`, keys that may only read, and where it does not refuse what it could.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,16 +26,23 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = os.environ.get("QDRANT_STAND_IN_VERSION", "1.17.1")
 STORAGE = os.environ.get("QDRANT__STORAGE__STORAGE_PATH", "/qdrant/storage")
 SNAPSHOTS = os.environ.get("QDRANT__STORAGE__SNAPSHOTS_PATH", "/qdrant/snapshots")
+READ_ONLY_KEY = os.environ.get("QDRANT__SERVICE__READ_ONLY_API_KEY", "")
 API_KEY = os.environ.get("QDRANT__SERVICE__API_KEY", "")
 PORT = int(os.environ.get("QDRANT__SERVICE__HTTP_PORT", "6333"))
 PEER_ID = "4021087350191"
 # The stand-in's own, for tests: while this file is there, a download stops half way; beside it is told that one has.
 HOLD = os.path.join(SNAPSHOTS, "hold")
+# Likewise: while this file is there, no snapshot becomes ready.
+HOLD_SNAPSHOT = os.path.join(SNAPSHOTS, "hold-snapshot")
+WAL_BYTES = 32 << 20
+# A snapshot's `version.info` is the version of a crate, not of Qdrant.
+SHARD_VERSION = "0.4.2"
 
 
 def parts(version):
@@ -41,9 +50,10 @@ def parts(version):
 
 
 class ApiError(Exception):
-    def __init__(self, code, message):
+    def __init__(self, code, message, retry_after=None):
         super().__init__(message)
         self.code = code
+        self.retry_after = retry_after
 
 
 def missing(name):
@@ -82,6 +92,10 @@ class Collection:
         self.lock = threading.RLock()
         self.directory = os.path.join(STORAGE, "collections", name)
         self.points = {}
+        self.recovering = False
+        # After a restart nothing is optimized until the first change.
+        self.untouched = config is None
+        self.tokens = None
         if config is not None:
             self.meta = {"config": config, "payload_schema": {}}
             self._save_meta()
@@ -90,6 +104,10 @@ class Collection:
                 self.meta = json.load(file)
             self._replay()
         self.log = open(os.path.join(self.directory, "wal.log"), "a", encoding="utf-8")
+        segment = os.path.join(self.directory, "0", "wal", "open-1")
+        os.makedirs(os.path.dirname(segment), exist_ok=True)
+        with open(segment, "ab") as file:
+            file.truncate(WAL_BYTES)
 
     def _save_meta(self):
         write_durably(os.path.join(self.directory, "config.json"), json.dumps(self.meta))
@@ -123,6 +141,34 @@ class Collection:
             self.log.flush()
             os.fsync(self.log.fileno())
             self._play(operation)
+            self.untouched = False
+
+    def strict(self, name):
+        mode = self.meta["config"].get("strict_mode_config") or {}
+        return mode.get(name) if mode.get("enabled") else None
+
+    def read(self):
+        """One read: refused while a shard is being recovered, and above the rate limit of a minute."""
+        if self.recovering:
+            raise ApiError(500, "Service internal error: Local shard 0 not found")
+        limit = self.strict("read_rate_limit")
+        if not limit:
+            return
+        with self.lock:
+            now = time.monotonic()
+            left, before = self.tokens or (float(limit), now)
+            left = min(float(limit), left + (now - before) * limit / 60)
+            if left < 1:
+                self.tokens = (left, now)
+                raise ApiError(429, "Rate limiting exceeded: Read rate limit exceeded, retry later", 1)
+            self.tokens = (left - 1, now)
+
+    def status(self):
+        if self.untouched and self.points:
+            return "grey"
+        # Without a thread for the optimizers nothing that is waiting for an index gets one.
+        threads = self.meta["config"]["optimizer_config"].get("max_optimization_threads")
+        return "yellow" if threads == 0 and self.points else "green"
 
     def set_index(self, field, schema):
         with self.lock:
@@ -136,7 +182,7 @@ class Collection:
     def info(self):
         with self.lock:
             return {
-                "status": "green",
+                "status": self.status(),
                 "optimizer_status": "ok",
                 "indexed_vectors_count": 0,
                 "points_count": len(self.points),
@@ -167,6 +213,7 @@ def full_config(body):
         "optimizer_config": {"deleted_threshold": 0.2, **(body.get("optimizers_config") or {})},
         "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0},
         "quantization_config": body.get("quantization_config"),
+        "strict_mode_config": body.get("strict_mode_config"),
     }
 
 
@@ -194,7 +241,11 @@ class Store:
             with open(path, encoding="utf-8") as file:
                 before = json.load(file)["version"]
             if not 0 <= parts(VERSION)[1] - parts(before)[1] <= 1:
-                sys.exit(f"ERROR qdrant: storage is of version {before}, this is {VERSION}")
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+                sys.exit(
+                    f"{stamp} ERROR qdrant::startup: Panic occurred in file src/main.rs at line 1: "
+                    f"storage is of version {before}, this is {VERSION}"
+                )
         write_durably(path, json.dumps({"version": VERSION, "peer_id": int(PEER_ID)}))
 
     def collection(self, name):
@@ -207,6 +258,8 @@ class Store:
         with self.lock:
             if name in self.collections:
                 raise ApiError(409, f"Wrong input: Collection `{name}` already exists!")
+            if name in self.aliases:
+                raise ApiError(400, f"Wrong input: Can't create collection with name {name}. Alias with the same name already exists")
             self.collections[name] = Collection(name, full_config(body))
 
     def delete(self, name):
@@ -232,6 +285,8 @@ class Store:
                     wanted = action["create_alias"]
                     if wanted["collection_name"] not in self.collections:
                         raise missing(wanted["collection_name"])
+                    if wanted["alias_name"] in self.collections:
+                        raise ApiError(409, f"Wrong input: Collection `{wanted['alias_name']}` already exists!")
                     aliases[wanted["alias_name"]] = wanted["collection_name"]
                 elif "delete_alias" in action:
                     aliases.pop(action["delete_alias"]["alias_name"], None)
@@ -256,36 +311,36 @@ class Store:
 
     def create_snapshot(self, name):
         found = self.collection(name)
-        with found.lock:
-            meta = {"version": VERSION, **found.meta}
-            lines = "".join(json.dumps(point) + "\n" for point in found.sorted_points())
+        shards = found.meta["config"]["params"]["shard_number"] or 1
+        lines = []
+        for shard in range(shards):
+            # Each shard has its own instant: a writer may come in between.
+            with found.lock:
+                meta = dict(found.meta)
+                points = [p for p in found.sorted_points() if hash(str(p["id"])) % shards == shard]
+            lines.append("".join(json.dumps(point) + "\n" for point in points))
+        while os.path.exists(HOLD_SNAPSHOT):
+            open(HOLD_SNAPSHOT + ".reached", "w", encoding="ascii").close()
+            time.sleep(0.05)
         file_name = f"{found.name}-{PEER_ID}-{time.strftime('%Y-%m-%d-%H-%M-%S', time.gmtime())}.snapshot"
         path = os.path.join(self.snapshot_directory(found.name), file_name)
-        with open(path + ".tmp", "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as archive:
-                for member, text in (("config.json", json.dumps(meta)), ("points.jsonl", lines)):
-                    data = text.encode()
-                    entry = tarfile.TarInfo(member)
-                    entry.size = len(data)
-                    archive.addfile(entry, io.BytesIO(data))
-            file.flush()
-            os.fsync(file.fileno())
+        write_snapshot(path + ".tmp", meta, lines)
         os.replace(path + ".tmp", path)
         with open(path + ".checksum", "w", encoding="ascii") as file:
             file.write(sha256_of(path))
         return self.describe_snapshot(path)
 
     def describe_snapshot(self, path):
-        checksum = None
+        checksum = {}
         if os.path.exists(path + ".checksum"):
             with open(path + ".checksum", encoding="ascii") as file:
-                checksum = file.read()
+                checksum = {"checksum": file.read()}
         stat = os.stat(path)
         return {
             "name": os.path.basename(path),
             "creation_time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(stat.st_mtime)),
             "size": stat.st_size,
-            "checksum": checksum,
+            **checksum,
         }
 
     def list_snapshots(self, name):
@@ -307,26 +362,55 @@ class Store:
         return True
 
     def recover(self, name, path, priority, checksum):
+        if checksum and not re.fullmatch("[0-9a-fA-F]{64}", checksum):
+            raise ApiError(422, "Validation error in query parameters: [checksum: Invalid hash]")
         if checksum and checksum.lower() != sha256_of(path):
             raise ApiError(400, "Wrong input: Snapshot checksum mismatch")
         meta, points = read_snapshot(path)
-        mine, theirs = parts(VERSION), parts(meta["version"])
-        if mine[:2] != theirs[:2] or mine[2] < theirs[2]:
-            raise ApiError(400, f"Wrong input: Snapshot of version {meta['version']}, this is {VERSION}")
         with self.lock:
+            # An alias in the address is its collection.
+            name = self.aliases.get(name, name)
             found = self.collections.get(name)
-            if found is None:
+            is_new = found is None
+            if is_new:
                 found = Collection(name, meta["config"])
                 found.meta["payload_schema"] = meta["payload_schema"]
                 found._save_meta()
                 self.collections[name] = found
             elif found.meta["config"]["params"]["vectors"] != meta["config"]["params"]["vectors"]:
                 raise ApiError(400, "Wrong input: Collection has another vectors configuration")
-            if priority == "replica":
-                return True  # what the (perhaps empty) replica holds wins
-            found.apply({"op": "clear"})
-            found.apply({"op": "upsert", "points": points})
+            if priority == "replica" and not is_new:
+                return True  # what the replica holds wins
+            found.recovering = True
+            try:
+                found.apply({"op": "clear"})
+                found.apply({"op": "upsert", "points": points})
+            finally:
+                found.recovering = False
             return True
+
+
+def write_snapshot(path, meta, shards):
+    """A tar in a tar: configuration and version, and for each shard its segments and its sparse log."""
+    with tempfile.TemporaryDirectory() as root:
+        with open(os.path.join(root, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(meta, file)
+        for shard, lines in enumerate(shards):
+            home = os.path.join(root, str(shard))
+            os.makedirs(os.path.join(home, "segments"))
+            os.makedirs(os.path.join(home, "wal"))
+            with open(os.path.join(home, "wal", "open-1"), "wb") as file:
+                file.truncate(WAL_BYTES)
+            data = lines.encode()
+            with tarfile.open(os.path.join(home, "segments", f"{uuid.uuid4()}.tar"), "w") as archive:
+                entry = tarfile.TarInfo("points.jsonl")
+                entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+        with open(os.path.join(root, "version.info"), "w", encoding="utf-8") as file:
+            file.write(SHARD_VERSION)
+        subprocess.run(["tar", "--sparse", "--format=gnu", "-cf", path, "-C", root, *sorted(os.listdir(root))], check=True)
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sha256_of(path):
@@ -339,12 +423,30 @@ def sha256_of(path):
 
 def read_snapshot(path):
     try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 1024))
+            if file.read() != bytes(1024):
+                raise ValueError("unexpected end of file")
+        points = []
         with tarfile.open(path) as archive:
             meta = json.load(archive.extractfile("config.json"))
-            lines = archive.extractfile("points.jsonl").read().decode().splitlines()
-        return meta, [json.loads(line) for line in lines]
-    except (tarfile.TarError, KeyError, ValueError, AttributeError) as error:
+            for member in archive.getmembers():
+                if not member.name.endswith(".tar"):
+                    continue
+                with tarfile.open(fileobj=archive.extractfile(member)) as segment:
+                    text = segment.extractfile("points.jsonl").read().decode(errors="replace")
+                points += [as_point(line, index) for index, line in enumerate(text.splitlines())]
+        return meta, points
+    except (tarfile.TarError, KeyError, ValueError, AttributeError, OSError) as error:
         raise ApiError(500, f"Service internal error: failed to unpack snapshot: {error}") from error
+
+
+def as_point(line, index):
+    """A changed byte changes a point, and is not noticed: the segments have no checksums."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return {"id": f"changed-{index}", "vector": [], "payload": {}}
 
 
 def matches(point, query):
@@ -357,6 +459,9 @@ def matches(point, query):
 
 def scroll(collection, body):
     limit = body.get("limit", 10)
+    allowed = collection.strict("max_query_limit")
+    if allowed and limit > allowed:
+        raise ApiError(400, f"Bad request: Limit exceeded {limit} > {allowed} for \"limit\".")
     points = [p for p in collection.sorted_points() if matches(p, body.get("filter"))]
     if body.get("offset") is not None:
         points = [p for p in points if sort_key(p["id"]) >= sort_key(body["offset"])]
@@ -377,13 +482,15 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def _send(self, code, payload, started):
+    def _send(self, code, payload, started, headers=()):
         self._drain()
         body = json.dumps({**payload, "time": time.monotonic() - started}).encode()
-        self._send_bytes(code, body, "application/json")
+        self._send_bytes(code, body, "application/json", headers)
 
-    def _send_bytes(self, code, body, kind):
+    def _send_bytes(self, code, body, kind, headers=()):
         self.send_response(code)
+        for name, value in headers:
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -431,22 +538,61 @@ class Handler(BaseHTTPRequestHandler):
             if path in (["healthz"], ["readyz"], ["livez"]):
                 self._drain()
                 return self._send_bytes(200, f"{path[0]} check passed".encode(), "text/plain")
-            if API_KEY and not hmac.compare_digest(self.headers.get("api-key") or "", API_KEY):
-                self._drain()
-                return self._send_bytes(401, b"Must provide an API key", "text/plain")
             if not path:
                 return self._send(200, {"title": "qdrant - vector search engine", "version": VERSION}, started)
+            refused = self._refusal(path)
+            if refused is not None:
+                self._drain()
+                return self._send_bytes(refused[0], refused[1].encode(), "text/plain")
+            if path in (["telemetry"], ["cluster"]):
+                return self._send(200, {"result": {"status": "disabled"}, "status": "ok"}, started)
+            if path == ["metrics"]:
+                self._drain()
+                return self._send_bytes(200, b"collections_total 0\n", "text/plain")
+            if query.get("timeout") == "0":
+                raise ApiError(422, "Validation error in query parameters: [timeout: must be 1 or larger]")
+            if query.get("wait") == "false" and "snapshots" in path and self.command in ("POST", "PUT"):
+                return self._later(path, query, started)
             if self.command == "GET" and len(path) == 4 and path[2] == "snapshots":
-                return self._download(self.store.snapshot_path(path[1], path[3]))
+                try:
+                    return self._download(self.store.snapshot_path(path[1], path[3]))
+                except ApiError as error:
+                    return self._send_bytes(error.code, str(error).encode(), "text/plain")
             self._send(200, {"result": self._route(path, query), "status": "ok"}, started)
         except ApiError as error:
-            self._send(error.code, {"status": {"error": str(error)}}, started)
+            headers = [] if error.retry_after is None else [("Retry-After", str(error.retry_after))]
+            self._send(error.code, {"status": {"error": str(error)}}, started, headers)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             self._send(400, {"status": {"error": f"Format error in JSON body: {error!r}"}}, started)
         except (ConnectionError, BrokenPipeError):
             self.close_connection = True
         except OSError as error:
             self._send(500, {"status": {"error": f"Service internal error: {error}"}}, started)
+
+    def _refusal(self, path):
+        """The answer to a client without the right key; a key that may only read opens what reads."""
+        bearer = re.sub("^Bearer ", "", self.headers.get("Authorization") or "")
+        key = self.headers.get("api-key") or bearer
+        if not API_KEY and not READ_ONLY_KEY:
+            return None
+        if not key:
+            return 401, "Must provide an API key or an Authorization bearer token"
+        if API_KEY and hmac.compare_digest(key, API_KEY):
+            return None
+        if not READ_ONLY_KEY or not hmac.compare_digest(key, READ_ONLY_KEY):
+            return 401, "Invalid API key or JWT"
+        reads = self.command == "GET" or path[-1] in ("count", "scroll", "points", "search", "query")
+        return None if reads else (403, "Forbidden: Write access is required")
+
+    def _later(self, path, query, started):
+        """Accepts the request, and does the work after the answer."""
+        if path[-1] == "upload":
+            self._route(path, query)
+        else:
+            body = self._json()
+            self._json = lambda: body
+            threading.Thread(target=self._route, args=(path, query)).start()
+        self._send(202, {"status": "accepted"}, started)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _handle
 
@@ -469,9 +615,11 @@ class Handler(BaseHTTPRequestHandler):
         if rest == ["aliases"]:
             return {"aliases": store.list_aliases(store.collection(name).name)}
         if rest[0] == "points":
-            return self._points(verb, store.collection(name), rest[1:])
+            return self._points(verb, store.collection(name), rest[1:], query)
         if rest[0] == "index":
             return self._index(verb, store.collection(name), rest[1:])
+        if rest == ["cluster"]:
+            return {"peer_id": int(PEER_ID), "shard_count": 1, "local_shards": [], "remote_shards": []}
         if rest[0] == "snapshots":
             return self._snapshots(verb, name, rest[1:], query)
         raise ApiError(404, "Not found")
@@ -486,24 +634,32 @@ class Handler(BaseHTTPRequestHandler):
             return self.store.delete(name)
         return self.store.collection(name).info()
 
-    def _points(self, verb, collection, rest):
+    def _points(self, verb, collection, rest, query):
         body = self._json()
+        done = "completed" if query.get("wait") == "true" else "acknowledged"
         if verb == "PUT" and not rest:
             points = [
                 {"id": p["id"], "vector": p["vector"], "payload": p.get("payload") or {}}
                 for p in body["points"]
             ]
+            for point in points:
+                require_dimension(collection, point["vector"])
             collection.apply({"op": "upsert", "points": points})
-            return {"operation_id": len(collection.points), "status": "completed"}
+            return {"operation_id": len(collection.points), "status": done}
         if rest == ["delete"]:
             ids = body.get("points")
             if ids is None:
                 ids = [p["id"] for p in collection.sorted_points() if matches(p, body.get("filter"))]
             collection.apply({"op": "delete", "ids": ids})
-            return {"operation_id": len(collection.points), "status": "completed"}
+            return {"operation_id": len(collection.points), "status": done}
+        collection.read()
         if rest == ["scroll"]:
             return scroll(collection, body)
         if rest == ["count"]:
+            if body == {} and int(self.headers.get("Content-Length") or 0) == 0:
+                raise ApiError(400, "Format error in JSON body: EOF while parsing a value")
+            if body.get("exact", True) and collection.strict("search_allow_exact") is False:
+                raise ApiError(400, "Bad request: Exact search disabled! Help: Set exact=false.")
             return {"count": sum(1 for p in collection.sorted_points() if matches(p, body.get("filter")))}
         if verb == "POST" and not rest:
             return [collection.points[i] for i in body["ids"] if i in collection.points]
@@ -556,13 +712,15 @@ class Handler(BaseHTTPRequestHandler):
         if location.scheme == "file":
             path = os.path.realpath(urllib.parse.unquote(location.path))
             inside = path.startswith(os.path.realpath(SNAPSHOTS) + os.sep)
-            if parts(VERSION) >= (1, 17, 1) and not inside:
+            if parts(VERSION) >= (1, 17, 1) and not inside and os.path.exists(path):
                 raise ApiError(403, "Forbidden: Snapshot file path must be inside the snapshots directory")
             if not os.path.exists(path):
                 raise ApiError(400, f"Wrong input: Snapshot file {path} does not exist")
             return self.store.recover(name, path, priority, body.get("checksum"))
         with tempfile.NamedTemporaryFile(dir=SNAPSHOTS) as file:
-            with urllib.request.urlopen(body["location"]) as answer:
+            keys = {"api-key": body["api_key"]} if body.get("api_key") else {}
+            request = urllib.request.Request(body["location"], headers=keys)
+            with urllib.request.urlopen(request) as answer:
                 shutil.copyfileobj(answer, file)
             file.flush()
             return self.store.recover(name, file.name, priority, body.get("checksum"))
@@ -570,19 +728,38 @@ class Handler(BaseHTTPRequestHandler):
     def _download(self, path):
         self._drain()
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            self.send_response(200)
+            stat = os.fstat(file.fileno())
+            start, end, size = 0, stat.st_size - 1, stat.st_size
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+            if asked:
+                start, end = int(asked.group(1)), min(end, int(asked.group(2) or end))
+            self.send_response(206 if asked else 200)
             self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(size))
+            self.send_header("Content-Length", str(end - start + 1))
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", f'"{stat.st_ino:x}:{size:x}:{int(stat.st_mtime):x}"')
+            self.send_header("Content-Disposition", f'attachment; filename="{os.path.basename(path)}"')
+            if asked:
+                self.send_header("Content-Range", f"bytes {start}-{end}/{size}")
             self.end_headers()
-            self.wfile.write(file.read(size // 2))
+            file.seek(start)
+            left = end - start + 1
+            half = left // 2
+            self.wfile.write(file.read(half))
             self._held()
-            shutil.copyfileobj(file, self.wfile, 1 << 20)
+            self.wfile.write(file.read(left - half))
 
     def _held(self):
         while os.path.exists(HOLD):
             open(HOLD + ".reached", "w", encoding="ascii").close()
             time.sleep(0.05)
+
+
+def require_dimension(collection, vector):
+    """Only of collections with one unnamed vector."""
+    wanted = collection.meta["config"]["params"]["vectors"].get("size")
+    if isinstance(wanted, int) and isinstance(vector, list) and len(vector) != wanted:
+        raise ApiError(400, f"Wrong input: Vector dimension error: expected dim: {wanted}, got {len(vector)}")
 
 
 def multipart_file(raw, boundary):
@@ -611,7 +788,7 @@ def main():
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     server = ThreadingHTTPServer(("0.0.0.0", PORT), Handler)
     server.daemon_threads = True
-    print(f"Stand-in for Qdrant, version {VERSION}; HTTP listening on {PORT}", flush=True)
+    print(f"Stand-in for Qdrant, version {VERSION}; HTTP listening on {server.server_address[1]}", flush=True)
     server.serve_forever()
 
 
