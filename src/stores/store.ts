@@ -43,6 +43,15 @@ export interface BackupContext extends StoreContext {
   readonly rabbitmqMessages: "pause" | "stop" | "none";
   /** How a volume is kept consistent, by the store's name. `stop`: its writers are stopped already. Absent: live. */
   readonly volumeModes?: Readonly<Record<string, VolumeMode>>;
+  /**
+   * The steps of this name that earlier backups journalled and that were undone, with the time in which they may have
+   * taken effect: a server may have finished later what it was asked for. Absent if there is no record.
+   */
+  readonly undone?: (step: string) => readonly {
+    readonly data: unknown;
+    readonly from: string;
+    readonly to: string;
+  }[];
 }
 
 /** The context of a check of a component's structure. The check needs no server of the stack. */

@@ -26,6 +26,7 @@ import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext, SinkOptions, VolumeMode } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import { discardPartial } from "../session/discard.ts";
+import { undoneSteps } from "../session/journal.ts";
 import type { RestorePointSession } from "./journal.ts";
 import {
   describeServices,
@@ -98,6 +99,7 @@ async function copyStores(
     ...{ reporter, clock, signal, sink, undo: session.undo },
     rabbitmqMessages: options.rabbitmqMessages,
     volumeModes: modes,
+    undone: (step) => undoneSteps(session.repository.operations, step),
     journal: async (step, data) => {
       session.journal.append("copy", step as "pause", data as { containers: string[] });
     },

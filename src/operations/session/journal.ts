@@ -193,6 +193,34 @@ export function listUnfinished(directory: string): UnfinishedOperation[] {
   return found;
 }
 
+/** A step of an operation that did not succeed, and the time in which it may have taken effect. */
+interface UndoneStep {
+  readonly data: unknown;
+  /** ISO 8601, UTC. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** How many journals {@link undoneSteps} reads, newest first. */
+const lookBack = 20;
+
+/** The steps of this name in the newest operations that ended undone. A journal that cannot be read is left out. */
+export function undoneSteps(directory: string, step: string): UndoneStep[] {
+  const ids = journalIds(directory).slice(-lookBack);
+  return ids.flatMap((id) => {
+    try {
+      const lines = readLines(directory, id);
+      const last = lines.at(-1);
+      if (last?.step !== closed || (last.data as { outcome?: unknown }).outcome !== "undone")
+        return [];
+      const own = lines.filter((entry) => entry.step === step);
+      return own.map(({ data, time }) => ({ data, from: time, to: last.time }));
+    } catch {
+      return [];
+    }
+  });
+}
+
 function entryOf(
   seq: number,
   clock: Clock,

@@ -9,6 +9,7 @@ import type { QdrantParams } from "./client.ts";
 import { refusalOfQdrant, refuseOtherVersion, versionOfQdrant } from "./questions.ts";
 import {
   backupQdrant,
+  type EarlierBackup,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
@@ -54,7 +55,16 @@ export const qdrantStore: Store<QdrantStore> = {
     const { tasks, sink, signal } = context;
     const params = paramsOf(store);
     const place = placeOfBackup(store, context);
-    const known = await tasks.run(listSnapshots, params, place, signal);
+    const earlier = earlierBackups(store, context);
+    const { known, removed } = await tasks.run(
+      listSnapshots,
+      { ...params, earlier },
+      place,
+      signal,
+    );
+    if (removed.length > 0) {
+      context.reporter.info(`removed what an earlier backup left: ${removed.join(", ")}`);
+    }
     await context.journal("qdrant-snapshots", { service: store.service, known });
     try {
       return await tasks.run(backupQdrant, { ...params, sink }, place, signal);
@@ -157,6 +167,16 @@ async function forgetWhenItAnswers(
       `${store.service} is not running: its snapshots directory may still contain a snapshot of the failed backup`,
     );
   }
+}
+
+/** The backups of this server that were undone. The server finishes a snapshot after its client is gone. */
+function earlierBackups({ service }: QdrantStore, { undone }: BackupContext): EarlierBackup[] {
+  return (undone?.("qdrant-snapshots") ?? []).flatMap(({ data, from, to }) => {
+    const told = data as { service?: string; known?: Record<string, readonly string[]> };
+    return told.service === service && told.known !== undefined
+      ? [{ known: told.known, from, to }]
+      : [];
+  });
 }
 
 /** What a task needs to reach a server. */

@@ -134,21 +134,59 @@ export const forgetSnapshots: NamedTask<
   },
 };
 
-/** The current snapshots of every collection, so that new ones can be recognised later. */
-export const listSnapshots: NamedTask<QdrantParams, Record<string, string[]>> = {
+/** A backup that was undone: the snapshots before it, and the time in which it may have asked for others. */
+export interface EarlierBackup {
+  readonly known: Readonly<Record<string, readonly string[]>>;
+  /** ISO 8601, UTC. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * The current snapshots of every collection, so that new ones can be recognised later. Removes those that the server
+ * finished for an earlier backup after that backup was undone.
+ */
+export const listSnapshots: NamedTask<
+  QdrantParams & { readonly earlier: readonly EarlierBackup[] },
+  { readonly known: Record<string, string[]>; readonly removed: string[] }
+> = {
   name: "qdrant.list-snapshots",
   run: async (params, { signal }) => {
     const client = new QdrantClient(params.endpoint, signal);
     await awaitQdrant(client, signal);
-    const all: Record<string, string[]> = {};
+    const known: Record<string, string[]> = {};
+    const removed: string[] = [];
     for (const collection of await client.collections()) {
       const list = () => client.snapshots(collection);
       const found = await unlessDeleted(client, collection, list);
-      if (found !== undefined) all[collection] = found.map(({ name }) => name);
+      if (found === undefined) continue;
+      const own = found.filter(({ name }) => isLeft(name, collection, params.earlier));
+      for (const { name } of own) {
+        await unlessDeleted(client, collection, () => client.deleteSnapshot(collection, name));
+        removed.push(name);
+      }
+      known[collection] = found.filter((one) => !own.includes(one)).map(({ name }) => name);
     }
-    return all;
+    return { known, removed };
   },
 };
+
+/** Whether an earlier backup asked for a snapshot: the server names it by the second in which it began. */
+export function isLeft(
+  name: string,
+  collection: string,
+  earlier: readonly EarlierBackup[],
+): boolean {
+  const time = /-(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)\.snapshot$/.exec(name);
+  if (time === null) return false;
+  const [, day, hour, minute, second] = time;
+  const began = Date.parse(`${day}T${hour}:${minute}:${second}Z`);
+  return earlier.some(({ known, from, to }) => {
+    if (known[collection]?.includes(name) === true) return false;
+    // The name has whole seconds.
+    return began > Date.parse(from) - 1000 && began <= Date.parse(to);
+  });
+}
 
 async function copyCollection(
   params: QdrantParams & { readonly sink: SinkOptions },

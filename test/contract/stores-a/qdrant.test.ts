@@ -10,6 +10,7 @@ import { QdrantClient } from "../../../src/stores/qdrant/client.ts";
 import { refusalOfQdrant } from "../../../src/stores/qdrant/questions.ts";
 import {
   backupQdrant,
+  type EarlierBackup,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
@@ -25,6 +26,9 @@ const source = (server: QdrantServer) => ({
 
 const backup = ({ params, sink, context }: QdrantServer) =>
   backupQdrant.run({ ...params, sink }, context);
+
+const list = ({ params, context }: QdrantServer, earlier: readonly EarlierBackup[] = []) =>
+  listSnapshots.run({ ...params, earlier }, context);
 
 /** Waits until the server says that it has come to where a file makes it wait. */
 async function reached(server: QdrantServer, file: string): Promise<void> {
@@ -62,13 +66,50 @@ it("the snapshots of a deleted collection need no clean-up, and those of others 
   await using server = await startQdrant();
   await server.fill("gone", 1);
   await server.fill("stays", 1);
-  const known = await listSnapshots.run(server.params, server.context);
+  const { known } = await list(server);
   for (const name of ["gone", "stays"]) await server.call("POST", `/collections/${name}/snapshots`);
   await server.call("DELETE", "/collections/gone");
   const removed = await forgetSnapshots.run({ ...server.params, known }, server.context);
   expect(removed).toHaveLength(1);
-  expect(await listSnapshots.run(server.params, server.context)).toEqual({ stays: [] });
+  expect((await list(server)).known).toEqual({ stays: [] });
 });
+
+it("what the server finished after an undone backup is removed by the next one, and nothing else", async () => {
+  await using server = await startQdrant();
+  await server.fill("one", 3);
+  await server.call("POST", "/collections/one/snapshots");
+  const { known } = await list(server);
+  await delaySecond();
+  const from = new Date().toISOString();
+  const hold = join(server.snapshots, "hold-snapshot");
+  await writeFile(hold, "");
+  const gone = new AbortController();
+  const { params } = server;
+  const cut = backupQdrant.run(
+    { ...params, sink: server.sink },
+    { ...server.context, signal: gone.signal },
+  );
+  await reached(server, "hold-snapshot");
+  gone.abort(new Error("cancelled"));
+  await expect(cut).rejects.toThrow();
+  const to = new Date(Date.now() + 1000).toISOString();
+  await rm(hold);
+  const late = async () =>
+    Object.values((await list(server)).known).flat().length === 2 ? true : undefined;
+  await waitFor(late, { clock: systemClock, timeoutMs: 30_000 });
+  // A backup that knows nothing of the undone one takes it for somebody else's.
+  expect((await list(server)).known.one).toHaveLength(2);
+  const found = await list(server, [{ known, from, to }]);
+  expect(found).toEqual({ known, removed: [expect.stringMatching(/^one-/)] });
+  expect((await list(server)).known).toEqual(known);
+});
+
+/** Snapshots are named by the second: the next one has another name. */
+async function delaySecond(): Promise<void> {
+  const second = Math.floor(Date.now() / 1000);
+  const look = async () => (Math.floor(Date.now() / 1000) > second ? true : undefined);
+  await waitFor(look, { clock: systemClock, timeoutMs: 5_000, everyMs: 20 });
+}
 
 it("a collection that is not indexed yet serves: nothing waits for green", async () => {
   await using server = await startQdrant();
@@ -103,9 +144,9 @@ it("a server that still loads its collections is waited for", async () => {
   await using server = await startQdrant();
   await server.fill("one", 2);
   const restarted = server.restart();
-  const listed = listSnapshots.run(server.params, server.context);
+  const listed = list(server);
   await restarted;
-  expect(await listed).toEqual({ one: [] });
+  expect((await listed).known).toEqual({ one: [] });
 });
 
 it("a snapshot by hand whose name is an alias now is refused with both names", async () => {

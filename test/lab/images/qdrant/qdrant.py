@@ -311,6 +311,7 @@ class Store:
 
     def create_snapshot(self, name):
         found = self.collection(name)
+        file_name = f"{found.name}-{PEER_ID}-{time.strftime('%Y-%m-%d-%H-%M-%S', time.gmtime())}.snapshot"
         shards = found.meta["config"]["params"]["shard_number"] or 1
         lines = []
         for shard in range(shards):
@@ -322,7 +323,6 @@ class Store:
         while os.path.exists(HOLD_SNAPSHOT):
             open(HOLD_SNAPSHOT + ".reached", "w", encoding="ascii").close()
             time.sleep(0.05)
-        file_name = f"{found.name}-{PEER_ID}-{time.strftime('%Y-%m-%d-%H-%M-%S', time.gmtime())}.snapshot"
         path = os.path.join(self.snapshot_directory(found.name), file_name)
         write_snapshot(path + ".tmp", meta, lines)
         os.replace(path + ".tmp", path)
