@@ -62,7 +62,7 @@ export class CloneDatabases {
       add(name, await tasks.run(sqliteShape, params, place, signal));
     }
     for (const one of postgres) {
-      const store = await serverOf({ present }, one);
+      const store = await serverOf({ present, containers }, one);
       add(one.service, await postgresShapes(store, { containers, signal }));
     }
     return found;

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { ContainerExecOptions } from "../../core/containers.ts";
 import { BackupFailedError, describeError, RefusedError } from "../../core/errors.ts";
@@ -206,7 +207,8 @@ async function warningsOf(
   if (typeof looked === "string") {
     return [`${store.service}: other files in ${directory} could not be listed: ${looked}`];
   }
-  const others = othersIn(looked.stdout.split("\n").filter(Boolean), settings);
+  const names = looked.stdout.split("\n").filter((name) => name !== "");
+  const others = othersIn(names, settings).filter((name) => store.socket !== join(directory, name));
   if (others.length === 0) return [];
   return [
     `${store.service}: ${others.join(", ")} in ${directory} is not in the backup, which contains only the database: keep a copy (mount an ACL file from the project's directory)`,

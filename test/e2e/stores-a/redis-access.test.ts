@@ -10,7 +10,7 @@ import { until } from "../../lab/step.ts";
 import { keeper } from "../support/keeper.ts";
 
 const project = `sk-redis-access-${process.pid}`;
-const valkey = `${project}:valkey`;
+const valkey = `${project}/valkey:8`;
 
 /** Each is reached in its own way: its configuration, and the client with its options. */
 const servers: Readonly<Record<string, { readonly config: string; readonly client: string }>> = {
@@ -108,7 +108,7 @@ test(
         join(place.path, "..", `${project}-repository`),
       ];
       const made = await keeper(["backup", ...stack, "--unencrypted"]);
-      expect(made.result).toMatchObject({ result: "backed-up" });
+      expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
       expect(
         made.result.components.filter((one: { store: string }) => one.store === "redis"),
       ).toHaveLength(5);
@@ -129,9 +129,9 @@ test(
 
 /** An image whose tools have the names that Valkey's have. */
 async function makeValkey(): Promise<void> {
-  // Debian's server is a link to the tool that checks an RDB.
-  const move =
-    "cp /usr/bin/redis-check-rdb /usr/bin/valkey-check-rdb && mv /usr/bin/redis-cli /usr/bin/valkey-cli";
+  // The tool decides by its own name what it is.
+  const checker = "printf '#!/bin/sh\\nexec redis-check-rdb \"$@\"\\n' > /usr/bin/valkey-check-rdb";
+  const move = `${checker} && chmod 755 /usr/bin/valkey-check-rdb && mv /usr/bin/redis-cli /usr/bin/valkey-cli`;
   const name = `${project}-made`;
   await run([
     "docker",
