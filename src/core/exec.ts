@@ -152,6 +152,18 @@ export function commandLine(
   return mask(words.join(" "), secrets);
 }
 
+/** The variables with these names that Compose would get from this process's own environment. */
+export function inheritedVariables(names: readonly string[]): Record<string, string> {
+  // biome-ignore lint/style/noProcessEnv: what a program that is started here would inherit
+  const passed = environmentFor("docker", process.env);
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = passed[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
 function start(
   command: string,
   args: readonly string[],

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { describeError, RefusedError } from "../core/errors.ts";
 import { ExecError, type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
@@ -8,7 +9,10 @@ import { unreadableProject, unsetVariables } from "./unreadable.ts";
 export type ComposeProject = Pick<
   Stack,
   "project" | "directory" | "composeFiles" | "envFiles" | "profiles"
->;
+> & {
+  /** The file with saved variables of a shell (JSON). They count more than this process's own. */
+  readonly variables?: string | undefined;
+};
 
 /** How services are brought up. */
 interface UpOptions {
@@ -109,7 +113,7 @@ export function createCompose(
 ): Compose {
   const docker = (args: readonly string[], signal?: AbortSignal): Promise<ExecResult> =>
     run("docker", args, {
-      addEnv: engine.environment,
+      addEnv: { ...savedVariables(project), ...engine.environment },
       cwd: project.directory,
       secrets,
       signal,
@@ -142,6 +146,12 @@ export function createCompose(
       await docker(pullArguments(project, services, overrides), signal);
     },
   };
+}
+
+function savedVariables({ variables }: ComposeProject): Record<string, string> {
+  // The file is removed with its operation.
+  if (variables === undefined || !existsSync(variables)) return {};
+  return JSON.parse(readFileSync(variables, "utf8")) as Record<string, string>;
 }
 
 /**

@@ -26,6 +26,8 @@ export const projectShape = z.object({
   composeFiles: texts,
   envFiles: texts,
   profiles: texts,
+  /** The file with the variables that only the shell had. Absent in older journals. */
+  variables: z.string().optional(),
 });
 
 /** The dependencies of a stack's services: a rollback starts the services in that order. */

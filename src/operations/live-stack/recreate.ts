@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { RefusedError } from "../../core/errors.ts";
+import { describeError, RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { type Compose, createCompose } from "../../stack/compose.ts";
@@ -71,6 +71,7 @@ interface Remaking {
  */
 export async function makeMissing(before: readonly Earlier[], given: Remaking): Promise<void> {
   const { engine, files, within = async (work) => await work(), scaleOf } = given;
+  let failure: unknown;
   // A container may join the namespace of one that an earlier round recreated.
   for (let round = 1; round <= makingRounds; round += 1) {
     await removeCutOff(before, engine, files.project);
@@ -79,13 +80,23 @@ export async function makeMissing(before: readonly Earlier[], given: Remaking): 
     if (missing.length === 0) break;
     await within(async () => {
       const compose = createCompose(engine, files);
-      await createExactly(missing, before, { engine, compose, project: files.project, scaleOf });
+      const creating = { engine, compose, project: files.project, scaleOf };
+      try {
+        await createExactly(missing, before, creating);
+        failure = undefined;
+      } catch (error) {
+        failure = error;
+        await createEach(missing, before, creating);
+      }
     });
   }
   const now = await present(engine, files.project);
   for (const { name, imageId = "" } of before) {
     const found = now.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`container ${name} could not be recreated`);
+    if (found === undefined) {
+      const why = failure === undefined ? "" : `: ${describeError(failure)}`;
+      throw new Error(`container ${name} could not be recreated${why}`, { cause: failure });
+    }
     if (imageId !== "" && found.imageId !== imageId) throw new Error(`${name} has another image`);
   }
 }
@@ -127,6 +138,21 @@ export async function createExactly(
   for (const { id, name, service } of await present(engine, project)) {
     const isFiller = services.includes(service) && !names.has(name);
     if (isFiller) await removeContainer(engine, id, { volumes: false });
+  }
+}
+
+/**
+ * Each service by itself: one that cannot be created keeps no other one down. It may be possible in a next round, since
+ * Compose does not know the order of services that are joined by `container:NAME`.
+ */
+async function createEach(
+  missing: readonly Numbered[],
+  all: readonly Numbered[],
+  creating: Creating,
+): Promise<void> {
+  for (const service of new Set(missing.map((one) => one.service))) {
+    const own = missing.filter((one) => one.service === service);
+    await createExactly(own, all, creating).catch(() => undefined);
   }
 }
 

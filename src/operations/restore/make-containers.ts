@@ -8,6 +8,7 @@ import { removeContainer } from "../../stack/containers.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
+import { referencedFiles } from "../../stores/stack-files/references.ts";
 import { driftOf } from "../live-stack/definition.ts";
 import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
@@ -20,6 +21,7 @@ import {
   scaleOf,
   withNeeds,
 } from "../live-stack/recreate.ts";
+import { saveShellVariables } from "../live-stack/shell-variables.ts";
 import type { Makings, StackNow } from "./current-stack.ts";
 import type { JournalledCreation, JournalledPins, RestoreSession } from "./journal.ts";
 
@@ -40,6 +42,8 @@ interface MakingPlan {
   readonly model: ComposeModel;
   /** Containers that join a namespace of a created or missing container. They are recreated with it. */
   readonly joiners: readonly ContainerState[];
+  /** The file with the variables that only the shell has, if there are any. */
+  readonly variables: string | undefined;
 }
 
 /**
@@ -69,10 +73,14 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
       .filter(({ service }) => makings.replace.includes(service))
       .map(({ service, imageReference }) => [service, imageReference]),
   );
+  const variables = saveShellVariables(
+    [...stack.composeFiles, ...(await referencedFiles(stack))],
+    work,
+  );
   const forward = await planPins(context, to, "new");
   const backward = await planPins(context, from, "old");
   for (const { path } of forward.edits) requireWritable(path);
-  return { model, joiners, pins: { forward, backward, work } };
+  return { model, joiners, variables, pins: { forward, backward, work } };
 }
 
 /** A service whose container cannot be created, because the files do not have it any more. */
@@ -123,7 +131,7 @@ export function projectOf(stack: StackNow): JournalledCreation["project"] {
  */
 export async function makeContainers(
   making: Making,
-  { pins, model, joiners }: MakingPlan,
+  { pins, model, joiners, variables }: MakingPlan,
 ): Promise<JournalledCreation> {
   const { session, stack, makings, manifest } = making;
   const { journal, dependencies } = session;
@@ -133,7 +141,9 @@ export async function makeContainers(
   applyEdits(pins.forward.edits);
   const services = [...makings.create, ...makings.replace];
   const joined = servicesOf(joiners);
-  const created = await creationOf(stack, model, [...services, ...joined], engine);
+  const planned = await creationOf(stack, model, [...services, ...joined], engine);
+  const own = variables === undefined ? {} : { variables };
+  const created = { ...planned, project: { ...planned.project, ...own } };
   journal.append("restore", "create", created);
   const project = { ...created.project, composeFiles: pins.forward.composeFiles };
   const recorded = makings.create.map((name) => [name, manifest.services[name]?.replicas ?? 1]);

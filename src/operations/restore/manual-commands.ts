@@ -2,6 +2,7 @@ import { quoted } from "../../core/shell.ts";
 import type { TreeAside } from "../../stores/tree/replace.ts";
 import type { Dependencies } from "../live-stack/depends-on.ts";
 import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
+import { scriptOf } from "../live-stack/shell-variables.ts";
 import type {
   JournalledCreation,
   JournalledPins,
@@ -90,6 +91,7 @@ function makesAgain(
   const services = [...new Set(containers.map(({ service }) => service))];
   return [
     ...edits.map(({ path, after }) => `  cp ${quoted(after)} ${quoted(path)}`),
+    ...(project.variables === undefined ? [] : [`  . ${quoted(scriptOf(project.variables))}`]),
     `  docker compose ${flags.join(" ")} ${createWords(services, { containers, needs })}`,
     ...edits.map(({ path, existed, before }) =>
       existed ? `  cp ${quoted(before)} ${quoted(path)}` : `  rm -f ${quoted(path)}`,

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { quoted } from "../../core/shell.ts";
 import { keeperLabels } from "../../model/keeper-labels.ts";
 import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
+import { scriptOf } from "../live-stack/shell-variables.ts";
 import type { UpgradePlan } from "./journal.ts";
 
 /** An upgrade that a person has to roll back manually. */
@@ -47,6 +48,7 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
       .filter(({ from }) => !from.includes("@") && !from.startsWith("sha256:"))
       .map(({ from, fromId }) => `docker tag ${fromId} ${quoted(from)}`),
     `mv ${quoted(journal)} ${quoted(`${journal}.by-hand`)}`,
+    ...(project.variables === undefined ? [] : [`. ${quoted(scriptOf(project.variables))}`]),
     `docker compose ${flags.join(" ")} ${createWords(services, plan)}`,
     ...startCommands(ran, plan.dependencies),
   ].map((command) => `  ${command}`);

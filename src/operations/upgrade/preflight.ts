@@ -8,6 +8,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { findSharedUses, within } from "../../stack/shared.ts";
+import { referencedFiles } from "../../stores/stack-files/references.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
 import {
@@ -20,6 +21,7 @@ import {
 import { planPins } from "../live-stack/image-pins.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
+import { saveShellVariables } from "../live-stack/shell-variables.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -52,7 +54,11 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const joined = joinedServices(stack, targets);
   await refuseOtherChanges(session, targets, joined);
   const work = repository.work("upgrades", id);
-  const project = projectOf(stack);
+  const variables = saveShellVariables(
+    [...stack.composeFiles, ...(await referencedFiles(stack))],
+    work,
+  );
+  const project = { ...projectOf(stack), ...(variables === undefined ? {} : { variables }) };
   const context = { engine, project, pin: options.pin, work, repository: repository.path };
   const to = Object.fromEntries(Object.entries(targets).map(([name, { to }]) => [name, to]));
   const from = Object.fromEntries(Object.entries(targets).map(([name, { from }]) => [name, from]));
