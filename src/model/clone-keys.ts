@@ -1,5 +1,5 @@
 /** What an isolated clone does with a key of a service. */
-export type CloneTreatment =
+type CloneTreatment =
   /** Taken over as it is. */
   | "kept"
   /** Taken over in another form, or as far as it stays inside the clone; what is left out is told. */

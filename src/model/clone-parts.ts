@@ -1,7 +1,7 @@
 import type { ComposeModel, ComposeService } from "./stack.ts";
 
 /** As much of a key's value as stays inside a clone, and what is left out, one line each with its reason. */
-export interface ClonePart {
+interface ClonePart {
   /** Undefined if nothing is left. */
   readonly value?: unknown;
   readonly lost?: readonly string[];

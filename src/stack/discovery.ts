@@ -11,6 +11,7 @@ import { type InspectedContainer, inspectContainer } from "./inspect.ts";
 import { composeLabels } from "./labels.ts";
 import { placeStores } from "./places.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
+import { profilesFor } from "./profile-choice.ts";
 import { locateProject, type ProjectOptions } from "./project.ts";
 import { describeServer } from "./server.ts";
 import {
@@ -185,23 +186,6 @@ async function readModel(
   const profiles = profilesFor(everything, [...Object.keys(model.services), ...absent]);
   if (profiles.length === 0) return { project, model, unset };
   return { project: { ...project, profiles }, model: await read(profiles), unset };
-}
-
-/** The fewest profiles that contain these services; rather those that contain no other service. */
-export function profilesFor({ services }: ComposeModel, needed: readonly string[]): string[] {
-  const profilesOf = (name: string) => (services[name]?.profiles ?? []) as readonly string[];
-  const others = (profile: string) =>
-    Object.keys(services).filter(
-      (name) => !needed.includes(name) && profilesOf(name).includes(profile),
-    );
-  const chosen = new Set<string>();
-  for (const name of needed) {
-    const own = profilesOf(name);
-    if (own.some((profile) => chosen.has(profile))) continue;
-    const [best] = own.toSorted((a, b) => others(a).length - others(b).length);
-    if (best !== undefined) chosen.add(best);
-  }
-  return [...chosen].toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 /** The containers of all servers, in the order of their dependencies. A stack may have several servers of a kind. */

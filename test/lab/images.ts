@@ -12,6 +12,10 @@ export const storeImages = {
   rabbitmq4: "sophon-keeper-lab/rabbitmq:4",
   /** RabbitMQ with its management plugin (HTTP API on port 15672). */
   rabbitmq4Management: "sophon-keeper-lab/rabbitmq:4-management",
+  /** No store of its own: it stands for the databases that are backed up as volumes. */
+  mariadb: "sophon-keeper-lab/mariadb:11",
+  /** The same programs in an image without a volume, for what asks the server. */
+  mariadbClient: "sophon-keeper-lab/mariadb-client:11",
 } as const;
 
 /** An image built from a folder with a Dockerfile that starts with `ARG BASE` and `FROM ${BASE}`. */
@@ -66,6 +70,15 @@ export async function ensureStoreImages(): Promise<string> {
 /** Builds the stores that only tests need. Both base images must be there. */
 export async function ensureTestStoreImages(): Promise<string> {
   return await ensureImages([managementStore, ...bookwormStores]);
+}
+
+/** Builds MariaDB. For the few tests that need it, which build it themselves. */
+export async function ensureMariadb(): Promise<string> {
+  const directory = join(imagesDirectory, "mariadb");
+  return await ensureImages([
+    { image: storeImages.mariadbClient, directory, target: "client" },
+    { image: storeImages.mariadb, directory, target: "server" },
+  ]);
 }
 
 async function ensureImages(recipes: readonly ImageRecipe[]): Promise<string> {

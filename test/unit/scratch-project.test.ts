@@ -142,8 +142,8 @@ describe("a scratch project", () => {
       { type: "volume", source: "s_1", target: "/part", volume: { subpath: "a/b" } },
     ]);
     expect(omitted).toEqual([
-      "app: /srv/media/cache/new, mounted at /cache",
-      "app: /srv/media-2, mounted at /other",
+      "app: volumes /srv/media/cache/new:/cache (it is not in the backup)",
+      "app: volumes /srv/media-2:/other (it is not in the backup)",
     ]);
   });
 

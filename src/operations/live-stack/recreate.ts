@@ -8,6 +8,7 @@ import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectContainer } from "../../stack/inspect.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
+import { highestNumbers } from "./replica-numbers.ts";
 
 const removalMs = 60_000;
 const makingRounds = 3;
@@ -154,20 +155,6 @@ async function createEach(
     const own = missing.filter((one) => one.service === service);
     await createExactly(own, all, creating).catch(() => undefined);
   }
-}
-
-/** The highest number of each service's containers. One with a name of its own has none. */
-export function highestNumbers(
-  containers: readonly Numbered[],
-  project: string,
-): Record<string, number> {
-  const highest: Record<string, number> = {};
-  for (const { name, service } of containers) {
-    const start = `${project}-${service}-`;
-    const number = name.startsWith(start) ? Number(name.slice(start.length)) : 1;
-    if (Number.isInteger(number)) highest[service] = Math.max(highest[service] ?? 0, number);
-  }
-  return highest;
 }
 
 async function removeCutOff(before: readonly Earlier[], engine: Engine, project: string) {

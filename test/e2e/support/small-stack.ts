@@ -41,19 +41,20 @@ export const healthFile = `healthcheck: { test: ["CMD", "test", "-e", "/tmp/heal
 
 /**
  * Brings up a stack of these services. Each line of `services` is one in YAML flow style; IMAGE stands for version 1 of
- * the image, DATA for the directory of the host.
+ * the image, DATA for the directory of the host. The image is made from `base`.
  */
 export async function smallStack(
   name: string,
   services: Readonly<Record<string, string>>,
   more = "",
+  base = pythonImage,
 ): Promise<SmallStack> {
   const { projectName, root, directory, host } = await prepare(name);
   const [scratch, data] = [join(root, "scratch"), join(root, "data")];
   for (const path of [scratch, data]) await mkdir(path);
   await writeFile(join(data, "a"), "a\n");
   const image = (version: number) => `${host}/${projectName}/lab/small:${version}`;
-  for (const version of versions) await publish(image(version), version);
+  for (const version of versions) await publish(image(version), version, base);
   const lines = Object.entries(services).map(([service, text]) => `  ${service}: { ${text} }`);
   const file = `name: ${projectName}\nservices:\n${lines.join("\n")}\n${more}`;
   const text = file.replaceAll("IMAGE", image(1)).replaceAll("DATA", data);
@@ -131,8 +132,8 @@ async function prepare(name: string) {
 }
 
 /** Pushed, and with all but the first forgotten here, so that it has to be pulled. */
-async function publish(reference: string, version: number): Promise<void> {
-  const file = `FROM ${pythonImage}\nENV V=${version}\nCMD ["sleep", "infinity"]\n`;
+async function publish(reference: string, version: number, base: string): Promise<void> {
+  const file = `FROM ${base}\nENV V=${version}\nCMD ["sleep", "infinity"]\n`;
   await run(["docker", "build", "--quiet", "--tag", reference, "-"], { input: file });
   await run(["docker", "push", "--quiet", reference]);
   if (version > 1) await run(["docker", "rmi", "--no-prune", reference]);

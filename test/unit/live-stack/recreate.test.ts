@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { refuseOwnStarts } from "../../../src/operations/live-stack/own-starts.ts";
-import { highestNumbers } from "../../../src/operations/live-stack/recreate.ts";
+import { highestNumbers } from "../../../src/operations/live-stack/replica-numbers.ts";
 
 it("creates replicas up to the highest number that there was", () => {
   const all = ["shop-web-2", "shop-web-5", "shop-api-1"].map((name) => ({

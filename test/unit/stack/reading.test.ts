@@ -5,7 +5,7 @@ import { ExecError } from "../../../src/core/exec.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { ComposeModel } from "../../../src/model/stack.ts";
 import { readValue } from "../../../src/options/values.ts";
-import { profilesFor } from "../../../src/stack/discovery.ts";
+import { profilesFor } from "../../../src/stack/profile-choice.ts";
 import { filesInLabel } from "../../../src/stack/project-files.ts";
 import { unreadableProject, unsetVariables } from "../../../src/stack/unreadable.ts";
 
