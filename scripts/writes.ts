@@ -6,17 +6,25 @@ import { join } from "node:path";
  * siblings in `src/core/durable.ts`, which are safe where another user may plant links.
  */
 const writers: Readonly<Record<string, string>> = {
+  "commands/init.ts": "files of a checkout, exclusively",
   "archive/write-archive.ts": "an unfinished backup, in the repository",
   "core/durable.ts": "the helper itself",
+  "destinations/remote.ts": "an unfinished backup, in the repository",
+  "destinations/s3/promises.ts": "what a bucket promised, in the repository",
   "destinations/pipe.ts": "a pipe in a temporary directory",
   "operations/backup/create.ts": "an unfinished backup, in the repository",
+  "operations/clone/clone.ts": "a temporary directory of a clone",
   "operations/clone/inline-files.ts": "a temporary directory of a clone",
   "operations/live-stack/definition.ts": "a temporary directory",
   "operations/live-stack/image-pins.ts": "work files, in the repository",
   "operations/manual/restore-redis.ts": "a directory of root that it has just made, exclusively",
+  "operations/off-host/fetch.ts": "an unfinished backup, in the repository",
+  "operations/onboard/key-files.ts": "keys of this user, exclusively",
+  "operations/rehearse/checkout.ts": "a temporary directory",
   "operations/restore/uploaded-backup.ts": "an unfinished backup, in the repository",
   "operations/session/journal-file.ts": "journals, in the repository",
   "operations/upgrade/roll-back.ts": "what failed, in the repository",
+  "repository/holds.ts": "who reads a backup, in the repository",
   "repository/repository.ts": "marks, in the repository",
   "rollback-copy/blocks.ts": "a rollback copy, in a directory of root",
   "rollback-copy/index.ts": "a rollback copy, in a directory of root",
@@ -24,6 +32,7 @@ const writers: Readonly<Record<string, string>> = {
   "stores/postgres/globals.ts": "a temporary directory of a backup",
   "stores/redis/place-rdb.ts": "an emptied volume of a stopped server, exclusively",
   "stores/stack-files/pack.ts": "a temporary directory of a backup",
+  "stores/tree/replace-file.ts": "an empty file in the place of a missing one, whose inode stays",
   "stores/tree/extract.ts": "a directory that is filled before it takes its place",
 };
 

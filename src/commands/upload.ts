@@ -4,6 +4,7 @@ import { chooseDestinations, sendTo, unproven } from "../operations/off-host/del
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import type { Options } from "../options/parse.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
+import { requireOwnRepository } from "../repository/require-own.ts";
 import { openRepository } from "./list.ts";
 
 /**
@@ -16,6 +17,7 @@ export async function upload(options: Options, dependencies: HostDependencies): 
   const begun = dependencies.clock.monotonicMs();
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
   const repository = await openRepository(options, dependencies);
+  requireOwnRepository(repository.path);
   const { remotes, services } = chooseDestinations(options, dependencies, repository.path);
   if (services.length > 0) {
     throw new RefusedError("upload sends to a bucket: an artifact is uploaded by mode backup", {

@@ -7,6 +7,7 @@ import { fsyncFile } from "../../core/temp.ts";
 import { type Manifest, manifestFile, sealedManifestFile } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
+import { requireOwnRepository } from "../../repository/require-own.ts";
 import type { Dependencies } from "../session/command.ts";
 import { repositoryPath } from "../session/repository-path.ts";
 import { openSealedManifest } from "../verify/sealed-manifest.ts";
@@ -33,6 +34,7 @@ export async function withFetched(
   const found = await findRemote(options, dependencies);
   const { id, project } = found.backup;
   const repository = new Repository(repositoryPath(options, project));
+  requireOwnRepository(repository.path);
   await repository.create();
   const chosen = { ...options, repository: repository.path, backup: id };
   const isThere = (await repository.list()).some((one) => one.id === id && !one.problem);

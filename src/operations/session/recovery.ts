@@ -1,4 +1,5 @@
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
+import { removeDead } from "../../core/temp.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Recoveries, RecoveryContext } from "./dependencies.ts";
 import { discardPartial } from "./discard.ts";
@@ -49,6 +50,8 @@ export async function recoverUnfinished(
   for (const id of await repository.partials()) await discardPartial(repository, id, given.tasks);
   // No unfinished operation is left that needs the saved texts of edited files.
   await repository.forgetWork();
+  // A killed verification holds no lock and has no journal, but leaves clear text.
+  await removeDead();
   return recovered;
 }
 
