@@ -6,12 +6,16 @@ import { readArchive } from "../src/archive/read-archive.ts";
 import { packTar, unpackTar } from "../src/archive/tar/pack-tar.ts";
 import { TarScanner } from "../src/archive/tar/scanner.ts";
 import { writeArchive } from "../src/archive/write-archive.ts";
+import { systemClock } from "../src/core/clock.ts";
+import { silentReporter } from "../src/core/reporter.ts";
 import { fsyncDirectory } from "../src/core/temp.ts";
+import { S3Store } from "../src/destinations/s3/s3-store.ts";
 
 /**
  * One step of the archive layer as a process of its own, for the benchmarks to time:
  * `step.ts pack <directory> <file> <recipient>`, `contents <file> <key file>`,
- * `unpack <file> <key file> <into>`, `checksum <file>`.
+ * `unpack <file> <key file> <into>`, `checksum <file>`,
+ * `upload <endpoint> <file>`.
  */
 const [step = "", ...words] = process.argv.slice(2);
 const [first = "", second = "", third = ""] = words;
@@ -20,6 +24,7 @@ const steps: Record<string, () => Promise<unknown>> = {
   contents,
   unpack: async () => unpackTar({ ...(await readable()), into: third }),
   checksum,
+  upload,
 };
 await steps[step]?.();
 
@@ -43,6 +48,19 @@ async function contents(): Promise<void> {
 async function readable() {
   const identities = [...(/^AGE-SECRET-KEY-1\w+$/m.exec(await readFile(second, "utf8")) ?? [])];
   return { file: first, compressed: true, decrypt: { identities } };
+}
+
+/** Sends a file to the bucket `bucket` and proves it there. */
+async function upload(): Promise<void> {
+  const store = new S3Store({
+    ...{ address: { bucket: "bucket", prefix: "" }, endpoint: first, region: "us-east-1" },
+    ...{ pathStyle: true, retryForMs: 0, stallMs: 60_000, limit: undefined, lock: undefined },
+    ...{ partBytes: undefined, memory: undefined },
+  });
+  const { signal } = new AbortController();
+  const tools = { reporter: silentReporter, clock: systemClock, signal };
+  const stored = await store.putFile("ours", { path: second, sha256: undefined }, tools);
+  console.log(stored.proof);
 }
 
 async function checksum(): Promise<void> {
