@@ -54,7 +54,11 @@ export async function runStep(commands: Commands): Promise<void> {
   let masked = masker.maskValue(result) as Result;
   if (asked?.command === "upgrade-test" && asked.target === "rehearsal") {
     masked = await commented(masked, asked, {
-      ...{ environment: process.env, payload: await eventPayload(), now: systemClock.now() },
+      ...{
+        environment: process.env,
+        payload: (await readEvent(process.env)).payload,
+        now: systemClock.now(),
+      },
       notice: (text) => core.notice(visibleText(masker.mask(text)), { title: "Sophon Keeper" }),
     });
   }

@@ -39,7 +39,10 @@ function remoteWith(days: readonly number[], odd: { locked?: number[]; torn?: nu
       return { isRemoved: true };
     },
   };
-  return { remote: remote as unknown as Remote, left: () => [...there].toSorted((a, b) => (a < b ? -1 : 1)) };
+  return {
+    remote: remote as unknown as Remote,
+    left: () => [...there].toSorted((a, b) => (a < b ? -1 : 1)),
+  };
 }
 
 async function mark(days: readonly number[], level: "checksum" | "contents" | null = "checksum") {
