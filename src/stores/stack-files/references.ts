@@ -9,8 +9,9 @@ const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * The files that Compose reads itself because the compose files name them (`include`, `extends`, `env_file`). The
- * resolved model no longer shows them. Every word that is the name of an existing file counts: one file too many does
- * no harm, but a missing one makes a restore on a bare host fail.
+ * resolved model no longer shows them. Below a key that names files, every word that is the name of an existing file
+ * counts: a missing one makes a restore on a bare host fail. Elsewhere, as in a label or a variable, a path is only a text:
+ * the file may be one that nobody meant to give away.
  */
 export async function referencedFiles(
   stack: Pick<Stack, "directory" | "composeFiles" | "envFiles">,
@@ -42,6 +43,13 @@ export async function referencedFiles(
   return [...found];
 }
 
+/** The keys below which Compose reads files, and those among them whose texts are never paths. */
+const fileKeys = new Set([
+  ...["env_file", "label_file", "include", "extends", "secrets", "configs", "build", "volumes"],
+  ...["credential_spec", "develop"],
+]);
+const textKeys = new Set(["labels", "annotations", "environment", "args", "content"]);
+
 /** The keys whose texts are paths, however plain the name of the file is. */
 const pathKeys = new Set(["env_file", "label_file", "include", "file", "path"]);
 
@@ -55,17 +63,21 @@ function words(text: string) {
   const add = (word: string, isPath: boolean) => {
     if ((isPath || /[./$]/.test(word)) && !/[\0\n]/.test(word)) paths.add(word);
   };
-  const visit = (value: unknown, key: string): void => {
-    if (typeof value === "string") {
+  const visit = (value: unknown, key: string, isBelow: boolean): void => {
+    if (typeof value === "string" && isBelow) {
       if (key === "project_directory") directories.add(value);
       for (const word of [value, beforeColon(value)]) add(word, pathKeys.has(key));
-    } else if (Array.isArray(value)) for (const item of value) visit(item, key);
+    } else if (Array.isArray(value)) for (const item of value) visit(item, key, isBelow);
     else if (typeof value === "object" && value !== null) {
-      for (const [name, item] of Object.entries(value)) visit(item, name);
+      // A service may have any name, also that of a key.
+      const isNames = ["services", "secrets", "configs"].includes(key);
+      for (const [name, item] of Object.entries(value)) {
+        if (isNames || !textKeys.has(name)) visit(item, name, isBelow || fileKeys.has(name));
+      }
     }
   };
   try {
-    visit(parse(text, { merge: true, logLevel: "silent" }), "");
+    visit(parse(text, { merge: true, logLevel: "silent" }), "", false);
   } catch {
     // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
   }
