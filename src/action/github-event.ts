@@ -14,7 +14,7 @@ interface NamedRepository {
 }
 
 /** The event as the runner describes it. */
-export interface WorkflowEvent {
+interface WorkflowEvent {
   readonly name: string;
   /** `owner/name` of the repository whose workflow runs. */
   readonly repository: string;

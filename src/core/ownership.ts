@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 
 /** Whose files this process obeys: root's, its own, and those of the user who became root with sudo. */
-export interface TrustedUsers {
+interface TrustedUsers {
   readonly uids: readonly number[];
   /** The user of this process. */
   readonly self: number;
