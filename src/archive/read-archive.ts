@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { DamagedError } from "../core/errors.ts";
 import { openRegularFile } from "../core/regular-file.ts";
 import { decryptStream, openHead } from "./age/age.ts";
 import { type FileDigest, openThreaded } from "./age/decrypt-thread.ts";
@@ -15,6 +16,8 @@ export interface ReadRequest {
   readonly compressed: boolean | "gzip";
   /** The file is an age file, to be opened with one of these. */
   readonly decrypt?: Identities | undefined;
+  /** How many plain bytes were recorded. Fewer or more are damage, and no more than these are handed out. */
+  readonly plainBytes?: number | undefined;
   /** See every plain byte in passing; their `end` is called after the last. */
   readonly observers?: readonly Observer[];
   /** Called with the plain bytes so far. */
@@ -51,12 +54,18 @@ export async function* readArchive(
   const opened = openedBytes(request, onDigest);
   const plain = plainOf(opened, request);
   const observers = request.observers ?? [];
+  const expected = request.plainBytes ?? Number.POSITIVE_INFINITY;
   let plainBytes = 0;
   for await (const chunk of plain) {
     plainBytes += chunk.length;
+    if (plainBytes > expected)
+      throw new DamagedError(`it holds more than the recorded ${expected} bytes`);
     for (const observer of observers) observer.update(chunk);
     request.progress?.(plainBytes);
     yield chunk;
+  }
+  if (request.plainBytes !== undefined && plainBytes < expected) {
+    throw new DamagedError(`it holds ${plainBytes} bytes instead of the recorded ${expected}`);
   }
   for (const observer of observers) observer.end?.();
 }

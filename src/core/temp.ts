@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { lstat, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,6 +48,17 @@ function ownerName({ pid, startTicks, pidNamespace, bootId }: ProcessIdentity): 
 }
 
 const owned = /^(?:[a-z]+-)+(\d+)-(\d+)-(\d+)-([0-9a-f]{32})-.{6}$/;
+
+/** Removes a file or a directory with all that is in it, however deep. It may be missing. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw error;
+    // Only the synchronous form goes deeper than a path can say.
+    rmSync(path, { recursive: true, force: true });
+  }
+}
 
 /** Makes the entries of a directory durable. */
 export async function fsyncDirectory(path: string): Promise<void> {

@@ -133,7 +133,9 @@ async function readLive(directory: string): Promise<Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    const { code } = error as NodeJS.ErrnoException;
+    // Deeper than a path can say: SQLite opens no database there, its own paths are shorter.
+    if (code === "ENOENT" || code === "ENAMETOOLONG") return [];
     throw error;
   }
 }

@@ -27,6 +27,8 @@ export function readRequest(
     file: componentPath(source, component),
     compressed: component.compression === "gzip" ? "gzip" : component.compression === "zstd",
     decrypt: component.encryption === "age" ? identitiesOf(source) : undefined,
+    // Nothing was recorded of a file that was made by hand.
+    plainBytes: component.sha256 === "" ? undefined : component.plainBytes,
     signal,
   };
 }

@@ -5,6 +5,7 @@ import { release } from "../io/byte-reader.ts";
 import { type Intake, openIntake } from "../io/socket-reader.ts";
 import { type ReadRequest, readArchive } from "../read-archive.ts";
 import type { ByteSource } from "../write-archive.ts";
+import { deepArguments, deepDirectories, isDeep, placeDeep } from "./deep-paths.ts";
 import {
   type PackRequest,
   packArguments,
@@ -145,12 +146,39 @@ export async function unpackTar(
     readonly members?: readonly string[];
     /** False for a look at what only root could give back as it was: all belongs to this user. */
     readonly owners?: boolean;
+    /** Sees each member before tar does: what it throws stops the unpacking. */
+    readonly inspect?: MemberListener | undefined;
     /** Added to the environment of tar, so that one that outlives its owner can be found. */
     readonly mark?: Readonly<Record<string, string>>;
   },
 ): Promise<void> {
+  const deep: string[] = [];
+  const listener: MemberListener = (member) => {
+    request.inspect?.(member);
+    if (isDeep(member.name)) deep.push(member.name);
+  };
+  const observers = [...(request.observers ?? []), new TarScanner({ listener })];
+  const { into, members, owners } = request;
+  const ended = await unpackWith(unpackArguments(into, members, owners), {
+    ...request,
+    observers,
+  });
+  if (ended === "done") return;
+  const directories = members === undefined ? deepDirectories(deep) : [];
+  if (directories.length === 0) throw ended;
+  const args = [...unpackArguments(into, [], owners), ...deepArguments(directories)];
+  const again = await unpackWith(args, { ...request, observers: [] });
+  if (again !== "done") throw again;
+  await placeDeep(into, directories);
+}
+
+/** @returns the error if tar failed at nothing but paths that are longer than the kernel takes; it throws any other. */
+async function unpackWith(
+  args: readonly string[],
+  request: ReadRequest & { readonly mark?: Readonly<Record<string, string>> },
+): Promise<"done" | ExecError> {
   const lines = new LineCollector();
-  const child = spawnStream("tar", unpackArguments(request.into, request.members, request.owners), {
+  const child = spawnStream("tar", args, {
     addEnv: { ...TAR_ENVIRONMENT, ...request.mark },
     pipeInput: true,
     signal: request.signal,
@@ -161,13 +189,19 @@ export async function unpackTar(
   child.stdout.resume();
   try {
     await feed(readArchive(request), child.stdin, done);
+    await done;
+    return "done";
   } catch (error) {
     child.kill(0);
     await done.catch(() => undefined);
+    const { unknown } = parseTarMessages(lines.all());
+    const isOfDepth = unknown.length > 0 && unknown.every((line) => line.endsWith(tooLong));
+    if (isOfDepth && error instanceof ExecError && error.exitCode === 2) return error;
     throw error;
   }
-  await done;
 }
+
+const tooLong = ": File name too long";
 
 /** Writes all of a source; what tar does not want any more is still read, and so still checked. */
 async function feed(

@@ -202,7 +202,10 @@ export class TarScanner implements Observer {
     const mtimeSeconds = numberOf(pax?.get("mtime")) ?? header.mtimeSeconds;
     this.#listener?.({ name, type, bytes: realBytes, mode, mtimeSeconds });
     const wanted = this.#wanted.get(name);
-    if (wanted === undefined || !isFile(header.type)) return undefined;
+    if (wanted === undefined) return undefined;
+    // Whoever unpacks the archive gets the last member of a name.
+    this.#found.delete(name);
+    if (!isFile(header.type)) return undefined;
     return this.#capture(wanted, realBytes, pax?.get("GNU.sparse.major")?.toString() === "1");
   }
 
@@ -262,8 +265,9 @@ function untilNul(name: Buffer): Buffer {
   return end < 0 ? name : name.subarray(0, end);
 }
 
-/** `./a/b/` as `a/b`; the root as `.`. */
+/** `./a//./b/` as `a/b`; the root as `.`. */
 function relativeName(name: string): string {
-  const relative = name.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
+  const plain = name.replace(/\/(?:\.?\/)+/g, "/").replace(/\/\.$/, "");
+  const relative = plain.replace(/^(\.\/+)+/, "").replace(/\/+$/, "");
   return relative === "" ? "." : relative;
 }

@@ -27,9 +27,8 @@ export async function openStackSource(
   const directory = await temporaryDirectory("sophon-keeper-stack-");
   try {
     const stack = await stackOf(manifest, source, signal);
-    const { compressed, decrypt, file } = readRequest(source, component);
     const owners = process.geteuid?.() === 0;
-    await unpackTar({ file, compressed, decrypt, into: directory.path, owners, signal });
+    await unpackTar({ ...readRequest(source, component), into: directory.path, owners, signal });
     const at = (path: string) => join(directory.path, FILES + path);
     return {
       ...stack,

@@ -1,6 +1,6 @@
 import { mkdir, readdir, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { RefusedError } from "../../core/errors.ts";
+import { DamagedError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
@@ -10,6 +10,8 @@ import { readRequest, type SourceOptions } from "../../stores/reader.ts";
 import { type ExtractParams, extractComponents } from "../../stores/tree/extract.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
+import { checkComponents } from "../verify/contents.ts";
+import { failureOf, verdictOf } from "../verify/levels.ts";
 import { checkSealed } from "../verify/sealed-manifest.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
 import { chosenStores } from "./store-mounts.ts";
@@ -46,8 +48,9 @@ export async function targetDirectory(target: string): Promise<string> {
 
 /**
  * Extracts the components of a backup into a separate directory as plain files. Changes no stack, and uses the engine
- * only if file owners cannot be restored without it. Every byte is verified: if the backup is damaged, the directory is
- * left unchanged.
+ * only if file owners cannot be restored without it, and to read what only a server's own tools read. Every component is
+ * compared with its record, as `contents` does: if the backup is damaged, the directory is left unchanged. What cannot be
+ * compared here (the image of a server is not on this host) is restored, and is an `unverifiable` check.
  */
 export async function restoreIntoDirectory(
   directory: string,
@@ -81,19 +84,33 @@ async function restoreInto(
     const name = plainName(component);
     const isTree = name.endsWith(".tar");
     const archive = readRequest(source, component);
-    return { archive, name: isTree ? name.slice(0, -".tar".length) : name, isTree };
+    const tree = isCompared(component) ? component : undefined;
+    return { archive, name: isTree ? name.slice(0, -".tar".length) : name, isTree, tree };
   });
   await requireRoom(directory, components);
+  const others = components.filter((component) => !isCompared(component));
+  const read = await reporter.group("Read the contents", () =>
+    checkComponents(others, source, manifest, "restore", dependencies),
+  );
+  if (verdictOf(read) === "damaged") throw new DamagedError(failureOf(read));
+  const doubts = read.filter(({ status }) => status === "unverifiable");
+  for (const { component, detail } of doubts) {
+    reporter.warning(
+      `${component}: restored without a comparison with the backup's record: ${detail}`,
+    );
+  }
   await mkdir(dirname(directory), { recursive: true });
-  await reporter.group(`Restore into ${directory}`, () =>
+  const trees = await reporter.group(`Restore into ${directory}`, () =>
     extract({ into: directory, extractions }, source, dependencies),
   );
   signal.throwIfAborted();
-  const checks = components.map(({ name, counts }): Check => {
-    const detail = Object.keys(counts).length === 0 ? "read whole" : "read whole, as recorded";
-    return { name: "restored", component: name, status: "pass", detail };
-  });
-  return { target: directory, entries: extractions.map(({ name }) => name), checks };
+  const entries = extractions.map(({ name }) => name);
+  return { target: directory, entries, checks: [...read, ...trees] };
+}
+
+/** Whether the component is a tree that is compared while it is unpacked. */
+function isCompared({ store }: Component): boolean {
+  return store === "data" || store === "volume";
 }
 
 /** The plan of a dry run. */
@@ -122,18 +139,15 @@ async function extract(
   params: ExtractParams,
   source: SourceOptions,
   dependencies: HostDependencies,
-): Promise<void> {
+): Promise<Check[]> {
   const { host, reporter, signal } = dependencies;
-  if (process.geteuid?.() === 0) {
-    await extractComponents.run(params, { reporter, signal });
-    return;
-  }
+  if (process.geteuid?.() === 0) return await extractComponents.run(params, { reporter, signal });
   const { tasks } = await host.workbench("restore", dependencies);
   const mounts = [
     { path: dirname(params.into), readOnly: false },
     { path: source.directory, readOnly: true },
   ];
-  await tasks.run(extractComponents, params, { mounts }, signal);
+  return await tasks.run(extractComponents, params, { mounts }, signal);
 }
 
 async function requireRoom(directory: string, components: readonly Component[]): Promise<void> {

@@ -29,9 +29,24 @@ export async function checkContents(
   operationId: string,
   dependencies: Dependencies & { readonly host: ContentsHost },
 ): Promise<Check[]> {
-  const { reporter, clock, signal, host } = dependencies;
-  const sealed = await checkSealed(source, manifest, signal);
+  const sealed = await checkSealed(source, manifest, dependencies.signal);
   if (sealed.status !== "pass") return [sealed];
+  const { components } = manifest;
+  return [
+    sealed,
+    ...(await checkComponents(components, source, manifest, operationId, dependencies)),
+  ];
+}
+
+/** Reads some components of a backup to their last byte, and compares them with their records. Throws as {@link checkContents}. */
+export async function checkComponents(
+  components: readonly Component[],
+  source: SourceOptions,
+  manifest: Manifest,
+  operationId: string,
+  dependencies: Dependencies & { readonly host: ContentsHost },
+): Promise<Check[]> {
+  const { reporter, clock, signal, host } = dependencies;
   const context: CheckContext = {
     ...(await workbenchOrNone(host, operationId, dependencies)),
     ...{ reporter, clock, signal, manifest },
@@ -46,8 +61,8 @@ export async function checkContents(
     }
     return found;
   };
-  const found = await eachOf(manifest.components, { limit: componentsAtOnce, signal }, read);
-  return [sealed, ...found.flat()];
+  const found = await eachOf(components, { limit: componentsAtOnce, signal }, read);
+  return found.flat();
 }
 
 /** Most of a backup can be read while the engine is down. The rest is unverifiable, not damaged. */

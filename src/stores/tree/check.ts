@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { TAR_ENVIRONMENT } from "../../archive/tar/gnu-tar.ts";
-import { TarScanner } from "../../archive/tar/scanner.ts";
+import { TarScanner, type TarSummary } from "../../archive/tar/scanner.ts";
 import { spawnStream } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
@@ -18,9 +18,8 @@ import { fingerprintOf } from "./vault.ts";
  */
 export async function checkTree(component: Component, context: CheckContext): Promise<Check[]> {
   await using scratch = await temporaryDirectory("sophon-keeper-check-");
-  const databases = Object.keys(objectOf(component.details.databases));
-  const key = textOf(component.details.vaultKey);
-  const scanner = new TarScanner({ wanted: key === undefined ? [] : [{ name: key }] });
+  const databases = databasesOf(component);
+  const scanner = treeScanner(component);
   const subject = { name: "tar", component: component.name };
   try {
     await scan(component, context, scanner, { databases, into: scratch.path });
@@ -28,9 +27,27 @@ export async function checkTree(component: Component, context: CheckContext): Pr
     context.signal.throwIfAborted();
     return [failedCheck(subject, error)];
   }
+  return judgeTree(component, scanner.summary(), scratch.path);
+}
+
+/** What to keep of an archive while it is read, for {@link judgeTree}. */
+export function treeScanner(component: Component): TarScanner {
+  const key = textOf(component.details.vaultKey);
+  return new TarScanner({ wanted: key === undefined ? [] : [{ name: key }] });
+}
+
+/**
+ * Compares the archive of a tree with what was recorded when it was made: names, counts, the key, and the databases.
+ *
+ * @param unpacked - a directory with the databases of the archive at their paths
+ */
+export function judgeTree(component: Component, summary: TarSummary, unpacked: string): Check[] {
+  const subject = { name: "tar", component: component.name };
+  const databases = databasesOf(component);
+  const key = textOf(component.details.vaultKey);
   const { files, directories, symlinks, hardlinks, specials, contentBytes, namesSha256, found } =
-    scanner.summary();
-  const rows = databases.map((path) => databaseRows(component, path, join(scratch.path, path)));
+    summary;
+  const rows = databases.map((path) => databaseRows(component, path, join(unpacked, path)));
   const member = key === undefined ? undefined : found.get(key);
   const counts = {
     ...{ files, directories, symlinks, hardlinks, specials, bytes: contentBytes },
@@ -51,6 +68,10 @@ export async function checkTree(component: Component, context: CheckContext): Pr
     ...(key === undefined ? [] : [keyCheck(component, member && fingerprintOf(member))]),
     ...rows.map(({ check }) => check),
   ];
+}
+
+function databasesOf({ details }: Component): string[] {
+  return Object.keys(objectOf(details.databases));
 }
 
 /** Reads the archive once for both the scanner and the tar that extracts the databases. */

@@ -1,19 +1,25 @@
 import { createWriteStream } from "node:fs";
-import { chmod, chown, mkdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ReadRequest, readArchive } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
+import { DamagedError, UnverifiableError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
-import { fsyncDirectory } from "../../core/temp.ts";
+import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import type { Component } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import { judgeTree, treeScanner } from "./check.ts";
 
 /** One component of a backup, and the name of its plain file or directory. */
 interface Extraction {
   readonly archive: Omit<ReadRequest, "observers" | "progress" | "signal">;
   readonly name: string;
   readonly isTree: boolean;
+  /** What was recorded of a directory tree; it is compared with what is unpacked. */
+  readonly tree?: Component | undefined;
 }
 
 /** The parameters of the task. */
@@ -27,21 +33,27 @@ export interface ExtractParams {
  * Writes components into a directory as plain files. Archives of trees are unpacked with owners, modes and times; every
  * other component becomes one file. The directory is either complete and durable, or unchanged.
  *
+ * @returns the checks of the trees, all passed.
  * @throws DamagedError, or the error of the file system; everything written is removed in that case.
  */
-export const extractComponents: NamedTask<ExtractParams, null> = {
+export const extractComponents: NamedTask<ExtractParams, Check[]> = {
   name: "backup.extract",
   run: async ({ into, extractions }, { signal }) => {
     const around = dirname(into);
     const partial = join(around, `.${basename(into)}.sophon-keeper-partial`);
-    await rm(partial, { recursive: true, force: true });
+    await removeTree(partial);
     try {
       await mkdir(partial, { mode: 0o700 });
-      for (const { archive, name, isTree } of extractions) {
+      const checks: Check[] = [];
+      for (const { archive, name, isTree, tree } of extractions) {
         const path = join(partial, name);
         if (isTree) {
           await mkdir(path);
-          await unpackTar({ ...archive, into: path, signal });
+          const scanner = tree === undefined ? undefined : treeScanner(tree);
+          const observers = scanner === undefined ? [] : [scanner];
+          await unpackTar({ ...archive, into: path, signal, observers });
+          if (tree === undefined || scanner === undefined) continue;
+          checks.push(...requirePassed(judgeTree(tree, scanner.summary(), path)));
         } else {
           const bytes = Readable.from(readArchive({ ...archive, signal }));
           await pipeline(bytes, createWriteStream(path, { mode: 0o600, flags: "wx" }), { signal });
@@ -54,13 +66,20 @@ export const extractComponents: NamedTask<ExtractParams, null> = {
       // The rename replaces only an empty directory.
       await rename(partial, into);
       await fsyncDirectory(around);
-      return null;
+      return checks;
     } catch (error) {
-      await rm(partial, { recursive: true, force: true });
+      await removeTree(partial);
       throw error;
     }
   },
 };
+
+function requirePassed(checks: readonly Check[]): readonly Check[] {
+  const bad = checks.find(({ status }) => status !== "pass");
+  if (bad === undefined) return checks;
+  const message = `${bad.component}: ${bad.name}: ${bad.detail}`;
+  throw bad.status === "fail" ? new DamagedError(message) : new UnverifiableError(message);
+}
 
 /** In a helper container root creates the files, but they belong to the user. */
 async function likeOwnerOf(directory: string, path: string): Promise<void> {

@@ -7,7 +7,6 @@ import {
   readdir,
   readFile,
   rename,
-  rm,
   rmdir,
   utimes,
 } from "node:fs/promises";
@@ -17,7 +16,7 @@ import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
-import { fsyncDirectory } from "../../core/temp.ts";
+import { fsyncDirectory, removeTree } from "../../core/temp.ts";
 import { keptPrefix } from "./params.ts";
 import { isFileReplacement, putFileBack, replaceFile } from "./replace-file.ts";
 
@@ -112,8 +111,8 @@ export const treePutBack: NamedTask<TreePutBackParams, { readonly kept: string |
       const mark = { [marker]: places.aside };
       await putFileBack(file, { keepsReplaced: params.keepsReplaced === true, mark });
     } else await (places.inside ? putBackInside : putBackBeside)(params, places);
-    for (const path of [places.making, places.unpacking, places.placing]) await remove(path);
-    if (params.keepsReplaced !== true) await remove(places.failed);
+    for (const path of [places.making, places.unpacking, places.placing]) await removeTree(path);
+    if (params.keepsReplaced !== true) await removeTree(places.failed);
     return { kept: existsSync(places.failed) ? places.failed : null };
   },
 };
@@ -141,7 +140,7 @@ export const treeDiscard: NamedTask<TreeReplacement, null> = {
   name: "tree.discard",
   run: async (params) => {
     const { aside, unpacking } = await placesOf(params);
-    for (const path of [unpacking, aside]) await remove(path);
+    for (const path of [unpacking, aside]) await removeTree(path);
     return null;
   },
 };
@@ -196,7 +195,7 @@ async function replaceBeside(
 async function putBackBeside({ target }: TreeReplacement, places: Places): Promise<void> {
   if (!existsSync(places.aside)) return;
   if (existsSync(target)) {
-    await remove(places.failed);
+    await removeTree(places.failed);
     await rename(target, places.failed);
   }
   await rename(places.aside, target);
@@ -253,7 +252,7 @@ async function unpack(
   { signal }: TaskContext,
 ): Promise<void> {
   const mark = { [marker]: places.aside };
-  await remove(places.unpacking);
+  await removeTree(places.unpacking);
   await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
   try {
     if (params.archive !== undefined) {
@@ -269,7 +268,7 @@ async function unpack(
     }
     await run("sync", ["--file-system", places.unpacking], { signal });
   } catch (error) {
-    await remove(places.unpacking);
+    await removeTree(places.unpacking);
     throw error;
   }
 }
@@ -349,8 +348,4 @@ function unescaped(path: string): string {
 
 function joined(directory: string, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${directory}/`), name]);
-}
-
-async function remove(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
 }

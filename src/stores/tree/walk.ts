@@ -1,5 +1,5 @@
-import { type BigIntStats, lstatSync, statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { type BigIntStats, constants, lstatSync, statSync } from "node:fs";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /** One entry of a tree. */
@@ -40,6 +40,8 @@ const noCounts: TreeCounts = {
   specials: 0,
   bytes: 0,
 };
+/** With a name of the longest kind it is still below the limit of the kernel. */
+const longestPathBytes = 3000;
 const SLASH = Buffer.from("/");
 const RESTLESS_MS = 10 * 60_000;
 /** Each of these files is hashed while it is archived. The limit avoids hashing all of a newly filled directory. */
@@ -62,10 +64,28 @@ export async function* walkTree(
     return;
   }
   // The source of a bind mount may be a symbolic link.
-  yield { path: ".", stats: statSync(root, { bigint: true }) };
-  const open: { path: Buffer; relative: string }[] = [{ path: Buffer.from(root), relative: "" }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+  const stats = statSync(root, { bigint: true });
+  yield { path: ".", stats };
+  if (stats.isDirectory()) yield* walkBelow({ path: Buffer.from(root), relative: "" }, skip);
+}
+
+interface OpenDirectory {
+  readonly path: Buffer;
+  /** Empty or with a slash at its end. */
+  readonly relative: string;
+}
+
+async function* walkBelow(
+  root: OpenDirectory,
+  skip: ReadonlySet<string>,
+): AsyncGenerator<TreeEntry> {
+  const waiting = [root];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { path, relative } = next;
+    if (path.length > longestPathBytes) {
+      yield* walkFromHandle(next, skip);
+      continue;
+    }
     const names = await readdir(path, { encoding: "buffer" }).catch(ifGone([]));
     for (const name of names) {
       const entryPath = relative + name.toString("utf8");
@@ -74,9 +94,21 @@ export async function* walkTree(
       const stats = lstatSync(absolute, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) continue;
       yield { path: entryPath, stats };
-      if (stats.isDirectory()) open.push({ path: absolute, relative: `${entryPath}/` });
+      if (stats.isDirectory()) waiting.push({ path: absolute, relative: `${entryPath}/` });
     }
   }
+}
+
+/** The kernel takes no path of more than 4096 bytes. From here on it begins at an open directory. */
+async function* walkFromHandle(
+  { path, relative }: OpenDirectory,
+  skip: ReadonlySet<string>,
+): AsyncGenerator<TreeEntry> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  const opened = await open(path, flags).catch(ifGone(undefined));
+  if (opened === undefined) return;
+  await using handle = opened;
+  yield* walkBelow({ path: Buffer.from(`/proc/self/fd/${handle.fd}`), relative }, skip);
 }
 
 /** Walks the tree once to find its size and the files that are being written. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, lstatSync } from "node:fs";
+import { createReadStream, lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import type { TarWarnings } from "../../archive/tar/gnu-tar.ts";
 import type { FoundMember, TarSummary } from "../../archive/tar/scanner.ts";
@@ -33,7 +33,7 @@ export async function describeWarnings(
 }
 
 async function isHarmless(path: string, archived: FoundMember | undefined): Promise<boolean> {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path);
   if (stats === undefined) return false;
   if (stats.isDirectory()) return true;
   if (!stats.isFile() || archived === undefined || stats.size < archived.bytes) return false;
@@ -49,4 +49,13 @@ async function hashOfHead(path: string, bytes: number): Promise<string | undefin
     return undefined;
   }
   return hash.digest("hex");
+}
+
+/** Undefined for what is gone, and for what is deeper than a path can say. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
 }
