@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { pipeline } from "node:stream/promises";
+import { DamagedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import { type DatabaseFacts, listDatabases, tableCount } from "../../stores/postgres/catalog.ts";
@@ -7,14 +9,17 @@ import {
   endConnections,
   environment,
   execute,
+  identifier,
+  literal,
   type PostgresServer,
   serverOf,
 } from "../../stores/postgres/client.ts";
 import { postgresStore } from "../../stores/postgres/postgres.ts";
 import { fillDatabase, isClosedPipe, requireSameMajor } from "../../stores/postgres/restore.ts";
 import { createDatabase, databaseProperties } from "../../stores/postgres/statements.ts";
-import { adminDatabase, drop } from "../../stores/postgres/swap.ts";
+import { adminDatabase, drop, stampOf, swapOf } from "../../stores/postgres/swap.ts";
 import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
+import { PlainSqlGuard } from "./read/plain-sql.ts";
 import type { Examined } from "./read/read-result.ts";
 
 /** The rows of a dump under the names of a component's counts. */
@@ -55,11 +60,10 @@ async function replaceDatabase(
   const name = String(database);
   if (major !== undefined) await requireSameMajor(server, [component]);
   const facts = await factsOf(server, name);
-  await drop(server, adminDatabase(name), name);
   if (form === "plain") {
-    await execute(server, adminDatabase(name), `${createDatabase(name, facts)};`);
-    await loadSql(server, name, component, context);
+    await replaceByPlainSql(server, name, facts, component, context);
   } else {
+    await drop(server, adminDatabase(name), name);
     await fillDatabase(server, name, component, facts, context);
   }
   const properties = databaseProperties(facts);
@@ -81,6 +85,44 @@ async function factsOf(server: PostgresServer, name: string): Promise<DatabaseFa
   return { ...model, ...plain, datname: name, owner: server.store.user, tablespace: "pg_default" };
 }
 
+/** What a plain dump must leave as it is: roles, databases and their settings. Seen from inside its own transaction. */
+const surroundings = `SELECT md5(concat_ws('|',
+  (SELECT string_agg(to_jsonb(r)::text, ',' ORDER BY r.oid) FROM pg_catalog.pg_authid r),
+  (SELECT string_agg(to_jsonb(m)::text, ',' ORDER BY m.roleid, m.member) FROM pg_catalog.pg_auth_members m),
+  (SELECT string_agg(to_jsonb(s)::text, ',' ORDER BY s.setdatabase, s.setrole) FROM pg_catalog.pg_db_role_setting s),
+  (SELECT string_agg(concat_ws(' ', oid, datname, datdba, datallowconn, datconnlimit, datacl::text), ',' ORDER BY oid)
+   FROM pg_catalog.pg_database),
+  (SELECT string_agg(to_jsonb(t)::text, ',' ORDER BY t.oid) FROM pg_catalog.pg_tablespace t)))`;
+
+/**
+ * Loads the dump into a database of another name first: nobody knows what a hand-made file does before it has run. It is
+ * one transaction that ends well only if roles and other databases are as before.
+ */
+async function replaceByPlainSql(
+  server: PostgresServer,
+  name: string,
+  facts: DatabaseFacts,
+  component: Component,
+  context: RestoreContext,
+): Promise<void> {
+  const admin = adminDatabase(name);
+  const { fresh } = swapOf(name, stampOf(context.clock.now()), true);
+  try {
+    await drop(server, admin, fresh);
+    await execute(server, admin, `${createDatabase(fresh, facts)};`);
+    await loadSql(server, fresh, component, context);
+    await drop(server, admin, name);
+    await execute(
+      server,
+      admin,
+      `ALTER DATABASE ${identifier(fresh)} RENAME TO ${identifier(name)};`,
+    );
+  } catch (error) {
+    await drop({ ...server, signal: undefined }, admin, fresh).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** By default `psql` continues after an error and exits 0. Here it stops, and the transaction leaves nothing behind. */
 async function loadSql(
   server: PostgresServer,
@@ -88,18 +130,36 @@ async function loadSql(
   component: Component,
   context: RestoreContext,
 ): Promise<void> {
+  const before = (await execute(server, database, `${surroundings};`)).trim();
+  const unchanged = `DO $keeper$ BEGIN IF (${surroundings}) IS DISTINCT FROM ${literal(before)} THEN RAISE EXCEPTION 'the dump changes roles or other databases'; END IF; END $keeper$;`;
+  const key = (await knowsRestrict(server, database)) ? randomBytes(16).toString("hex") : undefined;
+  const [opening, closing] =
+    key === undefined ? ["", ""] : [`\\restrict ${key}\n`, `\\unrestrict ${key}\n`];
+  const isUser = await hasUser(server);
   const psql = context.containers.execStream(
     server.store.containerId,
     [
       ...["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"],
       ...["--single-transaction", "--file=-", ...connection(server, database)],
     ],
-    { env: environment(server), pipeInput: true, signal: context.signal },
+    {
+      env: environment(server),
+      pipeInput: true,
+      signal: context.signal,
+      ...(isUser ? { user: operatingUser } : {}),
+    },
   );
   psql.stdout.resume();
   psql.done.catch(() => undefined);
+  const guarded = async function* (source: AsyncIterable<Buffer>) {
+    const guard = new PlainSqlGuard();
+    yield opening;
+    for await (const chunk of source) yield guardedBy(guard, guard.update(chunk));
+    yield guardedBy(guard, guard.end());
+    yield `\nRESET SESSION AUTHORIZATION;\n${unchanged}\n${closing}`;
+  };
   try {
-    await pipeline(await context.open(component), psql.stdin);
+    await pipeline(await context.open(component), guarded, psql.stdin);
   } catch (error) {
     // A closed pipe only shows that psql has failed. The error of psql has the reason.
     if (isClosedPipe(error)) await psql.done;
@@ -108,4 +168,28 @@ async function loadSql(
     throw error;
   }
   await psql.done;
+}
+
+/** The file may be another one than when it was read. */
+function guardedBy({ problem }: PlainSqlGuard, text: Buffer): Buffer {
+  if (problem === undefined) return text;
+  throw new DamagedError(`the dump was not run to its end: ${problem}`);
+}
+
+/** Whether psql can be kept from obeying commands in a dump (17.6, 16.10, 15.14, 14.19, 13.22 and later). */
+async function knowsRestrict(server: PostgresServer, database: string): Promise<boolean> {
+  return await execute(server, database, "\\restrict k\n\\unrestrict k\n").then(
+    () => true,
+    () => false,
+  );
+}
+
+const operatingUser = "postgres";
+
+/** Whether the container has the user of the official images. */
+async function hasUser({ containers, store }: PostgresServer): Promise<boolean> {
+  return await containers.exec(store.containerId, ["id", "-u", operatingUser]).then(
+    () => true,
+    () => false,
+  );
 }

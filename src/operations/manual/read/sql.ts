@@ -3,6 +3,7 @@ import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
 import { CopyCounter } from "../../../stores/postgres/copy-counter.ts";
 import type { HandMadeFile } from "../find-files.ts";
+import { PlainSqlGuard } from "./plain-sql.ts";
 import { type ExamineContext, type Examined, unknownOfAll } from "./read-result.ts";
 
 const HEAD = /^-- PostgreSQL database (cluster )?dump\r?$/;
@@ -28,6 +29,7 @@ export async function examineSql(
     for await (const chunk of readArchive({ file: file.path, compressed: false, signal })) {
       reader.update(chunk);
     }
+    reader.end();
   } catch (error) {
     signal.throwIfAborted();
     return { file, checks: [failedCheck(subject, error)], unknown: unknownOfAll, counts: {} };
@@ -52,6 +54,7 @@ export const unknownOfDumps: readonly string[] = [
 /** Reads the lines of a dump that are not rows. */
 class SqlReader {
   readonly #counter = new CopyCounter((line) => this.#onLine(line));
+  readonly #guard = new PlainSqlGuard();
   #lines = 0;
   #head: string | undefined;
   #complete: boolean = false;
@@ -62,6 +65,11 @@ class SqlReader {
 
   update(chunk: Buffer): void {
     this.#counter.update(chunk);
+    this.#guard.update(chunk);
+  }
+
+  end(): void {
+    this.#guard.end();
   }
 
   /** The rows by table; undefined if the end of a table's rows is missing. */
@@ -103,8 +111,12 @@ class SqlReader {
     if (!this.#complete) {
       return { status: "fail", detail: `it ends early: "${COMPLETE}" is not there` };
     }
-    if (this.#after === undefined) return undefined;
-    return { status: "fail", detail: `it goes on after its end: ${this.#after.slice(0, 80)}` };
+    if (this.#after !== undefined) {
+      return { status: "fail", detail: `it goes on after its end: ${this.#after.slice(0, 80)}` };
+    }
+    if (this.#guard.problem === undefined) return undefined;
+    const detail = `it was not run: ${this.#guard.problem} is not what pg_dump writes for one database, and could reach other databases, roles or files; restore it by hand into a server of its own`;
+    return { status: "unverifiable", detail };
   }
 
   #onLine(line: string): void {
