@@ -10,6 +10,8 @@ const statements: readonly RegExp[] = [
   /^SELECT PG_CATALOG\.SET_CONFIG\('', '', FALSE\)$/,
   /^SELECT PG_CATALOG\.SETVAL\('', \d+, (TRUE|FALSE)\)$/,
   /^CREATE (OR REPLACE )?(UNLOGGED |TEMP )?(TABLE|SCHEMA|TYPE|DOMAIN|SEQUENCE|VIEW|MATERIALIZED VIEW|FUNCTION|PROCEDURE|AGGREGATE|CAST|COLLATION|CONVERSION|OPERATOR|RULE|STATISTICS|POLICY|TEXT SEARCH|CONSTRAINT TRIGGER|TRIGGER|UNIQUE INDEX|INDEX|PUBLICATION)\b/,
+  /^SELECT PG_CATALOG\.(LO_CREATE\(''\)|LO_OPEN\('', \d+\)|LOWRITE\(0, ''\)|LO_CLOSE\(0\))$/,
+  /^ALTER LARGE OBJECT \d+ OWNER TO /,
   /^CREATE EXTENSION (IF NOT EXISTS )?/,
   /^ALTER (TABLE|INDEX|SCHEMA|TYPE|DOMAIN|SEQUENCE|VIEW|MATERIALIZED VIEW|FUNCTION|PROCEDURE|AGGREGATE|COLLATION|CONVERSION|OPERATOR|STATISTICS|TEXT SEARCH|PUBLICATION|DEFAULT PRIVILEGES)\b/,
   /^DROP (TABLE|INDEX|SCHEMA|TYPE|DOMAIN|SEQUENCE|VIEW|MATERIALIZED VIEW|FUNCTION|PROCEDURE|AGGREGATE|CAST|COLLATION|CONVERSION|OPERATOR|RULE|STATISTICS|POLICY|TEXT SEARCH|TRIGGER|EXTENSION|PUBLICATION)\b/,
@@ -65,9 +67,9 @@ export class PlainSqlGuard {
   #seen = "";
   #raw = "";
   #word = "";
-  #isBegun = false;
-  #afterEscaped = false;
-  #copyNext = false;
+  #isBegun: boolean = false;
+  #afterEscaped: boolean = false;
+  #copyNext: boolean = false;
   #rest = "";
   #previous = "\n";
   /** The first thing that a dump never holds, with its line; undefined so far. */
@@ -76,7 +78,7 @@ export class PlainSqlGuard {
   /**
    * Reads a piece. Nothing more is read after the first problem.
    *
-   * @returns what was read so far without the dump's own `\\restrict` and `\\unrestrict`, for a psql that is restricted already.
+   * @returns what was read so far without the dump's own restrictions and transactions.
    */
   update(chunk: Buffer): Buffer {
     // Byte by byte: no byte of a longer letter of UTF-8 is one of those that count here.
@@ -186,7 +188,7 @@ export class PlainSqlGuard {
       /[\w\x80-\xff]/.test(letter) ||
       (letter === "$" && this.#word !== "" && !/^\d/.test(this.#word))
     ) {
-      this.#copyNext = false;
+      if (this.#copyNext) this.#refuse("more on the line of a COPY");
       this.#begin(letter);
       this.#word += letter;
       return 1;
@@ -248,11 +250,17 @@ export class PlainSqlGuard {
     return 1;
   }
 
-  /** The only commands of psql in a dump keep it from obeying others. @returns its length. */
+  /**
+   * What a dump says for a psql that reads nothing else: the only commands of psql in it keep psql from obeying others, and
+   * the large objects are a transaction of their own. Here all of it is in one transaction of a restricted psql.
+   *
+   * @returns the length.
+   */
   #ownCommand(text: string, at: number): number {
-    if (text[at] !== "\\" || this.#mode !== "sql" || this.#isBegun || this.#copyNext) return 0;
-    if (this.#previous !== "\n") return 0;
-    const [own] = /^\\(?:un)?restrict [A-Za-z0-9]+(?=\r?\n)/.exec(text.slice(at, at + 200)) ?? [];
+    if (this.#previous !== "\n" || this.#mode !== "sql" || this.#isBegun || this.#copyNext)
+      return 0;
+    const line = text.slice(at, at + 200);
+    const own = /^(?:\\(?:un)?restrict [A-Za-z0-9]+|BEGIN;|COMMIT;)(?=\r?\n)/.exec(line)?.[0];
     return own?.length ?? 0;
   }
 
