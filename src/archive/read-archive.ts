@@ -18,6 +18,8 @@ export interface ReadRequest {
   readonly decrypt?: Identities | undefined;
   /** How many plain bytes were recorded. Fewer or more are damage, and no more than these are handed out. */
   readonly plainBytes?: number | undefined;
+  /** For whoever unpacks it: nobody trusted made the file. */
+  readonly untrusted?: boolean | undefined;
   /** See every plain byte in passing; their `end` is called after the last. */
   readonly observers?: readonly Observer[];
   /** Called with the plain bytes so far. */

@@ -40,6 +40,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
   modes: "MODE|NAME=MODE",
   recipients: "AGE1...|@PATH",
   identities: "PATH",
+  signers: "PATH|SSH-ED25519 ...",
   secret: "@PATH",
   addresses: "@PATH",
   items: "PATH",

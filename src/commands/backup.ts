@@ -72,8 +72,10 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       removed: retained?.removed ?? [],
       ...(retained === undefined ? {} : { kept: retained.kept }),
       recovered: session.recovered,
+      signer: point.signer ?? null,
       warnings: [
         ...point.manifest.warnings,
+        ...point.warnings,
         ...(retained?.warnings ?? []),
         ...(tooLarge === undefined ? [] : [tooLarge]),
         ...(remoteRetention?.warnings ?? []),

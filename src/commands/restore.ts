@@ -4,7 +4,7 @@ import { handMadeAt } from "../operations/manual/read-set.ts";
 import { restoreHandMade } from "../operations/manual/restore.ts";
 import { withFetched } from "../operations/off-host/fetch.ts";
 import { restoreIntoDirectory, targetDirectory } from "../operations/restore/into-directory.ts";
-import { chosenBackup } from "../operations/restore/prove-backup.ts";
+import { chosenBackup, isOutcome, ofKnownOrigin } from "../operations/restore/prove-backup.ts";
 import { restoreBackup } from "../operations/restore/restore-backup.ts";
 import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
@@ -31,9 +31,10 @@ export async function restore(given: Options, dependencies: HostDependencies): P
     });
   }
   const found = await findBackup(options, dependencies);
-  const backup = chosenBackup(found, options);
-  const outcome =
-    directory === undefined
+  const backup = await ofKnownOrigin(chosenBackup(found, options), options, dependencies);
+  const outcome = isOutcome(backup)
+    ? backup
+    : directory === undefined
       ? await restoreBackup(backup, options, dependencies)
       : await restoreIntoDirectory(directory, backup, options, dependencies);
   const seconds = (clock.monotonicMs() - begun) / 1000;

@@ -14,6 +14,7 @@ import { checkRemote, withLocalCopy } from "../operations/off-host/verify-remote
 import type { Dependencies } from "../operations/session/command.ts";
 import { hold } from "../operations/session/hold.ts";
 import type { Host } from "../operations/session/host.ts";
+import { trustedSigners } from "../operations/session/sign-key.ts";
 import { type FoundBackup, findBackup, listBackups } from "../operations/verify/find-backup.ts";
 import {
   failureOf,
@@ -59,6 +60,10 @@ export async function verify(
   const verification = await verifyLevelsOf(
     {
       ...{ found, level: options.level, operationId },
+      signers: {
+        trusted: await trustedSigners(options),
+        demanded: options.trustedSigners.length > 0,
+      },
       source: {
         directory: found.directory,
         identities: options.identity,

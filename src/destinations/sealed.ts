@@ -5,6 +5,8 @@ import { UploadFailedError } from "../core/errors.ts";
 /** The first line of every age file (age-encryption.org/v1). */
 const ageMagic = "age-encryption.org/v1\n";
 const plainManifest = "manifest.json";
+/** There is an encrypted copy of it, too. */
+const plainSignature = "manifest.json.sig";
 const sealedManifest = "manifest.json.age";
 
 /**
@@ -15,7 +17,7 @@ const sealedManifest = "manifest.json.age";
  */
 export async function sealedFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  const files = entries.filter((entry) => entry.name !== plainManifest);
+  const files = entries.filter(({ name }) => name !== plainManifest && name !== plainSignature);
   for (const entry of files) {
     const sealed = entry.isFile() && entry.name.endsWith(".age");
     if (sealed && (await startsWith(join(directory, entry.name), ageMagic))) continue;

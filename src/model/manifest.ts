@@ -16,6 +16,19 @@ export const manifestFile = "manifest.json";
 /** The same text without `sealed`, encrypted. An attacker without the identity cannot change it to fit. */
 export const sealedManifestFile = "manifest.json.age";
 
+/** The signature of the plain manifest in OpenSSH's format. */
+export const signatureFile = "manifest.json.sig";
+
+/** The encrypted signature, which leaves the host: its name has the SHA-256 of its content. */
+export function sealedSignatureFile(sha256: string): string {
+  return `${signatureFile}.${sha256}.age`;
+}
+
+/** The SHA-256 in the name of an encrypted signature; undefined for another name. */
+export function sealedSignatureHash(name: string): string | undefined {
+  return /^manifest\.json\.sig\.([0-9a-f]{64})\.age$/.exec(name)?.[1];
+}
+
 /** The component that is no store's: the compose model and its files. */
 export const stackKind = "stack";
 

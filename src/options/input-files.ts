@@ -28,6 +28,13 @@ export async function readReferences(
       const texts = parts.map(async (part) => (isKey(part) ? part : read(part.replace(/^@/, ""))));
       resolved[name] = (await Promise.all(texts)).join("\n");
     }
+    if (kind === "signers") {
+      const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+      const texts = lines.map(async (line) =>
+        line.includes("ssh-") ? line : read(line.trim().replace(/^@/, "")),
+      );
+      resolved[name] = (await Promise.all(texts)).join("\n");
+    }
   }
   return resolved;
 }

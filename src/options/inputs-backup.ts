@@ -45,6 +45,12 @@ export const backupInputs = {
     aboutFlag:
       "The path of the key file with the age identity that decrypts the backup. Not needed to make a backup.",
   },
+  "sign-key": {
+    kind: "path",
+    commands: ["backup", "upgrade-test", "verify", "restore"],
+    about:
+      "The private key that signs backups, and is trusted: the path of an Ed25519 key of OpenSSH without a passphrase. Default: this host's own key, made on first use, in /etc/sophon-keeper/sign-key for root and in ~/.local/share/sophon-keeper-keys/sign-key for other users.",
+  },
   consistency: {
     kind: "choice",
     choices: ["live", "stopped"],

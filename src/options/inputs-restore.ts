@@ -11,6 +11,24 @@ export const restoreInputs = {
     aboutFlag:
       "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
   },
+  "trusted-signers": {
+    kind: "signers",
+    commands: ["verify", "restore"],
+    about:
+      "The public keys whose signatures are trusted: ssh-ed25519 lines, or files with them, one per line. With it, verify demands such a signature. Default: this host's own key.",
+  },
+  "allow-unsigned": {
+    kind: "flag",
+    commands: ["restore"],
+    about:
+      "Restore a backup of unknown origin: one without a signature, as earlier versions made them, or with one that is not trusted here.",
+  },
+  "allow-host-access": {
+    kind: "flag",
+    commands: ["restore"],
+    about:
+      "With allow-unsigned: also restore what reaches beyond the project directory, such as files elsewhere, privileged services, the engine's socket, devices and mounts of the host.",
+  },
   level: {
     kind: "choice",
     choices: ["checksum", "contents", "restore"],

@@ -22,7 +22,15 @@ type Kinds = {
   integer: number;
   duration: number;
 };
-type ListKind = "paths" | "list" | "lines" | "recipients" | "identities" | "addresses" | "items";
+type ListKind =
+  | "signers"
+  | "paths"
+  | "list"
+  | "lines"
+  | "recipients"
+  | "identities"
+  | "addresses"
+  | "items";
 
 /** Lists and flags are never `undefined`. Other inputs are `undefined` if they have no default and were omitted. */
 type ValueOf<S> = S extends { kind: ListKind }
@@ -118,6 +126,7 @@ function empty(kind: InputKind): Value | undefined {
       "lines",
       "recipients",
       "identities",
+      "signers",
       "addresses",
       "items",
       "choices",

@@ -17,6 +17,7 @@ export type InputKind =
   | "modes"
   | "recipients"
   | "identities"
+  | "signers"
   | "secret"
   | "addresses"
   | "items";

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
+import { parsePublicKeys } from "../core/ssh-signature.ts";
 import { isAgeKey } from "./key.ts";
 import { addressKinds, parseAddress } from "./notify-address.ts";
 import type { InputSpec } from "./spec.ts";
@@ -58,6 +59,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readRecipients(name, text);
     case "identities":
       return readIdentities(name, text);
+    case "signers":
+      return readSigners(name, text);
     case "items":
       return text.split(/\r?\n/).filter((line) => line.trim() !== "");
     case "addresses":
@@ -272,6 +275,19 @@ function readAddresses(name: string, text: string): string[] {
     }
   }
   return addresses;
+}
+
+function readSigners(name: string, text: string): string[] {
+  try {
+    return [...new Set(parsePublicKeys(text))];
+  } catch (error) {
+    const wrong = error instanceof Error ? error.message : String(error);
+    throw refused(
+      name,
+      `is no list of keys (${wrong})`,
+      "give ssh-ed25519 lines, or files with them",
+    );
+  }
 }
 
 function refused(name: string, wrong: string, fix: string): RefusedError {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { NotAFileError, openRegularFile, readRegularFile } from "../core/regular-file.ts";
+import { keyFingerprint, signerOf } from "../core/ssh-signature.ts";
 import {
   type Component,
   type Manifest,
@@ -12,8 +13,11 @@ import {
   NewerManifestError,
   parseManifest,
   sealedManifestFile,
+  sealedSignatureHash,
+  signatureFile,
 } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
+import { signatureLimitBytes } from "./origin.ts";
 
 const readBlockBytes = 1024 * 1024;
 
@@ -60,7 +64,38 @@ export async function checkChecksums(
     const path = join(directory, sealedManifestFile);
     checks.push(await checkFile(path, manifest.sealed, { name: "sealed manifest" }, signal));
   }
+  checks.push(...(await checkSignature(directory, signal)));
   return { checks, manifest, manifestSha256 };
+}
+
+/** A signature that is not of this manifest proves a change, whoever made it. An unsigned backup has no check. */
+async function checkSignature(directory: string, signal?: AbortSignal): Promise<Check[]> {
+  const subject = { name: "signature" };
+  const checks: Check[] = [];
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const sha256 = sealedSignatureHash(name);
+    try {
+      if (sha256 !== undefined) {
+        const { size: bytes } = await lstat(path);
+        checks.push(await checkFile(path, { bytes, sha256 }, subject, signal));
+      } else if (name === signatureFile) {
+        if (!(await lstat(path)).isFile()) throw new NotAFileError("it is not a regular file");
+        const signature = await readRegularFile(path, signatureLimitBytes, signal);
+        const text = await readRegularFile(
+          join(directory, manifestFile),
+          manifestLimitBytes,
+          signal,
+        );
+        const detail = `by ${keyFingerprint(signerOf(text, signature))}`;
+        checks.push({ ...subject, status: "pass", detail });
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      checks.push({ ...subject, status: statusOf(error), detail: describeError(error) });
+    }
+  }
+  return checks;
 }
 
 async function checkFileSet(directory: string, manifest: Manifest): Promise<Check> {
@@ -69,6 +104,13 @@ async function checkFileSet(directory: string, manifest: Manifest): Promise<Chec
   const encrypted = manifest.components.some(({ encryption }) => encryption === "age");
   if (encrypted || manifest.sealed !== undefined) {
     expected.add(sealedManifestFile);
+  }
+  if (found.has(signatureFile)) expected.add(signatureFile);
+  const sealedSignatures = [...found].filter((file) => sealedSignatureHash(file) !== undefined);
+  // The encrypted one is a copy for other places: with it alone the own one is missing, without it the copy.
+  if (sealedSignatures.length > 0) expected.add(signatureFile);
+  if (encrypted && found.has(signatureFile)) {
+    expected.add(sealedSignatures[0] ?? "the encrypted signature");
   }
   const missing = [...expected].filter((file) => !found.has(file));
   const extra = [...found].filter((file) => !expected.has(file));

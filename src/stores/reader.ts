@@ -9,12 +9,14 @@ export interface SourceOptions {
   readonly directory: string;
   readonly identities: readonly string[];
   readonly passphrase: string | undefined;
+  /** Nobody trusted made the backup: device nodes and programs with the rights of their owner are refused. */
+  readonly untrusted?: boolean | undefined;
 }
 
 /** The part of a context that a task needs to open components. */
 export function sourceOf(context: SourceOptions): SourceOptions {
-  const { directory, identities, passphrase } = context;
-  return { directory, identities, passphrase };
+  const { directory, identities, passphrase, untrusted = false } = context;
+  return { directory, identities, passphrase, untrusted };
 }
 
 /** The request with which the archive layer reads a component. */
@@ -29,6 +31,7 @@ export function readRequest(
     decrypt: component.encryption === "age" ? identitiesOf(source) : undefined,
     // Nothing was recorded of a file that was made by hand.
     plainBytes: component.sha256 === "" ? undefined : component.plainBytes,
+    untrusted: source.untrusted,
     signal,
   };
 }

@@ -62,6 +62,8 @@ export interface CheckContext extends StoreContext {
   /** Identities that open the components; empty for an unencrypted backup. */
   readonly identities: readonly string[];
   readonly passphrase: string | undefined;
+  /** See `SourceOptions`. */
+  readonly untrusted?: boolean | undefined;
   /** The plain bytes of a component, verified to the last byte. An error of the stream means damage. */
   readonly open: (component: Component) => Promise<Readable>;
 }

@@ -3,6 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { withoutSealed } from "../../src/model/manifest.ts";
 import { type AgeKey, ageKey } from "../e2e/support/keeper.ts";
 import { leaksInBytes } from "../e2e/support/leaks.ts";
 import { ensureAct } from "../lab/act.ts";
@@ -221,7 +222,7 @@ async function expectArtifact(id: string): Promise<void> {
     join(unpacked, "manifest.json.age"),
   ]);
   const kept = join(repository(), "backups", id, "manifest.json");
-  expect(manifest).toBe(await readFile(kept, "utf8"));
+  expect(manifest).toBe(withoutSealed(await readFile(kept, "utf8")));
   const bytes = await act.artifact(`${id}.tar`);
   expect(leaksInBytes("artifact", bytes, stack.secrets)).toEqual([]);
 }

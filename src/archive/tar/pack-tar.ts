@@ -15,6 +15,7 @@ import {
   unpackArguments,
 } from "./gnu-tar.ts";
 import { TAR_BLOCK_BYTES } from "./header.ts";
+import { refuseRights } from "./rights.ts";
 import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
 
 /** GNU tar's own record: 20 blocks. */
@@ -146,15 +147,13 @@ export async function unpackTar(
     readonly members?: readonly string[];
     /** False for a look at what only root could give back as it was: all belongs to this user. */
     readonly owners?: boolean;
-    /** Sees each member before tar does: what it throws stops the unpacking. */
-    readonly inspect?: MemberListener | undefined;
     /** Added to the environment of tar, so that one that outlives its owner can be found. */
     readonly mark?: Readonly<Record<string, string>>;
   },
 ): Promise<void> {
   const deep: string[] = [];
   const listener: MemberListener = (member) => {
-    request.inspect?.(member);
+    if (request.untrusted === true) refuseRights(member);
     if (isDeep(member.name)) deep.push(member.name);
   };
   const observers = [...(request.observers ?? []), new TarScanner({ listener })];

@@ -46,7 +46,7 @@ export interface TarSummary {
 export type MemberListener = (member: TarMember) => void;
 
 /** One member as its headers describe it. */
-interface TarMember {
+export interface TarMember {
   readonly name: string;
   readonly type: string;
   readonly bytes: number;

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -7,6 +7,7 @@ import { verifyArchive } from "../../archive/read-archive.ts";
 import { writeArchive } from "../../archive/write-archive.ts";
 import { BackupFailedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { keyFingerprint, type SignKey, signText } from "../../core/ssh-signature.ts";
 import { taskMount } from "../../core/task.ts";
 import { fsyncFile } from "../../core/temp.ts";
 import {
@@ -16,6 +17,8 @@ import {
   manifestFile,
   manifestSchemaVersion,
   sealedManifestFile,
+  sealedSignatureFile,
+  signatureFile,
   withSealed,
 } from "../../model/manifest.ts";
 import { marked } from "../../model/marks.ts";
@@ -27,6 +30,7 @@ import type { BackupContext, SinkOptions, VolumeMode } from "../../stores/store.
 import { storeOf } from "../../stores/stores.ts";
 import { discardPartial } from "../session/discard.ts";
 import { undoneSteps } from "../session/journal.ts";
+import { signingKey } from "../session/sign-key.ts";
 import type { RestorePointSession } from "./journal.ts";
 import {
   describeServices,
@@ -44,6 +48,10 @@ interface RestorePoint {
   readonly path: string;
   readonly manifest: Manifest;
   readonly bytes: number;
+  /** The fingerprint of the key that signed it; undefined if it is not signed. */
+  readonly signer: string | undefined;
+  /** What the manifest itself cannot tell. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -58,6 +66,11 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   const createdAt = dependencies.clock.now().toISOString();
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   await requireWritersStartable(session);
+  const warnings: string[] = [];
+  const signer = await signingKey(options, repository.path, (line) => {
+    warnings.push(line);
+    dependencies.reporter.warning(line);
+  });
   journal.append("copy", "begin", { id });
   undo.add("remove the unfinished backup", () => discardPartial(repository, id, session.tasks));
   const directory = await repository.begin(id);
@@ -70,13 +83,14 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     const components = await copyStores(session, sink, modes);
     const manifest = await describe(session, components, createdAt);
     await dependencies.reporter.group("Seal the backup", async () => {
-      const sealed = await writeManifest(manifest, sink, dependencies.signal);
+      const sealed = await writeManifest(manifest, sink, signer, dependencies.signal);
       await readBack(directory, sealed, sink, ephemeral?.identity, dependencies.signal);
     });
     const path = await repository.finish(id);
     const bytes = components.reduce((sum, component) => sum + component.bytes, 0);
     await mark(session, id);
-    return { id, path, manifest, bytes };
+    const fingerprint = signer === undefined ? undefined : keyFingerprint(signer.publicKey);
+    return { id, path, manifest, bytes, signer: fingerprint, warnings };
   } catch (cause) {
     throw dependencies.signal.aborted ? cause : backupFailed("the backup failed", cause);
   }
@@ -178,6 +192,7 @@ async function describe(
 async function writeManifest(
   manifest: Manifest,
   sink: SinkOptions,
+  signer: SignKey | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   const text = formatManifest(manifest);
@@ -193,10 +208,28 @@ async function writeManifest(
     });
     plain = withSealed(text, { bytes, sha256 });
   }
-  const path = join(sink.directory, manifestFile);
-  await writeFile(path, plain, { mode: 0o600, flag: "wx" });
-  await fsyncFile(path);
+  if (signer !== undefined) await writeSignature(signText(plain, signer), sink, signal);
+  await writeDurably(join(sink.directory, manifestFile), plain);
   return text;
+}
+
+async function writeSignature(
+  signature: string,
+  sink: SinkOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await writeDurably(join(sink.directory, signatureFile), signature);
+  const encrypt = recipientsOf(sink);
+  if (encrypt === undefined) return;
+  const making = join(sink.directory, `.${signatureFile}`);
+  const source = Readable.from([Buffer.from(signature)]);
+  const { sha256 } = await writeArchive({ source, file: making, compress: false, encrypt, signal });
+  await rename(making, join(sink.directory, sealedSignatureFile(sha256)));
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { mode: 0o600, flag: "wx" });
+  await fsyncFile(path);
 }
 
 /** Reads every byte back from the disk, and decrypts the sealed manifest as a restore does. */

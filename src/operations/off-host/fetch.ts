@@ -4,13 +4,18 @@ import { DamagedError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import { fsyncFile } from "../../core/temp.ts";
-import { type Manifest, manifestFile, sealedManifestFile } from "../../model/manifest.ts";
+import {
+  type Manifest,
+  manifestFile,
+  sealedManifestFile,
+  sealedSignatureHash,
+} from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import { requireOwnRepository } from "../../repository/require-own.ts";
 import type { Dependencies } from "../session/command.ts";
 import { repositoryPath } from "../session/repository-path.ts";
-import { openSealedManifest } from "../verify/sealed-manifest.ts";
+import { openSealedManifest, openSignature } from "../verify/sealed-manifest.ts";
 import { type FoundRemote, findRemote } from "./find-remote.ts";
 import { isRemoteAddress } from "./remotes.ts";
 
@@ -77,6 +82,8 @@ export async function fetchInto(
     if (file === sealed) continue;
     await remote.fetch(file, join(directory, file.name), dependencies);
   }
+  const signature = backup.files.find(({ name }) => sealedSignatureHash(name) !== undefined);
+  if (signature !== undefined) await openSignature(directory, signature.name, options, signal);
   const plain = join(directory, manifestFile);
   await writeFile(plain, text, { mode: 0o600 });
   await fsyncFile(plain);

@@ -11,6 +11,7 @@ import { stopContainers } from "../live-stack/stop.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
 import { makingsOf, type StackNow } from "./current-stack.ts";
 import { requireRoom } from "./disk-space.ts";
+import { hostAccess, judgeHostAccess } from "./host-access.ts";
 import { refuseClashes } from "./host-conflicts.ts";
 import type { RestoreSession, StoppedContainer } from "./journal.ts";
 import { makeContainers, planMaking, projectOf } from "./make-containers.ts";
@@ -109,6 +110,10 @@ async function placeFiles(request: PrepareRequest): Promise<void> {
     const engine = await session.host.engine();
     const now = await createCompose(engine, projectOf(stack)).config();
     refuseOtherStack(now, files.model, stack, differing);
+    // The files may define more than the model of the backup tells.
+    const { directory } = stack;
+    const reached = hostAccess({ model: now, directory, isDirectoryGiven: true, paths: [] });
+    judgeHostAccess(reached, source.untrusted === true, { info: () => undefined });
     for (const path of differing) {
       reporter.warning(`${path} differs from the backup and was left unchanged`);
     }

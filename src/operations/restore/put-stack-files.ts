@@ -122,7 +122,8 @@ function wayOut(moved: StackMove | undefined, project: string, isThere: boolean)
     : `the files name paths below ${moved.from}: extract them into ${moved.to} (restore --target), change the paths, ${up}`;
 }
 
-function movedModel(model: ComposeModel, moved: StackMove): ComposeModel {
+/** The model after the move of the project directory. */
+export function movedModel(model: ComposeModel, moved: StackMove): ComposeModel {
   return JSON.parse(JSON.stringify(model), (_key, value: unknown) =>
     typeof value === "string" ? movedPath(value, moved) : value,
   ) as ComposeModel;

@@ -3,6 +3,7 @@ import { collecting } from "../../core/reporter.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
+import { movedPath } from "../../stores/stack-files/unpack.ts";
 import { type BackedUpStore, storesOf } from "../fill/backed-up-store.ts";
 import { stackOf } from "../fill/stack-source.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
@@ -11,8 +12,10 @@ import { imagesOfBackup } from "./backup-images.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
 import { makingsOf, type StackNow, stackNow } from "./current-stack.ts";
 import { planned } from "./dry-run.ts";
+import { hostAccess, judgeHostAccess } from "./host-access.ts";
 import { modelBefore, refuseClashes } from "./host-conflicts.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
+import { movedModel } from "./put-stack-files.ts";
 import { withRestoreSession } from "./restore-session.ts";
 import { restoreLive } from "./restore-stack.ts";
 import { chosenStores, refuseWithoutInner } from "./store-mounts.ts";
@@ -41,6 +44,11 @@ export async function restoreBackup(
   const files = await stackOf(manifest, source, signal);
   const stack = await stackNow(files, options, host);
   const stores = chosenStores(storesOf(manifest), options.only);
+  judgeHostAccess(
+    stack.filesFromBackup ? accessOfBackup(files, stack, options) : [],
+    source.untrusted === true,
+    dependencies.reporter,
+  );
   refuseWithoutInner(stores, storesOf(manifest), files.model);
   await refuseEarly(files, { manifest, stack, stores }, options, dependencies);
   if (options.dryRun) {
@@ -65,6 +73,20 @@ export async function restoreBackup(
     recovered,
     warnings: [...warnings, ...kept],
   };
+}
+
+/** What the stack of the backup reaches on this host, by its own model. */
+function accessOfBackup(
+  { model, index }: StackFiles,
+  { directory, moved }: StackNow,
+  { projectDirectory }: Options,
+): string[] {
+  const here = (path: string) => (moved === undefined ? path : movedPath(path, moved));
+  return hostAccess({
+    model: moved === undefined ? model : movedModel(model, moved),
+    ...{ directory, paths: index.roots.map(here) },
+    isDirectoryGiven: projectDirectory !== undefined,
+  });
 }
 
 /** Checks what is known before any change. If the model needs the stack's files, this is checked after they exist. */

@@ -3,13 +3,13 @@ import { join, resolve } from "node:path";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
-import { manifestFile, sealedManifestFile } from "../../model/manifest.ts";
+import { manifestFile, sealedManifestFile, sealedSignatureHash } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import { requireOwnRepository } from "../../repository/require-own.ts";
 import type { Dependencies } from "../session/command.ts";
 import { repositoryPath } from "../session/repository-path.ts";
-import { openSealedManifest } from "../verify/sealed-manifest.ts";
+import { openSealedManifest, openSignature } from "../verify/sealed-manifest.ts";
 
 type FileDependencies = Pick<Dependencies, "destinations" | "reporter" | "signal">;
 
@@ -82,7 +82,11 @@ async function unpacked(
     await repository.discard(id);
     const directory = await repository.begin(id);
     try {
-      const names = [sealedManifestFile, ...manifest.components.map((one) => one.file)];
+      const signature = await signatureIn(file, signal);
+      const names = [
+        ...[sealedManifestFile, ...manifest.components.map((one) => one.file)],
+        ...(signature === undefined ? [] : [signature]),
+      ];
       const inner = join(directory, ".unpacking");
       await mkdir(inner, { mode: 0o700 });
       const how = ["--extract", "--no-same-owner", `--file=${file}`, `--directory=${inner}`];
@@ -90,6 +94,7 @@ async function unpacked(
       for (const name of names) await rename(join(inner, name), join(directory, name));
       await run("rmdir", [inner]);
       await writeFile(join(directory, manifestFile), text, { mode: 0o600 });
+      if (signature !== undefined) await openSignature(directory, signature, options, signal);
       await run("sync", ["--file-system", directory], { signal });
       await repository.finish(id);
     } catch (error) {
@@ -106,6 +111,12 @@ async function unpacked(
     }
   });
   return found;
+}
+
+/** The name of the encrypted signature, if there is one. */
+async function signatureIn(file: string, signal: AbortSignal): Promise<string | undefined> {
+  const { stdout } = await run("tar", ["--list", `--file=${file}`], { signal });
+  return stdout.split("\n").find((name) => sealedSignatureHash(name) !== undefined);
 }
 
 /** Takes the sealed manifest out of the file: an uploaded backup has no plain one. */

@@ -4,6 +4,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import { marked, revoked, type VerifyLevel, verifyLevels } from "../../model/marks.ts";
 import type { Check } from "../../model/result.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
+import { type Origin, originOf } from "../../repository/origin.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { Dependencies } from "../session/command.ts";
 import { type ContentsHost, checkContents } from "./contents.ts";
@@ -32,6 +33,8 @@ interface VerifyRequest {
   readonly source: SourceOptions;
   readonly operationId: string;
   readonly checkRestore: RestoreCheck;
+  /** The public keys whose signatures are trusted, and whether one of them must have signed. Default: the origin is not judged. */
+  readonly signers?: { readonly trusted: readonly string[]; readonly demanded: boolean };
 }
 
 /**
@@ -49,7 +52,10 @@ export async function verifyLevelsOf(
   const first = await reporter.group("Compare checksums", async () => {
     const { checks, manifest, manifestSha256 } = await checkChecksums(found.directory, signal);
     const own = await checkIdentity(found, manifest, manifestSha256);
-    return { checks: [...checks, ...own], manifest, manifestSha256 };
+    const { trusted, demanded } = request.signers ?? { trusted: [], demanded: false };
+    const origin = await originOf(found.directory, trusted);
+    const demand = demanded && manifest !== undefined ? [checkOrigin(origin)] : [];
+    return { checks: [...checks, ...own, ...demand], manifest, manifestSha256, origin };
   });
   const checks = [...first.checks];
   const { manifest } = first;
@@ -72,7 +78,7 @@ export async function verifyLevelsOf(
   return {
     ...{ checks, manifest, manifestSha256: first.manifestSha256, reached },
     verdict: verdictOf(checks),
-    unknown: unknownOf(manifest),
+    unknown: unknownOf(manifest, first.origin),
   };
 }
 
@@ -142,11 +148,18 @@ async function checkIdentity(
   return [{ ...subject, status: "pass", detail: manifest.id }];
 }
 
-function unknownOf(manifest: Manifest | undefined): string[] {
-  if (manifest === undefined || isEncrypted(manifest)) return [];
-  return [
-    "the backup is not encrypted: a file changed together with its checksum cannot be detected",
-  ];
+function checkOrigin(origin: Origin): Check {
+  return origin.known
+    ? { name: "origin", status: "pass", detail: `signed with ${origin.signer}` }
+    : { name: "origin", status: "unverifiable", detail: `unknown origin: ${origin.why}` };
+}
+
+function unknownOf(manifest: Manifest | undefined, origin: Origin): string[] {
+  if (manifest === undefined || origin.known) return [];
+  const unknown = `unknown origin: ${origin.why}`;
+  if (isEncrypted(manifest)) return [unknown];
+  const change = "a file changed together with its checksum cannot be detected";
+  return [`the backup is not encrypted: ${change}; ${unknown}`];
 }
 
 function passed(checks: readonly Check[]): boolean {

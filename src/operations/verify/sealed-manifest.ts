@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readArchive } from "../../archive/read-archive.ts";
 import { DamagedError, UnverifiableError } from "../../core/errors.ts";
@@ -11,6 +11,7 @@ import {
   manifestLimitBytes,
   parseManifest,
   sealedManifestFile,
+  signatureFile,
   withoutSealed,
   withSealed,
 } from "../../model/manifest.ts";
@@ -109,6 +110,23 @@ export async function openSealedManifest(
     return { text: withSealed(opened, await recordOf(file)), manifest };
   }
   throw new DamagedError(`backup: ${from}: the manifest has no valid id or project`);
+}
+
+/**
+ * Writes the plain signature of a backup that was brought back from elsewhere.
+ *
+ * @param name - the encrypted signature in the backup's directory
+ * @throws as reading an archive does.
+ */
+export async function openSignature(
+  directory: string,
+  name: string,
+  { identity, passphrase }: Pick<Options, "identity" | "passphrase">,
+  signal: AbortSignal,
+): Promise<void> {
+  const keys = { identities: identity, passphrase };
+  const text = await decryptManifest(join(directory, name), keys, signal);
+  await writeFile(join(directory, signatureFile), text, { mode: 0o600 });
 }
 
 /** Size and hash of the sealed manifest, as the plain one names them. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { TAR_ENVIRONMENT } from "../../archive/tar/gnu-tar.ts";
+import { refuseRights } from "../../archive/tar/rights.ts";
 import { TarScanner, type TarSummary } from "../../archive/tar/scanner.ts";
 import { spawnStream } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
@@ -19,7 +20,7 @@ import { fingerprintOf } from "./vault.ts";
 export async function checkTree(component: Component, context: CheckContext): Promise<Check[]> {
   await using scratch = await temporaryDirectory("sophon-keeper-check-");
   const databases = databasesOf(component);
-  const scanner = treeScanner(component);
+  const scanner = treeScanner(component, context.untrusted);
   const subject = { name: "tar", component: component.name };
   try {
     await scan(component, context, scanner, { databases, into: scratch.path });
@@ -31,9 +32,10 @@ export async function checkTree(component: Component, context: CheckContext): Pr
 }
 
 /** What to keep of an archive while it is read, for {@link judgeTree}. */
-export function treeScanner(component: Component): TarScanner {
+export function treeScanner(component: Component, untrusted = false): TarScanner {
   const key = textOf(component.details.vaultKey);
-  return new TarScanner({ wanted: key === undefined ? [] : [{ name: key }] });
+  const wanted = key === undefined ? [] : [{ name: key }];
+  return new TarScanner({ wanted, ...(untrusted ? { listener: refuseRights } : {}) });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { formatManifest, type Manifest, parseManifest } from "../../../src/model/manifest.ts";
 import { seal } from "../../contract/verify/backup.ts";
@@ -31,7 +31,10 @@ export async function forge(
     ),
   };
   await writeFile(join(directory, "manifest.json"), formatManifest(manifest), { mode: 0o600 });
-  await rm(join(directory, "manifest.json.age"));
+  // Whoever forges cannot sign.
+  for (const name of await readdir(directory)) {
+    if (/^manifest\.json\.(age|sig)/.test(name)) await rm(join(directory, name));
+  }
   await seal(directory, manifest, key.recipient);
   return directory;
 }

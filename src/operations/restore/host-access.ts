@@ -1,0 +1,105 @@
+import { resolve, sep } from "node:path";
+import { RefusedError } from "../../core/errors.ts";
+import type { Reporter } from "../../core/reporter.ts";
+import type { ComposeModel, ComposeService } from "../../model/stack.ts";
+
+/** What a restored stack is about to be. */
+interface StackToBe {
+  readonly model: ComposeModel;
+  /** The project directory on this host. */
+  readonly directory: string;
+  /** Whether a person named the directory; else it comes from the backup. */
+  readonly isDirectoryGiven: boolean;
+  /** The files and directories that are written, on this host. */
+  readonly paths: readonly string[];
+}
+
+/** A project in one of these would own what belongs to the system. */
+const systemTrees =
+  /^\/(?:$|(?:bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|usr|root\/\.ssh|var\/(?:lib\/(?:docker|containerd|systemd|dpkg)|run|spool))(?:\/|$)|(?:home|media|mnt|opt|root|srv|tmp|var|var\/lib)\/?$)/;
+const engineSocket = /\/(?:docker|containerd|podman|crio)[\w.-]*\.sock$|^\/(?:var\/)?run\/?$/;
+const namespaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"] as const;
+/** Members of a service that give it something of the host, whatever is in them. */
+const givers = [
+  ...["cap_add", "devices", "device_cgroup_rules", "gpus", "security_opt", "sysctls"],
+  ...["cgroup_parent", "runtime", "credential_spec", "use_api_socket", "provider", "volumes_from"],
+] as const;
+
+/**
+ * Everything by which a stack reaches beyond its project directory and its own volumes, one line each: files elsewhere,
+ * mounts of the host, the engine's socket, privileges, namespaces and devices of the host.
+ */
+export function hostAccess({ model, directory, isDirectoryGiven, paths }: StackToBe): string[] {
+  const isOutside = (path: string) => !`${resolve(path)}${sep}`.startsWith(`${directory}${sep}`);
+  const isSystem = !isDirectoryGiven && systemTrees.test(directory);
+  const files = ["secrets", "configs"].flatMap((kind) =>
+    Object.entries(model[kind] ?? {}).flatMap(([name, one]) => {
+      const { file } = one as { file?: unknown };
+      return typeof file === "string" && isOutside(file) ? [`${kind} ${name}: ${file}`] : [];
+    }),
+  );
+  const volumes = Object.entries(model.volumes ?? {}).flatMap(([name, volume]) => {
+    const options = (volume?.driver_opts ?? {}) as { device?: unknown; type?: unknown };
+    const device = typeof options.device === "string" ? options.device : undefined;
+    const isLocal = device?.startsWith("/") === true && isOutside(device);
+    return isLocal || (device !== undefined && !device.startsWith("/"))
+      ? [`volume ${name}: ${device}`]
+      : [];
+  });
+  return [
+    ...(isSystem ? [`the project directory is ${directory}`] : []),
+    ...paths.filter(isOutside).map((path) => `a file outside of the project directory: ${path}`),
+    ...Object.entries(model.services).flatMap(([name, service]) =>
+      accessOf(service, isOutside).map((line) => `service ${name}: ${line}`),
+    ),
+    ...files,
+    ...volumes,
+  ];
+}
+
+function accessOf(service: ComposeService, isOutside: (path: string) => boolean): string[] {
+  const hooks = [service.post_start, service.pre_stop].flatMap((one) => one ?? []);
+  const isPrivileged = [service, ...hooks].some(
+    (one) => (one as { privileged?: unknown }).privileged === true,
+  );
+  const mounts = (service.volumes ?? []).flatMap(({ type, source = "" }) => {
+    if (type !== "bind" && type !== "npipe") return [];
+    if (engineSocket.test(source)) return [`the engine's socket ${source}`];
+    return isOutside(source) ? [`mounts ${source} of the host`] : [];
+  });
+  return [
+    ...(isPrivileged ? ["privileged"] : []),
+    ...namespaces.filter((name) => service[name] === "host").map((name) => `${name} of the host`),
+    ...givers.filter((name) => isGiven(service[name])),
+    ...mounts,
+  ];
+}
+
+function isGiven(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === "") return false;
+  return typeof value !== "object" || Object.keys(value).length > 0;
+}
+
+/**
+ * Lists what a restored stack reaches on the host, before the first write.
+ *
+ * @param untrusted - the backup is of unknown origin, and `allow-host-access` is not given
+ * @throws RefusedError (class `host-access`) if it is untrusted and reaches anything.
+ */
+export function judgeHostAccess(
+  reached: readonly string[],
+  untrusted: boolean,
+  reporter: Pick<Reporter, "info">,
+): void {
+  for (const line of reached) reporter.info(`reaches the host: ${line}`);
+  if (!untrusted || reached.length === 0) return;
+  const told = reached.slice(0, 12).join("; ");
+  const more = reached.length > 12 ? `; and ${reached.length - 12} more` : "";
+  throw new RefusedError(
+    `the backup is of unknown origin, and its stack reaches beyond the project directory: ${told}${more}`,
+    {
+      class: "host-access",
+      hint: "give allow-host-access if you know where the backup comes from and want all of this",
+    },
+  );
+}
