@@ -22,6 +22,8 @@ export interface Rehearsal {
   readonly differences?: readonly string[];
   /** What the clone omits, one line each. */
   readonly omitted?: readonly string[];
+  /** How often the live stack was looked at meanwhile, and how often it was not as well as at the beginning. */
+  readonly live?: { readonly probes: number; readonly lost: number };
   /** Path of the record. */
   readonly record?: string;
   readonly comment?: { readonly state: CommentState; readonly url?: string };

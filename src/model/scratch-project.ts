@@ -18,6 +18,9 @@ const ownNetwork = "the clone's networks and addresses are its own";
 
 /** So that a copy cannot take the memory of the stack beside it. */
 const memoryLimit = "4g";
+const mostProcesses = 4096;
+/** The default is 1024. */
+const fewShares = 64;
 
 /**
  * Turns a stack into an isolated copy of it: fresh volumes, images by id, internal networks without an address on the
@@ -92,6 +95,8 @@ function scratchService(
     ...own,
     // The engine refuses a reservation above the limit.
     ...("mem_limit" in own ? {} : { mem_limit: memoryLimit, mem_reservation: undefined }),
+    ...limitsOf(own),
+    ...isolation(own),
     image: request.images[name] as string,
     pull_policy: "never",
     restart: "no",
@@ -101,6 +106,25 @@ function scratchService(
     depends_on: dependencies(service, request),
     volumes: mounts,
   } as ComposeService;
+}
+
+/** The stack beside the copy comes first: less processor, no swap, and the copy dies first when memory runs out. */
+function limitsOf(own: Readonly<Record<string, unknown>>) {
+  return {
+    memswap_limit: own.memswap_limit ?? own.mem_limit ?? memoryLimit,
+    pids_limit: own.pids_limit ?? mostProcesses,
+    cpu_shares: fewShares,
+    oom_score_adj: 900,
+  };
+}
+
+/** Nothing in the copy gains rights, and nothing forges packets. */
+function isolation({ cap_drop: dropped, security_opt: options }: Readonly<Record<string, unknown>>) {
+  const list = (value: unknown) => (Array.isArray(value) ? value.map(String) : []);
+  return {
+    security_opt: [...new Set([...list(options), "no-new-privileges:true"])],
+    cap_drop: [...new Set([...list(dropped), "NET_RAW"])],
+  };
 }
 
 /** The keys that a clone keeps, whole or in part. */

@@ -58,7 +58,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   "upgrade-test": {
     summary: "upgrade to new images; roll images and data back if anything fails",
     about:
-      "Pulls new images, applies them, and watches health and migration logs. If a check fails, images and data are rolled back.",
+      "Pulls new images, applies them, and watches health and migration logs. If a check fails, images and data are rolled back. With --target rehearsal it does all that on an isolated clone of a backup.",
     exits: [3, 4, 5, 6, 7, 8],
   },
   recover: {

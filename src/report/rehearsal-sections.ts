@@ -25,6 +25,7 @@ export function rehearsalSections(result: Result): Section[] {
     { title: "Rows", lines: rows(rehearsal) },
     { title: "Definition", lines: definition(rehearsal) },
     { title: "Size", lines: size(rehearsal) },
+    { title: "Live stack", lines: liveStack(rehearsal) },
     { title: "Not in the clone", lines: (rehearsal.omitted ?? []).map((line) => [code(line)]) },
   ].filter(({ lines }) => lines.length > 0);
 }
@@ -137,6 +138,12 @@ function size({ imageBytes, memoryPeakBytes, diskPeakBytes }: Rehearsal): Part[]
       ? []
       : [[`images ${formatBytes(imageBytes.from)} before, ${formatBytes(imageBytes.to)} after`]];
   return [...images, ...peak("memory", memoryPeakBytes), ...peak("data", diskPeakBytes)];
+}
+
+function liveStack({ live }: Rehearsal): Part[][] {
+  if (live === undefined) return [];
+  const { probes, lost } = live;
+  return [[`looked at ${probes} times, ${lost === 0 ? "always" : `${probes - lost} times`} well`]];
 }
 
 function shortened(lines: readonly Part[][]): Part[][] {

@@ -224,3 +224,10 @@ async function ensureLockImage(engine: Engine): Promise<void> {
   docker.stdin.end(Buffer.alloc(emptyTarBytes));
   await docker.done;
 }
+
+/** The operation whose lock has these labels; undefined if they do not tell it. */
+export function lockedOperation(
+  labels: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return parseOwner(labels[ownerLabel] ?? "null")?.operation;
+}

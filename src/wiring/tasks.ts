@@ -34,6 +34,7 @@ import {
   preCopyLive,
   removeFrozenCopy,
 } from "../stores/tree/frozen-copy.ts";
+import { keyTexts } from "../stores/tree/key-texts.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { estimatePause } from "../stores/tree/prospect.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
@@ -53,6 +54,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     estimateFrozen,
     estimatePause,
     freeSpace,
+    keyTexts,
     listSnapshots,
     lookTask,
     measureQdrant,

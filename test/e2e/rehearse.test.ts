@@ -1,15 +1,41 @@
 import { afterAll, describe, expect, it } from "vitest";
+import type { LabStack } from "../lab/lab-stack.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { createStack } from "../lab/stack.ts";
-import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
+import { until } from "../lab/step.ts";
+import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { backedUp, clonesOf, rehearse } from "./rehearse-lab.ts";
-import { containersOf, expectAsBefore, sharedStack } from "./upgrade-lab.ts";
+import {
+  containersOf,
+  expectAsBefore,
+  sharedStack,
+  stackArguments,
+  startKeeper,
+  upgrade,
+} from "./upgrade-lab.ts";
 
-const shared = sharedStack(async () => {
-  const stack = await createStack({ tier: "personal", name: "rehearse" });
+async function backedUpStack(tier: LabStack["tier"]): Promise<LabStack> {
+  const stack = await createStack({ tier, name: `rehearse-${tier}` });
   await backedUp(stack);
   return stack;
-});
+}
+
+const shared = sharedStack(() => backedUpStack("personal"));
 afterAll(() => shared.remove());
+
+/** By which the failure is told, where a look may come before or after an end it is one of several. */
+const reasons: Partial<Record<BadVersion, RegExp>> = {
+  unhealthy: /^unhealthy$/,
+  "healthy-briefly": /^not-lasting$/,
+  "migration-lock": /^(hung|lock-timeout)$/,
+  "exit-zero": /^crash-loop$/,
+};
+/** These end by the clock alone. */
+const byClock: readonly BadVersion[] = ["unhealthy", "migration-lock", "corrupts-vault"];
+// A full disk needs a disk of its own.
+const bad = (Object.keys(badVersions) as BadVersion[]).filter((name) => name !== "fills-disk");
+const usual: readonly BadVersion[] = ["migration-failed-but-healthy"];
+const secondTier: readonly LabStack["tier"][] = ["pro", "enterprise"];
 
 describe("a rehearsal", () => {
   it("of a good image passes, rolls back in the clone, and leaves the live stack as it is", async () => {
@@ -21,7 +47,11 @@ describe("a rehearsal", () => {
       expect(result).toMatchObject({
         result: "passed",
         to: { "sophon-gateway": reference },
-        rehearsal: { rollBack: { inPlace: expect.stringMatching(/works|fails/) } },
+        rehearsal: {
+          upgrade: { migrations: [{}, {}, {}] },
+          rollBack: { inPlace: expect.stringMatching(/works|fails/) },
+          live: { lost: 0 },
+        },
       });
       expect(await containersOf(stack)).toEqual(containers);
       expect(await clonesOf(stack)).toEqual([]);
@@ -29,13 +59,72 @@ describe("a rehearsal", () => {
     });
   });
 
-  it("of an image that fails is failed by the class of the live gate", async () => {
-    await shared.use(async (stack, before) => {
-      const reference = await stack.publish(wrecking(badVersions["migration-failed-but-healthy"]));
-      const { code, result, stderr } = await rehearse(stack, reference).done;
-      expect(code, stderr).toBe(4);
-      expect(result).toMatchObject({ result: "failed" });
-      await expectAsBefore(stack, before, "rehearsed");
+  cells(it, bad, (name) => usual.includes(name))(
+    "of an image that fails (%s) fails as the live gate does",
+    async (name) => {
+      await shared.use(async (stack, before) => {
+        const reference = await stack.publish(wrecking(badVersions[name]));
+        const timeout = ["--health-timeout", byClock.includes(name) ? "15s" : "5m"];
+        const soak = name === "healthy-briefly" ? ["--soak", "12s"] : [];
+        const { code, result, stderr } = await rehearse(stack, reference, ...timeout, ...soak).done;
+        expect(code, stderr).toBe(4);
+        expect(result?.result, stderr).toBe("failed");
+        const reason = result?.reason as { readonly class: string };
+        expect(reason.class).toMatch(reasons[name] ?? /./);
+        // The rollback was tried all the same, and it works.
+        const checks = result?.checks as { readonly name: string; readonly status: string }[];
+        const after = checks.filter((one) => one.name.endsWith(" after"));
+        expect(after.filter(({ status }) => status !== "pass")).toEqual([]);
+        expect(after.length).toBeGreaterThan(3);
+        expect(await clonesOf(stack)).toEqual([]);
+        await expectAsBefore(stack, before, name);
+      });
+    },
+  );
+
+  it("that is killed leaves nothing after the next run", exhaustive, async () => {
+    await shared.use(async (stack) => {
+      const reference = await stack.publish(goodVersions["1.2.0"]);
+      const running = rehearse(stack, reference);
+      await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 3);
+      running.child.kill("SIGKILL");
+      await running.done;
+      const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "3"])
+        .done;
+      expect(pruned.code, pruned.stderr).toBe(0);
+      expect(await clonesOf(stack)).toEqual([]);
     });
+  });
+
+  it("keeps its backup from being pruned, and lets a live upgrade begin", exhaustive, async () => {
+    await using stack = await backedUpStack("personal");
+    const reference = await stack.publish(goodVersions["1.2.0"]);
+    const require = ["--require-rehearsal", "1d"];
+    const refused = await upgrade(stack, reference, ...require).done;
+    expect(refused.result).toMatchObject({ result: "refused", reason: { class: "not-rehearsed" } });
+
+    const running = rehearse(stack, reference);
+    await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 0);
+    await backedUp(stack);
+    const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "1"]).done;
+    expect(pruned.result?.removed, pruned.stderr).toEqual([]);
+    const { code, stderr } = await running.done;
+    expect(code, stderr).toBe(0);
+
+    const done = await upgrade(stack, reference, ...require).done;
+    expect(done.code, done.stderr).toBe(0);
+    expect(done.result).toMatchObject({ result: "passed", predicted: {} });
+  });
+
+  it.each(secondTier)("of a whole %s stack puts every store back", exhaustive, async (tier) => {
+    await using stack = await backedUpStack(tier);
+    const good = await stack.publish(goodVersions["1.2.0"]);
+    const passed = await rehearse(stack, good).done;
+    expect(passed.code, passed.stderr).toBe(0);
+    const wreck = await stack.publish(wrecking(badVersions["migration-failed"]));
+    const failed = await rehearse(stack, wreck).done;
+    expect(failed.code, failed.stderr).toBe(4);
+    expect(failed.result).toMatchObject({ result: "failed" });
+    expect(await clonesOf(stack)).toEqual([]);
   });
 });

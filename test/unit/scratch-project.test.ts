@@ -74,7 +74,7 @@ describe("a scratch project", () => {
       new Set([
         ...["build", "cap_add", "container_name", "deploy", "devices", "external_links"],
         ...["extra_hosts", "ipc", "network_mode", "pid", "ports", "privileged"],
-        ...["secrets", "security_opt", "volumes_from"],
+        ...["secrets", "volumes_from"],
       ]),
     );
     expect(gateway).toMatchObject({
@@ -145,6 +145,22 @@ describe("a scratch project", () => {
       "app: volumes /srv/media/cache/new:/cache (it is not in the backup)",
       "app: volumes /srv/media-2:/other (it is not in the backup)",
     ]);
+  });
+
+  it("lets no service gain rights or forge packets, and puts the stack beside it first", () => {
+    const services = {
+      app: { image: "a", cap_drop: ["CHOWN"], mem_limit: "64m" },
+      b: { image: "b" },
+    };
+    const { model: copy } = scratchProject({
+      ...{ model: { ...model, services }, project: "s", operationId: "o", labels: {} },
+      ...{ images: { app: "sha256:a", b: "sha256:b" }, hostnames: {}, stores: [], files: {} },
+    });
+    expect(copy.services.app).toMatchObject({
+      ...{ security_opt: ["no-new-privileges:true"], cap_drop: ["CHOWN", "NET_RAW"] },
+      ...{ mem_limit: "64m", memswap_limit: "64m", cpu_shares: 64, oom_score_adj: 900 },
+    });
+    expect(copy.services.b).toMatchObject({ cap_drop: ["NET_RAW"], mem_limit: "4g" });
   });
 
   it("has internal networks only, none with an address on the host", () => {

@@ -1,6 +1,7 @@
 import { openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
 import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
+import { maskKeys } from "./mask-secrets.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
@@ -29,6 +30,7 @@ export async function tryInClone(
     journal: async () => undefined,
   };
   const filled = await fillStores(filling);
+  await maskKeys(filled.stores, tasks, dependencies);
   const heads = filled.checks.every(({ status }) => status === "pass")
     ? compareHeads("schema head", manifest.schemaHeads, await migrationsOf(filled.stores, filling))
     : [];

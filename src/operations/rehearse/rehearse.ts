@@ -1,15 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { exitCodes, KeeperError, RefusedError, UnverifiableError } from "../../core/errors.ts";
-import { formatBytes, formatSeconds } from "../../core/format.ts";
+import { exitCodes, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { formatSeconds } from "../../core/format.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Check, Reason, Result } from "../../model/result.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
-import { freeForVolumes } from "../../stack/engine-space.ts";
-import { inspectImage } from "../../stack/images.ts";
-import { kindOfImage } from "../../stack/server-kind.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import { openStackSource, type StackSource } from "../fill/stack-source.ts";
@@ -17,8 +14,6 @@ import type { Dependencies } from "../session/command.ts";
 import { removeDeadClones } from "../session/dead-clones.ts";
 import { hold } from "../session/hold.ts";
 import { headsOf } from "../upgrade/require-rehearsal.ts";
-import { imageVersion } from "../upgrade/store-versions.ts";
-import { refuseJump } from "../upgrade/version-rules.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
 import { failureOf, record, verifyLevelsOf } from "../verify/levels.ts";
 import { checkSealed } from "../verify/sealed-manifest.ts";
@@ -26,9 +21,11 @@ import { readNewFiles } from "./checkout.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { tryInClone } from "./in-clone.ts";
 import { earlierFactors, keepRecord } from "./keep-record.ts";
+import { maskModel } from "./mask-secrets.ts";
 import { modelDifferences } from "./model-differences.ts";
 import { Phases } from "./phases.ts";
 import { predict } from "./prediction.ts";
+import { imageFacts, requireDisk, requireVersions } from "./rehearsal-preflight.ts";
 import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
 import {
   changedImages,
@@ -38,6 +35,7 @@ import {
   rehearsedChanges,
 } from "./rehearsed-images.ts";
 import type { RehearsalHost, Tried } from "./trial.ts";
+import { watchingOver } from "./watchdog.ts";
 
 type RehearsalDependencies = Dependencies & { readonly host: RehearsalHost };
 
@@ -133,6 +131,7 @@ async function played(
     plan(stack, manifest, options, engine),
   );
   const { images, differences } = planned;
+  for (const model of [stack.model, planned.model]) maskModel(model, dependencies);
   draft.rehearsal = { ...draft.rehearsal, differences };
   for (const line of differences) reporter.info(`also different: ${line}`);
   draft.facts = { ...draft.facts, ...fromTo(images) };
@@ -154,7 +153,12 @@ async function played(
     stores: storesOf(manifest),
     model: differences.length === 0 ? undefined : planned.model,
   };
-  const tried = await tryInClone(trial, phases, dependencies);
+  const { value: tried, live } = await watchingOver(
+    manifest.project,
+    engine,
+    dependencies,
+    (watched) => tryInClone(trial, phases, { ...dependencies, signal: watched }),
+  );
   draft.checks = tried.checks;
   draft.rehearsal = { ...draft.rehearsal, ...tried.rehearsal };
   const outcome = verdictOfRehearsal(tried.findings);
@@ -175,6 +179,7 @@ async function played(
     ...draft.rehearsal,
     ...(prediction === undefined ? {} : { prediction }),
     ...(path === undefined ? {} : { record: path }),
+    ...(live === undefined ? {} : { live }),
   };
   return outcome.result === "failed" ? { ...outcome, lastLines } : outcome;
 }
@@ -288,56 +293,4 @@ function fromTo(images: RehearsedImages): Pick<Result, "from" | "to"> {
     from: Object.fromEntries(entries.map(([service, { from }]) => [service, from])),
     to: Object.fromEntries(entries.map(([service, { to }]) => [service, to])),
   };
-}
-
-/** The data, its rollback copy, and what a migration writes. */
-const timesTheData = 3;
-const spareBytes = 5 * 2 ** 30;
-
-/** @throws UnverifiableError if the file system of the engine's volumes has too little room. */
-async function requireDisk({ components }: Manifest, engine: Engine): Promise<void> {
-  const data = components.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
-  const needed = timesTheData * data + spareBytes;
-  const free = await freeForVolumes(engine);
-  if (free === undefined || free >= needed) return;
-  throw new UnverifiableError(
-    `a rehearsal needs ${formatBytes(needed)} for volumes, and ${formatBytes(free)} are free`,
-    { class: "disk", hint: "Make room on the disk of the Docker engine." },
-  );
-}
-
-/** The sizes of the images, and what the new ones need that the old ones did not. */
-async function imageFacts(
-  engine: Engine,
-  images: RehearsedImages,
-  ids: Readonly<Record<string, string>>,
-): Promise<Pick<Rehearsal, "imageBytes">> {
-  let [from, to] = [0, 0];
-  for (const [service, id] of Object.entries(ids)) {
-    from += (await inspectImage(engine, images[service]?.fromId ?? ""))?.bytes ?? 0;
-    to += (await inspectImage(engine, id))?.bytes ?? 0;
-  }
-  return { imageBytes: { from, to } };
-}
-
-/**
- * Refuses a new version of a store that could not read the data, as the live upgrade does.
- *
- * @throws RefusedError.
- */
-async function requireVersions(
-  context: Parameters<typeof imageVersion>[0],
-  { services, storeVersions, components }: Manifest,
-  images: RehearsedImages,
-  ids: Readonly<Record<string, string>>,
-): Promise<void> {
-  for (const [service, id] of Object.entries(ids)) {
-    const store = components.find((one) => one.service === service)?.store;
-    const kind = kindOfImage(services[service]?.image ?? "") ?? store;
-    if (kind !== "postgres" && kind !== "qdrant" && kind !== "rabbitmq") continue;
-    const to = await imageVersion(context, kind, id, images[service]?.to ?? "");
-    const refusal = refuseJump({ kind, service, from: storeVersions[service], to });
-    if (refusal === undefined) continue;
-    throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
-  }
 }

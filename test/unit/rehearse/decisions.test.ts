@@ -9,6 +9,7 @@ import {
   verdictOfRehearsal,
 } from "../../../src/operations/rehearse/rehearsal-verdict.ts";
 import { changedImages } from "../../../src/operations/rehearse/rehearsed-images.ts";
+import { troubleOf } from "../../../src/operations/rehearse/watchdog.ts";
 import { countChanges, migrationsBetween } from "../../../src/operations/rehearse/what-changed.ts";
 import type { StoredBackup } from "../../../src/repository/repository.ts";
 import { composeReferences } from "../../../src/stack/compose-references.ts";
@@ -185,4 +186,13 @@ it("tells which counts and migrations are other ones", () => {
     { database: "a", id: "2" },
     { database: "b", id: "3" },
   ]);
+});
+
+it("ends for the live stack's sake only if a container that was well is not", () => {
+  const first = { wellNames: ["db", "web"] };
+  expect(troubleOf(first, first)).toBeUndefined();
+  expect(troubleOf(first, { wellNames: ["db", "more", "web"] })).toBeUndefined();
+  expect(troubleOf(first, { wellNames: ["db"] })).toBe("web");
+  // Nothing of the stack is on this host.
+  expect(troubleOf({ wellNames: [] }, { wellNames: [] })).toBeUndefined();
 });
