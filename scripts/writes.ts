@@ -26,7 +26,6 @@ const writers: Readonly<Record<string, string>> = {
   "operations/restore/uploaded-backup.ts": "an unfinished backup, in the repository",
   "operations/session/journal-file.ts": "journals, in the repository",
   "operations/upgrade/roll-back.ts": "what failed, in the repository",
-  "repository/holds.ts": "who reads a backup, in the repository",
   "repository/repository.ts": "marks, in the repository",
   "rollback-copy/blocks.ts": "a rollback copy, in a directory of root",
   "rollback-copy/index.ts": "a rollback copy, in a directory of root",

@@ -1,7 +1,7 @@
 import { describeError } from "../core/errors.ts";
 
 /** How to reach the API of GitHub for one repository. */
-export interface GithubAccess {
+interface GithubAccess {
   /** Such as `https://api.github.com`. */
   readonly apiUrl: string;
   readonly graphqlUrl: string;
@@ -19,7 +19,7 @@ interface IssueComment {
 }
 
 /** What became of a comment. */
-export interface PlacedComment {
+interface PlacedComment {
   readonly state: "created" | "updated";
   readonly url: string;
 }

@@ -10,7 +10,7 @@ interface EventPayload {
 }
 
 /** A pull request of the repository in which the workflow runs. */
-export interface PullRequest {
+interface PullRequest {
   readonly number: number;
   /** The commit that was rehearsed. */
   readonly head: string;

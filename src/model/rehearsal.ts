@@ -34,7 +34,7 @@ export interface Rehearsal {
 export type CommentState = "created" | "updated" | "off" | "no-pull-request" | "failed";
 
 /** The upgrade in the clone. */
-export interface RehearsedUpgrade {
+interface RehearsedUpgrade {
   /** From the start of the swap until everything was healthy. */
   readonly healthySeconds: number;
   /** The same start once more, without migrations. */
@@ -68,14 +68,14 @@ export interface SchemaChange {
 }
 
 /** One count before and after. */
-export interface CountChange {
+interface CountChange {
   readonly table: string;
   readonly before: number;
   readonly after: number;
 }
 
 /** The rollback in the clone. */
-export interface RehearsedRollBack {
+interface RehearsedRollBack {
   /** From the first stop until the old version was healthy on its data. */
   readonly seconds: number;
   /** Whether the old image also runs on the migrated data; absent if the upgrade failed. */

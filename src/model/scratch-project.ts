@@ -119,7 +119,10 @@ function limitsOf(own: Readonly<Record<string, unknown>>) {
 }
 
 /** Nothing in the copy gains rights, and nothing forges packets. */
-function isolation({ cap_drop: dropped, security_opt: options }: Readonly<Record<string, unknown>>) {
+function isolation({
+  cap_drop: dropped,
+  security_opt: options,
+}: Readonly<Record<string, unknown>>) {
   const list = (value: unknown) => (Array.isArray(value) ? value.map(String) : []);
   return {
     security_opt: [...new Set([...list(options), "no-new-privileges:true"])],

@@ -4,10 +4,10 @@ import { inert, inlineCode, rehearsalMarkdown } from "./rehearsal-markdown.ts";
 import { headline, isGood } from "./verdict-text.ts";
 
 /** How much a comment tells: everything, or verdict and times. */
-export type CommentDetail = "full" | "verdict";
+type CommentDetail = "full" | "verdict";
 
 /** What a comment needs besides the result. */
-export interface CommentFacts {
+interface CommentFacts {
   readonly project: string;
   readonly detail: CommentDetail;
   /** The commit that was rehearsed. */
@@ -20,7 +20,7 @@ export interface CommentFacts {
 }
 
 /** GitHub accepts 65,536 characters. */
-export const commentLimit = 60_000;
+const commentLimit = 60_000;
 
 const mostHeads = 5;
 

@@ -6,7 +6,7 @@ import type { Result } from "../model/result.ts";
 export type Part = string | { readonly code: string };
 
 /** What a reviewer reads about one question. */
-export interface Section {
+interface Section {
   readonly title: string;
   readonly lines: readonly (readonly Part[])[];
 }

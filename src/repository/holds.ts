@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { makeDirectorySync, replaceFile } from "../core/durable.ts";
 import { judgeOwner, ownProcess } from "../core/identity.ts";
 import { readRegularFile } from "../core/regular-file.ts";
 import type { Repository } from "./repository.ts";
@@ -31,9 +32,9 @@ export async function holdBackup(
   operationId: string,
 ): Promise<AsyncDisposable> {
   const file = join(directoryOf(path), `${operationId}.json`);
-  await mkdir(directoryOf(path), { recursive: true, mode: 0o700 });
+  makeDirectorySync(directoryOf(path), 0o700);
   const hold = { backupId, owner: await ownProcess() };
-  await writeFile(file, `${JSON.stringify(hold)}\n`, { mode: 0o600, flush: true });
+  replaceFile(file, `${JSON.stringify(hold)}\n`);
   return { [Symbol.asyncDispose]: () => rm(file, { force: true }) };
 }
 

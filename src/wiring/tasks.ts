@@ -22,8 +22,8 @@ import {
   restoreQdrant,
 } from "../stores/qdrant/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
+import { sqliteShape } from "../stores/sqlite/file-shapes.ts";
 import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
-import { sqliteShape } from "../stores/sqlite/shape.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup, treeBackupStill } from "../stores/tree/backup.ts";

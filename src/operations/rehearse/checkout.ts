@@ -11,7 +11,7 @@ import type { Engine } from "../../stack/engine.ts";
 import type { StackSource } from "../fill/stack-source.ts";
 
 /** The stack as the new files define it. */
-export interface NewFiles {
+interface NewFiles {
   readonly model: ComposeModel;
   /** The paths that were read, for messages. */
   readonly files: readonly string[];

@@ -1,11 +1,10 @@
 import { RefusedError } from "../../core/errors.ts";
-import { timeOfBackup } from "../../model/backup-id.ts";
-import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Repository, StoredBackup } from "../../repository/repository.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host } from "../session/host.ts";
 import { type FoundBackup, findBackup, listBackups, repositoryOf } from "../verify/find-backup.ts";
+import { badness, newestUsable } from "./usable-backup.ts";
 
 /**
  * Finds the backup to rehearse on. `latest` is the newest backup without a known problem whose marks were not revoked:
@@ -23,21 +22,6 @@ export async function chooseBackup(
   const found = newestUsable(all, dependencies.clock.now());
   if (found !== undefined) return { id: found.id, directory: found.path, repository };
   throw noneUsable(repository, all);
-}
-
-/** The newest backup that is not known to be bad. One dated in the future is chosen only if there is no other. */
-export function newestUsable(
-  newestFirst: readonly StoredBackup[],
-  now: Date,
-): StoredBackup | undefined {
-  const usable = newestFirst.filter((one) => badness(one) === undefined);
-  return usable.find(({ id }) => !isDatedInFuture(timeOfBackup(id), now)) ?? usable[0];
-}
-
-/** Why a backup is known to be bad. */
-function badness({ problem, marks }: StoredBackup): string | undefined {
-  if (problem !== undefined) return problem;
-  return marks?.level === null ? (marks.failure ?? "its verification failed") : undefined;
 }
 
 function noneUsable({ path }: Repository, all: readonly StoredBackup[]): RefusedError {

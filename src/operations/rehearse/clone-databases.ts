@@ -1,8 +1,8 @@
 import type { DiscoveredStore } from "../../model/stack.ts";
 import { lookTask } from "../../stack/look.ts";
 import type { DatabaseShape } from "../../stores/database-shape.ts";
-import { postgresShapes } from "../../stores/postgres/shape.ts";
-import { sqliteShape } from "../../stores/sqlite/shape.ts";
+import { postgresShapes } from "../../stores/postgres/table-shapes.ts";
+import { sqliteShape } from "../../stores/sqlite/file-shapes.ts";
 import type { Clone } from "../clone/clone.ts";
 import { startActivity } from "../gate/database-activity.ts";
 import type { Histories } from "../gate/schema.ts";

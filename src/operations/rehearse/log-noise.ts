@@ -1,5 +1,6 @@
 import type { LogVerdict } from "../../log-scan/scan.ts";
 import type { WatchVerdict } from "../gate/watch.ts";
+import { patternOf } from "./line-pattern.ts";
 
 /**
  * The patterns of the failures that the log of the *old* version shows although everything is healthy: the isolation
@@ -14,17 +15,8 @@ export function noiseOf(verdict: Pick<WatchVerdict, "checks" | "logs">): string[
 }
 
 /** The decisive lines of failed logs. */
-export function templatesOf(logs: Readonly<Record<string, LogVerdict>>): string[] {
+function templatesOf(logs: Readonly<Record<string, LogVerdict>>): string[] {
   return Object.values(logs).flatMap(({ decisive }) =>
     decisive === undefined ? [] : [decisive.evidence],
   );
-}
-
-/** Matches the same sentence with other numbers, ids and quoted values. */
-export function patternOf(line: string): string {
-  return line
-    .replace(/…$/, "")
-    .split(/(\d+|[0-9a-f]{8,})/i)
-    .map((part, at) => (at % 2 === 1 ? "[0-9a-f]+" : part.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")))
-    .join("");
 }

@@ -8,7 +8,7 @@ import { hasImage, inspectImage, pullAside, pullImage, repoDigest } from "../../
 import type { Dependencies } from "../session/command.ts";
 
 /** The image of the backup and the new image of one service. */
-export interface RehearsedImage {
+interface RehearsedImage {
   readonly from: string;
   readonly fromId: string;
   readonly to: string;

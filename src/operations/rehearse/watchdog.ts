@@ -5,6 +5,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { freeForVolumes } from "../../stack/engine-space.ts";
 import { type LiveLook, lookAtLive } from "../../stack/live-look.ts";
 import type { Dependencies } from "../session/command.ts";
+import { troubleOf } from "./live-trouble.ts";
 
 /** What the live stack went through meanwhile. */
 interface LiveFacts {
@@ -60,15 +61,6 @@ export async function watchingOver<T>(
     ended.abort();
     await watch;
   }
-}
-
-/** What is not as well as it was; undefined if nothing is. Pure. */
-export function troubleOf(
-  first: Pick<LiveLook, "wellNames">,
-  now: Pick<LiveLook, "wellNames">,
-): string | undefined {
-  const well = new Set(now.wellNames);
-  return first.wellNames.find((name) => !well.has(name));
 }
 
 function liveTrouble({ changing }: LiveLook, trouble: string | undefined): UnverifiableError {

@@ -6,12 +6,7 @@ import { pullRequestOf } from "../../../src/action/pull-request.ts";
 import { commented } from "../../../src/action/rehearsal-comment.ts";
 import type { Result } from "../../../src/model/result.ts";
 import { parseOptions } from "../../../src/options/parse.ts";
-import {
-  type CommentFacts,
-  commentBody,
-  commentLimit,
-  commentMarker,
-} from "../../../src/report/comment.ts";
+import { commentBody, commentMarker } from "../../../src/report/comment.ts";
 import { summaryMarkdown } from "../../../src/report/markdown.ts";
 import { inert, inlineCode } from "../../../src/report/rehearsal-markdown.ts";
 import { resultText } from "../../../src/report/text.ts";
@@ -38,7 +33,8 @@ const result: Result = {
     },
   },
 };
-const facts: CommentFacts = {
+const commentLimit = 60_000;
+const facts: Parameters<typeof commentBody>[1] = {
   project: "app",
   detail: "full",
   head: "0123456789abcdef",

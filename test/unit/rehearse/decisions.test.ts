@@ -1,15 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { scan } from "../../../src/log-scan/scan.ts";
 import type { Check } from "../../../src/model/result.ts";
-import { newestUsable } from "../../../src/operations/rehearse/choose-backup.ts";
-import { noiseOf, patternOf } from "../../../src/operations/rehearse/log-noise.ts";
+import { patternOf } from "../../../src/operations/rehearse/line-pattern.ts";
+import { troubleOf } from "../../../src/operations/rehearse/live-trouble.ts";
+import { noiseOf } from "../../../src/operations/rehearse/log-noise.ts";
 import { modelDifferences } from "../../../src/operations/rehearse/model-differences.ts";
 import {
   type Findings,
   verdictOfRehearsal,
 } from "../../../src/operations/rehearse/rehearsal-verdict.ts";
 import { changedImages } from "../../../src/operations/rehearse/rehearsed-images.ts";
-import { troubleOf } from "../../../src/operations/rehearse/watchdog.ts";
+import { newestUsable } from "../../../src/operations/rehearse/usable-backup.ts";
 import { countChanges, migrationsBetween } from "../../../src/operations/rehearse/what-changed.ts";
 import type { StoredBackup } from "../../../src/repository/repository.ts";
 import { composeReferences } from "../../../src/stack/compose-references.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { predict } from "../../../src/operations/rehearse/prediction.ts";
 import { schemaChanges } from "../../../src/operations/rehearse/what-changed.ts";
-import { type Intended, rehearsalOf } from "../../../src/operations/upgrade/require-rehearsal.ts";
+import { type Intended, rehearsalOf } from "../../../src/operations/upgrade/matching-rehearsal.ts";
 import { heldBackups, holdBackup } from "../../../src/repository/holds.ts";
 import {
   listRehearsals,
