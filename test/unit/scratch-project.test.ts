@@ -201,7 +201,7 @@ describe("a clone keeps of a key what stays inside, and tells the rest with its 
   const host = "it would reach the host";
   const loosens = "it loosens the clone, or needs a profile of the host";
   const cells: readonly (readonly [string, unknown, unknown, readonly string[]])[] = [
-    ["cap_drop", ["ALL"], ["ALL"], []],
+    ["cap_drop", ["ALL"], ["ALL", "NET_RAW"], []],
     ["cap_add", ["CHOWN", "CAP_SETUID"], ["CHOWN", "CAP_SETUID"], []],
     ["cap_add", ["NET_ADMIN", "KILL"], ["KILL"], [`cap_add NET_ADMIN (${host})`]],
     ["cap_add", ["ALL"], undefined, [`cap_add ALL (${host})`]],
@@ -214,7 +214,7 @@ describe("a clone keeps of a key what stays inside, and tells the rest with its 
     [
       "security_opt",
       ["seccomp:unconfined"],
-      undefined,
+      ["no-new-privileges:true"],
       [`security_opt seccomp:unconfined (${loosens})`],
     ],
     ["extra_hosts", ["me=127.0.0.1", "v6=::1"], ["me=127.0.0.1", "v6=::1"], []],
