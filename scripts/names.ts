@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
  */
 const sameEverywhere = [
   ...["journal", "recover", "session", "tasks", "manual-commands", "disk-space"],
-  ...["backup", "check", "restore", "verify", "test-restore", "client", "migrations"],
+  ...["backup", "check", "restore", "verify", "test-restore", "client", "migrations", "shape"],
   ...["host", "containers", "run"],
 ];
 

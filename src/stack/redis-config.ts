@@ -5,7 +5,7 @@ export interface RedisDirective {
 }
 
 /** The user and password with which a client logs in. Without a user it is `default`. */
-export interface RedisLogin {
+interface RedisLogin {
   readonly user?: string;
   readonly password?: string;
 }

@@ -5,7 +5,7 @@ import { run } from "../../core/exec.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
 
 /** A file whose content is replaced, and the paths next to it that the replacement uses. */
-export interface FilePlaces {
+interface FilePlaces {
   readonly target: string;
   /** The previous file. */
   readonly aside: string;
