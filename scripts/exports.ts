@@ -7,6 +7,7 @@ const later = [
   "operations/live-stack/recreate.ts",
   "operations/rehearse/choose-backup.ts",
   "operations/rehearse/log-noise.ts",
+  "operations/manual/restore-qdrant.ts",
   "operations/session/session.ts",
   "operations/upgrade/require-rehearsal.ts",
   "operations/verify/boot-clone.ts",

@@ -10,7 +10,7 @@ import {
 } from "node:crypto";
 
 /** The purpose that is signed with the text: a signature for another purpose says nothing here. */
-export const signatureNamespace = "sophon-keeper";
+const signatureNamespace = "sophon-keeper";
 
 /** An Ed25519 key that signs. */
 export interface SignKey {

@@ -14,7 +14,7 @@ export function isDeep(name: string): boolean {
 }
 
 /** A directory that is unpacked under a short name first. */
-export interface DeepDirectory {
+interface DeepDirectory {
   /** From the archive's root, without `./`. */
   readonly path: string;
   /** The name in the archive's root under which it is unpacked. */

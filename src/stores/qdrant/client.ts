@@ -59,11 +59,6 @@ export class QdrantError extends Error {
   }
 }
 
-/** Whether the server answered that it has no such collection or snapshot. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof QdrantError && error.status === 404;
-}
-
 /** A large collection takes minutes to load. */
 const loadingMs = 10 * 60_000;
 /** A server with a rate limit counts by the minute, so that this is enough for several of its minutes. */

@@ -172,11 +172,7 @@ export const listSnapshots: NamedTask<
 };
 
 /** Whether an earlier backup asked for a snapshot: the server names it by the second in which it began. */
-export function isLeft(
-  name: string,
-  collection: string,
-  earlier: readonly EarlierBackup[],
-): boolean {
+function isLeft(name: string, collection: string, earlier: readonly EarlierBackup[]): boolean {
   const time = /-(\d{4}-\d\d-\d\d)-(\d\d)-(\d\d)-(\d\d)\.snapshot$/.exec(name);
   if (time === null) return false;
   const [, day, hour, minute, second] = time;

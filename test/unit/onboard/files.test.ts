@@ -39,7 +39,7 @@ it("writes workflows that are YAML, with the path and the recipients as they are
   expect(given["project-directory"]).toBe("/srv/my stack, $1");
   expect(given.recipients.match(/^age1\w+$/gm)).toEqual(["age1aaa", "age1bbb"]);
   const upgrade = parse(String(all[".github/workflows/sophon-upgrade.yml"]));
-  expect(upgrade.jobs.upgrade.steps[0].with.images).toBe(
+  expect(upgrade.jobs.upgrade.steps.at(-1).with.images).toBe(
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
     "web=registry.test:5000/team/web:${{ inputs.tag }}",
   );

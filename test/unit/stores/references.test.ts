@@ -51,5 +51,5 @@ configs: { app: { file: ./app.conf }, inline: { content: ${secret} } }
 `,
   );
   const found = await referencedFiles({ directory, composeFiles: [compose], envFiles: [] });
-  expect(found.map((path) => relative(directory, path)).toSorted()).toEqual(wanted.toSorted());
+  expect(new Set(found.map((path) => relative(directory, path)))).toEqual(new Set(wanted));
 });
