@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cells, exhaustive } from "../lab/matrix.ts";
-import { type Layout, layouts } from "./support/layouts.ts";
+import { type Layout, layouts, settled } from "./support/layouts.ts";
 import type { SmallStack } from "./support/small-stack.ts";
 
 // Stacks laid out as people run them, through everything that happens to a stack. Never is a person needed.
@@ -11,6 +11,7 @@ const to = ({ upgraded }: Layout, version: number) =>
   Object.fromEntries(upgraded.map((service) => [service, version]));
 
 async function seen(stack: SmallStack, layout: Layout) {
+  await settled(stack);
   return { states: await stack.states(), facts: await layout.facts(stack) };
 }
 

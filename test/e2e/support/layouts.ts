@@ -20,11 +20,16 @@ export interface Layout {
 
 /** Serves port 8000 and is healthy, after `first`. Version 3 does `wreck` and ends. */
 const serving = (first: string, wreck: string) =>
-  `init: true, command: ["sh", "-c", "rm -f /tmp/healthy; ${first}; [ $$V != 3 ] || { ${wreck}; exit 3; }; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"]`;
+  `init: true, command: ["sh", "-c", "rm -f /tmp/healthy; ${first}; [ $$V != 3 ] || { ${wreck}; exit 3; }; python3 -m http.server 8000 -d /tmp & until curl -fsS http://127.0.0.1:8000/ >/dev/null 2>&1; do sleep 0.1; done; touch /tmp/healthy; wait"]`;
 
 async function up(stack: SmallStack): Promise<void> {
   await stack.compose(["up", "--detach"]);
-  const isSettled = async () => !/starting|created/.test(await stack.states());
+  await settled(stack);
+}
+
+/** Waits until no container is starting: what was started last may still be on its way. */
+export async function settled(stack: SmallStack): Promise<void> {
+  const isSettled = async () => !(await stack.states()).includes("starting");
   await until("the stack is up", 180_000, isSettled, () => stack.states());
 }
 
@@ -35,10 +40,11 @@ async function write(stack: SmallStack, files: Readonly<Record<string, string>>)
   }
 }
 
-/** Each file below a directory with its content. */
+/** Each file below a directory with its content; what a restore has set aside beside it is none of them. */
 async function tree(directory: string): Promise<string> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const files = entries
+    .filter(({ parentPath }) => !parentPath.includes(".sophon-keeper-"))
     .filter((entry) => entry.isFile())
     .map((one) => join(one.parentPath, one.name));
   const lines = files.map(async (path) => {
@@ -57,7 +63,7 @@ async function tree(directory: string): Promise<string> {
 const media: Layout = {
   upgraded: ["tunnel", "downloads", "library"],
   make: async (name) => {
-    const note = "grep -qx v$$V /config/log || echo v$$V >>/config/log";
+    const note = "echo starting; grep -qsx v$$V /config/log || echo v$$V >>/config/log";
     const wreck = "echo wrecked >/config/settings.ini; rm -rf /media/incoming/*";
     const stack = await smallStack(
       name,
