@@ -25,6 +25,8 @@ const writers: Readonly<Record<string, string>> = {
   "operations/rehearse/checkout.ts": "a temporary directory",
   "operations/restore/uploaded-backup.ts": "an unfinished backup, in the repository",
   "operations/session/journal-file.ts": "journals, in the repository",
+  "operations/session/sign-key.ts": "keys of this user, exclusively",
+  "operations/verify/sealed-manifest.ts": "a signature that was brought back, in the repository",
   "operations/upgrade/roll-back.ts": "what failed, in the repository",
   "repository/repository.ts": "marks, in the repository",
   "rollback-copy/blocks.ts": "a rollback copy, in a directory of root",
