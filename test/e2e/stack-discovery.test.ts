@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RefusedError } from "../../src/core/errors.ts";
 import type { Stack } from "../../src/model/stack.ts";
@@ -146,7 +147,9 @@ describe("another product's stack", () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "sk-stack-other-"));
     await mkdir(join(directory, "files/postgres"), { recursive: true });
-    await writeFile(join(directory, "files/app.db"), "SQLite format 3\0and more");
+    const database = new DatabaseSync(join(directory, "files/app.db"));
+    database.exec("CREATE TABLE t (i INTEGER)");
+    database.close();
     await writeFile(join(directory, "files/other.db"), "not a database");
     await writeFile(
       join(directory, "compose.yaml"),

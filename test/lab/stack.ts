@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LabStack, StackOptions, Tier } from "./lab-stack.ts";
 import { freePorts, storeEnv, writeProject, writerEnv } from "./project.ts";
@@ -84,7 +84,11 @@ async function makeStack(options: StackOptions, registry: Registry): Promise<Lab
     ...options.env,
   };
   await writeProject(directory, options, env);
-  if (options.owner !== undefined) await run(["chown", "-R", options.owner, directory, scratch]);
+  if (options.owner !== undefined) {
+    await run(["chown", "-R", options.owner, directory]);
+    // Both users make things here. A directory of one user above a repository of the other would not be trusted.
+    await chmod(scratch, 0o1777);
+  }
   const compose = (args: readonly string[]) =>
     run(["docker", "compose", ...args], { cwd: directory });
   const reference = (tag: string, service: "gateway" | "dashboard" = "gateway") =>
