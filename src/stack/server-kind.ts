@@ -15,8 +15,8 @@ interface ServerMarks {
   readonly variable: RegExp;
   /** The default data directory of the server. */
   readonly directory: string;
-  /** The programs of the server, and those of its image that are only clients, by their names. */
-  readonly programs: { readonly server: RegExp; readonly client: RegExp };
+  /** The programs of the server, and those of its image that are only clients, by their names, if it has clients. */
+  readonly programs?: { readonly server: RegExp; readonly client: RegExp };
   /** Whether a server without data leaves its directory empty. */
   readonly mayBeEmpty?: boolean;
 }
@@ -85,7 +85,9 @@ export function kindOfContainer(container: ContainerState): ServerKind | undefin
  * then runs `psql`, or Redis Sentinel: it keeps no data. The first known program of the command decides.
  */
 export function isClientCommand(kind: ServerKind, argv: readonly string[]): boolean {
-  const { server, client } = serverMarks[kind].programs;
+  const known = serverMarks[kind].programs;
+  if (known === undefined) return false;
+  const { server, client } = known;
   if (argv.includes("--sentinel")) return kind === "redis";
   const words = argv.flatMap((word) => word.split(/[\s;&|()]+/));
   const programs = words.map((word) => word.slice(word.lastIndexOf("/") + 1));
