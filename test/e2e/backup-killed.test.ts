@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -97,14 +98,20 @@ describe("after a SIGKILL the next run puts everything back", () => {
     await expectRecovery("docker user");
   });
 
-  test("while the broker is paused: root, with a repository of its own, unpauses it and goes on", async () => {
+  test("while the broker is paused: root, with a repository of its own, unpauses it and goes on, if that user called sudo", async () => {
     const broker = await stack.containerId("rabbitmq");
     await using pause = await pausing(broker);
     const running = start("docker user");
     await Promise.race([pause.reached(), running.ended]);
     await killNow(running);
     expect(await isPaused(broker)).toBe(true);
-    const next = await start("root").ended;
+    // A journal of somebody else could make root do anything.
+    const refused = await start("root").ended;
+    expect(refused.code, refused.stderr).toBe(2);
+    expect(refused.result.reason).toMatchObject({ class: "foreign-operation" });
+    expect(await isPaused(broker)).toBe(true);
+    const user = statSync(repository("docker user")).uid;
+    const next = await start("root", { SUDO_UID: String(user) }).ended;
     expect(next.code, next.stderr).toBe(0);
     expect(next.result.recovered).toHaveLength(1);
     expect(await isPaused(broker)).toBe(false);
@@ -119,9 +126,9 @@ function repository(caller: Caller): string {
   return join(stack.scratch, `repository of ${caller}`);
 }
 
-function start(as: Caller): RunningKeeper {
+function start(as: Caller, env: Readonly<Record<string, string>> = {}): RunningKeeper {
   const flags = [...stackFlags(stack, repository(as)), "--recipients", key.recipient];
-  return startKeeper(["backup", ...flags], { as });
+  return startKeeper(["backup", ...flags], { as, env });
 }
 
 async function killNow(running: RunningKeeper): Promise<void> {

@@ -181,7 +181,7 @@ describe("helpers that are kept", () => {
     const first = await kept.run(host, null, place(false));
     await tool(["docker", "rm", "--force", first]);
     const gone = async () => ((await leftContainers()) === "" ? true : undefined);
-    await waitFor(gone, { clock: systemClock, timeoutMs: 20_000 });
+    await waitFor(gone, { clock: systemClock, timeoutMs: 90_000 });
     const next = await kept.run(host, null, place(false));
     expect(next).not.toBe(first);
     const abort = new AbortController();
@@ -189,7 +189,7 @@ describe("helpers that are kept", () => {
     const running = kept.run(slow, { file }, place(false), abort.signal);
     running.catch(() => undefined);
     const seen = async () => (await stat(file).catch(() => undefined)) && true;
-    await waitFor(seen, { clock: systemClock, timeoutMs: 20_000 });
+    await waitFor(seen, { clock: systemClock, timeoutMs: 90_000 });
     abort.abort(new Error("cancelled by the test"));
     await expect(running).rejects.toThrow("cancelled by the test");
     expect(await seen()).toBeUndefined();

@@ -127,7 +127,7 @@ async function recoverAll(
     if (dead.repository !== repository.path) {
       const other = new Repository(dead.repository);
       await requireMine(other, dead);
-      requireOwnRepository(other.path);
+      requireTrusted(other, dead);
       recovered.push(...(await recoverUnfinished(other, recoveries, given)));
     }
     await lock.forget(dead);
@@ -152,6 +152,27 @@ async function requireMine({ operations }: Repository, dead: DeadOwner): Promise
         cause,
         class: "foreign-operation",
         hint: `Run \`sophon-keeper recover --repository ${dead.repository}\` as its owner or as root.`,
+      },
+    );
+  }
+}
+
+/**
+ * A journal of another user could make root remove anything, so root does not obey it.
+ *
+ * @throws RefusedError that names who can recover it.
+ */
+function requireTrusted({ path }: Repository, dead: DeadOwner): void {
+  try {
+    requireOwnRepository(path);
+  } catch (cause) {
+    if (!(cause instanceof RefusedError)) throw cause;
+    throw new RefusedError(
+      `${dead.operationId} was interrupted and must be recovered first, by the owner of its repository ${path}`,
+      {
+        cause,
+        class: "foreign-operation",
+        hint: `Run \`sophon-keeper recover --repository ${path}\` as that user, or with sudo from that user's account.`,
       },
     );
   }
