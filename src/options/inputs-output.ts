@@ -27,15 +27,16 @@ export const outputInputs = {
     environment: "SOPHON_KEEPER_NOTIFY",
     commands: told,
     about:
-      "Who is told, one address per line: https:// for a webhook with the whole result, healthchecks+https://, ntfy+https://, slack+https://, discord+https://, teams+https://, smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS, smtps://, sendmail:ADDRESS. @path of a file that contains them is accepted. See docs/notify.md.",
-    aboutFlag: "Who is told: @path of a file with one address per line, see docs/notify.md.",
+      "The addresses that get a message about the result, one per line: https:// for a webhook with the whole result, healthchecks+https://, ntfy+https://, slack+https://, discord+https://, teams+https://, smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS, smtps://, sendmail:ADDRESS. @path of a file that contains them is accepted. See docs/notify.md.",
+    aboutFlag:
+      "The addresses that get a message about the result: @path of a file with one per line. See docs/notify.md.",
   },
   "notify-on": {
     kind: "list",
     default: "failure,recovery",
     commands: told,
     about:
-      "What they are told of: failure, recovery (the first success after a failure), success. A healthchecks address is told of every run.",
+      "The results that are sent: failure, recovery (the first success after a failure), success. A healthchecks address gets every result.",
   },
   "metrics-path": {
     kind: "path",

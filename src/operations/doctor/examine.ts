@@ -1,7 +1,7 @@
-import { stat, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { stat } from "node:fs/promises";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
+import { existingAncestor, freeBytes } from "../../core/free-space.ts";
 import { taskMount } from "../../core/task.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
@@ -131,7 +131,7 @@ async function judgeImages(stack: Stack, { host }: HostDependencies): Promise<Fi
 }
 
 async function judgePlaces(stack: Stack, { path }: Repository): Promise<Finding[]> {
-  const at = await standing(path);
+  const at = await existingAncestor(path);
   const places = [...new Set(stack.stores.map(placeOf))];
   const typeOf = async (place: string) =>
     (await firstLine("stat", ["--file-system", "--format=%T", place])) ?? "unknown";
@@ -159,11 +159,11 @@ async function judgeSpace(
   const sizes = await tasks.run(measureTrees, { paths }, { mounts }, dependencies.signal);
   const dataBytes = sizes.reduce((sum, size) => sum + size, 0);
   const newest = (await repository.list()).find(({ manifest }) => manifest !== undefined);
-  const at = await standing(repository.path);
+  const at = await existingAncestor(repository.path);
   return [
     judgeRoom("a backup", {
       ...{ path: repository.path, neededBytes: newest?.bytes ?? dataBytes / 2 },
-      freeBytes: await free(at),
+      freeBytes: await freeBytes(at),
     }),
     ...(
       await Promise.all(
@@ -172,7 +172,7 @@ async function judgeSpace(
             ...{
               path,
               neededBytes: sizes[index] ?? 0,
-              freeBytes: await free(await standing(path)),
+              freeBytes: await freeBytes(await existingAncestor(path)),
             },
           }),
         ),
@@ -202,18 +202,4 @@ function judgeLeftovers(repository: Repository): Finding[] {
     const detail = `${operation} ${id} is unfinished: run \`sophon-keeper recover\`, unless it runs now`;
     return { status: "fail", name, detail };
   });
-}
-
-async function free(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
-}
-
-/** The path, or the nearest directory above it that exists and that this user can see. */
-async function standing(path: string): Promise<string> {
-  const isThere = await statfs(path).then(
-    () => true,
-    () => false,
-  );
-  return isThere || dirname(path) === path ? path : await standing(dirname(path));
 }

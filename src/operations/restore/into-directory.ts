@@ -1,8 +1,8 @@
-import { mkdir, readdir, statfs } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DamagedError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
-import { freeBytes } from "../../core/free-space.ts";
+import { existingAncestor, freeBytes } from "../../core/free-space.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Check, Result } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
@@ -152,18 +152,10 @@ async function extract(
 
 async function requireRoom(directory: string, components: readonly Component[]): Promise<void> {
   const needed = components.reduce((sum, { plainBytes }) => sum + plainBytes, spareBytes);
-  const free = await freeBytes(await standing(directory));
+  const free = await freeBytes(await existingAncestor(directory));
   if (free >= needed) return;
   throw new RefusedError(
     `target: ${directory} needs about ${formatBytes(needed)}, but only ${formatBytes(free)} are free`,
     { class: "no-space", hint: "free space, or give a directory on another disk" },
   );
-}
-
-async function standing(path: string): Promise<string> {
-  const there = await statfs(path).then(
-    () => true,
-    () => false,
-  );
-  return there || dirname(path) === path ? path : await standing(dirname(path));
 }
