@@ -179,9 +179,14 @@ describe("helpers that are kept", () => {
   test("are replaced when one is gone, and end with a task that is aborted", async () => {
     await using kept = runner().keep();
     const first = await kept.run(host, null, place(false));
+    const name = (await tool(["docker", "inspect", "--format", "{{.Name}}", first])).trim();
     await tool(["docker", "rm", "--force", first]);
-    const gone = async () => ((await leftContainers()) === "" ? true : undefined);
-    await waitFor(gone, { clock: systemClock, timeoutMs: 90_000 });
+    // The engine forgets the container before the client that ran it ends: only then can it be known to be gone.
+    const gone = async () => {
+      const programs = await tool(["ps", "-e", "-o", "args"]);
+      return programs.includes(name.slice(1)) || (await leftContainers()) !== "" ? undefined : true;
+    };
+    expect(await waitFor(gone, { clock: systemClock, timeoutMs: 90_000 })).toBe(true);
     const next = await kept.run(host, null, place(false));
     expect(next).not.toBe(first);
     const abort = new AbortController();
