@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
@@ -89,6 +89,19 @@ describe("after a SIGKILL the next run puts everything back", () => {
       await expectRecovery("root");
     },
   );
+
+  test("whatever a killed helper left there as root, a user of the docker group can go on", async () => {
+    const id = `${stack.projectName}-20260101T000000Z-0000`;
+    const left = join(repository("docker user"), "backups", `.partial-${id}`, ".stack-0", "files");
+    await mkdir(left, { recursive: true, mode: 0o700 });
+    await writeFile(join(left, "compose.yml"), "of root", { mode: 0o600 });
+    const above = [repository("docker user"), join(left, "../../.."), join(left, "../..")];
+    for (const path of above) await run(["chown", dockerUser, path]);
+    const flags = stackFlags(stack, repository("docker user"));
+    const next = await keeper(["recover", ...flags], { as: "docker user" });
+    expect(next.code, next.stderr).toBe(0);
+    expect(await remainsOf(stack, repository("docker user"))).toEqual([]);
+  });
 
   test("while a helper container copies the collections", exhaustive, async () => {
     const running = start("docker user");
