@@ -62,7 +62,7 @@ it("lists what age, zstd and tar list: names, sizes, modes and times", async () 
       .split("\n")
       .map((line) => {
         const [, letters = "", size, date, time, name = ""] =
-          /^(\S+) \S+ +(\d+) (\S+) (\S+) \.?\/?(.*)$/.exec(line) ?? [];
+          /^(\S+) \S+ +(\d+) (\S+) (\S+) +\.?\/?(.*)$/.exec(line) ?? [];
         const path = name.replace(/\/$/, "");
         return {
           path: path === "" ? component : `${component}/${path}`,
