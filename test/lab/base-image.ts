@@ -62,7 +62,10 @@ export async function hasRuntimeImage(): Promise<boolean> {
 
 /** Makes {@link runtimeImage}, unless it is there, from a tarball that is at hand or a new one. */
 export async function ensureRuntimeImage(tarball?: string): Promise<string> {
-  if (await hasRuntimeImage()) return "up to date";
+  if (await hasRuntimeImage()) {
+    if (tarball !== undefined) await rm(tarball, { force: true });
+    return "up to date";
+  }
   await importTarball(runtimeImage, await runtimeRecipe(), tarball ?? (await makeRuntimeTarball()));
   return "made";
 }

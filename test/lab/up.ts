@@ -45,16 +45,17 @@ export async function labUp(purpose: LabPurpose = "tests"): Promise<void> {
   });
 }
 
-/** The stand-ins' packages are unpacked while the engine is installed. */
+/** The stand-ins' packages are unpacked while the engine is installed. One that is installed tells first what it has. */
 async function engineAndRuntime(forTests: boolean): Promise<string | undefined> {
   const packages = [...(await missingEnginePackages()), ...(await missingLabPackages(forTests))];
+  const engine = () => step("engine and tools", () => ensureEngine(packages));
+  if (packages.length === 0) await engine();
   const hasRuntime = await hasRuntimeImage();
   if (!hasRuntime)
     await step("mmdebstrap", async () => installPackages(await missingImagePackages()));
-  const engine = () => step("engine and tools", () => ensureEngine(packages));
   const unpack = () => step("packages of the stand-ins", makeRuntimeTarball);
   const [started, unpacked] = await Promise.allSettled([
-    engine(),
+    packages.length === 0 ? undefined : engine(),
     hasRuntime ? undefined : unpack(),
   ]);
   if (unpacked.status === "rejected") throw unpacked.reason;
