@@ -1,7 +1,13 @@
 import type { Rule } from "./rule.ts";
+import { LANGUAGE_RULES } from "./rules-language.ts";
 import { MIGRATION_RULES } from "./rules-migration.ts";
 import { RUNTIME_RULES } from "./rules-runtime.ts";
 import { STORE_RULES } from "./rules-store.ts";
 
 /** In the order they are tried; the first that fits a record names the finding. */
-export const RULES: readonly Rule[] = [...MIGRATION_RULES, ...STORE_RULES, ...RUNTIME_RULES];
+export const RULES: readonly Rule[] = [
+  ...MIGRATION_RULES,
+  ...STORE_RULES,
+  ...LANGUAGE_RULES,
+  ...RUNTIME_RULES,
+];

@@ -42,7 +42,18 @@ export function readFields(fields: Fields): JsonBody | undefined {
 function messageOf(fields: Fields): string | undefined {
   const nested = asFields(fields.fields) ?? asFields(fields.record);
   const said =
-    first(fields, "Message", "message", "msg", "log", "short_message", "event", "body", "Body") ??
+    first(
+      fields,
+      "Message",
+      "message",
+      "msg",
+      "log",
+      "short_message",
+      "event",
+      "body",
+      "Body",
+      "error",
+    ) ??
     str(asFields(fields.Body)?.Value) ??
     str(nested?.message);
   if (said === undefined) return undefined;

@@ -13,7 +13,7 @@ const SUCCESS =
   /\b(?:success(?:ful|fully)?|succeeded|completed|complete|finished|applied|up[- ]to[- ]date|done|erfolgreich|abgeschlossen|r\u00e9ussi\w*|exitosamente|\u0443\u0441\u043f\u0435\u0448\u043d\u043e|\u5b8c\u6210|\u6210\u529f)\b/iu;
 const RUNNING = /^(?:running|starting|applying|executing|performing|updating|migrating)\b/i;
 const RETRY =
-  /\bretr(?:y|ies|ied|ying)\b|\battempt\b|\btry(?:ing)? again\b|\bagain (?:in|after)\b|\bwaiting (?:for|on)\b|\bnot (?:yet )?(?:ready|available|reachable|up)\b|\bwiederhol|\berneut|\bnouvelle tentative|\breintent|\u043f\u043e\u0432\u0442\u043e\u0440|\u91cd\u8bd5/iu;
+  /\bretr(?:y|ies|ied|ying)\b|\battempt\b(?! to write)|\btry(?:ing)? again\b|\bagain (?:in|after)\b|\bwaiting (?:for|on)\b|\bnot (?:yet )?(?:ready|available|reachable|up)\b|\bwiederhol|\berneut|\bnouvelle tentative|\breintent|\u043f\u043e\u0432\u0442\u043e\u0440|\u91cd\u8bd5/iu;
 
 /** How much of a message is read for its words; names and data come later in it. */
 const WINDOW = 400;

@@ -2,7 +2,7 @@ import { type Head, levelOf, levelOfLetter } from "./event.ts";
 
 /**
  * Reads the head of a record in a format that one program or one library writes and that has no bracketed or upper-case
- * level word after a time: PostgreSQL, Redis, logfmt, glog, Gitea, MongoDB 4.2, Emby.
+ * level word after a time: PostgreSQL, Redis, logfmt, glog, Gitea, MongoDB 4.2, Emby, Zabbix, Signale, Apache.
  */
 export function readOwnFormat(text: string): Head | undefined {
   const first = text.charCodeAt(0);
@@ -13,6 +13,9 @@ export function readOwnFormat(text: string): Head | undefined {
       readRedis(head, text) ??
       readPostgres(text) ??
       readLetter(head, text) ??
+      readZabbix(head, text) ??
+      readSignale(head, text) ??
+      readApache(head, text) ??
       readLogfmt(head, text)
     );
   }
@@ -88,12 +91,65 @@ function readGlog(head: string, text: string): Head | undefined {
   return { form: "text", level, category: "", eventId: undefined, message, stamp: match[2] };
 }
 
+/** Zabbix: process and time; an error of the database has its number in brackets. */
+const ZABBIX = /^\d{1,9}:(\d{8}:\d{6}\.\d{3}) /;
+
+function readZabbix(head: string, text: string): Head | undefined {
+  const match = ZABBIX.exec(head);
+  if (match === null) return undefined;
+  const message = text.slice(match[0].length);
+  const level = /^\[Z\d{4}\]|^cannot |\bfailed$/.test(message) ? "error" : "info";
+  return { form: "text", level, category: "", eventId: undefined, message, stamp: match[1] };
+}
+
+/** Signale, as Nginx Proxy Manager sets it up: date, time and scope in brackets, a sign, the level. */
+const SIGNALE =
+  /^\[(\d{1,4}[/-]\d{1,2}[/-]\d{1,4})\] \[([\d:]{5,8}(?: [AP]M)?)\] \[([^\]\n]{1,40})\] \S{1,3} +\S{1,3} +([a-z]{3,10}) +/;
+
+function readSignale(head: string, text: string): Head | undefined {
+  const match = SIGNALE.exec(head);
+  if (match === null) return undefined;
+  const message = text.slice(match[0].length);
+  const stamp = `${match[1]} ${match[2]}`;
+  const category = (match[3] ?? "").trim();
+  return {
+    form: "text",
+    level: levelOf(match[4] ?? "") ?? "info",
+    category,
+    eventId: undefined,
+    message,
+    stamp,
+  };
+}
+
+/** Apache's error log: time, module and level, process, perhaps the client. */
+const APACHE =
+  /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{2}:\d{2}:\d{2}\.\d{6} \d{4})\] \[([\w-]{0,30}):([a-z]{4,6})\d?\] \[pid \d{1,9}(?::tid \d{1,20})?\] /;
+
+function readApache(head: string, text: string): Head | undefined {
+  const match = APACHE.exec(head);
+  if (match === null) return undefined;
+  const [lead, stamp, category = "", word = ""] = match;
+  const level = levelOf(word) ?? "info";
+  return {
+    form: "text",
+    level,
+    category,
+    eventId: undefined,
+    message: text.slice(lead.length),
+    stamp,
+  };
+}
+
 /** Emby and its relatives: `Info Main: ` with neither time nor bracket. */
 const LEVEL_FIRST =
   /^(Info|Warn|Error|Fatal|Debug) (?!(?:Code|Number|Message|Details?|Type|Source|Report|Id|Text)\b)([A-Z][\w.-]{1,60}): /;
 
+/** A level that is padded into a column of its own, as loggers for terminals write it. */
+const LEVEL_COLUMN = /^(info|warn|warning|error|fatal|debug) {2,8}(?=[A-Za-z"'`])()/;
+
 function readLevelFirst(head: string, text: string): Head | undefined {
-  const match = LEVEL_FIRST.exec(head);
+  const match = LEVEL_FIRST.exec(head) ?? LEVEL_COLUMN.exec(head);
   if (match === null) return undefined;
   const message = text.slice(match[0].length);
   const category = match[2] ?? "";

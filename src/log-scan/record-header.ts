@@ -10,7 +10,7 @@ const TIMELIKE = /^[\s\d[\]():.,TZ/+-]*(?:[AP]M)?[\s\])-]*$/;
 
 /** Starts a record of its own wherever it appears: what runtimes, shells and Compose write. */
 const RAW_START =
-  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+|Exception in thread "|Node\.js v\d|PHP Fatal error: |FATAL ERROR: |BOOT FAILED|Kernel pid terminated|Runtime terminating during boot|Crash dump is being written|panic: |fatal error: |fatal: |thread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at|rails aborted!|rake aborted!|bin\/rails aborted!|\*\* \([A-Z]|=[A-Z ]{4,20} REPORT====|Migration failed|Error during migration run:|npm (?:ERR!|error) )/;
+  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+|Exception in thread "|Node\.js v\d|PHP Fatal error: |FATAL ERROR: |BOOT FAILED|Kernel pid terminated|Runtime terminating during boot|Crash dump is being written|panic: |fatal error: |fatal: |thread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at|rails aborted!|rake aborted!|bin\/rails aborted!|\*\* \([A-Z]|=[A-Z ]{4,20} REPORT====|\*{30,}$|AH\d{5}: |Migration failed|Error during migration run:|npm (?:ERR!|error) )/;
 /** First letters of the above, and of the names that Compose's exit lines begin with. */
 const RAW_FIRST = new Set("UFPSOKAGYtEBNCRMnprbf*=".split("").map((one) => one.charCodeAt(0)));
 /** Whether a line that came through no logger begins a record of its own. */
@@ -19,10 +19,13 @@ export function startsRaw(text: string): boolean {
   return text.length < 400 && text.includes(" exited with code ") && RAW_START.test(text);
 }
 
+const PADDED_PROCESS = /^ {1,5}\d{1,5}:\d{8}:\d{6}\.\d{3} /;
+
 /** Reads a record's head from a decoded line; undefined when the line continues a record or is raw. */
 export function readHead(text: string): Head | undefined {
   const first = text.charCodeAt(0);
-  // Indented lines continue a record in every format read here.
+  // Indented lines continue a record in every format read here but one, which pads the process's number.
+  if (first === 32 && PADDED_PROCESS.test(text)) return readOwnFormat(text.trimStart());
   if (first === 32 || first === 9 || Number.isNaN(first)) return undefined;
   return (
     readConsole(text) ??

@@ -67,6 +67,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     source: "Ruby on Rails",
     pattern:
       /An error has occurred, (?:this and )?all later migrations canceled|ActiveRecord::(?:PendingMigrationError|ConcurrentMigrationError|DuplicateMigration\w{1,20}Error|UnknownMigrationVersionError)|Migrations are pending\. To resolve this issue/,
+    quote: /all later migrations canceled:\s{0,80}\n\s{0,80}(\S[^\n]{1,400})/,
     example:
       'StandardError: An error has occurred, this and all later migrations canceled:\n\nPG::DuplicateColumn: ERROR:  column "region" of relation "nodes" already exists',
     lookAlike: "== 20260101000000 AddErrorLog: migrated (0.0012s) ==========",
@@ -131,9 +132,9 @@ export const MIGRATION_RULES: readonly Rule[] = [
     where: "failing",
     lasts: "migration",
     otherwise: "migration",
-    source: "TypeORM, Sequelize, Umzug, Knex, Drizzle, n8n",
+    source: "TypeORM, Sequelize, Umzug, Knex, Drizzle, n8n, Ghost, Logto, Directus",
     pattern:
-      /^Error during migration run:|Migration "?[\w.-]{1,160}"? failed, error: |There was an error running database migrations|migration file "[^"\n]{1,160}" failed|migration failed with error: |The migration directory is corrupt|Migration table is already locked|Can't take lock to run migrations|MigrationError: Migration \S{1,160} \((?:up|down)\) failed|Migrations are missing\. Please run/,
+      /^Error during migration run:|Migration "?[\w.-]{1,160}"? failed, error: |There was an error running database migrations|migration file "[^"\n]{1,160}" failed|migration failed with error: |The migration directory is corrupt|Migration table is already locked|Can't take lock to run migrations|MigrationError: Migration \S{1,160} \((?:up|down)\) failed|Migrations are missing\. Please run|Error occurred while executing the following migration|Found undeployed database alterations|Migration keys are duplicated/,
     example:
       'Migration "AddRegion1767225600000" failed, error: column "Region" of relation "Nodes" already exists',
     lookAlike:
@@ -174,6 +175,22 @@ export const MIGRATION_RULES: readonly Rule[] = [
     example: "Can't start Cloud because upgrading from 25.0.4.1 to 29.0.0.19 is not supported.",
     lookAlike: "Upgrading cloud from 28.0.4.1 to 29.0.0.19 ...",
     meaning: "The data is too old or too new for this version.",
+  },
+  {
+    name: "upgrade-command-failed",
+    where: "failing",
+    lasts: "migration",
+    otherwise: "migration",
+    after: true,
+    source: "Nextcloud's occ, Zabbix, entry points that go on after it",
+    pattern:
+      /^Update failed$|^Maintenance mode is kept active$|^database upgrade failed$|\b(?:upgrade|migration)s? (?:completed|finished|done) with errors?\b/im,
+    example:
+      "Updating database schema\nDoctrine\\DBAL\\Exception\\DriverException: SQLSTATE[42000]: Row size too large\nUpdate failed\nMaintenance mode is kept active",
+    lookAlike:
+      "Updating database schema\nUpdated database\nUpdate successful\nTurned off maintenance mode",
+    meaning:
+      "The command that upgrades the data says that it failed; the application may run on half of it.",
   },
   {
     name: "newer-schema",

@@ -1,6 +1,6 @@
 import { explained, type Finding, findingOf } from "./finding.ts";
 import { saysMigrationSucceeded, saysRetry } from "./migration-wording.ts";
-import type { LogRecord } from "./record.ts";
+import { harmlessRule, type LogRecord } from "./record.ts";
 import { charge, isExpected } from "./suspicion.ts";
 
 /** The state of one service's last start at the end of the log. */
@@ -23,6 +23,8 @@ export interface Standing {
   readonly last: LogRecord | undefined;
   /** The last error that was told, where little was said after it. */
   readonly loud: LogRecord | undefined;
+  /** The error that the start ends with, where nothing says that it came up. */
+  readonly stuck: LogRecord | undefined;
 }
 
 /** Follows the records of one start and keeps the findings that nothing has cleared yet. */
@@ -40,6 +42,11 @@ export class Judge {
   #last: LogRecord | undefined;
   #loud: LogRecord | undefined;
   #sinceLoud = 0;
+  /** Something said that a part of it serves, in whatever words. */
+  #serves = false;
+  /** The records seen show the beginning of a start, not a time out of its middle. */
+  #begins = false;
+  #taken = 0;
 
   /** Takes the next record of the start. */
   take(record: LogRecord): void {
@@ -60,6 +67,9 @@ export class Judge {
     }
     this.#follow(record);
     if (record.kind === "exit") return;
+    this.#taken += 1;
+    if (this.#taken <= BEGINNING) this.#begins ||= BEGINS.test(record.message);
+    if (!isBad(record)) this.#serves ||= SERVES.test(record.message);
     this.#last = record;
     this.#sinceLoud += 1;
     if (isLoud(record)) {
@@ -86,7 +96,17 @@ export class Judge {
       exitCode: this.#exitCode,
       last: this.#last,
       loud: this.#nearLoud(),
+      stuck: this.#stuck(),
     };
+  }
+
+  #stuck(): LogRecord | undefined {
+    const loud = this.#sinceLoud <= PARTING ? this.#loud : undefined;
+    if (loud?.level === undefined || !this.#begins || this.#retrying !== undefined)
+      return undefined;
+    if ([this.#started, this.#serves].includes(true) || !CRIPPLES.test(loud.message))
+      return undefined;
+    return saysRetry(loud.message) || harmlessRule(loud) !== undefined ? undefined : loud;
   }
 
   #follow(record: LogRecord): void {
@@ -156,7 +176,7 @@ export class Judge {
   }
 
   #otherRecord(record: LogRecord): void {
-    if (record.level === "error" || record.level === "fatal" || record.exception !== "") return;
+    if (isBad(record)) return;
     const up = SUPERVISED_UP.exec(record.message)?.[1];
     if (up !== undefined) {
       this.#drop((one) => isSupervised(one) && one.evidence.includes(`: ${up} `));
@@ -186,6 +206,7 @@ export class Judge {
     if (/\b(?:start(?:ing|ed)?|migrat\w*|initiali\w*)\b/i.test(record.message))
       this.#startup = true;
     if (SOFT_START.test(record.message) && !/migrat|starting|backup/i.test(record.message)) {
+      this.#serves = true;
       this.#drop((one) => one.lasts === "started");
     }
   }
@@ -231,12 +252,29 @@ export class Judge {
   }
 
   #storeReady(): void {
+    this.#serves = true;
     this.#drop((one) => one.lasts === "started");
   }
 }
 
 /** How many records may stand between an error and the end that it explains. */
 const NEAR = 12;
+/** The records in which a start shows that it is one. */
+const BEGINNING = 8;
+const BEGINS =
+  /\b(?:start(?:ing|ed)?|version|v\d+\.\d+|initiali[sz]\w*|load(?:ing|ed)|boot\w*|welcome|set ?up|using|prepar\w*|entrypoint|config\w*)\b/i;
+/** In the words of any program; only for an error after which nothing is said. */
+const SERVES =
+  /\blisten(?:ing|s)?\b|\b(?:waiting|ready|accept\w*) (?:for|to accept|new )?\s?connections?\b|\b(?:started|running|ready|serving|online|up)\b(?! in production)/i;
+/** What a program cannot start without; other errors (mail, certificates, feeds) may be the last words of one that runs. */
+const CRIPPLES =
+  /\b(?:start|boot|migrat|database|sql|schema|config|initiali[sz]|upgrad|downgrad|permission denied|corrupt|exit(?:ing|ed)\b|shut(?:ting)? down)|\bread-?only\b|SQL|\b(?:DB|Db)\b/i;
+/** How many records may follow the error that a start ends with: "Shutting down", an advice. */
+const PARTING = 2;
+
+function isBad({ level, exception }: LogRecord): boolean {
+  return level === "error" || level === "fatal" || exception !== "";
+}
 
 function isLoud({ level, exception, kind }: LogRecord): boolean {
   if (kind !== "other") return false;

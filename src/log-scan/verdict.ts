@@ -42,6 +42,7 @@ export function conclude(
     ...endings(service),
   ]);
   if (findings.length === 0 && subject !== undefined) findings.push(...byState(subject, given));
+  if (findings.length === 0 && given === undefined) findings.push(...services.flatMap(stuck));
   const state = given ?? inferred(subject, findings);
   const decisive = decide(findings, records);
   if (decisive === undefined) return { verdict: "clean", findings, state };
@@ -118,6 +119,13 @@ function byState(service: JudgedService, state: ContainerState | undefined): Fin
   return [lastWords(standing.loud ?? last, ENDED, classOfEnd(standing))];
 }
 
+/** Without a word about the container, an error that nothing follows is taken for the reason why nothing does. */
+function stuck({ name, standing }: JudgedService): Finding[] {
+  const { stuck: record } = standing;
+  if (record === undefined || isStore.test(name)) return [];
+  return [lastWords(record, STUCK, "crash")];
+}
+
 /** A finding that follows from how it ended; an exception that was the last said may still name the cause. */
 function lastWords(last: LogRecord, charge: Charge, fallback: FailureClass): Finding {
   const found = findingOf(last, charge);
@@ -180,7 +188,13 @@ function decide(
 
 const VAGUE = new Set(["connection-error", "exit-code", "fatal-record"]);
 /** The class follows from how it ended and not from anything that was said. */
-const GUESSED = new Set(["hung", "ended-without-a-word", "exit-code", "restarting"]);
+const GUESSED = new Set([
+  "ends-in-error",
+  "hung",
+  "ended-without-a-word",
+  "exit-code",
+  "restarting",
+]);
 const isSign = (one: Finding) => one.guessed && GUESSED.has(one.rule);
 const NEEDS_ROOT = new Set<FailureClass>(["database-connection", "crash"]);
 const FALLBACK: ReadonlyMap<string, FailureClass> = new Map([
@@ -228,6 +242,11 @@ const HUNG: Charge = {
   rule: "hung",
   lasts: "ended",
   meaning: "The container runs but never became ready, and its log names no error.",
+};
+const STUCK: Charge = {
+  rule: "ends-in-error",
+  lasts: "started",
+  meaning: "The start ends with this error, and nothing says that the application came up.",
 };
 const RESTARTING: Charge = {
   rule: "restarting",

@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
 import { scan } from "../../../src/log-scan/scan.ts";
-import { failing, healthy } from "./siblings.ts";
+import { failing as failingTools, healthy as healthyTools } from "./siblings.ts";
+import { failingHosted, healthyHosted } from "./siblings-hosted.ts";
+
+const failing = [...failingTools, ...failingHosted];
+const healthy = { ...healthyTools, ...healthyHosted };
 
 const each = (change: (line: string, at: number) => string) => (text: string) =>
   text.trimEnd().split("\n").map(change).join("\n");

@@ -9,7 +9,8 @@ export interface Sibling {
   readonly wrapped: boolean;
 }
 
-function broken(classes: string, about: string, text: string): Sibling {
+/** Text that already has a wrapper is not put into another one. */
+export function broken(classes: string, about: string, text: string): Sibling {
   return {
     about,
     classes: classes.split(",") as FailureClass[],
