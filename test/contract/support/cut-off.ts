@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,18 @@ const root = join(import.meta.dirname, "../../..");
 /** Every process compiles the same modules. */
 const compiled = join(tmpdir(), "sk-cut-off-compiled");
 const mostChanges = 400;
+
+/**
+ * Every third change, another third for each commit; with `SOPHON_KEEPER_CUTS=every` at each: a cut costs a process.
+ */
+const stride = process.env.SOPHON_KEEPER_CUTS === "every" ? 1 : 3;
+
+/** Where a run begins: it goes on from it by {@link stride}. */
+function firstCut(): number {
+  if (stride === 1) return 1;
+  const { stdout } = spawnSync("git", ["rev-list", "--count", "HEAD"], { cwd: root });
+  return 1 + ((Number(stdout) || 0) % stride);
+}
 
 /** A piece of work that another process can do: a task, or a function, of a module of this repository. */
 export interface Work {
@@ -80,7 +92,7 @@ export async function cutOff(work: Work, how: Cut, at: number): Promise<Outcome>
 }
 
 /**
- * Cuts a piece of work off at its first change, then at its second, and so on until it ends by itself.
+ * Cuts a piece of work off at one of its changes, then at a later one, and so on until it ends by itself.
  *
  * @param prepared - makes everything as it is before, and tells the work.
  * @param check - looks at what is there then; called for the one that ended by itself, too.
@@ -92,7 +104,7 @@ export async function cutOffEverywhere(
   check: (outcome: Outcome, at: number) => Promise<void> | void,
 ): Promise<number> {
   await using worker = new Worker();
-  for (let at = 1; at <= mostChanges; at += 1) {
+  for (let at = firstCut(); at <= mostChanges; at += stride) {
     const outcome = await worker.do(await prepared(), how, at);
     try {
       await check(outcome, at);
