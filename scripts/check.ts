@@ -25,7 +25,7 @@ const checks: readonly [name: string, problems: () => string[] | Promise<string[
   ["versions and tags agree", () => versionProblems(root)],
   ["lock file and machine traces", () => findTraces(root)],
   ["dist equal to a fresh build", checkDist],
-  ["unit tests", () => tool("vitest", ["run", "--project", "unit"])],
+  ...unitTests(),
 ];
 
 const root = join(import.meta.dirname, "..");
@@ -40,6 +40,12 @@ for (const [name, problems] of checks) {
 }
 console.log(failed === 0 ? "all checks passed" : `${failed} of ${checks.length} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** With `--without-unit`, for who runs them with all other tests, they are left out. */
+function unitTests(): typeof checks {
+  if (process.argv.includes("--without-unit")) return [];
+  return [["unit tests", () => tool("vitest", ["run", "--project", "unit"])]];
+}
 
 /** A check that throws has found a problem, too. */
 async function attempt(problems: () => string[] | Promise<string[]>): Promise<string[]> {
