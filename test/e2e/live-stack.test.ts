@@ -157,32 +157,19 @@ describe("containers that join the namespaces of another one", () => {
     expect(await stack.sh("net", "cat /n/x"), when).toBe("n");
   };
 
-  it("are restarted or made anew together with it", async () => {
+  it("are restarted or made anew together with it, and again on the way back", async () => {
     await using stack = await make("joined");
     await expectJoined(stack, "at first");
     const backup = await stack.keeper("backup", "--consistency", "stopped");
     expect(backup.code, backup.stderr).toBe(0);
     await expectJoined(stack, "after a stopped backup");
-    const one = await stack.upgrade({ vpn: 2 });
-    expect(one.code, one.stderr).toBe(0);
-    expect(await stack.versions()).toMatchObject({ vpn: "2", net: "1" });
-    await expectJoined(stack, "after an upgrade of the provider");
+    const bad = await stack.upgrade({ vpn: 3 });
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
+    await expectJoined(stack, "after a rollback");
     // What a person had stopped can still be started.
     await stack.compose(["start", "off"]);
     await stack.compose(["stop", "off"]);
-    const dependent = await stack.upgrade({ net: 2 });
-    expect(dependent.code, dependent.stderr).toBe(0);
-    await expectJoined(stack, "after an upgrade of the dependent");
-    const bad = await stack.upgrade({ vpn: 3 });
-    expect(bad.code, bad.stderr).toBe(6);
-    expect(await stack.versions()).toMatchObject({ vpn: "2", net: "2" });
-    await expectJoined(stack, "after a rollback");
-    // To the image of the backup: the provider is made anew, and so are they.
-    const first = ["--backup", String(backup.result.backupId)];
-    const restore = await stack.keeper("restore", ...first, "--health-timeout", "60s");
-    expect(restore.code, restore.stderr).toBe(0);
-    expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
-    await expectJoined(stack, "after a restore");
     // Once their provider is gone, a stop would be for good: nothing begins.
     await stack.compose(["rm", "--stop", "--force", "vpn"]);
     expect(await stack.states()).toContain("net-1 running");
@@ -191,6 +178,30 @@ describe("containers that join the namespaces of another one", () => {
     expect(refused.stderr).toContain("docker compose up -d ");
     expect(await stack.states()).toContain("net-1 running");
   });
+
+  it(
+    "are made anew with a good image of it or of their own, and by a restore",
+    exhaustive,
+    async () => {
+      await using stack = await make("joined-good");
+      const backup = await stack.keeper("backup");
+      expect(backup.code, backup.stderr).toBe(0);
+      const one = await stack.upgrade({ vpn: 2 });
+      expect(one.code, one.stderr).toBe(0);
+      expect(await stack.versions()).toMatchObject({ vpn: "2", net: "1" });
+      await expectJoined(stack, "after an upgrade of the provider");
+      const dependent = await stack.upgrade({ net: 2 });
+      expect(dependent.code, dependent.stderr).toBe(0);
+      expect(await stack.versions()).toMatchObject({ vpn: "2", net: "2" });
+      await expectJoined(stack, "after an upgrade of the dependent");
+      // To the image of the backup: the provider is made anew, and so are they.
+      const first = ["--backup", String(backup.result.backupId)];
+      const restore = await stack.keeper("restore", ...first, "--health-timeout", "60s");
+      expect(restore.code, restore.stderr).toBe(0);
+      expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
+      await expectJoined(stack, "after a restore");
+    },
+  );
 
   it("are there again after a kill in the middle of an upgrade", exhaustive, async () => {
     await using stack = await make("joined-kill");
@@ -225,7 +236,7 @@ describe("the time that a container has to stop", () => {
 });
 
 describe("a paused container and one that a person stopped", () => {
-  it("stay as they are, with replicas and an absent dependency beside them", async () => {
+  const make = async (name: string) => {
     const app = `image: IMAGE, init: true, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], ${healthFile}`;
     const services = {
       app,
@@ -234,26 +245,24 @@ describe("a paused container and one that a person stopped", () => {
       twice: `image: IMAGE, init: true, scale: 2, depends_on: { app: { condition: service_healthy, restart: true }, extra: { condition: service_healthy, required: false } }`,
       extra: `image: IMAGE, profiles: [none]`,
     };
-    await using stack = await smallStack("kept", services, "volumes: { cold: {} }\n");
+    const stack = await smallStack(name, services, "volumes: { cold: {} }\n");
     await up(stack);
     await stack.sh("frozen", "echo c >/c/x");
     await stack.compose(["stop", "off"]);
     await stack.compose(["pause", "frozen"]);
-    const before = await stack.states();
-    expect(before).toBe(
-      "app-1 running healthy; frozen-1 paused; off-1 exited; twice-1 running; twice-2 running",
-    );
+    return stack;
+  };
+  const before =
+    "app-1 running healthy; frozen-1 paused; off-1 exited; twice-1 running; twice-2 running";
+
+  it("stay as they are, with replicas and an absent dependency beside them", async () => {
+    await using stack = await make("kept");
+    expect(await stack.states()).toBe(before);
     const backup = await stack.keeper("backup", "--consistency", "stopped");
     expect(backup.code, backup.stderr).toBe(0);
     expect(await stack.states()).toBe(before);
     const bad = await stack.upgrade({ app: 3, twice: 3 });
     expect(bad.code, bad.stderr).toBe(6);
-    expect(await stack.states()).toBe(before);
-    const good = await stack.upgrade({ app: 2, twice: 2 });
-    expect(good.code, good.stderr).toBe(0);
-    expect(await stack.states()).toBe(before);
-    const restore = await stack.keeper("restore", "--health-timeout", "60s");
-    expect(restore.code, restore.stderr).toBe(0);
     expect(await stack.states()).toBe(before);
     // One that comes to nothing is undone.
     const failed = await stack.keeper("restore", "--health-timeout", "1ms");
@@ -264,5 +273,18 @@ describe("a paused container and one that a person stopped", () => {
       async () => (await stack.states()) === before,
       () => stack.states(),
     );
+  });
+
+  it("stay as they are when what is beside them is upgraded and restored", exhaustive, async () => {
+    await using stack = await make("kept-good");
+    const backup = await stack.keeper("backup");
+    expect(backup.code, backup.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const good = await stack.upgrade({ app: 2, twice: 2 });
+    expect(good.code, good.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
+    const restore = await stack.keeper("restore", "--health-timeout", "60s");
+    expect(restore.code, restore.stderr).toBe(0);
+    expect(await stack.states()).toBe(before);
   });
 });

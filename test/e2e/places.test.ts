@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startKeeper } from "./support/keeper.ts";
+import { killProgram } from "./support/killed.ts";
 import { healthFile, type SmallStack, smallStack } from "./support/small-stack.ts";
 
 // Binds as people have them: one inside another, of a single file, and the volume of a database that is not known.
@@ -95,9 +96,12 @@ describe("the volume of a database that is not known", () => {
     await using stack = await stackOf();
     await stack.compose(["up", "--detach", "--wait"]);
     const preload = join(import.meta.dirname, "support/run-at-step.ts");
-    const env = { RUN_AT_STEP: "pause", RUN_COMMAND: "sleep 1; kill -KILL $PPID; sleep 60" };
+    const pause = `docker pause ${stack.projectName}-db-1; ${killProgram}`;
+    const env = { RUN_AT_STEP: "pause", RUN_COMMAND: pause };
     const flags = ["--project-directory", stack.directory, "--repository", stack.repository];
-    await startKeeper(["backup", ...flags], { preload, env }).ended;
+    const killed = await startKeeper(["backup", ...flags], { preload, env }).ended;
+    expect(killed.signal, killed.stderr).toBe("SIGKILL");
+    expect(await stack.states()).toBe("db-1 paused");
     await succeed(stack, "recover");
     expect(await stack.states()).toBe("db-1 running");
     await succeed(stack, "backup", "--volume-consistency", "db=stop");

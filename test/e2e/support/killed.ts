@@ -3,6 +3,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { startKeeper } from "./keeper.ts";
 
+/**
+ * What `run-at-step.ts` runs to kill the program. Nothing follows it: a command that outlives the program would keep its
+ * standard error open, and who reads that waiting.
+ */
+export const killProgram = "kill -KILL $PPID";
+
 const preload = pathToFileURL(join(import.meta.dirname, "kill-at-line.ts")).href;
 
 /**

@@ -141,7 +141,7 @@ const automation: Layout = {
     const stack = await smallStack(
       name,
       {
-        db: `image: ${storeImages.postgres17}, restart: always, environment: { POSTGRES_USER: flow, POSTGRES_PASSWORD: s3cret-flow, POSTGRES_DB: flow }, volumes: ["db:/var/lib/postgresql/data"], healthcheck: { test: ["CMD", "pg_isready", "-U", "flow", "-h", "127.0.0.1"], interval: 500ms, retries: 120 }`,
+        db: `image: ${storeImages.postgres17}, restart: always, environment: { POSTGRES_USER: flow, POSTGRES_PASSWORD: s3cret-flow, POSTGRES_DB: flow }, volumes: ["db:/var/lib/postgresql/data"], healthcheck: { test: ["CMD", "pg_isready", "-U", "flow", "-h", "127.0.0.1"], interval: 5s, retries: 12, start_period: 120s, start_interval: 500ms }`,
         cache: `image: ${storeImages.redis8}, restart: always, command: ["redis-server", "--appendonly", "yes"], volumes: ["cache:/data"]`,
         migrate: `${own}, restart: "no", ${needs} }, command: ["python3", "/app/migrate.py"], volumes: ["./app:/app:ro"]`,
         main: `${same}, restart: always, ${after}, volumes: ["DATA:/home/flow", "./app:/app:ro"], ${serving("true", "true")}, ${healthFile}`,
@@ -214,7 +214,7 @@ const dotnet: Layout = {
     environment: { MARIADB_DATABASE: "\${DATABASE}", MARIADB_ROOT_PASSWORD_FILE: /run/secrets/db_password }
     secrets: [db_password]
     volumes: ["db:/var/lib/mysql"]
-    healthcheck: { test: ["CMD-SHELL", "mariadb-admin -h 127.0.0.1 -u shop -p$$(cat /run/secrets/db_password) ping"], interval: 500ms, retries: 120 }
+    healthcheck: { test: ["CMD-SHELL", "mariadb-admin -h 127.0.0.1 -u shop -p$$(cat /run/secrets/db_password) ping"], interval: 5s, retries: 12, start_period: 120s, start_interval: 500ms }
 volumes: { db: {} }
 secrets: { db_password: { file: password.txt } }
 `,

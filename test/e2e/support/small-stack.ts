@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { ensureRegistry } from "../../lab/registry.ts";
 import { removeStack } from "../../lab/removal.ts";
 import { run, tryRun } from "../../lab/run.ts";
-import { ensureSophonImages, pythonImage } from "../../lab/sophon.ts";
+import { ensureStandIns, pythonImage } from "../../lab/sophon.ts";
 import { labPath, lockLab } from "../../lab/state.ts";
 import { keeper, type Outcome, startKeeper } from "./keeper.ts";
+import { killProgram } from "./killed.ts";
 
 /** A Compose stack of a few small containers, for what depends on their order and not on their data. */
 export interface SmallStack extends AsyncDisposable {
@@ -34,10 +35,8 @@ export interface SmallStack extends AsyncDisposable {
   killedAtStep(step: string, images: Readonly<Record<string, number>>): Promise<Outcome>;
 }
 
-const versions = [1, 2, 3];
-
-/** A health check that says yes once a file is there. */
-export const healthFile = `healthcheck: { test: ["CMD", "test", "-e", "/tmp/healthy"], interval: 500ms, retries: 60, start_period: 60s }`;
+/** A health check that says yes once a file is there, and is asked often only until then: each look costs a process. */
+export const healthFile = `healthcheck: { test: ["CMD", "test", "-e", "/tmp/healthy"], interval: 5s, retries: 6, start_period: 60s, start_interval: 500ms }`;
 
 /**
  * Brings up a stack of these services. Each line of `services` is one in YAML flow style; IMAGE stands for version 1 of
@@ -54,7 +53,13 @@ export async function smallStack(
   for (const path of [scratch, data]) await mkdir(path);
   await writeFile(join(data, "a"), "a\n");
   const image = (version: number) => `${host}/${projectName}/lab/small:${version}`;
-  for (const version of versions) await publish(image(version), version, base);
+  const pushed = new Map<number, Promise<void>>();
+  const publish = async (version: number) => {
+    const pushing = pushed.get(version) ?? push(image(version), version, base);
+    pushed.set(version, pushing);
+    await pushing;
+  };
+  await publish(1);
   const lines = Object.entries(services).map(([service, text]) => `  ${service}: { ${text} }`);
   const file = `name: ${projectName}\nservices:\n${lines.join("\n")}\n${more}`;
   const text = file.replaceAll("IMAGE", image(1)).replaceAll("DATA", data);
@@ -77,10 +82,13 @@ export async function smallStack(
     ...shared(command),
     ...given,
   ];
-  const named = (images: Readonly<Record<string, number>>) =>
-    Object.entries(images)
-      .map(([service, version]) => `${service}=${image(version)}`)
-      .join(",");
+  const named = async (images: Readonly<Record<string, number>>) => {
+    await Promise.all(Object.values(images).map(publish));
+    const pairs = Object.entries(images).map(
+      ([service, version]) => `${service}=${image(version)}`,
+    );
+    return pairs.join(",");
+  };
   const health = ["--soak", "2s", "--health-timeout", "40s"];
   return {
     ...{ projectName, directory, scratch, repository, data, image, compose },
@@ -107,13 +115,14 @@ export async function smallStack(
     keeper: async (command, ...given) => await keeper(argv(command, given)),
     upgrade: async (images, ...given) => {
       const soak = given.includes("--health-timeout") ? health.slice(0, 2) : health;
-      return await keeper(argv("upgrade-test", ["--images", named(images), ...soak, ...given]));
+      return await keeper(
+        argv("upgrade-test", ["--images", await named(images), ...soak, ...given]),
+      );
     },
     killedAtStep: async (step, images) => {
       const preload = join(import.meta.dirname, "run-at-step.ts");
-      // The parent of the shell is the program.
-      const env = { RUN_AT_STEP: step, RUN_COMMAND: "kill -KILL $PPID; sleep 60" };
-      const args = argv("upgrade-test", ["--images", named(images), ...health]);
+      const env = { RUN_AT_STEP: step, RUN_COMMAND: killProgram };
+      const args = argv("upgrade-test", ["--images", await named(images), ...health]);
       return await startKeeper(args, { preload, env }).ended;
     },
     [Symbol.asyncDispose]: () => removeStack(projectName, directory, root, undefined),
@@ -122,7 +131,7 @@ export async function smallStack(
 
 async function prepare(name: string) {
   await using _lock = await lockLab();
-  await ensureSophonImages();
+  await ensureStandIns("personal");
   const { host } = await ensureRegistry();
   const projectName = `sk-${name}-${randomBytes(3).toString("hex")}`;
   const root = join(await labPath("stacks", projectName, "x"), "..");
@@ -131,10 +140,20 @@ async function prepare(name: string) {
   return { projectName, root, directory, host };
 }
 
-/** Pushed, and with all but the first forgotten here, so that it has to be pulled. */
-async function publish(reference: string, version: number, base: string): Promise<void> {
-  const file = `FROM ${base}\nENV V=${version}\nCMD ["sleep", "infinity"]\n`;
-  await run(["docker", "build", "--quiet", "--tag", reference, "-"], { input: file });
+/** Pushed, and with all but the first forgotten under this name, so that it has to be pulled. */
+async function push(reference: string, version: number, base: string): Promise<void> {
+  await run(["docker", "tag", await versionImage(version, base), reference]);
   await run(["docker", "push", "--quiet", reference]);
   if (version > 1) await run(["docker", "rmi", "--no-prune", reference]);
+}
+
+/** A version of the image, which all stacks share; it is built once. */
+async function versionImage(version: number, base: string): Promise<string> {
+  await using _lock = await lockLab();
+  const id = (await run(["docker", "image", "inspect", "--format", "{{.Id}}", base])).trim();
+  const image = `sophon-keeper-lab/small:${version}-${id.replace("sha256:", "").slice(0, 12)}`;
+  if ((await tryRun(["docker", "image", "inspect", image])).code === 0) return image;
+  const file = `FROM ${base}\nENV V=${version}\nCMD ["sleep", "infinity"]\n`;
+  await run(["docker", "build", "--quiet", "--tag", image, "-"], { input: file });
+  return image;
 }
