@@ -62,7 +62,8 @@ describe("recover, after an earlier build was killed in a backup,", () => {
     });
   });
 
-  it("wakes the broker that it had paused, and removes its copy and the snapshots", async () => {
+  const broker = "wakes the broker that it had paused, and removes its copy and the snapshots";
+  it(broker, exhaustive, async () => {
     await using stack = await createStack({ tier: "enterprise", name: "earlier" });
     const before = await look(stack);
     const left = await leave(stack, repository(stack), "enterprise-backup-live", "pause");

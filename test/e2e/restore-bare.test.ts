@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
-import { exhaustive } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -37,47 +37,59 @@ async function intoDirectory(stack: LabStack, at: readonly string[]): Promise<vo
 }
 
 describe("restore on a bare host", () => {
-  it("personal: with the backup alone; the image is pulled, and a failure leaves nothing", async () => {
-    await using stack = await createStack({ tier: "personal", name: "restore-bare" });
-    const image = await ownGatewayImage(stack);
-    const at = stackFlags(stack, join(stack.scratch, "repository"));
-    const { identity, recipient } = await ageKey(stack);
-    const made = await keeper(["backup", ...at, "--recipients", recipient]);
-    expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
-    const before = await snapshot(stack);
-    await removeAll(stack);
-    await run(["docker", "rmi", image]);
-    expect(await partsOf(stack)).toEqual([]);
-    const restore = ["restore", ...at, "--identity", identity];
+  /** The lines of the journal that it is killed at, and the steps that these tell. */
+  const kills: [steps: string, lines: number[]][] = [
+    ["set-aside", [5]],
+    ["stop, create, set-aside", [2, 4, 5]],
+  ];
+  cells(
+    it,
+    kills,
+    (_, { length }) => length === 1,
+  )(
+    "personal: with the backup alone; the image is pulled, and a failure or a kill (%s) leaves nothing",
+    async (killedSteps, lines) => {
+      await using stack = await createStack({ tier: "personal", name: "restore-bare" });
+      const image = await ownGatewayImage(stack);
+      const at = stackFlags(stack, join(stack.scratch, "repository"));
+      const { identity, recipient } = await ageKey(stack);
+      const made = await keeper(["backup", ...at, "--recipients", recipient]);
+      expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+      const before = await snapshot(stack);
+      await removeAll(stack);
+      await run(["docker", "rmi", image]);
+      expect(await partsOf(stack)).toEqual([]);
+      const restore = ["restore", ...at, "--identity", identity];
 
-    const steps = [];
-    for (const line of [2, 4, 5]) {
-      steps.push(await killedAtLine(line, restore, join(stack.scratch, "repository")));
-      const recovered = await keeper(["recover", ...at]);
-      expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
-      expect(await partsOf(stack), `killed at ${steps.at(-1)}`).toEqual([]);
-      // Copies of the project's files, with their secrets.
-      const texts = join(stack.scratch, "repository", "restores");
-      expect(await readdir(texts).catch(() => []), `killed at ${steps.at(-1)}`).toEqual([]);
-    }
-    expect(steps).toEqual(["stop", "create", "set-aside"]);
+      const steps = [];
+      for (const line of lines) {
+        steps.push(await killedAtLine(line, restore, join(stack.scratch, "repository")));
+        const recovered = await keeper(["recover", ...at]);
+        expect(recovered.result, recovered.stderr).toMatchObject({ result: "recovered" });
+        expect(await partsOf(stack), `killed at ${steps.at(-1)}`).toEqual([]);
+        // Copies of the project's files, with their secrets.
+        const texts = join(stack.scratch, "repository", "restores");
+        expect(await readdir(texts).catch(() => []), `killed at ${steps.at(-1)}`).toEqual([]);
+      }
+      expect(steps.join(", ")).toBe(killedSteps);
 
-    const failed = await keeper([...restore, "--health-timeout", "1ms"]);
-    expect(failed.result, failed.stderr).toMatchObject({ result: "rolled-back" });
-    expect(await partsOf(stack)).toEqual([]);
-    await tryRun(["docker", "rmi", image]);
+      const failed = await keeper([...restore, "--health-timeout", "1ms"]);
+      expect(failed.result, failed.stderr).toMatchObject({ result: "rolled-back" });
+      expect(await partsOf(stack)).toEqual([]);
+      await tryRun(["docker", "rmi", image]);
 
-    // Not even a repository: the one file that was uploaded.
-    const file = join(stack.scratch, `${made.result.backupId}.tar`);
-    await run(["sh", "-c", 'cd "$1" && tar -cf "$2" *.age', "sh", made.result.path, file]);
-    await rm(join(stack.scratch, "repository"), { recursive: true });
-    const { result, stderr } = await keeper([...restore, "--backup", file]);
-    expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
-    expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
-    expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
-    const up = await plainUp(stack);
-    expect(up).toMatchObject({ code: 0, warnings: [], after: up.before });
-  });
+      // Not even a repository: the one file that was uploaded.
+      const file = join(stack.scratch, `${made.result.backupId}.tar`);
+      await run(["sh", "-c", 'cd "$1" && tar -cf "$2" *.age', "sh", made.result.path, file]);
+      await rm(join(stack.scratch, "repository"), { recursive: true });
+      const { result, stderr } = await keeper([...restore, "--backup", file]);
+      expect(result, stderr).toMatchObject({ result: "restored", setAside: [] });
+      expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
+      expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
+      const up = await plainUp(stack);
+      expect(up).toMatchObject({ code: 0, warnings: [], after: up.before });
+    },
+  );
 
   it(
     "enterprise: every store by content, volumes that Compose considers its own",

@@ -298,7 +298,8 @@ describe("an upgrade that is killed", () => {
     });
   });
 
-  it("with the stack down afterwards still comes back", async () => {
+  // That a rollback needs no container of the stack is tested in upgrade-down.
+  it("with the stack down afterwards still comes back", exhaustive, async () => {
     await shared.use(async (stack, before) => {
       const reference = await stack.publish(bad);
       await killAt(stack, "gate/watch", () => upgradeToBad(stack, reference));
