@@ -15,6 +15,7 @@ import { repositoryPath } from "../operations/session/repository-path.ts";
 import { withSession } from "../operations/session/session.ts";
 import { hasKeepRule, hasRemoteRule, type Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
+import { stackRoots } from "../stores/stack-files/roots.ts";
 import type { VolumeMode } from "../stores/store.ts";
 import { expectedPause } from "../stores/tree/tree-store.ts";
 import { applyRetention } from "./prune.ts";
@@ -73,6 +74,7 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       ...(retained === undefined ? {} : { kept: retained.kept }),
       recovered: session.recovered,
       signer: point.signer ?? null,
+      files: point.files,
       warnings: [
         ...point.manifest.warnings,
         ...point.warnings,
@@ -121,6 +123,8 @@ async function planOf(
   dependencies: HostDependencies,
 ): Promise<unknown> {
   const modes = volumeModes(stack, options);
+  const repository = repositoryPath(options, stack.project);
+  const { files } = await stackRoots(stack, repository, options);
   const { tasks } = await dependencies.host.workbench("backup", dependencies);
   const volumes: Record<string, unknown> = {};
   for (const store of stack.stores) {
@@ -138,7 +142,7 @@ async function planOf(
     project: stack.project,
     tier: stack.tier,
     composeFiles: stack.composeFiles,
-    repository: repositoryPath(options, stack.project),
+    repository,
     encrypted: options.recipients.length > 0 || options.passphrase !== undefined,
     consistency: options.consistency,
     ...(options.upload.length === 0 ? {} : { upload: uploadPlan(options) }),
@@ -149,6 +153,7 @@ async function planOf(
       source: store.mount.volume ?? store.mount.source,
       ...(volumes[store.name] ?? {}),
     })),
+    files,
     excluded: stack.excluded,
     notes: stack.notes ?? [],
   };

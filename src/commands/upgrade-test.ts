@@ -29,6 +29,7 @@ import { keepOldImages, pullImages } from "../operations/upgrade/upgrade-images.
 import { planned, serviceChanges, unchanged } from "../operations/upgrade/upgrade-result.ts";
 import type { Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
+import { stackRoots } from "../stores/stack-files/roots.ts";
 import { backup } from "./backup.ts";
 
 /**
@@ -72,12 +73,13 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { reporter } = dependencies;
   requireRunning(stack);
   await requireAccess(session);
+  const { files } = await stackRoots(stack, repository.path, options);
   const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
   const first = await reporter.group("Preflight checks", () => preflight(session));
   if (options.dryRun) {
     await undo.unwind();
-    return await planned(session, first);
+    return await planned(session, first, files);
   }
   const context = await rollbackContext(session);
   journal.append("preflight", "plan", first);

@@ -67,6 +67,12 @@ export const backupInputs = {
     about:
       "How a volume or bind mount that is not one of the known stores is copied: a mode for all, or name=mode for one, one per line or separated by commas (name: the volume, the path or the component). freeze: its services are paused for a moment if they write during the copy. stop: they are stopped during the copy. live: they keep running, so files that belong together may not fit together.",
   },
+  "include-host-files": {
+    kind: "flag",
+    commands: [...makes, "verify"],
+    about:
+      "Also back up files outside of the project directory that its owner cannot read, if the compose files name them (env_file, include, extends, secrets, configs, mounts). Without it such a backup is refused, and the message names the file.",
+  },
   "rabbitmq-messages": {
     kind: "choice",
     choices: ["pause", "stop", "none"],

@@ -41,6 +41,8 @@ export interface BackupContext extends StoreContext {
   /** Writes one fsynced line before a step that changes the host, such as a pause. */
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly rabbitmqMessages: "pause" | "stop" | "none";
+  /** Whether the backup may contain files of the host that the owner of the project directory cannot read. */
+  readonly includeHostFiles?: boolean;
   /** How a volume is kept consistent, by the store's name. `stop`: its writers are stopped already. Absent: live. */
   readonly volumeModes?: Readonly<Record<string, VolumeMode>>;
   /**

@@ -25,6 +25,8 @@ import { marked } from "../../model/marks.ts";
 import type { DiscoveredStore, VolumeStore } from "../../model/stack.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
 import { backupFailed, recipientsOf } from "../../stores/sink.ts";
+import type { NamedFile } from "../../stores/stack-files/references.ts";
+import { stackRoots } from "../../stores/stack-files/roots.ts";
 import { backupStackFiles } from "../../stores/stack-files/stack-files.ts";
 import type { BackupContext, SinkOptions, VolumeMode } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
@@ -50,6 +52,8 @@ interface RestorePoint {
   readonly bytes: number;
   /** The fingerprint of the key that signed it; undefined if it is not signed. */
   readonly signer: string | undefined;
+  /** The files of the stack besides its data. */
+  readonly files: readonly NamedFile[];
   /** What the manifest itself cannot tell. */
   readonly warnings: readonly string[];
 }
@@ -65,6 +69,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   const modes = volumeModes(session.stack, options);
   const createdAt = dependencies.clock.now().toISOString();
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
+  const { files } = await stackRoots(session.stack, repository.path, options);
   await requireWritersStartable(session);
   const warnings: string[] = [];
   const signer = await signingKey(options, repository.path, (line) => {
@@ -80,7 +85,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     passphrase: options.passphrase,
   };
   try {
-    const components = await copyStores(session, sink, modes);
+    const components = await copyStores(session, sink, modes, files);
     const manifest = await describe(session, components, createdAt);
     await dependencies.reporter.group("Seal the backup", async () => {
       const sealed = await writeManifest(manifest, sink, signer, dependencies.signal);
@@ -90,7 +95,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     const bytes = components.reduce((sum, component) => sum + component.bytes, 0);
     await mark(session, id);
     const fingerprint = signer === undefined ? undefined : keyFingerprint(signer.publicKey);
-    return { id, path, manifest, bytes, signer: fingerprint, warnings };
+    return { id, path, manifest, bytes, signer: fingerprint, files, warnings };
   } catch (cause) {
     throw dependencies.signal.aborted ? cause : backupFailed("the backup failed", cause);
   }
@@ -100,6 +105,7 @@ async function copyStores(
   session: RestorePointSession,
   sink: SinkOptions,
   modes: Readonly<Record<string, VolumeMode>>,
+  files: readonly NamedFile[],
 ): Promise<Component[]> {
   const { stack, options, dependencies } = session;
   const { reporter, clock, signal } = dependencies;
@@ -112,6 +118,7 @@ async function copyStores(
     tasks,
     ...{ reporter, clock, signal, sink, undo: session.undo },
     rabbitmqMessages: options.rabbitmqMessages,
+    includeHostFiles: options.includeHostFiles,
     volumeModes: modes,
     undone: (step) => undoneSteps(session.repository.operations, step),
     journal: async (step, data) => {
@@ -127,7 +134,10 @@ async function copyStores(
     stores.map(async (store) => storeOf(store).prepare?.(store, context)),
   );
   const all: Component[] = [
-    await reporter.group("Copy the compose files", () => backupStackFiles(stack, context)),
+    await reporter.group("Copy the compose files", async () => {
+      for (const { path, by } of files) reporter.info(`${path} (${by})`);
+      return await backupStackFiles(stack, context);
+    }),
   ];
   await withWritersStopped(session, async () => {
     for (const store of stores) {

@@ -18,7 +18,7 @@ const ofMachine = /^(PATH|HOME|DOCKER_\w+)$/;
  * @returns the path of the file; undefined if there is nothing to save
  */
 export function saveShellVariables(files: readonly string[], work: string): string | undefined {
-  const texts = files.map((file) => readFileSync(file, "utf8"));
+  const texts = files.map(readableText);
   const used = texts.flatMap((text) => [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)]);
   const names = new Set([...used.map(([, name = ""]) => name), ...ofCompose]);
   const variables = inheritedVariables([...names].filter((name) => !ofMachine.test(name)));
@@ -31,6 +31,16 @@ export function saveShellVariables(files: readonly string[], work: string): stri
   writeFileSync(scriptOf(path), `${lines.join("\n")}\n`, options);
   fsyncDirectorySync(work);
   return path;
+}
+
+/** A mounted file may be closed to this user. Compose does not read it either, and replaces no variables in it. */
+function readableText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return "";
+    throw error;
+  }
 }
 
 /** The same variables for a person's shell. */

@@ -54,6 +54,7 @@ export async function testHandMade(
         ...workbench,
         ...{ reporter: dependencies.reporter, clock: dependencies.clock, signal },
         ...{ undo: new UndoStack(), journal: async () => undefined, rabbitmqMessages: "none" },
+        includeHostFiles: options.includeHostFiles,
         sink: { directory: directory.path, recipients: [], passphrase: undefined },
       } satisfies BackupContext);
       const ofStack = { ...source, directory: directory.path };

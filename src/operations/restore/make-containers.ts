@@ -74,7 +74,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
       .map(({ service, imageReference }) => [service, imageReference]),
   );
   const variables = saveShellVariables(
-    [...stack.composeFiles, ...(await referencedFiles(stack))],
+    [...stack.composeFiles, ...(await referencedFiles(stack)).map(({ path }) => path)],
     work,
   );
   const forward = await planPins(context, to, "new");

@@ -55,7 +55,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   await refuseOtherChanges(session, targets, joined);
   const work = repository.work("upgrades", id);
   const variables = saveShellVariables(
-    [...stack.composeFiles, ...(await referencedFiles(stack))],
+    [...stack.composeFiles, ...(await referencedFiles(stack)).map(({ path }) => path)],
     work,
   );
   const project = { ...projectOf(stack), ...(variables === undefined ? {} : { variables }) };

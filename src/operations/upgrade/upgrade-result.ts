@@ -3,6 +3,7 @@ import { describeError, KeeperError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
 import type { Check, Reason, Result, ServiceChange } from "../../model/result.ts";
 import { repoDigest } from "../../stack/images.ts";
+import type { NamedFile } from "../../stores/stack-files/references.ts";
 import type { GateVerdict } from "../gate/gate.ts";
 import { deployedLock } from "./deployed-record.ts";
 import type { Downtime } from "./downtime.ts";
@@ -37,7 +38,11 @@ export async function serviceChanges(
 }
 
 /** The result of a dry run. */
-export async function planned(session: UpgradeSession, plan: UpgradePlan): Promise<Outcome> {
+export async function planned(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  files: readonly NamedFile[],
+): Promise<Outcome> {
   const { project, containers, copies, forward } = plan;
   const named = (ids: readonly string[]) =>
     containers.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
@@ -55,6 +60,8 @@ export async function planned(session: UpgradeSession, plan: UpgradePlan): Promi
       frozen: named(plan.pause),
       copies: copies.map(({ name, source, copy }) => ({ name, source, copy })),
       edited: forward.edits.map(({ path }) => path),
+      // Those of the backup that is made first.
+      files,
       ...(await expectedDowntime(session, plan)),
     },
   };

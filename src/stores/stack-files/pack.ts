@@ -49,8 +49,8 @@ export const stackPack: NamedTask<StackPackParams, Component> = {
       await mkdir(join(stage, FILES), { recursive: true, mode: 0o700 });
       const owner = await stat(sink.directory);
       if (process.geteuid?.() === 0) await chown(stage, owner.uid, owner.gid);
-      const roots = await copyRoots(params.index.roots, join(stage, FILES), context);
-      return await pack({ ...params, index: { ...params.index, roots } }, stage, context);
+      await copyRoots(params.index.roots, join(stage, FILES), context);
+      return await pack(params, stage, context);
     } catch (error) {
       throw context.signal.aborted ? context.signal.reason : backupFailed("stack", error);
     } finally {
@@ -98,39 +98,32 @@ async function pack(
   });
 }
 
-/** Copies each file to its place below the stage. For a symbolic link, both the link and its target are copied. */
+/**
+ * Copies each file to its place below the stage. Where a link leads is in the list, too: one that leads elsewhere by now
+ * was exchanged after the list was judged.
+ */
 async function copyRoots(
   roots: readonly string[],
   into: string,
   { signal }: TaskContext,
-): Promise<string[]> {
-  const copied = new Set<string>();
-  for (const root of roots) {
+): Promise<void> {
+  for (const path of roots) {
     signal.throwIfAborted();
-    for (const path of new Set([root, await target(root)])) {
+    try {
+      const isLink = (await lstat(path)).isSymbolicLink();
+      if (isLink && !roots.includes(await realpath(path))) {
+        throw new Error("the symbolic link was changed during the backup");
+      }
       // From the root, because cp reads the attributes of the parent directories relative to its working directory.
       const args = ["--archive", "--parents", "--", path.slice(1), into];
-      await run("cp", args, { cwd: "/", signal }).catch((cause: unknown) => {
-        throw unreadable(path, cause);
+      await run("cp", args, { cwd: "/", signal });
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new BackupFailedError(`a file of the stack cannot be read: ${path}`, {
+        cause,
+        class: "stack-file",
+        hint: "the stack cannot start without this file: restore it, or remove it from the compose file",
       });
-      copied.add(path);
     }
   }
-  return [...copied];
-}
-
-async function target(path: string): Promise<string> {
-  try {
-    return (await lstat(path)).isSymbolicLink() ? await realpath(path) : path;
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
-
-function unreadable(path: string, cause: unknown): BackupFailedError {
-  return new BackupFailedError(`a file of the stack cannot be read: ${path}`, {
-    cause,
-    class: "stack-file",
-    hint: "the stack cannot start without this file: restore it, or remove it from the compose file",
-  });
 }

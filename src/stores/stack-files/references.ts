@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
-import { dirname, extname, resolve } from "node:path";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { parse } from "yaml";
 import type { Stack } from "../../model/stack.ts";
@@ -7,86 +8,181 @@ import type { Stack } from "../../model/stack.ts";
 /** A larger file named in a compose file is data and belongs to a store. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
+/** A file of the stack, and what names it. */
+export interface NamedFile {
+  /** Absolute, as it is named: a symbolic link is not resolved. */
+  readonly path: string;
+  /** What names it, such as `service app: env_file`. */
+  readonly by: string;
+}
+
 /**
- * The files that Compose reads itself because the compose files name them (`include`, `extends`, `env_file`). The
- * resolved model no longer shows them. Below a key that names files, every word that is the name of an existing file
- * counts: a missing one makes a restore on a bare host fail. Elsewhere, as in a label or a variable, a path is only a text:
- * the file may be one that nobody meant to give away.
+ * The files that Compose reads itself or mounts because the compose files name them: `include`, `extends`, `env_file`,
+ * `label_file`, the files of `secrets` and `configs`, a named Dockerfile, and mounts of one file. The resolved model no
+ * longer shows most of them, and a missing one makes a restore on a bare host fail. Nothing else names a file: a path in a
+ * label, a variable or a command is only a text, and the file may be one that nobody meant to give away.
  */
 export async function referencedFiles(
   stack: Pick<Stack, "directory" | "composeFiles" | "envFiles">,
-): Promise<string[]> {
+): Promise<NamedFile[]> {
   const implied = resolve(stack.directory, ".env");
   const variables = await readVariables([implied, ...stack.envFiles]);
-  const found = new Set<string>((await isSmallFile(implied)) ? [implied] : []);
-  const bases = new Set([stack.directory]);
-  const open = [...stack.composeFiles];
-  for (let file = open.pop(); file !== undefined; file = open.pop()) {
-    const text = await readFile(file, "utf8");
-    // An included file reads the `.env` of its own directory, unless it names others.
-    const beside = resolve(dirname(file), ".env");
-    if (await isSmallFile(beside)) found.add(beside);
-    const named = words(text);
-    for (const directory of named.directories) {
-      bases.add(resolve(dirname(file), substituted(directory, variables)));
-    }
-    for (const word of named.paths) {
-      for (const base of [dirname(file), ...bases]) {
-        const path = resolve(base, substituted(word, variables));
-        if (found.has(path) || stack.composeFiles.includes(path)) continue;
-        if (!(await isSmallFile(path))) continue;
-        found.add(path);
-        if ([".yml", ".yaml"].includes(extname(path))) open.push(path);
+  const found = new Map<string, NamedFile>();
+  const add = async ({ by, path }: NamedFile) => {
+    if (stack.composeFiles.includes(path) || found.has(path)) return false;
+    if (!(await isSmallFile(path))) return false;
+    found.set(path, { path, by });
+    return true;
+  };
+  await add({ path: implied, by: "variables of the project" });
+  const open: Document[] = stack.composeFiles.map((file) => ({
+    ...{ file, base: stack.directory, variables },
+  }));
+  for (let document = open.pop(); document !== undefined; document = open.pop()) {
+    const { base, file } = document;
+    const written = references(await readFile(file, "utf8"));
+    for (const reference of written) {
+      const path = await pathOf(reference.path, document, reference.within);
+      const added = await add({ path, by: reference.by });
+      if (reference.leadsTo === "extends" && added) {
+        open.push({ ...document, file: path, base: dirname(path) });
       }
+      if (reference.leadsTo !== "include") continue;
+      const set = reference.directory;
+      const inner =
+        set === undefined ? dirname(path) : resolve(base, substituted(set, document.variables));
+      // An included file reads the `.env` of its own directory, unless it names others.
+      const envFiles = [join(dirname(path), ".env"), join(inner, ".env")];
+      for (const one of envFiles) await add({ path: one, by: "variables of an included file" });
+      const own = await readVariables(envFiles);
+      if (added) open.push({ file: path, base: inner, variables: { ...own, ...variables } });
     }
   }
-  return [...found];
+  return [...found.values()];
 }
 
-/** The keys below which Compose reads files, and those among them whose texts are never paths. */
-const fileKeys = new Set([
-  ...["env_file", "label_file", "include", "extends", "secrets", "configs", "build", "volumes"],
-  ...["credential_spec", "develop"],
-]);
-const textKeys = new Set(["labels", "annotations", "environment", "args", "content"]);
+/** A compose file to be read. */
+interface Document {
+  readonly file: string;
+  /** Where its relative paths start. */
+  readonly base: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
 
-/** The keys whose texts are paths, however plain the name of the file is. */
-const pathKeys = new Set(["env_file", "label_file", "include", "file", "path"]);
+/** A path as written in a compose file. */
+interface Reference {
+  readonly path: string;
+  readonly by: string;
+  /** A directory, as written, in which the path starts. */
+  readonly within?: string;
+  /** Whether the file is a compose file, too. */
+  readonly leadsTo?: "include" | "extends";
+  /** The `project_directory` of an included file, as written. */
+  readonly directory?: string;
+}
 
-/**
- * Every text in a compose file that could be a path, and the directories that included projects set for their relative
- * paths.
- */
-function words(text: string) {
-  const paths = new Set<string>();
-  const directories = new Set<string>();
-  const add = (word: string, isPath: boolean) => {
-    if ((isPath || /[./$]/.test(word)) && !/[\0\n]/.test(word)) paths.add(word);
-  };
-  const visit = (value: unknown, key: string, isBelow: boolean): void => {
-    if (typeof value === "string" && isBelow) {
-      if (key === "project_directory") directories.add(value);
-      for (const word of [value, beforeColon(value)]) add(word, pathKeys.has(key));
-    } else if (Array.isArray(value)) for (const item of value) visit(item, key, isBelow);
-    else if (typeof value === "object" && value !== null) {
-      // A service may have any name, also that of a key.
-      const isNames = ["services", "secrets", "configs"].includes(key);
-      for (const [name, item] of Object.entries(value)) {
-        if (isNames || !textKeys.has(name)) visit(item, name, isBelow || fileKeys.has(name));
-      }
-    }
-  };
+/** Every path in a compose file that Compose reads or mounts. */
+function references(text: string): Reference[] {
+  let document: unknown;
   try {
-    visit(parse(text, { merge: true, logLevel: "silent" }), "", false);
+    document = parse(text, { merge: true, logLevel: "silent" });
   } catch {
     // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
+    return [];
   }
-  return { paths, directories };
+  const { include, services, secrets, configs } = membersOf(document);
+  return [
+    ...listOf(include).flatMap(included),
+    ...Object.entries(membersOf(services)).flatMap(([name, service]) =>
+      ofService(membersOf(service)).map((one) => ({ ...one, by: `service ${name}: ${one.by}` })),
+    ),
+    ...Object.entries({ secret: secrets, config: configs }).flatMap(([kind, all]) =>
+      Object.entries(membersOf(all)).flatMap(([name, one]) =>
+        texts(membersOf(one).file).map((path) => ({ path, by: `${kind} ${name}` })),
+      ),
+    ),
+  ];
+}
+
+function included(item: unknown): Reference[] {
+  const { path, env_file, project_directory } =
+    typeof item === "string" ? { path: item } : (membersOf(item) as Record<string, unknown>);
+  const directory = typeof project_directory === "string" ? { directory: project_directory } : {};
+  return [
+    ...texts(path).map((one) => ({
+      ...{ path: one, by: "include", leadsTo: "include" as const },
+      ...directory,
+    })),
+    ...texts(env_file).map((one) => ({ path: one, by: "env_file of include" })),
+  ];
+}
+
+function ofService(service: Members): Reference[] {
+  const { env_file, label_file, extends: extended, build, volumes } = service;
+  const { context = ".", dockerfile } = membersOf(build);
+  return [
+    ...listOf(env_file)
+      .flatMap((item) => texts(typeof item === "string" ? item : membersOf(item).path))
+      .map((path) => ({ path, by: "env_file" })),
+    ...texts(label_file).map((path) => ({ path, by: "label_file" })),
+    ...texts(membersOf(extended).file).map((path) => ({
+      ...{ path, by: "extends", leadsTo: "extends" as const },
+    })),
+    ...texts(dockerfile).map((path) => ({ path, by: "dockerfile", within: String(context) })),
+    ...listOf(volumes)
+      .flatMap(mountSource)
+      .map((path) => ({ path, by: "volumes" })),
+  ];
+}
+
+/** The source of a bind mount. A volume has a plain name, and a target alone names nothing of the host. */
+function mountSource(item: unknown): string[] {
+  if (typeof item !== "string") {
+    const { type, source } = membersOf(item);
+    return type === "bind" ? texts(source) : [];
+  }
+  const source = beforeColon(item);
+  return source !== item && /^[./~$]/.test(source) ? [source] : [];
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function membersOf(value: unknown): Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Members)
+    : {};
+}
+
+/** A member that may be one item or a list of them. */
+function listOf(value: unknown): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+function texts(value: unknown): string[] {
+  return listOf(value).filter(
+    (one): one is string => typeof one === "string" && one !== "" && !/[\0\n]/.test(one),
+  );
 }
 
 /** The source of a mount in short form. A colon inside `${...}` does not end it. */
 function beforeColon(part: string): string {
   return /^((?:\$\{[^}]*\}|[^:$]|\$)*)/.exec(part)?.[1] ?? part;
+}
+
+/** Where a path leads: from the project directory of its file, or else from the file's own directory. */
+async function pathOf(
+  written: string,
+  { base, file, variables }: Document,
+  within = ".",
+): Promise<string> {
+  const home = (path: string) => path.replace(/^~(?=\/|$)/, homedir());
+  const [path, inner] = [written, within].map((one) => home(substituted(one, variables)));
+  const [first, second] = [base, dirname(file)].map((from) =>
+    resolve(from, inner ?? "", path ?? ""),
+  );
+  const isThere = await isSmallFile(first ?? "");
+  return (isThere ? first : second) ?? "";
 }
 
 /** Substitutes `${NAME}`, `$NAME` and `${NAME:-default}`. Unknown variables stay unchanged and match no file. */
@@ -104,8 +200,8 @@ function substituted(
 async function readVariables(
   files: readonly string[],
 ): Promise<Record<string, string | undefined>> {
-  const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
-  return Object.assign({}, ...texts.map((text) => parseEnv(text))) as Record<string, string>;
+  const contents = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
+  return Object.assign({}, ...contents.map((text) => parseEnv(text))) as Record<string, string>;
 }
 
 async function isSmallFile(path: string): Promise<boolean> {

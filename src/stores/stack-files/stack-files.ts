@@ -21,11 +21,12 @@ export interface StackFiles {
 /**
  * Writes the `stack` component: the resolved model and every file needed to start the stack on a bare host.
  *
- * @throws BackupFailedError (class `stack-file`) that names a missing or unreadable file.
+ * @throws BackupFailedError (class `stack-file`) that names a missing or unreadable file; RefusedError (class `host-file`).
  */
 export async function backupStackFiles(stack: Stack, context: BackupContext): Promise<Component> {
   const { project, directory, composeFiles, envFiles, profiles, model } = stack;
-  const { paths, skipped } = await stackRoots(stack, context.sink.directory);
+  const { files, skipped } = await stackRoots(stack, context.sink.directory, context);
+  const paths = files.map(({ path }) => path);
   const index: StackIndex = { project, directory, composeFiles, envFiles, profiles, roots: paths };
   const around = new Set(paths.map((path) => dirname(path)));
   const mounts: TaskMount[] = [...around].map((path) => ({ path, readOnly: true }));

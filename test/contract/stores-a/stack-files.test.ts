@@ -39,7 +39,7 @@ function makeProject(root: string): Stack {
   writeFileSync(path("base file.yaml"), "services: {}\n");
   writeFileSync(path("shop/compose.yml"), "services:\n  shop:\n    env_file: ./shop.env\n");
   writeFileSync(path("shop/.env"), "NAME=beside what is included\n");
-  for (const name of ["gateway.env", "more.env", "unrelated.env", "plain", "shelf/shop.env"])
+  for (const name of ["gateway.env", "unrelated.env", "plain", "shelf/shop.env"])
     writeFileSync(path(name), `NAME=${name}\n`);
   writeFileSync(path("parts/more.env"), "NAME=beside\n");
   writeFileSync(path("conf/nginx.conf"), "server {}\n");
@@ -93,7 +93,7 @@ describe("the files of a stack", () => {
     expect(model).toEqual(stack.model);
     const project = join(directory.path, "project");
     const expected = [
-      ...["compose.yml", ".env", "parts/extra.yml", "base file.yaml", "gateway.env", "more.env"],
+      ...["compose.yml", ".env", "parts/extra.yml", "base file.yaml", "gateway.env"],
       ...["parts/more.env", "conf/nginx.conf", "certificates", "plain"],
       ...["shop/compose.yml", "shop/.env", "shelf/shop.env"],
     ].map((name) => join(project, name));
