@@ -1,4 +1,5 @@
 import { describeError } from "../core/errors.ts";
+import { useWorkDirectory } from "../core/temp.ts";
 import { timeOfBackup } from "../model/backup-id.ts";
 import { provenRemotes } from "../model/marks.ts";
 import type { Result } from "../model/result.ts";
@@ -55,7 +56,9 @@ export async function openRepository(
   await requireRepository(options.repository);
   const path =
     options.repository ?? repositoryPath(options, await projectOf(options, dependencies));
-  return new Repository(path);
+  const repository = new Repository(path);
+  await useWorkDirectory(repository.clear);
+  return repository;
 }
 
 async function projectOf(options: Options, dependencies: HostDependencies): Promise<string> {

@@ -18,6 +18,7 @@ import { type Marks, parseMarks, provenRemotes } from "../model/marks.ts";
 
 export const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
+const incomingMs = 24 * 60 * 60 * 1000;
 
 /** A complete backup in the repository, not verified. */
 export interface StoredBackup {
@@ -47,6 +48,11 @@ export class Repository {
 
   get operations(): string {
     return join(this.path, "operations");
+  }
+
+  /** Directory for clear text of backups that are read. Created on demand; every run removes what killed ones left. */
+  get clear(): string {
+    return join(this.path, "clear");
   }
 
   /** Directory for the original texts of files that an operation edits. They may contain secrets. Created on demand. */
@@ -119,6 +125,22 @@ export class Repository {
     const path = join(this.path, "incoming", id);
     await mkdir(path, { recursive: true, mode: 0o700 });
     return path;
+  }
+
+  /** Removes what interrupted runs brought back and no run has continued for a day. */
+  async forgetIncoming(now: Date): Promise<void> {
+    const all = join(this.path, "incoming");
+    for (const id of await readdir(all).catch(() => [])) {
+      const directory = join(all, id);
+      const files = await readdir(directory).catch(() => []);
+      const times = await Promise.all(
+        [directory, ...files.map((name) => join(directory, name))].map(
+          async (path) => (await lstat(path).catch(() => undefined))?.mtimeMs ?? 0,
+        ),
+      );
+      if (now.getTime() - Math.max(...times) < incomingMs) continue;
+      await rm(directory, { recursive: true, force: true });
+    }
   }
 
   /** Turns what was brought back as a whole into a backup. Everything in it must already be fsynced. */

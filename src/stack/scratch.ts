@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { judgeOwner, ownProcess, type ProcessIdentity } from "../core/identity.ts";
-import { temporaryDirectory } from "../core/temp.ts";
+import { clearDirectory } from "../core/temp.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 import type { ScratchProject } from "../model/scratch-project.ts";
 import type { ComposeModel, ContainerState } from "../model/stack.ts";
@@ -55,7 +55,7 @@ export async function openScratch(
   operationId: string,
 ): Promise<ScratchStack> {
   const { name } = project.model;
-  const directory = await temporaryDirectory("sophon-keeper-scratch-");
+  const directory = await clearDirectory("sophon-keeper-scratch-", { bytes: 0 });
   const file = join(directory.path, "compose.json");
   await mkdir(join(directory.path, "home"), { mode: 0o700 });
   // The file contains the stack's secrets: only this user can read it, and it is removed with the clone.

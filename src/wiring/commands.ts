@@ -10,8 +10,10 @@ import { scanLog } from "../commands/scan-log.ts";
 import { upgradeTest } from "../commands/upgrade-test.ts";
 import { upload } from "../commands/upload.ts";
 import { verify } from "../commands/verify.ts";
+import { removeDead } from "../core/temp.ts";
 import type { Result } from "../model/result.ts";
 import type { Command, Commands } from "../operations/session/command.ts";
+import { removeDeadClones } from "../operations/session/dead-clones.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import type { Options } from "../options/parse.ts";
 import { createHost } from "./host.ts";
@@ -31,6 +33,7 @@ export const commands: Commands = {
   verify: onHost(verify),
   "upgrade-test": onHost(upgradeTest),
   "scan-log": async (options, dependencies) => {
+    await removeDead();
     const { state, logAllow: allow, logDeny: deny } = options;
     const rules = { allow, deny, ...(state === undefined ? {} : { state }) };
     return scanLog(await dependencies.readInput(), rules, dependencies);
@@ -38,6 +41,10 @@ export const commands: Commands = {
 };
 
 function onHost(command: (options: Options, deps: HostDependencies) => Promise<Result>): Command {
-  return (options, dependencies) =>
-    command(options, { ...dependencies, host: createHost(), recoveries });
+  return async (options, dependencies) => {
+    const given = { ...dependencies, host: createHost(), recoveries };
+    // A killed verification holds no lock and has no journal, but leaves clear text and perhaps a clone.
+    if (await removeDead()) await removeDeadClones(given);
+    return await command(options, given);
+  };
 }

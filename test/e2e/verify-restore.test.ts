@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LabStack, Tier } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
@@ -32,10 +33,11 @@ async function leftOf({ projectName }: LabStack): Promise<string> {
   return (await Promise.all(lists)).join("").trim();
 }
 
-/** The temporary directories of a process, which hold the stack's secrets in the clear. */
-async function temporariesOf(pid: number): Promise<string[]> {
-  const names = await readdir(tmpdir());
-  return names.filter((name) => new RegExp(`^sophon-keeper-[a-z]+-${pid}-`).test(name));
+/** The temporary directories of a process, which hold the stack's secrets in the clear: in memory, in its repository or elsewhere. */
+async function temporariesOf(pid: number, repository: string): Promise<string[]> {
+  const places = [tmpdir(), "/dev/shm", join(repository, "clear")];
+  const names = await Promise.all(places.map((place) => readdir(place).catch(() => [])));
+  return names.flat().filter((name) => new RegExp(`^sophon-keeper-[a-z]+-${pid}-`).test(name));
 }
 
 describe.each(["personal", "enterprise"] as Tier[])("a test restore of a %s stack", (tier) => {
@@ -87,10 +89,11 @@ describe.each(["personal", "enterprise"] as Tier[])("a test restore of a %s stac
       await until("a copy is there", 240_000, async () => isOver || (await leftOf(stack)) !== "");
       running.kill("SIGKILL");
       const { signal } = await running.ended;
-      if (signal === "SIGKILL") expect(await temporariesOf(running.pid)).not.toEqual([]);
-      await succeed(on, "verified", "verify", "--level", "restore");
+      if (signal === "SIGKILL")
+        expect(await temporariesOf(running.pid, on.repository)).not.toEqual([]);
+      await succeed(on, "listed", "list");
       expect(await leftOf(stack)).toBe("");
-      expect(await temporariesOf(running.pid)).toEqual([]);
+      expect(await temporariesOf(running.pid, on.repository)).toEqual([]);
     });
   }
 });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UnverifiableError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import { type ScratchProject, scratchProject } from "../../model/scratch-project.ts";
 import type { ComposeModel, ContainerState, Mount } from "../../model/stack.ts";
@@ -94,7 +94,10 @@ export async function openClone(
   { host, signal }: Pick<Dependencies, "signal"> & { readonly host: CloneHost },
 ): Promise<Clone> {
   const { operationId, tasks } = request;
-  const inline = await temporaryDirectory("sophon-keeper-inline-");
+  const inline = await clearDirectory("sophon-keeper-inline-", {
+    bytes: ownFileBytes(request.stores),
+    forEngine: true,
+  });
   try {
     const stack = await writeInlineFiles(request.stack, inline.path);
     const ownFiles = await makeOwnFiles(request.stores, inline.path);
@@ -210,6 +213,15 @@ async function makeOwnFiles(
     files[component.source] = join(place, name);
   }
   return files;
+}
+
+/** What the restore writes into {@link makeOwnFiles}. */
+function ownFileBytes(stores: readonly BackedUpStore[]): number {
+  return stores
+    .flatMap(({ components: [component] }) =>
+      component !== undefined && fileOf(component) !== undefined ? [component.plainBytes] : [],
+    )
+    .reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** The services that the engine starts again when they end. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { UnverifiableError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import { openComponent, readRequest, type SourceOptions } from "../../stores/reader.ts";
 import { FILES } from "../../stores/stack-files/pack.ts";
@@ -24,7 +24,10 @@ export async function openStackSource(
   signal: AbortSignal,
 ): Promise<StackSource> {
   const component = stackComponent(manifest);
-  const directory = await temporaryDirectory("sophon-keeper-stack-");
+  const directory = await clearDirectory("sophon-keeper-stack-", {
+    bytes: component.plainBytes,
+    forEngine: true,
+  });
   try {
     const stack = await stackOf(manifest, source, signal);
     const owners = process.geteuid?.() === 0;

@@ -1,5 +1,5 @@
 import { KeeperError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory } from "../../core/temp.ts";
 import { UndoStack } from "../../core/undo.ts";
 import type { Check } from "../../model/result.ts";
 import type { Stack } from "../../model/stack.ts";
@@ -48,7 +48,7 @@ export async function testHandMade(
     const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
     const missing = missingForStart(examined, stack, options);
     const cloneHealth = missing.length === 0 ? options.cloneHealth : "off";
-    await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
+    await using directory = await clearDirectory("sophon-keeper-hand-made-", { bytes: 0 });
     const open = async () => {
       const packed = await backupStackFiles(withPlaces(stack), {
         ...workbench,

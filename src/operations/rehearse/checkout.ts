@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory } from "../../core/temp.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { modelOfForeign } from "../../stack/compose.ts";
@@ -36,7 +36,7 @@ export async function readNewFiles(
   const files =
     newFiles.length > 0 ? newFiles : checkedOut(own, [base, projectDirectory ?? index.directory]);
   const root = await realpath(dirname(files[0] ?? base));
-  await using merged = await temporaryDirectory("sophon-keeper-new-files-");
+  await using merged = await clearDirectory("sophon-keeper-new-files-", { bytes: 0 });
   await layBackup(stack, merged.path);
   const placed = await layCheckout(files, own, root, merged.path);
   const env = [...envFiles.map((file) => relative(index.directory, file)), ".env"];

@@ -7,6 +7,7 @@ import {
   KeeperError,
   RefusedError,
 } from "../../core/errors.ts";
+import { useWorkDirectory } from "../../core/temp.ts";
 import { UndoStack } from "../../core/undo.ts";
 import { backupId } from "../../model/backup-id.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
@@ -61,6 +62,8 @@ export async function withLock<T>(
   const repository = new Repository(repositoryPath(options, project));
   requireOwnRepository(repository.path);
   await repository.create();
+  await useWorkDirectory(repository.clear);
+  await repository.forgetIncoming(clock.now());
   const id = backupId(project, clock.now(), randomBytes(2).toString("hex"));
   const wish = {
     ...{ project, operation, operationId: id },

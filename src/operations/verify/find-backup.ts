@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { RefusedError, UnverifiableError } from "../../core/errors.ts";
+import { useWorkDirectory } from "../../core/temp.ts";
 import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
 import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options/parse.ts";
@@ -67,7 +68,9 @@ export async function repositoryOf(
     options.projectName ?? (await dependencies.host.project(options, dependencies));
   const path = options.repository ?? repositoryPath(options, await project());
   requireOwnRepository(path);
-  return new Repository(path);
+  const repository = new Repository(path);
+  await useWorkDirectory(repository.clear);
+  return repository;
 }
 
 async function atPath(directory: string): Promise<FoundBackup> {
@@ -95,7 +98,10 @@ async function atPath(directory: string): Promise<FoundBackup> {
   const path = dirname(dirname(directory));
   // Marks that somebody else can write say nothing; the backup itself is verified as one from anywhere.
   const isOurs = inRepository && foreignRepository(path) === undefined;
-  return { id, directory, repository: isOurs ? new Repository(path) : undefined };
+  if (!isOurs) return { id, directory, repository: undefined };
+  const repository = new Repository(path);
+  await useWorkDirectory(repository.clear);
+  return { id, directory, repository };
 }
 
 function unreadable(path: string, cause: unknown): unknown {

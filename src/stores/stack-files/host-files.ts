@@ -1,13 +1,8 @@
-import { lstatSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
+import { type FileUser, fileUser, isGranted } from "../../core/file-rights.ts";
 import type { NamedFile } from "./references.ts";
-
-/** A user of the host, by whose rights a file is judged. */
-export interface FileUser {
-  readonly uid: number;
-  readonly gids: readonly number[];
-}
 
 /**
  * Refuses files of the host that the owner of the project directory could not read. Whoever may write a compose file could
@@ -17,7 +12,7 @@ export interface FileUser {
  */
 export function refuseHostFiles(files: readonly NamedFile[], directory: string): void {
   const project = realpathSync(directory);
-  const owner = userOf(statSync(project).uid);
+  const owner = fileUser(statSync(project).uid);
   for (const { path, by } of files) {
     const hidden = hiddenAt(path, project, owner);
     if (hidden === undefined) continue;
@@ -61,48 +56,4 @@ function hiddenBelow(path: string, owner: FileUser): string | undefined {
     if (hidden !== undefined) return hidden;
   }
   return undefined;
-}
-
-/**
- * Whether the permissions of a file grant a user all of these rights (4: read, 2: write, 1: execute or enter). An access
- * list may grant more.
- */
-export function isGranted(
-  { uid, gid, mode }: Pick<Stats, "uid" | "gid" | "mode">,
-  user: FileUser,
-  rights: number,
-): boolean {
-  if (user.uid === 0) return true;
-  const shift = user.uid === uid ? 6 : user.gids.includes(gid) ? 3 : 0;
-  return ((mode >> shift) & rights) === rights;
-}
-
-/** A user with the groups that this process has, or that the host's own files name. */
-function userOf(uid: number): FileUser {
-  if (uid === process.geteuid?.()) {
-    return { uid, gids: [process.getegid?.() ?? uid, ...(process.getgroups?.() ?? [])] };
-  }
-  const lines = (path: string) => {
-    try {
-      return readFileSync(path, "utf8").split("\n");
-    } catch {
-      return [];
-    }
-  };
-  return { uid, gids: groupsOf(uid, lines("/etc/passwd"), lines("/etc/group")) };
-}
-
-/** The numbers of a user's groups, by the lines of `passwd` and `group`. */
-export function groupsOf(
-  uid: number,
-  passwd: readonly string[],
-  group: readonly string[],
-): number[] {
-  const users = passwd.map((line) => line.split(":")).filter(([, , id]) => id === String(uid));
-  const names = new Set(users.map(([name]) => name));
-  const members = group.flatMap((line) => {
-    const [, , gid, list = ""] = line.split(":");
-    return list.split(",").some((name) => name !== "" && names.has(name)) ? [Number(gid)] : [];
-  });
-  return [...new Set([...users.map(([, , , gid]) => Number(gid)), ...members])];
 }

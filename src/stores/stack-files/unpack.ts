@@ -17,7 +17,7 @@ import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask } from "../../core/task.ts";
-import { fsyncDirectory, temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory, fsyncDirectory } from "../../core/temp.ts";
 import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
 
 /** Marks a program with the path that it writes. If its owner is killed, the program would continue to write. */
@@ -62,7 +62,9 @@ export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
   run: async ({ archive, differing, dryRun, moved }, { signal }) => {
     // A helper container may have no temporary directory.
     await mkdir(tmpdir(), { recursive: true });
-    await using stage = await temporaryDirectory("sophon-keeper-stack-");
+    await using stage = await clearDirectory("sophon-keeper-stack-", {
+      bytes: archive.plainBytes ?? 0,
+    });
     await unpackTar({ ...archive, into: stage.path, signal });
     const index = JSON.parse(await readFile(join(stage.path, INDEX_FILE), "utf8")) as StackIndex;
     const roots: [from: string, root: UnpackedRoot][] = [];

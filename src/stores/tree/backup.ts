@@ -74,7 +74,7 @@ export const treeBackupStill: NamedTask<TreeBackupParams, StillBackup> = {
   },
 };
 
-type Databases = Readonly<Record<string, SqliteFacts>>;
+type Databases = Readonly<Record<string, SqliteFacts & { readonly bytes: number }>>;
 
 /** The reason by path of each database that could not be copied. */
 type Failed = Readonly<Record<string, string>>;
@@ -166,9 +166,9 @@ export function databaseCounts(
 
 function databaseDetails(databases: Databases): ComponentFacts["details"] {
   return Object.fromEntries(
-    Object.entries(databases).map(([path, { journalMode, foreignKeyViolations }]) => [
+    Object.entries(databases).map(([path, { journalMode, foreignKeyViolations, bytes }]) => [
       path,
-      { journalMode, foreignKeyViolations },
+      { journalMode, foreignKeyViolations, bytes },
     ]),
   );
 }
@@ -235,7 +235,7 @@ class DatabaseCopies {
     tree: TreeOptions,
     context: TaskContext,
   ): Promise<{ readonly databases: Databases; readonly failed: Failed }> {
-    const databases: Record<string, SqliteFacts> = {};
+    const databases: Record<string, Databases[string]> = {};
     const failed: Record<string, string> = {};
     for (const path of tree.databases) {
       context.signal.throwIfAborted();
@@ -243,7 +243,7 @@ class DatabaseCopies {
       this.#makeDirectory(dirname(copy));
       try {
         await copySqlite(join(tree.path, path), copy);
-        databases[path] = inspected(path, copy);
+        databases[path] = { ...inspected(path, copy), bytes: statSync(copy).size };
         this.overlay.files.push(path);
       } catch (error) {
         if (tree.optional?.includes(path) !== true || isDiskFull(error)) throw error;

@@ -4,7 +4,7 @@ import { TAR_ENVIRONMENT } from "../../archive/tar/gnu-tar.ts";
 import { refuseRights } from "../../archive/tar/rights.ts";
 import { TarScanner, type TarSummary } from "../../archive/tar/scanner.ts";
 import { spawnStream } from "../../core/exec.ts";
-import { temporaryDirectory } from "../../core/temp.ts";
+import { clearDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { countsCheck, failedCheck } from "../check-result.ts";
@@ -18,8 +18,9 @@ import { fingerprintOf } from "./vault.ts";
  * reads it to its last page.
  */
 export async function checkTree(component: Component, context: CheckContext): Promise<Check[]> {
-  await using scratch = await temporaryDirectory("sophon-keeper-check-");
   const databases = databasesOf(component);
+  const bytes = databases.length === 0 ? 0 : databaseBytes(component);
+  await using scratch = await clearDirectory("sophon-keeper-check-", { bytes });
   const scanner = treeScanner(component, context.untrusted);
   const subject = { name: "tar", component: component.name };
   try {
@@ -70,6 +71,13 @@ export function judgeTree(component: Component, summary: TarSummary, unpacked: s
     ...(key === undefined ? [] : [keyCheck(component, member && fingerprintOf(member))]),
     ...rows.map(({ check }) => check),
   ];
+}
+
+/** The size of all databases; an earlier backup records only that of the whole archive. */
+function databaseBytes({ details, plainBytes }: Component): number {
+  const sizes = Object.values(objectOf(details.databases)).map((one) => objectOf(one).bytes);
+  const known = sizes.filter((size) => typeof size === "number");
+  return known.length < sizes.length ? plainBytes : known.reduce((sum, size) => sum + size, 0);
 }
 
 function databasesOf({ details }: Component): string[] {

@@ -1,12 +1,9 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { fileUser, isGranted } from "../../../src/core/file-rights.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
-import {
-  groupsOf,
-  isGranted,
-  refuseHostFiles,
-} from "../../../src/stores/stack-files/host-files.ts";
+import { refuseHostFiles } from "../../../src/stores/stack-files/host-files.ts";
 
 describe("the rights of the owner of a project", () => {
   const alice = { uid: 1000, gids: [1000, 44] };
@@ -23,10 +20,11 @@ describe("the rights of the owner of a project", () => {
   });
 
   it("groups are those of passwd and group", () => {
-    const passwd = ["root:x:0:0::/root:/bin/sh", "alice:x:1000:100::/home/alice:/bin/sh", ""];
+    const passwd = ["root:x:0:0::/root:/bin/sh", "alice:x:4321:100::/home/alice:/bin/sh", ""];
     const group = ["docker:x:999:bob,alice", "video:x:44:alicex", "users:x:100:", "adm:x:4:alice"];
-    expect(groupsOf(1000, passwd, group)).toEqual([100, 999, 4]);
-    expect(groupsOf(1001, passwd, group)).toEqual([]);
+    const gidsOf = (uid: number) => fileUser(uid, passwd, group).gids;
+    expect(gidsOf(4321)).toEqual([100, 999, 4]);
+    expect(gidsOf(4322)).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describeError } from "../../../core/errors.ts";
-import { temporaryDirectory } from "../../../core/temp.ts";
+import { clearDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
 import { inspectCopy, sqliteCompanions } from "../../../stores/sqlite/sqlite.ts";
@@ -104,7 +104,11 @@ async function examineDatabases(
     // Not `-shm`: it is an index of the `-wal`, and SQLite recreates it.
     ...sqliteCompanions(path).filter((name) => names.has(name) && !name.endsWith("-shm")),
   ]);
-  await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
+  await using directory = await clearDirectory("sophon-keeper-hand-made-", {
+    bytes: files
+      .filter(({ name }) => wanted.includes(name))
+      .reduce((sum, { bytes }) => sum + bytes, 0),
+  });
   await extract(place, directory.path, wanted);
   const databases: ExaminedDatabase[] = [];
   for (const path of candidates) {

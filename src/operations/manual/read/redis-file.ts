@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { describeError } from "../../../core/errors.ts";
 import { ExecError, run } from "../../../core/exec.ts";
-import { temporaryDirectory } from "../../../core/temp.ts";
+import { clearDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
 import { ENGINE_EXIT_CODES } from "../../../stores/postgres/check.ts";
@@ -36,11 +36,13 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
   const archive = { name: "tar", component: file.name };
   let redis: FoundContent;
   let read: Check;
+  let contentBytes: number;
   try {
     const { members, summary } = await scanArchive(place);
     refuseEscapes(members);
     read = { ...archive, status: "pass", detail: `${summary.files} files, read to the last byte` };
     redis = contentOf(members);
+    contentBytes = summary.contentBytes;
   } catch (error) {
     signal.throwIfAborted();
     return { ...nothing, checks: [failedCheck(archive, error)] };
@@ -54,7 +56,10 @@ export async function examineRedis(file: HandMadeFile, context: ExamineContext):
     const check: Check = { name: "redis", component: file.name, status: "fail", detail: problem };
     return { ...nothing, checks: [read, check] };
   }
-  await using directory = await temporaryDirectory("sophon-keeper-hand-made-");
+  await using directory = await clearDirectory("sophon-keeper-hand-made-", {
+    bytes: contentBytes,
+    forEngine: true,
+  });
   const { checks, counts } = await checkFiles(
     file,
     place,
