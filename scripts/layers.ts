@@ -39,7 +39,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/off-host":
     "core model options archive repository destinations operations/session operations/verify",
   "operations/restore":
-    "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify",
+    "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify operations/browse",
   "operations/manual":
     "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
   "operations/upgrade":

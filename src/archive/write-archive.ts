@@ -1,6 +1,7 @@
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { beginFile, encryptStream } from "./age/age.ts";
 import type { Recipients } from "./age/keys.ts";
+import type { IndexWriter } from "./archive-index.ts";
 import type { BlockPool } from "./io/block-pool.ts";
 import { asBuffer } from "./io/byte-reader.ts";
 import { type WrittenBytes, writeHashed } from "./io/write-hashed.ts";
@@ -37,6 +38,8 @@ interface ArchiveRequest {
   /** Undefined leaves the file readable by whoever can read it. */
   readonly encrypt?: Recipients | undefined;
   readonly observers?: readonly Observer[];
+  /** Gets an index behind the last frame. Only for what is compressed here out of a pool's blocks. */
+  readonly index?: IndexWriter | undefined;
   /** Called with the plain bytes so far, a few hundred times for a gigabyte. */
   readonly progress?: (plainBytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -100,7 +103,7 @@ async function writeInto(handle: FileHandle, request: ArchiveRequest): Promise<W
 
 async function writeBytes(
   handle: FileHandle,
-  { source, compress, encrypt }: ArchiveRequest,
+  { source, compress, encrypt, index }: ArchiveRequest,
   plain: AsyncIterable<Buffer>,
 ): Promise<WrittenBytes> {
   const { pool } = source;
@@ -109,8 +112,9 @@ async function writeBytes(
     return await writeHashed(handle, encrypt === undefined ? kept : encryptStream(encrypt)(kept));
   }
   const age = encrypt === undefined ? undefined : await beginFile(encrypt);
-  const frames = pool === undefined ? compressed(plain) : compressBlocks(plain, pool);
-  return await writeThreaded(handle, frames, age);
+  if (pool === undefined) return await writeThreaded(handle, compressed(plain), age);
+  const frames = index?.follow((onFrame) => compressBlocks(plain, pool, onFrame));
+  return await writeThreaded(handle, frames ?? compressBlocks(plain, pool), age);
 }
 
 async function* copied(blocks: AsyncIterable<Buffer>, pool: BlockPool): AsyncGenerator<Buffer> {

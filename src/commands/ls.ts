@@ -1,6 +1,7 @@
 import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
-import { type Entry, entriesOf, isTree, isWanted } from "../operations/browse/entries.ts";
+import { chooseMembers } from "../operations/browse/choose.ts";
+import { type Entry, entryOf, isTree, pathFilter } from "../operations/browse/entries.ts";
 import { readTrusted } from "../operations/browse/trusted-manifest.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { Host } from "../operations/session/host.ts";
@@ -16,24 +17,19 @@ export async function ls(
   options: Options,
   dependencies: Dependencies & { readonly host: Pick<Host, "project"> },
 ): Promise<Result> {
-  const { clock, reporter, signal } = dependencies;
+  const { clock, signal } = dependencies;
   const begun = clock.monotonicMs();
   const { identity: identities, passphrase, path: wanted } = options;
   const { id, directory } = await findBackup(options, dependencies);
   const source = { directory, identities, passphrase };
   const manifest = await readTrusted(source, signal);
-  const lists: Entry[][] = [];
-  for (const component of manifest.components.filter(isTree)) {
-    // A path names its component first: the others need not be read.
-    if (!wanted.some((path) => /[*?[{]/.test(path)) && !isNear(component.name, wanted)) continue;
-    const found = await reporter.group(`Read ${component.name}`, () =>
-      entriesOf(component, wanted, source, signal),
-    );
-    lists.push(found);
-  }
-  const entries = lists.flat();
+  const { chosen } = await chooseMembers(manifest, wanted, source, dependencies);
+  const entries: Entry[] = chosen.flatMap(({ component, members }) =>
+    members.map((member) => entryOf(component, member)),
+  );
+  const isChosen = pathFilter(wanted);
   const components = manifest.components
-    .filter((component) => !isTree(component) && isWanted(component.name, wanted))
+    .filter((component) => !isTree(component) && isChosen(component.name))
     .map(({ name, store, bytes, plainBytes, counts }) => ({
       ...{ name, store, bytes, plainBytes },
       summary: Object.entries(counts)
@@ -48,15 +44,4 @@ export async function ls(
   }
   const seconds = (clock.monotonicMs() - begun) / 1000;
   return { result: "listed", seconds, backupId: id, path: directory, entries, components };
-}
-
-/** Whether something inside a component may be wanted. */
-function isNear(component: string, wanted: readonly string[]): boolean {
-  return (
-    wanted.length === 0 ||
-    wanted.some(
-      (path) =>
-        isWanted(component, [path]) || path.replace(/^\.?\/+/, "").startsWith(`${component}/`),
-    )
-  );
 }

@@ -4,7 +4,13 @@ import { handMadeAt } from "../operations/manual/read-set.ts";
 import { restoreHandMade } from "../operations/manual/restore.ts";
 import { withFetched } from "../operations/off-host/fetch.ts";
 import { restoreIntoDirectory, targetDirectory } from "../operations/restore/into-directory.ts";
-import { chosenBackup, isOutcome, ofKnownOrigin } from "../operations/restore/prove-backup.ts";
+import { pathsIntoDirectory } from "../operations/restore/paths-into-directory.ts";
+import {
+  chosenBackup,
+  isOutcome,
+  type Outcome,
+  ofKnownOrigin,
+} from "../operations/restore/prove-backup.ts";
 import { restoreBackup } from "../operations/restore/restore-backup.ts";
 import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
@@ -22,8 +28,27 @@ export async function restore(given: Options, dependencies: HostDependencies): P
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   const options = await withUnpacked(await withFetched(given, dependencies), dependencies);
-  const directory = options.target === "live" ? undefined : await targetDirectory(options.target);
+  const isPart = options.path.length > 0;
+  if (isPart && options.only.length > 0) {
+    throw new RefusedError("path and only cannot be given together", {
+      class: "input",
+      hint: "path restores files and directories of an archive, only whole stores: run restore twice",
+    });
+  }
+  const directory =
+    options.target === "live" ? undefined : await targetDirectory(options.target, isPart);
   const handMade = await handMadeAt(options.backup);
+  if (isPart && (handMade !== undefined || directory === undefined)) {
+    throw new RefusedError(
+      handMade === undefined
+        ? "path: single files are restored into a directory"
+        : "path: a manual backup already consists of plain files",
+      {
+        class: "input",
+        hint: "give --target DIRECTORY, then copy what you need from there",
+      },
+    );
+  }
   if (handMade !== undefined) {
     if (directory === undefined) return await restoreHandMade(handMade, options, dependencies);
     throw new RefusedError("target: a manual backup already consists of plain files", {
@@ -36,9 +61,16 @@ export async function restore(given: Options, dependencies: HostDependencies): P
     ? backup
     : directory === undefined
       ? await restoreBackup(backup, options, dependencies)
-      : await restoreIntoDirectory(directory, backup, options, dependencies);
+      : await intoDirectory(directory, backup, options, dependencies);
   const seconds = (clock.monotonicMs() - begun) / 1000;
   // The recovery time for a user who has only the backup: it includes finding and reading it.
   const recovery = outcome.result === "restored" ? { recoverySeconds: seconds } : {};
   return { ...outcome, ...recovery, backupId: found.id, path: found.directory, seconds };
+}
+
+async function intoDirectory(...given: Parameters<typeof restoreIntoDirectory>): Promise<Outcome> {
+  const [, , { path }] = given;
+  return path.length === 0
+    ? await restoreIntoDirectory(...given)
+    : await pathsIntoDirectory(...given);
 }

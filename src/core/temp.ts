@@ -158,7 +158,7 @@ export async function removeTree(path: string): Promise<void> {
 }
 
 /** Makes the entries of a directory durable. */
-export async function fsyncDirectory(path: string): Promise<void> {
+export async function fsyncDirectory(path: string | Buffer): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();

@@ -59,9 +59,9 @@ export const restoreInputs = {
   path: {
     kind: "items",
     face: "cli",
-    commands: ["ls"],
+    commands: ["ls", "restore"],
     about:
-      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json.",
+      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json. restore puts them into the directory that target names.",
   },
   "keep-images": {
     kind: "flag",

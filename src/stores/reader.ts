@@ -1,7 +1,12 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { z } from "zod";
 import type { Identities } from "../archive/age/keys.ts";
+import type { IndexMember, IndexPlace } from "../archive/archive-index.ts";
+import { type ByteRange, cutRanges } from "../archive/ranges.ts";
 import { type ReadRequest, readArchive } from "../archive/read-archive.ts";
+import { indexedMembers, indexedRanges } from "../archive/read-indexed.ts";
+import { TarScanner } from "../archive/tar/scanner.ts";
 import type { Component } from "../model/manifest.ts";
 
 /** The directory of a backup's components, and the keys that open them. Plain JSON, so that a task can receive it. */
@@ -43,6 +48,61 @@ export function openComponent(
   signal?: AbortSignal,
 ): Readable {
   return Readable.from(readArchive(readRequest(source, component, signal)));
+}
+
+const place = z.object({ at: z.int(), bytes: z.int(), sha256: z.string() });
+
+/** Where the index of an archive of files is; undefined for what has none, as in backups of earlier versions. */
+export function indexPlace({ file, details }: Component): IndexPlace | undefined {
+  // A difference to another archive has no members of its own.
+  return /\.tar\.zst(\.age)?$/.test(file) ? place.safeParse(details.index).data : undefined;
+}
+
+/**
+ * The members of an archive of files in its order. With an index nothing else is read; without one the archive is read
+ * to its last byte.
+ *
+ * @throws DamagedError when it is damaged, UnverifiableError when no key opens it.
+ */
+export async function* membersOf(
+  source: SourceOptions,
+  component: Component,
+  signal: AbortSignal,
+): AsyncGenerator<IndexMember> {
+  const index = indexPlace(component);
+  if (index !== undefined) {
+    yield* indexedMembers(readRequest(source, component, signal), index);
+    return;
+  }
+  const members: IndexMember[] = [];
+  const scanner = new TarScanner({ listener: (member) => members.push(member) });
+  for await (const chunk of openComponent(source, component, signal)) {
+    scanner.update(chunk);
+    yield* members.splice(0);
+  }
+  scanner.end();
+}
+
+/**
+ * Some bytes of an archive of files. With an index, only the frames that hold them are read, and each is proven by the
+ * manifest. Without one the archive is read to its last byte; its checksum is not compared.
+ *
+ * @param ranges - ascending, not overlapping
+ * @throws as {@link membersOf} does.
+ */
+export async function* rangesOf(
+  source: SourceOptions,
+  component: Component,
+  ranges: readonly ByteRange[],
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const index = indexPlace(component);
+  if (index !== undefined) {
+    yield* indexedRanges(readRequest(source, component, signal), index, ranges);
+  } else {
+    const whole = [{ offset: 0, bytes: Number.POSITIVE_INFINITY }];
+    yield* cutRanges(openComponent(source, component, signal), whole, ranges);
+  }
 }
 
 /** The path of a component's file. */

@@ -1,6 +1,7 @@
 import { chown, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Recipients } from "../archive/age/keys.ts";
+import type { IndexWriter } from "../archive/archive-index.ts";
 import { type ByteSource, type Observer, writeArchive } from "../archive/write-archive.ts";
 import type { Clock } from "../core/clock.ts";
 import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
@@ -31,6 +32,8 @@ interface ComponentSpec {
   /** Settles when the producer of `source` has ended. A rejection fails the component. */
   readonly done?: Promise<unknown>;
   readonly observers?: readonly Observer[];
+  /** Of an archive of files: its members can then be read one by one. */
+  readonly index?: IndexWriter;
   readonly progress?: (plainBytes: number) => void;
   readonly signal: AbortSignal;
   /** When the copy began, ISO 8601 UTC; default now. */
@@ -61,6 +64,7 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     compress: spec.compress,
     encrypt,
     observers: spec.observers ?? [],
+    index: spec.index,
     ...(spec.progress === undefined ? {} : { progress: spec.progress }),
     signal: spec.signal,
   });
@@ -80,10 +84,14 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     encryption: encrypt === undefined ? "none" : "age",
     source: facts.source,
     counts: facts.counts,
-    details: facts.details,
+    details: { ...facts.details, ...indexDetails(spec.index) },
     warnings: [...facts.warnings],
     recovery: facts.recovery,
   };
+}
+
+function indexDetails(index: IndexWriter | undefined): Component["details"] {
+  return index?.place === undefined ? {} : { index: { ...index.place } };
 }
 
 /** The command that writes the plain bytes of a component's file to a pipe. */

@@ -28,6 +28,7 @@ import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup, treeBackupStill } from "../stores/tree/backup.ts";
 import { extractComponents } from "../stores/tree/extract.ts";
+import { extractMembers } from "../stores/tree/extract-members.ts";
 import {
   copyFrozen,
   estimateFrozen,
@@ -50,6 +51,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     deltaTask,
     estimateCopy,
     extractComponents,
+    extractMembers,
     forgetSnapshots,
     estimateFrozen,
     estimatePause,

@@ -6,12 +6,18 @@ type Unsealer = (sealed: Buffer, last: boolean) => Buffer | string;
 /**
  * Decrypts the chunks of age's STREAM in their order, see `makeSealer`.
  *
+ * @param first - the number of the first chunk that it will be given; the file's first chunk is 0
+ *
  * Uses nothing but its arguments and globals: its text also runs in a thread of its own.
  */
-export function makeUnsealer(decipher: typeof createDecipheriv, key: KeyObject): Unsealer {
+export function makeUnsealer(
+  decipher: typeof createDecipheriv,
+  key: KeyObject,
+  first = 0,
+): Unsealer {
   const tagBytes = 16;
   const nonce = Buffer.alloc(12);
-  let counter = 0;
+  let counter = first;
   return (sealed, last) => {
     const end = sealed.length - tagBytes;
     if (end < 0) return "the encrypted file is cut short";

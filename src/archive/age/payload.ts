@@ -11,8 +11,8 @@ import { makeUnsealer } from "./open-chunks.ts";
 import { makeSealer } from "./seal-chunks.ts";
 
 /** Plaintext bytes of every STREAM chunk but the last (age specification, "Payload"). */
-const CHUNK_BYTES = 64 * 1024;
-const TAG_BYTES = 16;
+export const CHUNK_BYTES = 64 * 1024;
+export const TAG_BYTES = 16;
 
 /** Bytes of the nonce between the header and the payload. */
 export const NONCE_BYTES = 16;

@@ -14,6 +14,8 @@ export interface TarHeader {
   readonly mode: number;
   /** Time of the last change, in whole seconds since the epoch. */
   readonly mtimeSeconds: number;
+  /** What a link names, if it is short enough for the header. May be a view of the block. */
+  readonly linkName: Buffer;
   /** An old GNU sparse header is followed by more of its map. */
   readonly sparseMapFollows: boolean;
 }
@@ -23,6 +25,9 @@ export type PaxRecords = ReadonlyMap<string, Buffer>;
 
 const SPACE = 0x20;
 const TYPE_GNU_SPARSE = 0x53;
+const HARD_LINK = 0x31;
+const SYMBOLIC_LINK = 0x32;
+const NO_LINK = Buffer.alloc(0);
 
 const SLASH = Buffer.from("/");
 
@@ -45,6 +50,7 @@ export function parseTarHeader(chunk: Buffer, at: number): TarHeader | undefined
     size: number(chunk, at + 124, 12),
     mode: number(chunk, at + 100, 8),
     mtimeSeconds: number(chunk, at + 136, 12),
+    linkName: type === HARD_LINK || type === SYMBOLIC_LINK ? text(chunk, at + 157, 100) : NO_LINK,
     sparseMapFollows: type === TYPE_GNU_SPARSE && chunk[at + 482] === 1,
   };
 }

@@ -171,33 +171,80 @@ export async function unpackTar(
   await placeDeep(into, directories);
 }
 
+/**
+ * Unpacks single records of an archive into an existing directory, exactly as they were packed.
+ *
+ * On any failure what has been unpacked is still there and must be thrown away.
+ *
+ * @param records - whole members with their headers, without the end of the archive
+ * @throws the error of `records`, and {@link ExecError} when tar fails.
+ */
+export async function unpackRecords(
+  records: AsyncIterable<Buffer>,
+  options: {
+    readonly into: string;
+    readonly untrusted?: boolean | undefined;
+    /** Added to the environment of tar, so that one that outlives its owner can be found. */
+    readonly mark?: Readonly<Record<string, string>>;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<void> {
+  const scanner = new TarScanner(options.untrusted === true ? { listener: refuseRights } : {});
+  const tar = startUnpacking(unpackArguments(options.into), options);
+  try {
+    for await (const chunk of records) {
+      scanner.update(chunk);
+      if (tar.stdin.destroyed) await tar.done;
+      else if (!tar.stdin.write(chunk)) await drained(tar.stdin);
+    }
+    tar.stdin.end(Buffer.alloc(2 * TAR_BLOCK_BYTES));
+    await tar.done;
+  } catch (error) {
+    tar.kill(0);
+    await tar.done.catch(() => undefined);
+    throw error;
+  }
+}
+
 /** @returns the error if tar failed at nothing but paths that are longer than the kernel takes; it throws any other. */
 async function unpackWith(
   args: readonly string[],
   request: ReadRequest & { readonly mark?: Readonly<Record<string, string>> },
 ): Promise<"done" | ExecError> {
-  const lines = new LineCollector();
-  const child = spawnStream("tar", args, {
-    addEnv: { ...TAR_ENVIRONMENT, ...request.mark },
-    pipeInput: true,
-    signal: request.signal,
-    onStderr: (text) => lines.add(text),
-  });
-  const done = judged(child.done, lines);
-  done.catch(() => undefined);
-  child.stdout.resume();
+  const tar = startUnpacking(args, request);
+  const { lines } = tar;
   try {
-    await feed(readArchive(request), child.stdin, done);
-    await done;
+    await feed(readArchive(request), tar.stdin, tar.done);
+    await tar.done;
     return "done";
   } catch (error) {
-    child.kill(0);
-    await done.catch(() => undefined);
+    tar.kill(0);
+    await tar.done.catch(() => undefined);
     const { unknown } = parseTarMessages(lines.all());
     const isOfDepth = unknown.length > 0 && unknown.every((line) => line.endsWith(tooLong));
     if (isOfDepth && error instanceof ExecError && error.exitCode === 2) return error;
     throw error;
   }
+}
+
+function startUnpacking(
+  args: readonly string[],
+  options: {
+    readonly mark?: Readonly<Record<string, string>>;
+    readonly signal?: AbortSignal | undefined;
+  },
+) {
+  const lines = new LineCollector();
+  const child = spawnStream("tar", args, {
+    addEnv: { ...TAR_ENVIRONMENT, ...options.mark },
+    pipeInput: true,
+    signal: options.signal,
+    onStderr: (text) => lines.add(text),
+  });
+  const done = judged(child.done, lines);
+  done.catch(() => undefined);
+  child.stdout.resume();
+  return { stdin: child.stdin, kill: (code: 0) => child.kill(code), done, lines };
 }
 
 const tooLong = ": File name too long";

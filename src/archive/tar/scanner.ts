@@ -54,6 +54,12 @@ export interface TarMember {
   readonly mode: number;
   /** Time of the last change, in seconds since the epoch. */
   readonly mtimeSeconds: number;
+  /** What a hard or symbolic link names; undefined for everything else. */
+  readonly linkName?: string;
+  /** Where its first header begins, in bytes from the begin of the archive. */
+  readonly offset: number;
+  /** Its headers, content and padding, in bytes. Not valid for the sparse files of GNU tar's own old format. */
+  readonly recordBytes: number;
 }
 
 const NUL = Buffer.alloc(1);
@@ -86,6 +92,9 @@ export class TarScanner implements Observer {
   #body: Body | undefined;
   #pax: PaxRecords | undefined;
   #longName: Buffer | undefined;
+  #longLink: Buffer | undefined;
+  /** Where the first header of the next member begins. */
+  #memberOffset: number | undefined;
 
   constructor(options: { wanted?: readonly WantedMember[]; listener?: MemberListener } = {}) {
     this.#wanted = new Map(options.wanted?.map((member) => [member.name, member]));
@@ -125,14 +134,14 @@ export class TarScanner implements Observer {
   /** These two return how many bytes they have passed. */
   #readBlock(chunk: Buffer, at: number): number {
     if (this.#blockBytes === 0 && chunk.length - at >= TAR_BLOCK_BYTES) {
-      this.#onBlock(chunk, at);
+      this.#onBlock(chunk, at, this.#offset);
       return TAR_BLOCK_BYTES;
     }
     const copied = chunk.copy(this.#block, this.#blockBytes, at);
     this.#blockBytes += copied;
     if (this.#blockBytes === TAR_BLOCK_BYTES) {
       this.#blockBytes = 0;
-      this.#onBlock(this.#block, 0);
+      this.#onBlock(this.#block, 0, this.#offset + copied - TAR_BLOCK_BYTES);
     }
     return copied;
   }
@@ -152,7 +161,8 @@ export class TarScanner implements Observer {
     return passed;
   }
 
-  #onBlock(chunk: Buffer, at: number): void {
+  /** @param offset - of the block, from the begin of the archive */
+  #onBlock(chunk: Buffer, at: number, offset: number): void {
     if (this.#mapFollows) {
       this.#mapFollows = chunk[at + 504] === 1;
       return;
@@ -164,13 +174,15 @@ export class TarScanner implements Observer {
     }
     if (this.#zeroBlocks > 0) throw new DamagedError("a tar member follows the end");
     this.#mapFollows = header.sparseMapFollows;
+    this.#memberOffset ??= offset;
     const size = numberOf(this.#pax?.get("size")) ?? header.size;
-    const sink = this.#sinkFor(header, size);
+    const end = offset + TAR_BLOCK_BYTES + size + padding(size);
+    const sink = this.#sinkFor(header, size, end);
     if (size === 0) sink?.end();
-    else this.#body = { left: size, padding: -size & (TAR_BLOCK_BYTES - 1), sink };
+    else this.#body = { left: size, padding: padding(size), sink };
   }
 
-  #sinkFor(header: TarHeader, size: number): Sink | undefined {
+  #sinkFor(header: TarHeader, size: number, end: number): Sink | undefined {
     switch (header.type) {
       case "x":
         return gathered(size, (content) => {
@@ -180,19 +192,26 @@ export class TarScanner implements Observer {
         return gathered(size, (content) => {
           this.#longName = untilNul(content);
         });
-      case "g":
       case "K":
+        return gathered(size, (content) => {
+          this.#longLink = untilNul(content);
+        });
+      case "g":
         return undefined;
       default:
-        return this.#member(header, size);
+        return this.#member(header, size, end);
     }
   }
 
-  #member(header: TarHeader, size: number): Sink | undefined {
+  #member(header: TarHeader, size: number, end: number): Sink | undefined {
     const pax = this.#pax;
+    const longLink = this.#longLink;
+    const offset = this.#memberOffset ?? 0;
     const raw = pax?.get("GNU.sparse.name") ?? pax?.get("path") ?? this.#longName ?? header.name;
     this.#pax = undefined;
     this.#longName = undefined;
+    this.#longLink = undefined;
+    this.#memberOffset = undefined;
     const realBytes = numberOf(pax?.get("GNU.sparse.realsize")) ?? size;
     this.#names.update(raw).update(NUL);
     this.#count(header.type, realBytes);
@@ -200,7 +219,14 @@ export class TarScanner implements Observer {
     const name = relativeName(raw.toString("utf8"));
     const { type, mode } = header;
     const mtimeSeconds = numberOf(pax?.get("mtime")) ?? header.mtimeSeconds;
-    this.#listener?.({ name, type, bytes: realBytes, mode, mtimeSeconds });
+    if (this.#listener !== undefined) {
+      const link = isLink(type) ? (pax?.get("linkpath") ?? longLink ?? header.linkName) : undefined;
+      this.#listener({
+        ...{ name, type, bytes: realBytes, mode, mtimeSeconds },
+        ...(link === undefined ? {} : { linkName: linkTarget(type, link.toString("utf8")) }),
+        ...{ offset, recordBytes: end - offset },
+      });
+    }
     const wanted = this.#wanted.get(name);
     if (wanted === undefined) return undefined;
     // Whoever unpacks the archive gets the last member of a name.
@@ -254,6 +280,20 @@ function gathered(size: number, then: (content: Buffer) => void): Sink {
 
 function isFile(type: string): boolean {
   return type === "0" || type === "7" || type === "S";
+}
+
+function isLink(type: string): boolean {
+  return type === "1" || type === "2";
+}
+
+/** A hard link names a member; a symbolic link is text. */
+function linkTarget(type: string, link: string): string {
+  return type === "1" ? relativeName(link) : link;
+}
+
+/** Bytes after a content of this size, up to a whole block. */
+function padding(size: number): number {
+  return -size & (TAR_BLOCK_BYTES - 1);
 }
 
 function numberOf(value: Buffer | undefined): number | undefined {

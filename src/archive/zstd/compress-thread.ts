@@ -14,7 +14,8 @@ const LEVEL = 3;
 const PROGRAM = `
 const { parentPort, workerData } = require("node:worker_threads");
 const { zstdCompressSync } = require("node:zlib");
-parentPort.on("message", ({ block, bytes }) => {
+const { createHash } = require("node:crypto");
+parentPort.on("message", ({ block, bytes, hashed }) => {
   const input = new Uint8Array(block, 0, bytes);
   const frame = zstdCompressSync(input, {
     // Room for a block that does not compress, so that the result is one piece.
@@ -22,29 +23,41 @@ parentPort.on("message", ({ block, bytes }) => {
     pledgedSrcSize: bytes,
     params: workerData,
   });
+  const sha256 = hashed ? createHash("sha256").update(frame).digest("hex") : "";
   // Small results lie in Node's shared pool, which cannot be handed over.
   const own = bytes < 65536 ? new Uint8Array(frame) : frame;
   const { buffer, byteOffset, byteLength } = own;
-  parentPort.postMessage({ buffer, byteOffset, byteLength }, [buffer]);
+  parentPort.postMessage({ buffer, byteOffset, byteLength, sha256 }, [buffer]);
 });
 `;
 
+/** A compressed block. */
+export interface PackedFrame {
+  readonly frame: Buffer;
+  /** Hex, of the frame; empty unless it was asked for. */
+  readonly sha256: string;
+}
+
 /** Threads that turn blocks of shared memory into zstd frames. */
 export class FramePacker implements AsyncDisposable {
-  readonly #lanes: { worker: Worker; waiting: ((frame: Settled) => void)[] }[];
+  readonly #lanes: Lane[];
+  readonly #hashed: boolean;
   #turn = 0;
 
-  constructor() {
+  /** @param hashed - whether the hash of each frame is wanted */
+  constructor(hashed = false) {
+    this.#hashed = hashed;
     this.#lanes = Array.from({ length: THREADS }, () => startLane());
   }
 
   /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
-  pack(block: Buffer): Promise<Buffer> {
+  pack(block: Buffer): Promise<PackedFrame> {
     const lane = this.#lanes[this.#turn++ % this.#lanes.length];
     if (lane === undefined) throw new Error("no thread to compress on");
-    const packed = new Promise<Buffer>((resolve, reject) => {
+    const packed = new Promise<PackedFrame>((resolve, reject) => {
       lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
-      lane.worker.postMessage({ block: block.buffer, bytes: block.length });
+      const hashed = this.#hashed;
+      lane.worker.postMessage({ block: block.buffer, bytes: block.length, hashed });
     });
     // Abandoned frames of a failed run have nobody who waits for them.
     packed.catch(() => undefined);
@@ -56,17 +69,21 @@ export class FramePacker implements AsyncDisposable {
   }
 }
 
-type Settled = Buffer | Error;
+type Settled = PackedFrame | Error;
 
-function startLane(): { worker: Worker; waiting: ((frame: Settled) => void)[] } {
+type Lane = { readonly worker: Worker; readonly waiting: ((frame: Settled) => void)[] };
+
+type Reply = { buffer: ArrayBuffer; byteOffset: number; byteLength: number; sha256: string };
+
+function startLane(): Lane {
   const params = {
     [constants.ZSTD_c_compressionLevel]: LEVEL,
     [constants.ZSTD_c_checksumFlag]: 1,
   };
   const worker = new Worker(PROGRAM, { eval: true, workerData: params, execArgv: [] });
   const waiting: ((frame: Settled) => void)[] = [];
-  worker.on("message", (frame: { buffer: ArrayBuffer; byteOffset: number; byteLength: number }) => {
-    waiting.shift()?.(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+  worker.on("message", ({ buffer, byteOffset, byteLength, sha256 }: Reply) => {
+    waiting.shift()?.({ frame: Buffer.from(buffer, byteOffset, byteLength), sha256 });
   });
   const fail = (error: Error): void => {
     for (const settle of waiting.splice(0)) settle(error);

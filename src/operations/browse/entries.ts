@@ -1,7 +1,7 @@
 import { matchesGlob } from "node:path";
-import { TarScanner } from "../../archive/tar/scanner.ts";
+import type { IndexMember } from "../../archive/archive-index.ts";
 import type { Component } from "../../model/manifest.ts";
-import { openComponent, type SourceOptions } from "../../stores/reader.ts";
+import { membersOf, type SourceOptions } from "../../stores/reader.ts";
 
 /** One file, directory or link inside a backup. */
 export interface Entry {
@@ -20,48 +20,78 @@ const types: Readonly<Record<string, Entry["type"]>> = {
   ...{ "1": "hardlink", "2": "symlink", "5": "directory" },
 };
 
+/** Whether a path is wanted. */
+type PathFilter = (path: string) => boolean;
+
 /** Whether a component is an archive of files: its content can be listed. */
 export function isTree({ file }: Pick<Component, "file">): boolean {
   return /\.tar(\.(zst|gz))?(\.age)?$/.test(file);
 }
 
 /**
- * Whether a path is wanted: it is one of the given ones, below one of them, or matches one as a pattern. Without any, all are.
+ * Chooses paths: those given, what is below them, and what matches one of them as a pattern. Without any, all.
  */
-export function isWanted(path: string, wanted: readonly string[]): boolean {
-  if (wanted.length === 0) return true;
-  return wanted.some((given) => {
-    const plain = given.replace(/^\.?\/+/, "").replace(/\/+$/, "");
-    return path === plain || path.startsWith(`${plain}/`) || matchesGlob(path, plain);
-  });
+export function pathFilter(wanted: readonly string[]): PathFilter {
+  if (wanted.length === 0) return () => true;
+  const plain = wanted.map(plainPath);
+  const exact = new Set(plain);
+  const above = plain.map((path) => `${path}/`);
+  const patterns = plain.filter(isPattern);
+  return (path) =>
+    exact.has(path) ||
+    above.some((start) => path.startsWith(start)) ||
+    patterns.some((pattern) => matchesGlob(path, pattern));
+}
+
+/** Whether something inside a component may be wanted: a path names its component first, so the others need not be read. */
+export function mayHold(component: string, wanted: readonly string[]): boolean {
+  const isChosen = pathFilter(wanted);
+  return (
+    isChosen(component) ||
+    wanted.some((path) => isPattern(path) || plainPath(path).startsWith(`${component}/`))
+  );
+}
+
+/** The path of a member as it is shown. */
+export function shownPath(component: Component, { name }: Pick<IndexMember, "name">): string {
+  return name === "." ? component.name : `${component.name}/${name}`;
 }
 
 /**
- * The wanted entries of a component, in the archive's order. Reads it to its last byte.
+ * The chosen members of a component, in the archive's order.
  *
  * @throws DamagedError when it is damaged, UnverifiableError when no key opens it.
  */
-export async function entriesOf(
+export async function chosenMembers(
   component: Component,
-  wanted: readonly string[],
+  isChosen: PathFilter,
   source: SourceOptions,
   signal: AbortSignal,
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  const scanner = new TarScanner({
-    listener: ({ name, type, bytes, mode, mtimeSeconds }) => {
-      const path = name === "." ? component.name : `${component.name}/${name}`;
-      if (!isWanted(path, wanted)) return;
-      entries.push({
-        ...{ path, type: types[type] ?? "other", bytes },
-        mode: (mode & 0o7777).toString(8).padStart(4, "0"),
-        modifiedAt: timeText(mtimeSeconds),
-      });
-    },
-  });
-  for await (const chunk of openComponent(source, component, signal)) scanner.update(chunk);
-  scanner.end();
-  return entries;
+): Promise<IndexMember[]> {
+  const members: IndexMember[] = [];
+  for await (const member of membersOf(source, component, signal)) {
+    if (isChosen(shownPath(component, member))) members.push(member);
+  }
+  return members;
+}
+
+/** A member as it is listed. */
+export function entryOf(component: Component, member: IndexMember): Entry {
+  const { type, bytes, mode, mtimeSeconds } = member;
+  return {
+    ...{ path: shownPath(component, member), type: types[type] ?? "other", bytes },
+    mode: (mode & 0o7777).toString(8).padStart(4, "0"),
+    modifiedAt: timeText(mtimeSeconds),
+  };
+}
+
+/** Without what a shell or a habit puts around it: `./data/`, `/data`. */
+export function plainPath(path: string): string {
+  return path.replace(/^\.?\/+/, "").replace(/\/+$/, "");
+}
+
+function isPattern(path: string): boolean {
+  return /[*?[{]/.test(path);
 }
 
 /** Times of a file system may lie outside of what a date can say. */

@@ -22,9 +22,10 @@ const spareBytes = 16 * 2 ** 20;
 /**
  * The directory that `target` names.
  *
+ * @param mayHoldFiles - single files are restored, which never replace others
  * @throws RefusedError if `target` is not a path, or the directory is not empty.
  */
-export async function targetDirectory(target: string): Promise<string> {
+export async function targetDirectory(target: string, mayHoldFiles: boolean): Promise<string> {
   if (!target.includes("/") && !target.startsWith(".")) {
     throw new RefusedError(`target is "${target}"`, {
       class: "input",
@@ -39,7 +40,7 @@ export async function targetDirectory(target: string): Promise<string> {
       cause,
     });
   });
-  if (names.length === 0) return directory;
+  if (names.length === 0 || mayHoldFiles) return directory;
   throw new RefusedError(`target: ${directory} is not empty`, {
     class: "target-not-empty",
     hint: "restore never overwrites files in a target directory: give a new directory",
@@ -150,7 +151,11 @@ async function extract(
   return await tasks.run(extractComponents, params, { mounts }, signal);
 }
 
-async function requireRoom(directory: string, components: readonly Component[]): Promise<void> {
+/** @throws RefusedError (class `no-space`) if these bytes do not fit there. */
+export async function requireRoom(
+  directory: string,
+  components: readonly Pick<Component, "plainBytes">[],
+): Promise<void> {
   const needed = components.reduce((sum, { plainBytes }) => sum + plainBytes, spareBytes);
   const free = await freeBytes(await existingAncestor(directory));
   if (free >= needed) return;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chownSync, mkdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { IndexWriter } from "../../archive/archive-index.ts";
 import type { Overlay } from "../../archive/tar/gnu-tar.ts";
 import { packTar } from "../../archive/tar/pack-tar.ts";
 import type { TarSummary } from "../../archive/tar/scanner.ts";
@@ -94,12 +95,14 @@ async function archive(job: ArchiveJob): Promise<Component> {
   const exclude = await leftOut(tree);
   const ahead = await lookAhead(tree.path, new Set([...exclude, ...tree.databases]), tree.file);
   const wanted = [...(tree.vaultKey === undefined ? [] : [tree.vaultKey]), ...ahead.restless];
+  const index = new IndexWriter();
   const tar = packTar({
     directory: tree.path,
     ...(tree.file === undefined ? {} : { only: tree.file }),
     exclude: [...exclude, ...tree.databases],
     ...(overlay.files.length === 0 ? {} : { overlay }),
     wanted: wanted.map((name) => ({ name })),
+    listener: (member) => index.addMember(member),
     signal: context.signal,
   });
   return await writeComponent(sink, {
@@ -109,6 +112,7 @@ async function archive(job: ArchiveJob): Promise<Component> {
     method: tree.databases.length > 0 ? "tar, SQLite online backup" : "tar",
     extension: "tar",
     compress: true,
+    index,
     source: tar.source,
     done: tar.done,
     progress: (bytes) => context.reporter.progress(progressLine(tree.name, bytes, ahead)),

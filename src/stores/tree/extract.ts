@@ -82,7 +82,7 @@ function requirePassed(checks: readonly Check[]): readonly Check[] {
 }
 
 /** In a helper container root creates the files, but they belong to the user. */
-async function likeOwnerOf(directory: string, path: string): Promise<void> {
+export async function likeOwnerOf(directory: string, path: string): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   const { uid, gid } = await stat(directory);
   await chown(path, uid, gid);

@@ -36,7 +36,14 @@ export async function keyPair(): Promise<{ identity: string; recipient: string }
  */
 export async function makeBackup(
   root: string,
-  options: { id: string; rows?: number; recipient?: string | undefined; createdAt?: string },
+  options: {
+    id: string;
+    rows?: number;
+    recipient?: string | undefined;
+    createdAt?: string;
+    /** Adds to the volume. */
+    fill?: (uploads: string) => void;
+  },
 ): Promise<{ repository: string; directory: string; manifest: Manifest }> {
   const work = join(root, "work", options.id);
   const data = join(work, "data");
@@ -48,6 +55,7 @@ export async function makeBackup(
   for (let file = 0; file < 8; file++) {
     await writeFile(join(uploads, `file-${file}`), `${options.id} ${file} `.repeat(500 + file));
   }
+  options.fill?.(uploads);
   fillDatabase(join(data, "data/sophon.db"), options.rows ?? 40);
   const recipients = options.recipient === undefined ? [] : [options.recipient];
   const { backup } = contextsOf(work, { sink: { recipients } });

@@ -1,0 +1,141 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { RefusedError } from "../../core/errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Check } from "../../model/result.ts";
+import type { Options } from "../../options/parse.ts";
+import { indexPlace, type SourceOptions } from "../../stores/reader.ts";
+import { type ExtractMembersParams, extractMembers } from "../../stores/tree/extract-members.ts";
+import { chooseMembers } from "../browse/choose.ts";
+import { isTree, pathFilter, shownPath } from "../browse/entries.ts";
+import { type SizedSelection, selectionOf } from "../browse/select.ts";
+import { readTrusted } from "../browse/trusted-manifest.ts";
+import type { HostDependencies } from "../session/dependencies.ts";
+import { requireRoom } from "./into-directory.ts";
+import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
+
+/** What `path` selects of a backup, and how its bytes are proven. */
+interface PathSelection {
+  readonly manifest: Manifest;
+  readonly selections: readonly SizedSelection[];
+  readonly checks: readonly Check[];
+}
+
+/**
+ * What the input `path` selects of a backup. Archives with an index are proven part by part while they are read: the
+ * manifest names the hash of the index, and the index that of every part. Otherwise the whole backup is compared with
+ * its checksums first.
+ *
+ * @returns the outcome instead, if the checksums prove damage.
+ * @throws RefusedError if nothing is called so, DamagedError, UnverifiableError.
+ */
+async function selectPaths(
+  backup: ChosenBackup,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<PathSelection | Outcome> {
+  const { source, found } = backup;
+  const { signal } = dependencies;
+  const manifest = await readTrusted(source, signal);
+  const choice = await chooseMembers(manifest, options.path, source, dependencies);
+  const { chosen, missing } = choice;
+  if (missing.length > 0) throw nothingCalled(missing, found.id, manifest);
+  const checks: Check[] = [];
+  if (chosen.some(({ component }) => indexPlace(component) === undefined)) {
+    const proof = await proveBackup(backup, dependencies, "checksum");
+    if (proof.verdict !== "verified") return unproven(proof.checks);
+    checks.push(...proof.checks);
+  }
+  const selections: SizedSelection[] = [];
+  for (const one of chosen) selections.push(await selectionOf(one, source, signal));
+  return { manifest, selections, checks };
+}
+
+/**
+ * Extracts files and directories of a backup into a directory, below the name of their component. Nothing that exists is
+ * changed. Changes no stack, and uses the engine only if file owners cannot be restored without it.
+ *
+ * @throws RefusedError for the first file that exists, or if nothing is called so; DamagedError, UnverifiableError.
+ */
+export async function pathsIntoDirectory(
+  directory: string,
+  backup: ChosenBackup,
+  options: Options,
+  dependencies: HostDependencies,
+): Promise<Outcome> {
+  const { reporter } = dependencies;
+  const selected = await selectPaths(backup, options, dependencies);
+  if ("result" in selected) return selected;
+  const { selections, checks } = selected;
+  const entries = shownRoots(selections);
+  if (options.dryRun) {
+    const bytes = selections.reduce((sum, one) => sum + one.bytes, 0);
+    return {
+      result: "planned",
+      plan: { target: directory, backup: backup.found.id, entries, bytes },
+    };
+  }
+  await requireRoom(
+    directory,
+    selections.map(({ bytes }) => ({ plainBytes: bytes })),
+  );
+  await mkdir(dirname(directory), { recursive: true });
+  const params = { into: directory, source: backup.source, selections };
+  await reporter.group(`Restore into ${directory}`, () => extract(params, dependencies));
+  dependencies.signal.throwIfAborted();
+  return {
+    result: "restored",
+    target: directory,
+    entries,
+    checks: [...checks, ...read(selections)],
+  };
+}
+
+/** What was read, for the report: all of it is proven when it was. */
+function read(selections: readonly SizedSelection[]): Check[] {
+  return selections.map(({ component, members }) => ({
+    ...{ name: "members", component: component.name, status: "pass" },
+    detail: `${members} read and as recorded`,
+  }));
+}
+
+/** The selected files and directories as `ls` shows them. */
+function shownRoots(selections: readonly SizedSelection[]): string[] {
+  return selections.flatMap(({ component, roots }) =>
+    roots.map((name) => shownPath(component, { name })),
+  );
+}
+
+function nothingCalled(wanted: readonly string[], id: string, manifest: Manifest): RefusedError {
+  const isChosen = pathFilter(wanted);
+  const other = manifest.components.find((one) => !isTree(one) && isChosen(one.name));
+  return new RefusedError(`path: nothing in ${id} is called ${wanted.join(", ")}`, {
+    class: "input",
+    hint:
+      other === undefined
+        ? "run `sophon-keeper ls` to see everything; a pattern such as **/NAME finds a name anywhere"
+        : `${other.name} is not a file of an archive: restore it with --only ${other.name}`,
+  });
+}
+
+/** Only root can restore file owners. Other users need a helper container, and so the engine. */
+async function extract(
+  params: ExtractMembersParams,
+  dependencies: HostDependencies,
+): Promise<void> {
+  const { host, reporter, signal } = dependencies;
+  if (process.geteuid?.() === 0) {
+    await extractMembers.run(params, { reporter, signal });
+    return;
+  }
+  const { tasks } = await host.workbench("restore", dependencies);
+  const mounts = placesOf(params.into, params.source);
+  await tasks.run(extractMembers, params, { mounts }, signal);
+}
+
+function placesOf(into: string, { directory }: SourceOptions) {
+  return [
+    { path: dirname(into), readOnly: false },
+    { path: directory, readOnly: true },
+  ];
+}

@@ -1,0 +1,158 @@
+import type { Stats } from "node:fs";
+import { chmod, link, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { ByteRange } from "../../archive/ranges.ts";
+import { unpackRecords } from "../../archive/tar/pack-tar.ts";
+import { RefusedError } from "../../core/errors.ts";
+import { run } from "../../core/exec.ts";
+import type { NamedTask, TaskContext } from "../../core/task.ts";
+import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import type { Component } from "../../model/manifest.ts";
+import { rangesOf, type SourceOptions } from "../reader.ts";
+import { likeOwnerOf } from "./extract.ts";
+
+/** Some members of an archive of files. Paths are from its root. */
+export interface MemberSelection {
+  readonly component: Component;
+  /** The records of all that is unpacked: the members, the directories above them, and what hard links name. */
+  readonly ranges: readonly ByteRange[];
+  /** What was asked for, and is in no directory that was. `.` is everything. */
+  readonly roots: readonly string[];
+  /** Files that are unpacked only because a hard link names them. */
+  readonly spare: readonly string[];
+}
+
+/** The parameters of the task. */
+export interface ExtractMembersParams {
+  /** It may be missing, or hold other files. Its parent exists. */
+  readonly into: string;
+  readonly source: SourceOptions;
+  readonly selections: readonly MemberSelection[];
+}
+
+/**
+ * Writes single files and directories of a backup into a directory, below the name of their component, with owners,
+ * modes, times and attributes as they were packed. Nothing that exists is changed: a directory that exists keeps its own
+ * attributes, and gets what it does not have.
+ *
+ * @throws RefusedError for the first file that exists, DamagedError; nothing that was written is left then.
+ */
+export const extractMembers: NamedTask<ExtractMembersParams, null> = {
+  name: "backup.extract-members",
+  run: async ({ into, source, selections }, context) => {
+    const around = dirname(into);
+    const partial = join(around, `.${basename(into)}.sophon-keeper-partial`);
+    for (const { component, roots } of selections) {
+      for (const root of roots) await refuseExisting(join(into, component.name, root));
+    }
+    await removeTree(partial);
+    try {
+      await mkdir(partial, { mode: 0o700 });
+      for (const selection of selections) {
+        const path = join(partial, selection.component.name);
+        await mkdir(path);
+        await unpackSelection(selection, path, source, context);
+      }
+      await likeOwnerOf(around, partial);
+      await chmod(partial, 0o700);
+      await run("sync", ["--file-system", partial], { signal: context.signal });
+      await moveIn(partial, into);
+      await removeTree(partial);
+      await fsyncDirectory(around);
+      return null;
+    } catch (error) {
+      await removeTree(partial);
+      throw error;
+    }
+  },
+};
+
+/** Unpacks a selection into an empty directory. */
+async function unpackSelection(
+  { component, ranges, spare }: MemberSelection,
+  into: string,
+  source: SourceOptions,
+  { signal }: Pick<TaskContext, "signal">,
+  mark: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const records = rangesOf(source, component, ranges, signal);
+  await unpackRecords(records, { into, signal, mark, untrusted: source.untrusted });
+  for (const path of spare) {
+    await rm(join(into, path), { force: true });
+    await removeEmpty(into, dirname(path));
+  }
+}
+
+/** Directories that tar made for a spare file only. */
+async function removeEmpty(top: string, path: string): Promise<void> {
+  for (let at = path; at !== "."; at = dirname(at)) {
+    try {
+      await rmdir(join(top, at));
+    } catch {
+      return;
+    }
+  }
+}
+
+/** A directory may be there already, and then gets what it does not have. */
+async function refuseExisting(path: string): Promise<void> {
+  const stats = await statsOf(path);
+  if (stats !== undefined && !stats.isDirectory()) throw exists(path);
+}
+
+/** Moves a directory to a place where there may be one; what was moved is moved back if there is something else. */
+async function moveIn(from: string, to: string): Promise<void> {
+  const moved: (() => Promise<unknown>)[] = [];
+  try {
+    await move(Buffer.from(from), Buffer.from(to), moved);
+  } catch (error) {
+    for (const back of moved.toReversed()) await back();
+    throw error;
+  }
+}
+
+async function move(from: Buffer, to: Buffer, moved: (() => Promise<unknown>)[]): Promise<void> {
+  const [source, target] = [await lstat(from), await statsOf(to)];
+  if (target === undefined) {
+    await place(from, to, source);
+    moved.push(() => rename(to, from));
+  } else if (source.isDirectory() && target.isDirectory()) {
+    for (const name of await readdir(from, { encoding: "buffer" })) {
+      await move(inside(from, name), inside(to, name), moved);
+    }
+    await fsyncDirectory(to);
+  } else throw exists(to.toString());
+}
+
+/** A rename would replace a file that somebody makes at this moment: a link does not. */
+async function place(from: Buffer, to: Buffer, stats: Stats): Promise<void> {
+  if (!stats.isFile()) return await rename(from, to);
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw exists(to.toString());
+    // A file system without hard links.
+    return await rename(from, to);
+  }
+  await unlink(from);
+}
+
+/** A name may be no UTF-8. */
+function inside(directory: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([directory, Buffer.from("/"), name]);
+}
+
+async function statsOf(path: string | Buffer): Promise<Stats | undefined> {
+  return await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
+}
+
+function exists(path: string): RefusedError {
+  return new RefusedError(`target: ${path} exists`, {
+    class: "target-not-empty",
+    hint: "restore never overwrites files in a target directory: give another directory",
+  });
+}
