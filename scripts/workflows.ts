@@ -5,6 +5,8 @@ import { parse } from "yaml";
 import { outputs } from "../src/action/outputs.ts";
 import { actionInputs, offeredModes } from "../src/action/step-inputs.ts";
 import { commands } from "../src/wiring/commands.ts";
+import { findActionlint } from "../test/lab/act.ts";
+import { ensureZizmor } from "../test/lab/zizmor.ts";
 
 interface Step {
   readonly uses?: string;
@@ -17,7 +19,7 @@ interface Workflow {
   >;
 }
 
-/** Lints our workflows and the examples, also with actionlint and zizmor if they are installed. */
+/** Lints our workflows and the examples, also with zizmor, which it installs, and with actionlint where there is Go to build it. */
 export async function lintWorkflows(root: string): Promise<string[]> {
   const problems: string[] = [];
   const linted: string[] = [];
@@ -32,7 +34,9 @@ export async function lintWorkflows(root: string): Promise<string[]> {
       problems.push(...lint(text).map((problem) => `${path}: ${problem}`));
     }
   }
-  return [...problems, ...actionlint(root, linted), ...zizmor(root)];
+  const examples = linted.filter((path) => path.startsWith("examples"));
+  problems.push(...(await actionlint(root, linted)));
+  return [...problems, ...(await zizmor(root, examples))];
 }
 
 function lint(text: string): string[] {
@@ -71,22 +75,39 @@ function lintOurs(step: Step): string[] {
   return modes.some((offered) => offered === mode) ? problems : [...problems, `no mode ${mode}`];
 }
 
-function actionlint(root: string, files: readonly string[]): string[] {
-  const ended = spawnSync("actionlint", ["-no-color", ...files], { cwd: root, encoding: "utf8" });
-  if (ended.error !== undefined) {
-    console.log("       (actionlint is not installed: only our own rules were looked at)");
+/** What actionlint says. Without Go it is left to `npm test action`, which brings Go along: that takes a minute. */
+async function actionlint(root: string, files: readonly string[]): Promise<string[]> {
+  const found = await findActionlint();
+  if (found === undefined) {
+    console.log("       (actionlint needs Go, which is not here: npm test action runs it)");
     return [];
   }
+  return outputOf(root, [found, "-no-color", "-shellcheck=", ...files]);
+}
+
+/** The security audit of our workflows and of the examples, which people copy. In CI it must run. */
+async function zizmor(root: string, examples: readonly string[]): Promise<string[]> {
+  let program: string;
+  try {
+    program = await ensureZizmor();
+  } catch (error) {
+    if (isSet(process.env.CI)) throw error;
+    console.log(`       (zizmor cannot be installed, so nothing was audited: ${error})`);
+    return [];
+  }
+  const quiet = ["--offline", "--pedantic", "--no-progress", "--quiet", "--color=never"];
+  return [
+    ...outputOf(root, [program, ...quiet, ".github/workflows", "action.yml"]),
+    ...outputOf(root, [program, ...quiet, "--config", "scripts/zizmor-examples.yml", ...examples]),
+  ];
+}
+
+function outputOf(root: string, [program = "", ...args]: readonly string[]): string[] {
+  const ended = spawnSync(program, args, { cwd: root, encoding: "utf8" });
+  if (ended.error !== undefined) throw ended.error;
   return ended.status === 0 ? [] : [ended.stdout + ended.stderr];
 }
 
-/** The security audit of our workflows, if it is installed (`pip install zizmor`). The examples name a tag that moves. */
-function zizmor(root: string): string[] {
-  const args = ["--offline", "--pedantic", "--no-progress", ".github/workflows"];
-  const ended = spawnSync("zizmor", args, { cwd: root, encoding: "utf8" });
-  if (ended.error !== undefined) {
-    console.log("       (zizmor is not installed: the workflows were not audited)");
-    return [];
-  }
-  return ended.status === 0 ? [] : [ended.stdout + ended.stderr];
+function isSet(variable: string | undefined): boolean {
+  return variable !== undefined && variable !== "" && variable !== "false";
 }

@@ -34,6 +34,15 @@ export async function ensureActionlint(): Promise<string> {
   return join(labDirectory(), "bin", "actionlint");
 }
 
+/** Where actionlint is: on the PATH, built before, or built now if this machine has Go; undefined where it has not. */
+export async function findActionlint(): Promise<string | undefined> {
+  if (await hasCommand("actionlint")) return "actionlint";
+  const built = join(labDirectory(), "bin", "actionlint");
+  if ((await tryRun([built, "-version"])).code === 0) return built;
+  const hasGo = (await hasCommand("go")) || (await hasCommand(packagedGo));
+  return hasGo ? await ensureActionlint() : undefined;
+}
+
 /** Builds a program from source into the lab's directory. Brings Go along if it is missing. */
 export async function ensureGoProgram(
   module: string,
