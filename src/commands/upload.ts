@@ -1,6 +1,11 @@
 import { RefusedError, UploadFailedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
-import { chooseDestinations, sendTo, unproven } from "../operations/off-host/deliver.ts";
+import {
+  chooseDestinations,
+  listSigner,
+  sendTo,
+  unproven,
+} from "../operations/off-host/deliver.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import type { Options } from "../options/parse.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
@@ -18,17 +23,19 @@ export async function upload(options: Options, dependencies: HostDependencies): 
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
   const repository = await openRepository(options, dependencies);
   requireOwnRepository(repository.path);
-  const { remotes, services } = chooseDestinations(options, dependencies, repository.path);
+  const destinations = chooseDestinations(options, dependencies, repository.path);
+  const { remotes, services } = destinations;
   if (services.length > 0) {
     throw new RefusedError("upload sends to a bucket: an artifact is uploaded by mode backup", {
       class: "input",
     });
   }
+  const signer = await listSigner(destinations, repository, options, dependencies);
   const uploads = [];
   const chosen = options.backup === "all" ? undefined : await theBackup(repository, options.backup);
   for (const remote of remotes) {
     for (const backup of chosen ?? (await unproven(repository, remote.name))) {
-      uploads.push(await sendTo(remote, backup, repository, dependencies));
+      uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     }
   }
   const result = uploads.length === 0 ? "unchanged" : "uploaded";

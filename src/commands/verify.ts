@@ -119,7 +119,7 @@ async function verifyRemote(
       return { ...result, ...about, seconds: seconds() };
     });
   }
-  const { checks, manifest } = await checkRemote(found, options, dependencies);
+  const { checks, manifest, unknown } = await checkRemote(found, options, dependencies);
   const verdict = verdictOf(checks);
   const createdAt = manifest?.createdAt ?? timeOfBackup(about.backupId).toISOString();
   const stale =
@@ -127,7 +127,7 @@ async function verifyRemote(
   const reason = stale ?? reasonOf({ verdict, checks });
   return {
     result: stale === undefined ? verdict : "stale",
-    ...{ seconds: seconds(), ...about, checks, unknown: [] },
+    ...{ seconds: seconds(), ...about, checks, unknown },
     ...(verdict === "verified" ? { level: "checksum" } : {}),
     ...(reason === undefined ? {} : { reason }),
   };

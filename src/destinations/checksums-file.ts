@@ -1,5 +1,7 @@
 /** The list of a backup's files off this host. It is written last: without it there is no backup. */
 export const checksumsFile = "SHA256SUMS";
+/** Its signature in OpenSSH's format, by the host that sent the backup. It is written just before the list itself. */
+export const checksumsSignatureFile = "SHA256SUMS.sig";
 
 const line = /^([0-9a-f]{64}) [ *]([a-zA-Z0-9][a-zA-Z0-9._-]*)$/;
 

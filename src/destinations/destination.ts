@@ -1,3 +1,4 @@
+import type { SignKey } from "../core/ssh-signature.ts";
 import type { Proof, TransferContext } from "./object-store.ts";
 
 /** A complete backup on this host that will be uploaded. */
@@ -8,6 +9,8 @@ export interface Shipment {
   readonly directory: string;
   /** SHA-256 of the files that the manifest names, lower-case hex, by file name. */
   readonly sha256: ReadonlyMap<string, string>;
+  /** Signs the list of the files, where there is one; undefined: nobody does. */
+  readonly signer: SignKey | undefined;
   /** The name at the destination; undefined: the backup id. */
   readonly name: string | undefined;
   /** How long the destination keeps it; undefined: the default of the service. */

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { DamagedError, describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
 import { formatBytes } from "../core/format.ts";
 import { sha256Hex } from "../core/hash.ts";
@@ -16,6 +15,7 @@ import type {
   TransferContext,
 } from "./object-store.ts";
 import { sealedFiles } from "./sealed.ts";
+import { type ListSigner, putSignature, readSignedList } from "./signed-list.ts";
 
 /** A backup off this host, as listed: complete, not verified. */
 export interface ListedRemote {
@@ -39,14 +39,15 @@ export interface RemoteBackup {
   readonly project: string;
   readonly id: string;
   readonly files: readonly RemoteFile[];
+  /** Who signed the list of the files. */
+  readonly signer: ListSigner;
 }
 
 const proofs: readonly Proof[] = ["read", "etag", "sha256"];
-const checksumsLimitBytes = 16 * 2 ** 20;
 
 /**
- * Backups in a store of objects: `PROJECT/backups/ID/FILE` for each sealed file, then `SHA256SUMS`. Without that file
- * there is no backup.
+ * Backups in a store of objects: `PROJECT/backups/ID/FILE` for each sealed file, then `SHA256SUMS.sig` and `SHA256SUMS`.
+ * Without the last one there is no backup.
  */
 export class Remote implements Destination {
   readonly name: string;
@@ -78,6 +79,8 @@ export class Remote implements Destination {
         stored.push({ ...one, name });
       }
       const text = formatChecksums(stored);
+      const { signer } = shipment;
+      if (signer !== undefined) await putSignature(this.#store, folder, text, signer, context);
       await this.#store.putText(folder + checksumsFile, text, context);
       return {
         name: folder.slice(0, -1),
@@ -112,15 +115,21 @@ export class Remote implements Destination {
   }
 
   /**
-   * Opens a complete backup. Of an overwritten `SHA256SUMS` the oldest version counts: whoever may only add cannot
-   * change it.
+   * Opens a complete backup. Of an overwritten `SHA256SUMS` the oldest version counts that a trusted key has signed, else
+   * the oldest: whoever may only add cannot change it.
    *
+   * @param trusted - public keys as in `.pub` files
    * @throws RefusedError (class `no-backup`) if there is none, DamagedError for an unreadable `SHA256SUMS`.
    */
-  async open(project: string, id: string, context: TransferContext): Promise<RemoteBackup> {
+  async open(
+    project: string,
+    id: string,
+    context: TransferContext,
+    trusted: readonly string[] = [],
+  ): Promise<RemoteBackup> {
     const folder = folderOf(project, id);
     const objects = await this.#store.versions(folder, context);
-    const sums = objects.find(({ key }) => key === folder + checksumsFile);
+    const sums = await readSignedList(this.#store, folder, objects, trusted, context);
     if (sums === undefined) {
       const begun = objects.length > 0 ? ": its upload has not ended" : "";
       throw new RefusedError(`backup: ${this.name} has no complete backup ${id}${begun}`, {
@@ -128,13 +137,12 @@ export class Remote implements Destination {
         hint: `run \`sophon-keeper list --backup ${this.name}\` to see all backups there`,
       });
     }
-    const text = await this.#text(sums, context);
-    const listed = readable(() => parseChecksums(text));
+    const listed = readable(() => parseChecksums(sums.text));
     const files = [...listed].map(([name, sha256]): RemoteFile => {
       const candidates = objects.filter(({ key }) => key === folder + name);
       return { name, sha256, candidates, bytes: candidates[0]?.bytes ?? 0 };
     });
-    return { project, id, files };
+    return { project, id, files, signer: sums.signer };
   }
 
   /**
@@ -186,11 +194,6 @@ export class Remote implements Destination {
       if (!isRemoved) context.reporter.info(`${key} could not be removed and takes space`);
     }
     return { isRemoved: true };
-  }
-
-  async #text(object: StoredObject, context: TransferContext): Promise<string> {
-    if (object.bytes > checksumsLimitBytes) throw new DamagedError(`${object.key} is too large`);
-    return (await buffer(this.#store.read(object, 0, context))).toString("utf8");
   }
 
   async #download(

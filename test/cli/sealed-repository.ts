@@ -3,16 +3,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { sha256Hex } from "../../src/core/hash.ts";
-import { formatManifest, type Manifest } from "../../src/model/manifest.ts";
+import { formatSignKey, newSignKey, signText } from "../../src/core/ssh-signature.ts";
+import {
+  formatManifest,
+  type Manifest,
+  sealedSignatureFile,
+  signatureFile,
+} from "../../src/model/manifest.ts";
 import { marked } from "../../src/model/marks.ts";
 import { Repository } from "../../src/repository/repository.ts";
+
+interface AddOptions {
+  readonly bytes?: number;
+  readonly plain?: true;
+  /** Whether the host that makes it signs it. */
+  readonly signed?: true;
+}
 
 /** A repository as encrypted backups leave it, and the key that opens them. */
 export interface SealedRepository extends AsyncDisposable {
   readonly repository: Repository;
   readonly identity: string;
+  /** The path of the key that signs lists and backups. */
+  readonly signKey: string;
   /** Adds a backup of the project `stack`. @returns its id. */
-  add(day: string, options?: { readonly bytes?: number; readonly plain?: true }): Promise<string>;
+  add(day: string, options?: AddOptions): Promise<string>;
 }
 
 /** Makes an empty one. */
@@ -21,6 +36,10 @@ export async function sealedRepository(): Promise<SealedRepository> {
   const repository = new Repository(path);
   await repository.create();
   const identity = await generateX25519Identity();
+  const keys = await mkdtemp(join(tmpdir(), "sophon-keeper-keys-"));
+  const signKey = join(keys, "sign-key");
+  const signer = newSignKey();
+  await writeFile(signKey, formatSignKey(signer, "test"), { mode: 0o600 });
   const recipient = await identityToRecipient(identity);
   const seal = async (content: Uint8Array) => {
     const encrypter = new Encrypter();
@@ -31,7 +50,8 @@ export async function sealedRepository(): Promise<SealedRepository> {
   return {
     repository,
     identity,
-    async add(day, { bytes = 4096, plain = false } = {}) {
+    signKey,
+    async add(day, { bytes = 4096, plain = false, signed = false } = {}) {
       count += 1;
       const id = `stack-${day.replaceAll("-", "")}T021700Z-${String(count).padStart(4, "0")}`;
       const directory = repository.directory(id);
@@ -43,11 +63,20 @@ export async function sealedRepository(): Promise<SealedRepository> {
       await writeFile(join(directory, "manifest.json"), text);
       if (!plain)
         await writeFile(join(directory, "manifest.json.age"), await seal(Buffer.from(text)));
+      if (signed) {
+        const signature = signText(text, signer);
+        await writeFile(join(directory, signatureFile), signature);
+        const sealedSignature = await seal(Buffer.from(signature));
+        const name = sealedSignatureFile(sha256Hex(sealedSignature));
+        await writeFile(join(directory, name), sealedSignature);
+      }
       const at = `${day}T02:20:00.000Z`;
       await repository.mark(id, marked(undefined, sha256Hex(text), "checksum", at, "1.0.0"));
       return id;
     },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      for (const made of [path, keys]) await rm(made, { recursive: true, force: true });
+    },
   };
 }
 

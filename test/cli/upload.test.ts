@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/hash.ts";
+import { newSignKey } from "../../src/core/ssh-signature.ts";
 import { S3Server } from "../lab/s3-server.ts";
 import { keeper, shipped } from "./keeper.ts";
 import { type SealedRepository, sealedRepository } from "./sealed-repository.ts";
@@ -24,9 +25,10 @@ const env = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
-function flags({ repository }: SealedRepository, endpoint: string): string[] {
+function flags({ repository, signKey }: SealedRepository, endpoint: string): string[] {
   return [
     ...["--json", "--repository", repository.path, "--upload-to", "s3://bucket/off/site"],
+    ...["--sign-key", signKey],
     ...["--upload-endpoint", endpoint, "--upload-path-style", "--upload-retry", "1s"],
   ];
 }
@@ -259,6 +261,49 @@ it("finds a changed byte there, and a list of checksums that was changed along w
   const withKey = await keeper(verify, { env: opened });
   expect(withKey.code, withKey.stdout).toBe(4);
   expect(JSON.parse(withKey.stdout).reason.message).toContain("SHA256SUMS is not the list");
+});
+
+it("takes a signed backup there for what it is, and tells whose list is there", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const id = await made.add("2026-03-01", { signed: true });
+  await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  const address = `s3://bucket/off/site/stack/${id}`;
+  const read = ["verify", "--backup", address, ...where(server.endpoint), "--level", "checksum"];
+  const opened = { ...env, SOPHON_KEEPER_IDENTITY: made.identity };
+  const run = await keeper([...read, "--sign-key", made.signKey], { env: opened });
+  expect(run.code, run.stdout).toBe(0);
+  const { checks, unknown } = JSON.parse(run.stdout);
+  expect(checks).toContainEqual({
+    ...{ name: "signature", component: "SHA256SUMS", status: "pass" },
+    detail: expect.stringMatching(/^by SHA256:/),
+  });
+  expect(checks).toContainEqual(
+    expect.objectContaining({ name: "sealed manifest", status: "pass" }),
+  );
+  expect(unknown).toEqual([]);
+
+  // Another key is trusted: nothing is damaged, but who made it is not known.
+  const other = newSignKey().publicKey;
+  const demanded = await keeper([...read, "--trusted-signers", other], { env: opened });
+  expect(demanded.code, demanded.stdout).toBe(5);
+  expect(JSON.parse(demanded.stdout).reason.message).toContain("which is not trusted here");
+
+  const key = (file: string) => `off/site/stack/backups/${id}/${file}`;
+  server.flip(key("SHA256SUMS.sig"));
+  const flipped = await keeper(read, { env: opened });
+  expect(flipped.code, flipped.stdout).toBe(4);
+  expect(JSON.parse(flipped.stdout).reason.message).toBe(
+    "SHA256SUMS: signature: SHA256SUMS.sig is not of this SHA256SUMS",
+  );
+
+  // As earlier versions left it.
+  server.objects.delete(key("SHA256SUMS.sig"));
+  const unsigned = await keeper(read, { env: opened });
+  expect(unsigned.code, unsigned.stdout).toBe(0);
+  expect(JSON.parse(unsigned.stdout).unknown).toEqual([
+    "unknown origin of SHA256SUMS: it is not signed",
+  ]);
 });
 
 it("tells the newest copy off this host, and when it is too old", async () => {

@@ -1,4 +1,5 @@
 import { type KeeperError, RefusedError, UploadFailedError } from "../../core/errors.ts";
+import type { SignKey } from "../../core/ssh-signature.ts";
 import type { Delivery, Destination, Shipment } from "../../destinations/destination.ts";
 import type { Remote } from "../../destinations/remote.ts";
 import { type Manifest, sealedManifestFile } from "../../model/manifest.ts";
@@ -7,6 +8,7 @@ import type { Result, UploadSummary } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Repository, StoredBackup } from "../../repository/repository.ts";
 import type { Dependencies } from "../session/command.ts";
+import { signingKey } from "../session/sign-key.ts";
 import { isEncrypted } from "../verify/sealed-manifest.ts";
 import { remoteAt } from "./remotes.ts";
 
@@ -98,18 +100,19 @@ export async function deliverAll(
       failures.push(error);
     }
   };
+  const signer = await listSigner(chosen, repository, options, dependencies);
   for (const remote of chosen.remotes) {
     await attempt(async () => {
       for (const earlier of await missing(repository, remote.name, backup.id)) {
-        uploads.push(await sendTo(remote, earlier, repository, dependencies));
+        uploads.push(await sendTo(remote, earlier, repository, signer, dependencies));
       }
-      uploads.push(await sendTo(remote, backup, repository, dependencies));
+      uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     });
   }
   for (const service of chosen.services) {
     await attempt(async () => {
       const { reporter } = dependencies;
-      const shipment = shipmentOf(backup, options);
+      const shipment = shipmentOf(backup, undefined, options);
       artifact = await reporter.group("Upload the backup", () =>
         service.deliver(shipment, dependencies),
       );
@@ -124,19 +127,38 @@ export async function deliverAll(
 }
 
 /**
+ * The key that signs the lists of what is sent: that which signs the backups.
+ *
+ * @throws RefusedError for a key that cannot be used.
+ */
+export async function listSigner(
+  { remotes }: Pick<Chosen, "remotes">,
+  repository: Repository,
+  options: Options,
+  { reporter }: Pick<DeliverDependencies, "reporter">,
+): Promise<SignKey | undefined> {
+  if (remotes.length === 0) return undefined;
+  return await signingKey(options, repository.path, () => {
+    reporter.warning("SHA256SUMS is not signed: no key can be made on this host; give sign-key");
+  });
+}
+
+/**
  * Sends one backup to one destination, and marks it as proven there.
  *
+ * @param signer - signs the list of its files
  * @throws UploadFailedError.
  */
 export async function sendTo(
   remote: Remote,
   backup: StoredBackup,
   repository: Repository,
+  signer: SignKey | undefined,
   dependencies: DeliverDependencies,
 ): Promise<UploadSummary> {
   const { reporter, clock } = dependencies;
   const delivery = await reporter.group(`Upload ${backup.id} to ${remote.name}`, () =>
-    remote.deliver(shipmentOf(backup), dependencies),
+    remote.deliver(shipmentOf(backup, signer), dependencies),
   );
   const { proof = "read" } = delivery;
   await markRemote(repository, backup.id, remote.name, proof, clock.now());
@@ -176,13 +198,18 @@ async function markRemote(
   await repository.mark(id, withRemote(before, name, mark));
 }
 
-function shipmentOf(backup: StoredBackup, options?: Options): Shipment {
+function shipmentOf(
+  backup: StoredBackup,
+  signer: SignKey | undefined,
+  options?: Options,
+): Shipment {
   const { id, path, manifest } = backup;
   return {
     backupId: id,
     project: manifest?.project ?? "",
     directory: path,
     sha256: new Map(componentSums(manifest)),
+    signer,
     name: options?.artifactName,
     retentionDays: options?.artifactRetentionDays,
   };

@@ -66,6 +66,10 @@ export async function fetchInto(
   options: Pick<Options, "identity" | "passphrase">,
   dependencies: FetchDependencies,
 ): Promise<Manifest> {
+  if (backup.signer === "not of this list") {
+    // Whoever may only add can add this file. What counts for a restore is the signature of the manifest.
+    dependencies.reporter.warning(`${address}: SHA256SUMS.sig is not of this SHA256SUMS`);
+  }
   const [sealed] = backup.files.filter(({ name }) => name === sealedManifestFile);
   if (sealed === undefined) {
     throw new DamagedError(`backup: ${address} has no ${sealedManifestFile}`);

@@ -4,6 +4,7 @@ import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
 import { isDatedInFuture } from "../../model/retention.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Dependencies } from "../session/command.ts";
+import { trustedSigners } from "../session/sign-key.ts";
 import { remoteAt } from "./remotes.ts";
 
 export type { ListedRemote };
@@ -31,7 +32,8 @@ export async function findRemote(
   const { place, project, id } = splitAddress(options.backup);
   const remote = remoteAt("backup", place, options);
   const wanted = id === "latest" ? await latest(remote, project, dependencies) : id;
-  const backup = await remote.open(project, wanted, dependencies);
+  const trusted = await trustedSigners(options);
+  const backup = await remote.open(project, wanted, dependencies, trusted);
   return { remote, backup, address: `${remote.name}/${project}/${wanted}` };
 }
 

@@ -2,12 +2,15 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { keyFingerprint } from "../../core/ssh-signature.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
+import { checksumsFile, checksumsSignatureFile } from "../../destinations/checksums-file.ts";
 import type { RemoteFile } from "../../destinations/remote.ts";
-import { type Manifest, sealedManifestFile } from "../../model/manifest.ts";
+import { type Manifest, sealedManifestFile, sealedSignatureHash } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Dependencies } from "../session/command.ts";
+import { trustedSigners } from "../session/sign-key.ts";
 import { openSealedManifest } from "../verify/sealed-manifest.ts";
 import { fetchInto } from "./fetch.ts";
 import type { FoundRemote } from "./find-remote.ts";
@@ -22,9 +25,15 @@ export async function checkRemote(
   found: FoundRemote,
   options: Options,
   dependencies: VerifyDependencies,
-): Promise<{ readonly checks: readonly Check[]; readonly manifest: Manifest | undefined }> {
+): Promise<{
+  readonly checks: readonly Check[];
+  readonly manifest: Manifest | undefined;
+  /** What could not be known. */
+  readonly unknown: readonly string[];
+}> {
   const { remote, backup } = found;
   const { reporter } = dependencies;
+  const { checks: signed, unknown } = await checkSigner(found, options);
   const checks: Check[] = [];
   for (const file of backup.files) {
     const isGood = await reporter.group(`Read ${file.name}`, () =>
@@ -33,9 +42,9 @@ export async function checkRemote(
     checks.push(checkOf(file, isGood));
   }
   const hasKey = options.identity.length > 0 || options.passphrase !== undefined;
-  if (!hasKey) return { checks, manifest: undefined };
+  if (!hasKey) return { checks: [...checks, ...signed], manifest: undefined, unknown };
   const sealed = await compareManifest(found, options, dependencies);
-  return { checks: [...checks, sealed.check], manifest: sealed.manifest };
+  return { checks: [...checks, sealed.check, ...signed], manifest: sealed.manifest, unknown };
 }
 
 /** Calls `work` with a directory that holds the whole backup, and removes it afterwards. */
@@ -64,6 +73,51 @@ function checkOf({ name, bytes, candidates }: RemoteFile, isGood: boolean): Chec
   return { ...base, status: "fail", detail };
 }
 
+/** The first file of which the list and the manifest tell different things. */
+function otherFile(
+  { components }: Manifest,
+  files: readonly Pick<RemoteFile, "name" | "sha256">[],
+): string | undefined {
+  const listed = new Map(files.map(({ name, sha256 }) => [name, sha256]));
+  const missing = components.find(({ file, sha256 }) => listed.get(file) !== sha256)?.file;
+  if (missing !== undefined) return missing;
+  const known = new Set([sealedManifestFile, ...components.map(({ file }) => file)]);
+  // The encrypted signature is in no manifest: its name holds its checksum.
+  const extra = files.find(
+    ({ name, sha256 }) => !known.has(name) && sealedSignatureHash(name) !== sha256,
+  );
+  return extra?.name;
+}
+
+/**
+ * Checks who signed the list. A signature that is not of it proves a change, whoever made it; a trusted one is demanded only
+ * where `trusted-signers` names it.
+ */
+async function checkSigner(
+  { backup: { signer } }: FoundRemote,
+  options: Options,
+): Promise<{ readonly checks: readonly Check[]; readonly unknown: readonly string[] }> {
+  const subject = { name: "signature", component: checksumsFile };
+  if (signer === "not of this list") {
+    const detail = `${checksumsSignatureFile} is not of this ${checksumsFile}`;
+    return { checks: [{ ...subject, status: "fail", detail }], unknown: [] };
+  }
+  const isTrusted =
+    signer !== "nobody" && (await trustedSigners(options)).includes(signer.publicKey);
+  const who = signer === "nobody" ? "nobody" : keyFingerprint(signer.publicKey);
+  if (isTrusted) {
+    return { checks: [{ ...subject, status: "pass", detail: `by ${who}` }], unknown: [] };
+  }
+  const why =
+    signer === "nobody"
+      ? "it is not signed"
+      : `it is signed with ${who}, which is not trusted here`;
+  const unknown = `unknown origin of ${checksumsFile}: ${why}`;
+  const demanded = options.trustedSigners.length > 0;
+  const check: Check = { name: "origin", status: "unverifiable", detail: unknown };
+  return { checks: demanded ? [check] : [], unknown: [unknown] };
+}
+
 async function compareManifest(
   { remote, backup, address }: FoundRemote,
   options: Options,
@@ -81,14 +135,13 @@ async function compareManifest(
     await remote.fetch(sealed, path, dependencies);
     const { signal } = dependencies;
     const { manifest } = await openSealedManifest(path, address, options, signal);
-    const listed = new Map(backup.files.map(({ name, sha256 }) => [name, sha256]));
-    const wrong = manifest.components.find(({ file, sha256 }) => listed.get(file) !== sha256);
-    const extra = listed.size - 1 - manifest.components.length;
-    const isOther = manifest.id !== backup.id || wrong !== undefined || extra !== 0;
-    const detail = isOther
-      ? `SHA256SUMS is not the list of its files${wrong === undefined ? "" : `: ${wrong.file}`}`
-      : `names the ${manifest.components.length} files that are there`;
-    return { check: { ...subject, status: isOther ? "fail" : "pass", detail }, manifest };
+    const wrong = manifest.id === backup.id ? otherFile(manifest, backup.files) : manifest.id;
+    const detail =
+      wrong === undefined
+        ? `names the ${manifest.components.length} files that are there`
+        : `SHA256SUMS is not the list of its files: ${wrong}`;
+    const status = wrong === undefined ? "pass" : "fail";
+    return { check: { ...subject, status, detail }, manifest };
   } catch (error) {
     dependencies.signal.throwIfAborted();
     const check: Check = { ...subject, status: "unverifiable", detail: describeError(error) };

@@ -70,7 +70,7 @@ function sha256(content: Buffer): string {
 
 async function deliver(service: ArtifactService, name?: string) {
   const about = { backupId: "stack-1", project: "stack", sha256: new Map() };
-  const shipment = { ...about, directory, name, retentionDays: undefined };
+  const shipment = { ...about, directory, signer: undefined, name, retentionDays: undefined };
   return await artifactDestination(service).deliver(shipment, {
     ...{ reporter: silentReporter, signal, clock: systemClock },
   });

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DamagedError, RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
+import { newSignKey } from "../../../src/core/ssh-signature.ts";
 import type { Remote } from "../../../src/destinations/remote.ts";
 import { run } from "../../lab/run.ts";
 import { type Fault, S3Proxy } from "../../lab/s3-proxy.ts";
 import {
+  hostKey,
   type MadeBackup,
   madeBackup,
   type Subject,
@@ -49,6 +51,21 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
           "SHA256SUMS",
           ...[...backup.files.keys()],
         ]);
+        const signature = await subject.content(at, key(backup, "SHA256SUMS.sig"));
+        await writeFile(join(fetched.path, "SHA256SUMS.sig"), signature ?? "");
+        await writeFile(join(fetched.path, "signers"), `keeper ${hostKey.publicKey}\n`);
+        const who = [
+          "-f",
+          "signers",
+          "-I",
+          "keeper",
+          "-n",
+          "sophon-keeper",
+          "-s",
+          "SHA256SUMS.sig",
+        ];
+        const verify = ["ssh-keygen", "-Y", "verify", ...who];
+        await run(verify, { cwd: fetched.path, input: sums ?? Buffer.alloc(0) });
         expect(await subject.content(at, key(backup, "manifest.json"))).toBeUndefined();
       },
     );
@@ -111,6 +128,20 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
       expect(after?.equals(before as Buffer)).toBe(true);
     });
 
+    it("stays when another key of this host sends it again: each signature is of the same list", async () => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      const other = newSignKey();
+      for (const signer of [hostKey, other]) {
+        const shipment = await shipmentOf(backup, "stack", signer);
+        await subject.remote(at).deliver(shipment, transferContext());
+      }
+      const open = async (trusted: readonly string[]) =>
+        await subject.remote(at).open("stack", backup.id, transferContext(), trusted);
+      expect((await open([])).signer).toEqual({ publicKey: hostKey.publicKey });
+      expect((await open([other.publicKey])).signer).toEqual({ publicKey: hostKey.publicKey });
+    });
+
     it("is whole when two send it at once", async () => {
       const at = prefix();
       await using backup = await madeBackup(severalParts());
@@ -155,6 +186,21 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
         },
       );
       await expect(fetchAll(remote, backup.id)).rejects.toThrow(DamagedError);
+    });
+
+    it.each(["SHA256SUMS", "SHA256SUMS.sig"])("in %s is found by the signature", async (file) => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      const remote = subject.remote(at);
+      await remote.deliver(await shipmentOf(backup), transferContext());
+      await subject.damage(at, key(backup, file));
+      const opened = await remote
+        .open("stack", backup.id, transferContext(), [hostKey.publicKey])
+        .catch((error: unknown) => error);
+      // A byte between two lines makes it no list at all.
+      if (!(opened instanceof DamagedError)) {
+        expect(opened).toMatchObject({ signer: "not of this list" });
+      }
     });
   });
 

@@ -4,8 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sha256Hex } from "../../../src/core/hash.ts";
+import { newSignKey, signText } from "../../../src/core/ssh-signature.ts";
 import type { Remote } from "../../../src/destinations/remote.ts";
-import { type MadeBackup, madeBackup, shipmentOf, transferContext } from "./remote-subject.ts";
+import {
+  hostKey,
+  type MadeBackup,
+  madeBackup,
+  shipmentOf,
+  transferContext,
+} from "./remote-subject.ts";
 
 /** A bucket with versions and object lock, and credentials that may add to it and remove nothing. */
 export interface LockedSubject extends AsyncDisposable {
@@ -72,11 +80,31 @@ export function lockedConformance(name: string, start: () => Promise<LockedSubje
       const at = prefix();
       await using backup = await madeBackup();
       await subject.appendOnly(at).deliver(await shipmentOf(backup), transferContext());
-      for (const file of [...backup.files.keys(), "SHA256SUMS"]) {
+      const list = `${"0".repeat(64)}  other\n`;
+      const bodies: Readonly<Record<string, string>> = {
+        SHA256SUMS: list,
+        "SHA256SUMS.sig": signText(list, newSignKey()),
+      };
+      for (const file of [...backup.files.keys(), ...Object.keys(bodies)]) {
         const Key = `${at}/stack/backups/${backup.id}/${file}`;
-        const Body = file === "SHA256SUMS" ? `${"0".repeat(64)}  other\n` : "encrypted by a thief";
+        const Body = bodies[file] ?? "encrypted by a thief";
         await subject.thief.send(new PutObjectCommand({ Bucket: subject.bucket, Key, Body }));
       }
+      await expectWhole(subject.owner(at), backup);
+    });
+
+    it("lie there before the backup does: the upload tells it, and what is signed counts", async () => {
+      const at = prefix();
+      await using backup = await madeBackup();
+      const put = async (file: string, Body: string) => {
+        const Key = `${at}/stack/backups/${backup.id}/${file}`;
+        await subject.thief.send(new PutObjectCommand({ Bucket: subject.bucket, Key, Body }));
+      };
+      await put("SHA256SUMS", `${"0".repeat(64)}  data.tar.zst.age\n`);
+      const sending = subject.appendOnly(at).deliver(await shipmentOf(backup), transferContext());
+      await expect(sending).rejects.toMatchObject({ class: "upload-differs" });
+      const sums = [...backup.files].map(([name, content]) => `${sha256Hex(content)}  ${name}\n`);
+      await put("SHA256SUMS", sums.join(""));
       await expectWhole(subject.owner(at), backup);
     });
   });
@@ -85,7 +113,9 @@ export function lockedConformance(name: string, start: () => Promise<LockedSubje
 async function expectWhole(remote: Remote, backup: MadeBackup): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), "sophon-keeper-fetched-"));
   try {
-    const { files } = await remote.open("stack", backup.id, transferContext());
+    const trusted = [hostKey.publicKey];
+    const { files, signer } = await remote.open("stack", backup.id, transferContext(), trusted);
+    expect(signer).toEqual({ publicKey: hostKey.publicKey });
     expect(files.map(({ name }) => name)).toEqual([...backup.files.keys()]);
     for (const file of files) {
       await remote.fetch(file, join(path, file.name), transferContext());

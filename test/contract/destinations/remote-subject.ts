@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
+import { newSignKey, type SignKey } from "../../../src/core/ssh-signature.ts";
+import type { Shipment } from "../../../src/destinations/destination.ts";
 import type { TransferContext } from "../../../src/destinations/object-store.ts";
 import type { Remote } from "../../../src/destinations/remote.ts";
 import type { S3Store } from "../../../src/destinations/s3/s3-store.ts";
@@ -79,10 +81,17 @@ export async function madeBackup(mebibytes = 1): Promise<MadeBackup> {
   return { id, directory, files, [Symbol.asyncDispose]: dispose };
 }
 
+/** The key of the host that sends the backups of the tests. */
+export const hostKey = newSignKey();
+
 /** The shipment of a made backup. */
-export async function shipmentOf({ id, directory }: MadeBackup, project = "stack") {
+export async function shipmentOf(
+  { id, directory }: MadeBackup,
+  project = "stack",
+  signer: SignKey | undefined = hostKey,
+): Promise<Shipment> {
   const data = await readFile(join(directory, "data.tar.zst.age"));
   const sha256 = new Map([["data.tar.zst.age", createHash("sha256").update(data).digest("hex")]]);
   const name = undefined;
-  return { backupId: id, project, directory, sha256, name, retentionDays: undefined };
+  return { backupId: id, project, directory, sha256, signer, name, retentionDays: undefined };
 }
