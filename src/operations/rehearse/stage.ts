@@ -166,8 +166,9 @@ export class Stage {
     const second = await this.#start(this.#databases.during(after.histories), {
       soakMs: laterSoakMs,
     });
-    const last = await this.#rest();
-    const again = migrationsBetween(after.all, last.all);
+    await this.#stopWriters();
+    const last = await this.#databases.histories({ everywhere: true });
+    const again = migrationsBetween(after.all, last);
     const { healthySeconds = 0 } = upgrade;
     const { healthySeconds: secondStartSeconds = healthySeconds } = second;
     const told = again.map(({ database, id }) => `${database}: ${id}`).join(", ");
@@ -260,16 +261,21 @@ export class Stage {
 
   /** Stops all but the store servers, and reads what they hold. */
   async #rest(): Promise<State> {
-    const servers = new Set(this.#servers());
-    const writers = this.#clone.services.filter((name) => !servers.has(name));
-    const { clock } = this.#dependencies;
-    const begunMs = clock.monotonicMs();
-    if (writers.length > 0) await this.#clone.stop(this.#dependencies.signal, writers);
-    const stopSeconds = (clock.monotonicMs() - begunMs) / 1000;
+    const stopSeconds = await this.#stopWriters();
     const contents = await this.#contents.read();
     const all = await this.#databases.histories({ everywhere: true });
     const histories = await this.#databases.histories();
     return { contents, histories, all, stopSeconds, shapes: await this.#databases.shapes() };
+  }
+
+  /** Stops all but the store servers. @returns how many seconds it took. */
+  async #stopWriters(): Promise<number> {
+    const servers = new Set(this.#servers());
+    const writers = this.#clone.services.filter((name) => !servers.has(name));
+    const { clock, signal } = this.#dependencies;
+    const begunMs = clock.monotonicMs();
+    if (writers.length > 0) await this.#clone.stop(signal, writers);
+    return (clock.monotonicMs() - begunMs) / 1000;
   }
 
   async #startServers(): Promise<void> {

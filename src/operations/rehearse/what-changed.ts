@@ -18,7 +18,11 @@ export function countChanges(before: Contents, after: Contents): NonNullable<Reh
     const [was, is] = [before[store] ?? {}, after[store] ?? {}];
     const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
     return names.flatMap((name) => {
-      const change = { table: `${store}: ${name}`, before: low(was[name]), after: low(is[name]) };
+      const change = {
+        table: `${store}: ${name}`,
+        before: low(own(was, name)),
+        after: low(own(is, name)),
+      };
       return change.before === change.after ? [] : [change];
     });
   });
@@ -42,24 +46,31 @@ export function schemaChanges(
 }
 
 function schemaChange(database: string, was: DatabaseShape, is: DatabaseShape): SchemaChange {
-  const added: string[] = Object.keys(is).filter((table) => !(table in was));
+  const added: string[] = Object.keys(is).filter((table) => !Object.hasOwn(was, table));
   const dropped: SchemaChange["dropped"][number][] = [];
   const changed: string[] = [];
   for (const [table, { rows, columns }] of Object.entries(was)) {
-    const now = is[table]?.columns;
+    const now = own(is, table)?.columns;
     if (now === undefined) {
       dropped.push({ what: "table", name: table, values: rows });
       continue;
     }
     added.push(
-      ...Object.keys(now).flatMap((name) => (name in columns ? [] : [`${table}.${name}`])),
+      ...Object.keys(now).flatMap((name) =>
+        Object.hasOwn(columns, name) ? [] : [`${table}.${name}`],
+      ),
     );
     for (const [column, { type, values }] of Object.entries(columns)) {
       const name = `${table}.${column}`;
-      const other = now[column];
+      const other = own(now, column);
       if (other === undefined) dropped.push({ what: "column", name, values });
       else if (other.type !== type) changed.push(`${name}: ${type} -> ${other.type}`);
     }
   }
   return { database, added, dropped, changed };
+}
+
+/** The value of a key that may be named like a member of every object, such as a table `constructor`. */
+function own<T>(values: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(values, key) ? values[key] : undefined;
 }

@@ -4,15 +4,18 @@ import type { DatabaseShape } from "../database-shape.ts";
 import { listDatabases } from "./catalog.ts";
 import { query, serverOf } from "./client.ts";
 
-/** A function takes at most 100 arguments, so only the first 32 columns are counted. Each line: table, number of rows, and for each column its name, type and number of values. */
+/** Each line: a table, its number of rows, and the names, types and numbers of values of its columns. */
 const SHAPE = `
-SELECT format('SELECT json_build_array(%L, count(*)%s) FROM ONLY %I.%I;',
+SELECT format('SELECT json_build_array(%L, count(*), ARRAY[%s]::text[], ARRAY[%s]::text[], ARRAY[%s]::bigint[]) FROM ONLY %I.%I;',
   CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END,
-  coalesce((SELECT string_agg(format(', %L, %L, count(%I)', a.attname, format_type(a.atttypid, a.atttypmod), a.attname), ''
-      ORDER BY a.attnum)
-    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnum < 33), ''),
-  n.nspname, c.relname)
+  a.names, a.types, a.counts, n.nspname, c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+  SELECT string_agg(quote_literal(attname), ', ' ORDER BY attnum) AS names,
+    string_agg(quote_literal(format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' not null' ELSE '' END), ', '
+      ORDER BY attnum) AS types,
+    string_agg(format('count(%I)', attname), ', ' ORDER BY attnum) AS counts
+  FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) a
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 AND has_table_privilege(c.oid, 'SELECT')
 AND NOT EXISTS (SELECT FROM pg_depend e
@@ -32,16 +35,17 @@ export async function postgresShapes(
   const server = serverOf(store, options);
   const found: Record<string, DatabaseShape> = {};
   for (const { datname } of await listDatabases(server)) {
-    const rows = await query<[string, number, ...(string | number)[]]>(server, datname, SHAPE);
+    const rows = await query<TableRow>(server, datname, SHAPE);
     found[datname] = Object.fromEntries(rows.map(tableOf));
   }
   return found;
 }
 
-function tableOf([name, rows, ...rest]: [string, number, ...(string | number)[]]) {
-  const columns: [string, { type: string; values: number }][] = [];
-  for (let at = 0; at + 2 < rest.length; at += 3) {
-    columns.push([String(rest[at]), { type: String(rest[at + 1]), values: Number(rest[at + 2]) }]);
-  }
+type TableRow = [name: string, rows: number, names: string[], types: string[], counts: number[]];
+
+function tableOf([name, rows, names, types, counts]: TableRow) {
+  const columns = names.map((column, at) => {
+    return [column, { type: types[at] ?? "", values: counts[at] ?? 0 }] as const;
+  });
   return [name, { rows, columns: Object.fromEntries(columns) }] as const;
 }

@@ -28,9 +28,12 @@ export const sqliteShape: NamedTask<
   },
 };
 
-const columnsSql =
-  "SELECT t.name AS tableName, c.name AS columnName, c.type AS type FROM sqlite_master t, pragma_table_info(t.name) c " +
-  "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name, c.cid";
+/** The columns of every table, generated ones too. A virtual table may need an extension that is not here. */
+const columnsSql = `
+  SELECT t.name AS tableName, c.name AS columnName, c.type || CASE WHEN c."notnull" THEN ' not null' ELSE '' END AS type
+  FROM sqlite_master t, pragma_table_xinfo(t.name) c
+  WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND t.sql NOT LIKE 'CREATE VIRTUAL%'
+  AND c.hidden <> 1 ORDER BY t.name, c.cid`;
 
 function shapeOf(database: DatabaseSync): DatabaseShape {
   const types = new Map<string, Map<string, string>>();
