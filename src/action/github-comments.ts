@@ -24,6 +24,22 @@ interface PlacedComment {
   readonly url: string;
 }
 
+/** An answer of the API that is a refusal. */
+class GithubError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+interface Answer {
+  readonly value: unknown;
+  /** Whether there is another page; undefined if the server does not tell. */
+  readonly hasNext: boolean | undefined;
+}
+
 const pageSize = 100;
 /** A pull request with more comments than this is not searched to its end. */
 const mostPages = 100;
@@ -49,12 +65,17 @@ export async function placeComment(
   const own = await findOwn(access, issue, marker, author);
   const body = bodyOf(own?.body ?? undefined);
   const issues = `/repos/${access.repository}/issues`;
-  if (own === undefined) {
-    const made = await request(access, "POST", `${issues}/${issue}/comments`, { body });
-    return { state: "created", url: (made as IssueComment).html_url };
+  if (own !== undefined) {
+    try {
+      const { value } = await request(access, "PATCH", `${issues}/comments/${own.id}`, { body });
+      return { state: "updated", url: (value as IssueComment).html_url };
+    } catch (error) {
+      if (!(error instanceof GithubError) || error.status !== 404) throw error;
+      // Somebody removed it after it was listed.
+    }
   }
-  const changed = await request(access, "PATCH", `${issues}/comments/${own.id}`, { body });
-  return { state: "updated", url: (changed as IssueComment).html_url };
+  const { value } = await request(access, "POST", `${issues}/${issue}/comments`, { body });
+  return { state: "created", url: (value as IssueComment).html_url };
 }
 
 async function findOwn(
@@ -65,12 +86,14 @@ async function findOwn(
 ): Promise<IssueComment | undefined> {
   for (let page = 1; page <= mostPages; page += 1) {
     const path = `/repos/${access.repository}/issues/${issue}/comments?per_page=${pageSize}&page=${page}`;
-    const comments = (await request(access, "GET", path)) as readonly IssueComment[];
+    const { value, hasNext } = await request(access, "GET", path);
+    const comments = value as readonly IssueComment[];
     const own = comments.find(
       ({ body, user }) => body?.startsWith(marker) === true && isAuthor(user?.login, author),
     );
     if (own !== undefined) return own;
-    if (comments.length < pageSize) return undefined;
+    // A server may put fewer on a page than it was asked for.
+    if (!(hasNext ?? comments.length === pageSize)) return undefined;
   }
   return undefined;
 }
@@ -84,9 +107,8 @@ function isAuthor(login: string | undefined, author: string): boolean {
 async function authorOf(access: GithubAccess): Promise<string> {
   try {
     const query = "query { viewer { login } }";
-    const answer = (await send(access, "POST", access.graphqlUrl, { query })) as {
-      readonly data?: { readonly viewer?: { readonly login?: string } };
-    };
+    const { value } = await send(access, "POST", access.graphqlUrl, { query });
+    const answer = value as { readonly data?: { readonly viewer?: { readonly login?: string } } };
     return answer.data?.viewer?.login ?? jobAuthor;
   } catch {
     return jobAuthor;
@@ -102,7 +124,7 @@ async function send(
   method: string,
   url: string,
   body?: unknown,
-): Promise<unknown> {
+): Promise<Answer> {
   const what = `${method} ${new URL(url).pathname}`;
   let answer: Response;
   try {
@@ -122,7 +144,10 @@ async function send(
   } catch (cause) {
     throw new Error(`${what}: no answer: ${describeError(cause)}`, { cause });
   }
-  if (answer.ok) return await answer.json();
+  if (answer.ok) {
+    const hasNext = answer.headers.get("link")?.includes('rel="next"');
+    return { value: await answer.json(), hasNext };
+  }
   const { message = "" } = (await answer.json().catch(() => ({}))) as { message?: string };
-  throw new Error(`${what}: ${answer.status} ${message}`.trim());
+  throw new GithubError(answer.status, `${what}: ${answer.status} ${message}`.trim());
 }

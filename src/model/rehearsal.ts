@@ -10,11 +10,18 @@ export interface Rehearsal {
   /** The counts that differ after the upgrade. */
   readonly rows?: readonly CountChange[];
   readonly requires?: {
+    /** Variables that a new image declares, or whose absence kept it from starting, and that the definition does not set. */
     readonly environment: readonly string[];
+    /** Paths that a new image declares as volumes and that the definition mounts nothing at. */
     readonly volumes: readonly string[];
   };
-  /** Log lines of the new version, numbers removed, that look like failures and that the old version did not write. */
+  /** Warnings and failures that the new version logs and the old one does not; numbers and ids are `#`. */
   readonly newLogTemplates?: readonly string[];
+  /** The most memory that all containers of the clone used at one time, without the cache of files. */
+  readonly memoryPeakBytes?: number;
+  /** What the clone's data and its rollback copy used on disk after the upgrade. */
+  readonly diskPeakBytes?: number;
+  /** The sizes of all images that change, together. */
   readonly imageBytes?: { readonly from: number; readonly to: number };
   readonly rollBack?: RehearsedRollBack;
   readonly prediction?: Prediction;
@@ -22,12 +29,22 @@ export interface Rehearsal {
   readonly differences?: readonly string[];
   /** What the clone omits, one line each. */
   readonly omitted?: readonly string[];
-  /** How often the live stack was looked at meanwhile, and how often it was not as well as at the beginning. */
-  readonly live?: { readonly probes: number; readonly lost: number };
+  /** The live stack meanwhile; absent if nothing of it runs on this host. */
+  readonly live?: LiveMeanwhile;
   /** Path of the record. */
   readonly record?: string;
   readonly comment?: { readonly state: CommentState; readonly url?: string };
   readonly [extra: string]: unknown;
+}
+
+/** How the live stack did while the clone ran. */
+interface LiveMeanwhile {
+  /** How often it was looked at, and how often it was not as well as at the beginning. */
+  readonly probes: number;
+  readonly lost: number;
+  /** The 95th percentile of the times in which it answered; absent if no address of it is known. */
+  readonly p95BeforeMs?: number;
+  readonly p95DuringMs?: number;
 }
 
 /** What became of the comment on the pull request. */

@@ -23,7 +23,9 @@ export function rehearsalSections(result: Result): Section[] {
     { title: "Migrations", lines: migrations(rehearsal) },
     { title: "Schema", lines: schema(rehearsal) },
     { title: "Rows", lines: rows(rehearsal) },
+    { title: "Newly required", lines: required(rehearsal) },
     { title: "Definition", lines: definition(rehearsal) },
+    { title: "New in the log", lines: complaints(rehearsal) },
     { title: "Size", lines: size(rehearsal) },
     { title: "Live stack", lines: liveStack(rehearsal) },
     { title: "Not in the clone", lines: (rehearsal.omitted ?? []).map((line) => [code(line)]) },
@@ -121,13 +123,20 @@ function rows({ rows: changes = [] }: Rehearsal): Part[][] {
   );
 }
 
-function definition({ differences = [], requires }: Rehearsal): Part[][] {
+function required({ requires }: Rehearsal): Part[][] {
   const { environment = [], volumes = [] } = requires ?? {};
   return shortened([
-    ...environment.map((name) => ["the new image names the variable ", code(name)]),
-    ...volumes.map((path) => ["the new image declares the volume ", code(path)]),
-    ...differences.map((line) => ["rehearsed, too: ", code(line)]),
+    ...environment.map((name) => ["variable ", code(name), ", which the definition does not set"]),
+    ...volumes.map((path) => ["volume ", code(path), ", where the definition mounts nothing"]),
   ]);
+}
+
+function definition({ differences = [] }: Rehearsal): Part[][] {
+  return shortened(differences.map((line) => ["rehearsed, too: ", code(line)]));
+}
+
+function complaints({ newLogTemplates = [] }: Rehearsal): Part[][] {
+  return shortened(newLogTemplates.map((line) => [code(line)]));
 }
 
 function size({ imageBytes, memoryPeakBytes, diskPeakBytes }: Rehearsal): Part[][] {
@@ -142,8 +151,11 @@ function size({ imageBytes, memoryPeakBytes, diskPeakBytes }: Rehearsal): Part[]
 
 function liveStack({ live }: Rehearsal): Part[][] {
   if (live === undefined) return [];
-  const { probes, lost } = live;
-  return [[`looked at ${probes} times, ${lost === 0 ? "always" : `${probes - lost} times`} well`]];
+  const { probes, lost, p95BeforeMs, p95DuringMs } = live;
+  const looks = `looked at ${probes} times, ${lost === 0 ? "always" : `${probes - lost} times`} well`;
+  if (p95BeforeMs === undefined || p95DuringMs === undefined) return [[looks]];
+  const [before, during] = [p95BeforeMs, p95DuringMs].map(Math.round);
+  return [[looks], [`95 % of its answers came within ${before} ms before, ${during} ms meanwhile`]];
 }
 
 function shortened(lines: readonly Part[][]): Part[][] {

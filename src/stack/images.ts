@@ -19,6 +19,8 @@ interface ImageFacts {
   readonly labels: Readonly<Record<string, string>>;
   /** The variables that the image itself sets. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The paths that the image declares as volumes. */
+  readonly volumes: readonly string[];
 }
 
 /** @returns undefined when the image is not on this host. */
@@ -36,6 +38,7 @@ export async function inspectImage(
     bytes: info.Size,
     labels: info.Config.Labels ?? {},
     environment: Object.fromEntries((info.Config.Env ?? []).map(splitVariable)),
+    volumes: Object.keys(info.Config.Volumes ?? {}),
   };
 }
 

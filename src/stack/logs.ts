@@ -8,17 +8,22 @@ const tailLines = 20_000;
  * The last lines of a container's log, both streams in order; undefined if the container is gone.
  *
  * @param sinceSeconds - only lines from this time on, in seconds since 1970
+ * @param timestamps - begin each line with the time at which the engine read it
  */
 export async function readLog(
   engine: Pick<Engine, "docker">,
   container: string,
   sinceSeconds = 0,
+  timestamps = false,
 ): Promise<string | undefined> {
   const found = engine.docker.getContainer(container);
   const info = await orMissing(found.inspect());
   if (info === undefined) return undefined;
   const log = await orMissing(
-    found.logs({ stdout: true, stderr: true, follow: false, tail: tailLines, since: sinceSeconds }),
+    found.logs({
+      ...{ stdout: true, stderr: true, follow: false, tail: tailLines, timestamps },
+      since: sinceSeconds,
+    }),
   );
   if (log === undefined) return undefined;
   const bytes = log as unknown as Buffer;

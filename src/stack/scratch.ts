@@ -41,6 +41,8 @@ export interface ScratchStack extends AsyncDisposable {
   server(service: string, kind: ServerKind): Promise<ServerStore | undefined>;
   /** The log of one container, both streams in order; undefined if the container is gone. */
   log(container: string): Promise<string | undefined>;
+  /** The same, each line with the time at which the engine read it. */
+  stampedLog(container: string): Promise<string | undefined>;
 }
 
 /** The label that marks this process as the owner of a clone. */
@@ -98,6 +100,7 @@ export async function openScratch(
       return container && (await serverOf(engine, container.state.id, kind, model, operationId));
     },
     log: (container) => readLog(engine, container),
+    stampedLog: (container) => readLog(engine, container, 0, true),
     [Symbol.asyncDispose]: async () => {
       await removeProject(engine, name);
       await directory[Symbol.asyncDispose]();

@@ -28,7 +28,7 @@ const reasons: Partial<Record<BadVersion, RegExp>> = {
   unhealthy: /^unhealthy$/,
   "healthy-briefly": /^not-lasting$/,
   "migration-lock": /^(hung|lock-timeout)$/,
-  "exit-zero": /^crash-loop$/,
+  "exit-zero": /^crash(-loop)?$/,
 };
 /** These end by the clock alone. */
 const byClock: readonly BadVersion[] = ["unhealthy", "migration-lock", "corrupts-vault"];
@@ -48,7 +48,21 @@ describe("a rehearsal", () => {
         result: "passed",
         to: { "sophon-gateway": reference },
         rehearsal: {
-          upgrade: { migrations: [{}, {}, {}] },
+          control: { healthySeconds: expect.any(Number) },
+          upgrade: {
+            secondStartSeconds: expect.any(Number),
+            migrations: Array(3).fill({
+              ...{ database: expect.stringContaining("/"), id: expect.any(String) },
+              seconds: expect.any(Number),
+            }),
+          },
+          schema: [{ added: expect.arrayContaining([expect.any(String)]) }],
+          requires: { environment: [], volumes: [] },
+          newLogTemplates: expect.any(Array),
+          imageBytes: { from: expect.any(Number), to: expect.any(Number) },
+          memoryPeakBytes: expect.any(Number),
+          diskPeakBytes: expect.any(Number),
+          prediction: { basis: expect.arrayContaining([expect.stringContaining("start")]) },
           rollBack: { inPlace: expect.stringMatching(/works|fails/) },
           live: { lost: 0 },
         },

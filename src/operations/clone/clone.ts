@@ -57,6 +57,8 @@ export interface Clone extends FillTarget, AsyncDisposable {
   /** The names of its services. */
   readonly services: readonly string[];
   containers(): Promise<readonly ContainerState[]>;
+  /** The log of a container, each line with the time at which the engine read it; empty if there is none. */
+  stampedLog(container: string): Promise<string>;
   /** The volumes and directories with the data of its stores. */
   places(): Promise<readonly ClonePlace[]>;
   /** Creates a volume that is removed with the clone. */
@@ -135,6 +137,7 @@ export async function openClone(
       },
       services,
       containers: scratch.containers,
+      stampedLog: async (container) => (await scratch.stampedLog(container)) ?? "",
       places: async () => [
         ...(await Promise.all(Object.values(project.volumes).map(placeOf))),
         ...Object.values(ownFiles).map((file) => ({ source: dirname(file) })),

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { formatBytes } from "../../core/format.ts";
 import type { TaskPlace, TaskRunner } from "../../core/task.ts";
 import { deltaTask, preCopyTask, putBackTask } from "../../rollback-copy/tasks.ts";
+import { measureTrees } from "../../stores/tree/size.ts";
 import type { Clone, ClonePlace } from "../clone/clone.ts";
 import type { Dependencies } from "../session/command.ts";
 
@@ -46,6 +47,15 @@ export class DataCopies {
       reporter.info(`${of.volume ?? of.source}: ${formatBytes(copiedBytes)} copied`);
     }
     return new DataCopies(copies, tasks, dependencies);
+  }
+
+  /** What the data and the copies use on disk now. */
+  async bytes(): Promise<number> {
+    const { signal } = this.#dependencies;
+    const paths = this.#copies.flatMap(({ of, kept }) => [of.source, kept.source]);
+    const mounts = this.#copies.flatMap((one) => placeOf(one).mounts);
+    const sizes = await this.#tasks.run(measureTrees, { paths }, { mounts }, signal);
+    return sizes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Makes every volume of the stopped clone what it was. */

@@ -2,6 +2,7 @@ import { openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
 import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
 import { maskKeys } from "./mask-secrets.ts";
+import { PeakMemory } from "./peak-memory.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
@@ -17,20 +18,21 @@ export async function tryInClone(
   phases: Phases,
   dependencies: TrialDependencies,
 ): Promise<Tried> {
-  const { stack, manifest, stores, operationId, workbench, source } = trial;
-  const { reporter } = dependencies;
+  const { stack, manifest, stores, operationId, workbench, source, masker } = trial;
+  const { reporter, host } = dependencies;
   const { tasks } = workbench;
   phases.begin("restore");
   const request = { stack, manifest, stores, operationId, tasks };
   await using clone = await openClone(request, dependencies);
   for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
   await reporter.group("Create the clone", () => clone.create());
+  await using memory = new PeakMemory(clone, await host.engine(), dependencies);
   const filling: FillRequest = {
     ...{ target: clone, stores, manifest, source, workbench, dependencies },
     journal: async () => undefined,
   };
   const filled = await fillStores(filling);
-  await maskKeys(filled.stores, tasks, dependencies);
+  await maskKeys(filled.stores, tasks, { ...dependencies, masker });
   const heads = filled.checks.every(({ status }) => status === "pass")
     ? compareHeads("schema head", manifest.schemaHeads, await migrationsOf(filled.stores, filling))
     : [];
@@ -45,6 +47,10 @@ export async function tryInClone(
     ...tried,
     findings: { restored, ...tried.findings },
     checks: [...restored, ...tried.checks],
-    rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
+    rehearsal: {
+      omitted: clone.omitted,
+      ...tried.rehearsal,
+      ...(memory.bytes === undefined ? {} : { memoryPeakBytes: memory.bytes }),
+    },
   };
 }

@@ -26,18 +26,18 @@ export async function requireDisk({ components }: Manifest, engine: Engine): Pro
   );
 }
 
-/** The sizes of the images. */
-export async function imageFacts(
+/** The sizes of all images that change, together. */
+export async function imageSizes(
   engine: Engine,
   images: RehearsedImages,
   ids: Readonly<Record<string, string>>,
-): Promise<Pick<Rehearsal, "imageBytes">> {
+): Promise<NonNullable<Rehearsal["imageBytes"]>> {
   let [from, to] = [0, 0];
   for (const [service, id] of Object.entries(ids)) {
     from += (await inspectImage(engine, images[service]?.fromId ?? ""))?.bytes ?? 0;
     to += (await inspectImage(engine, id))?.bytes ?? 0;
   }
-  return { imageBytes: { from, to } };
+  return { from, to };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { exitCodes, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
+import { Masker } from "../../core/secrets.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Check, Reason, Result } from "../../model/result.ts";
@@ -25,7 +26,7 @@ import { maskModel } from "./mask-secrets.ts";
 import { modelDifferences } from "./model-differences.ts";
 import { Phases } from "./phases.ts";
 import { predict } from "./prediction.ts";
-import { imageFacts, requireDisk, requireVersions } from "./rehearsal-preflight.ts";
+import { imageSizes, requireDisk, requireVersions } from "./rehearsal-preflight.ts";
 import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
 import {
   changedImages,
@@ -34,6 +35,7 @@ import {
   type RehearsedImages,
   rehearsedChanges,
 } from "./rehearsed-images.ts";
+import { declaredByImages } from "./required.ts";
 import type { RehearsalHost, Tried } from "./trial.ts";
 import { watchingOver } from "./watchdog.ts";
 
@@ -131,7 +133,8 @@ async function played(
     plan(stack, manifest, options, engine),
   );
   const { images, differences } = planned;
-  for (const model of [stack.model, planned.model]) maskModel(model, dependencies);
+  const masker = new Masker();
+  for (const model of [stack.model, planned.model]) maskModel(model, { ...dependencies, masker });
   draft.rehearsal = { ...draft.rehearsal, differences };
   for (const line of differences) reporter.info(`also different: ${line}`);
   draft.facts = { ...draft.facts, ...fromTo(images) };
@@ -145,11 +148,13 @@ async function played(
   });
   if (Object.keys(ids).length === 0 && differences.length === 0) return { result: "unchanged" };
   draft.facts = { ...draft.facts, services: await rehearsedChanges(engine, images, ids) };
-  draft.rehearsal = { ...draft.rehearsal, ...(await imageFacts(engine, images, ids)) };
+  const imageBytes = await imageSizes(engine, images, ids);
+  const declared = await declaredByImages(engine, images, ids, planned.model);
+  draft.rehearsal = { ...draft.rehearsal, imageBytes, requires: declared };
   const context = { host, dependencies, containers: workbench.containers };
   await requireVersions(context, manifest, images, ids);
   const trial = {
-    ...{ stack, manifest, source, operationId, workbench, options, images: ids },
+    ...{ stack, manifest, source, operationId, workbench, options, masker, images: ids },
     stores: storesOf(manifest),
     model: differences.length === 0 ? undefined : planned.model,
   };
@@ -160,7 +165,7 @@ async function played(
     (watched) => tryInClone(trial, phases, { ...dependencies, signal: watched }),
   );
   draft.checks = tried.checks;
-  draft.rehearsal = { ...draft.rehearsal, ...tried.rehearsal };
+  draft.rehearsal = { ...draft.rehearsal, ...tried.rehearsal, requires: both(declared, tried) };
   const outcome = verdictOfRehearsal(tried.findings);
   const { lastLines, histories } = tried;
   const prediction =
@@ -182,6 +187,12 @@ async function played(
     ...(live === undefined ? {} : { live }),
   };
   return outcome.result === "failed" ? { ...outcome, lastLines } : outcome;
+}
+
+/** What the images declare, and what their logs miss. */
+function both(declared: NonNullable<Rehearsal["requires"]>, { rehearsal }: Tried) {
+  const environment = [...declared.environment, ...(rehearsal.requires?.environment ?? [])];
+  return { ...declared, environment: [...new Set(environment)] };
 }
 
 /** Paths that the last pass of a copy reads in a second: two cores, warm cache. */

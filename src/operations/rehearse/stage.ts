@@ -1,3 +1,4 @@
+import { migrationTimes } from "../../log-scan/migration-times.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Clone } from "../clone/clone.ts";
@@ -9,10 +10,13 @@ import type { WatchVerdict } from "../gate/watch.ts";
 import { CloneContents, type Contents } from "./clone-contents.ts";
 import { CloneDatabases } from "./clone-databases.ts";
 import { DataCopies } from "./data-copies.ts";
+import { reasonIn, undecided } from "./gate-reason.ts";
 import { noiseOf } from "./log-noise.ts";
+import { newComplaints } from "./new-complaints.ts";
 import type { Phases } from "./phases.ts";
 import type { Findings } from "./rehearsal-verdict.ts";
-import { type StartRules, startAndWatch } from "./start-and-watch.ts";
+import { missedVariables } from "./required.ts";
+import { type StartRules, type StartVerdict, startAndWatch } from "./start-and-watch.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
 import { countChanges, migrationsBetween, schemaChanges } from "./what-changed.ts";
 
@@ -87,6 +91,12 @@ export class Stage {
     );
     const upgraded = { passed: upgrade.passed, ...reasonIn(upgrade) };
     phases.begin("compare");
+    const diskPeakBytes = await copies.bytes();
+    const told = {
+      requires: { environment: this.#missed(upgrade), volumes: [] },
+      newLogTemplates: newComplaints(control.texts, upgrade.texts),
+      diskPeakBytes,
+    };
     const compared = upgrade.passed
       ? await reporter.group("Compare, and start once more", () => this.#compare(before, upgrade))
       : undefined;
@@ -113,6 +123,7 @@ export class Stage {
       swapSeconds: before.stopSeconds + createSeconds,
       rehearsal: {
         control: { healthySeconds },
+        ...told,
         ...(compared === undefined ? {} : compared.rehearsal),
         rollBack: { seconds: back.seconds, ...(inPlace === undefined ? {} : { inPlace }) },
       },
@@ -120,7 +131,7 @@ export class Stage {
   }
 
   /** Starts the old images. What they log in isolation although they are healthy is noise from then on. */
-  async #control(restored: Histories): Promise<WatchVerdict> {
+  async #control(restored: Histories): Promise<StartVerdict> {
     const databases = this.#databases.during(restored);
     for (let noises = 0; ; noises += 1) {
       const verdict = await this.#start(databases, { soakMs: controlSoakMs });
@@ -158,9 +169,21 @@ export class Stage {
     return { upgrade, createSeconds };
   }
 
+  #missed({ passed, logs }: WatchVerdict): string[] {
+    const { stack, model } = this.#trial;
+    return passed ? [] : missedVariables(logs, (model ?? stack.model).services);
+  }
+
+  /** How long each migration took, by its name, as the logs of the changed services tell. */
+  async #migrationTimes(): Promise<Readonly<Record<string, number>>> {
+    const texts = (await this.#clone.containers()).map(({ id }) => this.#clone.stampedLog(id));
+    return Object.assign({}, ...(await Promise.all(texts)).map(migrationTimes));
+  }
+
   /** What the upgrade changed, and whether another start migrates again. */
   async #compare(before: State, upgrade: WatchVerdict) {
     const { signal } = this.#dependencies;
+    const times = await this.#migrationTimes();
     const after = await this.#rest();
     await this.#clone.stop(signal);
     const second = await this.#start(this.#databases.during(after.histories), {
@@ -195,7 +218,10 @@ export class Stage {
           healthySeconds,
           secondStartSeconds,
           migrationSeconds: Math.max(0, healthySeconds - secondStartSeconds),
-          migrations: migrationsBetween(before.all, after.all),
+          migrations: migrationsBetween(before.all, after.all).map((one) => {
+            const seconds = times[one.id];
+            return seconds === undefined ? one : { ...one, seconds };
+          }),
         },
         rows: countChanges(before.contents, after.contents),
         schema: schemaChanges(before.shapes, after.shapes),
@@ -291,27 +317,17 @@ export class Stage {
   async #start(
     databases: Pick<GateTarget, "schema" | "activity">,
     given: Partial<StartRules>,
-  ): Promise<WatchVerdict> {
-    const { options } = this.#trial;
+  ): Promise<StartVerdict> {
+    const { options, masker } = this.#trial;
     const rules: StartRules = {
       healthTimeoutMs: options.healthTimeoutMs,
       soakMs: laterSoakMs,
       allow: this.#allow,
       deny: options.logDeny,
       withoutHealth: options.cloneHealth === "off",
+      mask: (text) => masker.mask(text),
       ...given,
     };
     return await startAndWatch(this.#clone, databases, rules, this.#dependencies);
   }
-}
-
-function reasonIn({ reason }: WatchVerdict): Pick<WatchVerdict, "reason"> {
-  return reason === undefined ? {} : { reason };
-}
-
-/** A gate that failed for a reason that is in none of its checks. */
-function undecided({ passed, checks, reason }: WatchVerdict): Check[] {
-  if (passed || checks.some(({ status }) => status === "fail")) return [];
-  const detail = reason?.message ?? "the old version is not good";
-  return [{ name: `${reason?.class ?? "gate"} after`, status: "fail", detail }];
 }

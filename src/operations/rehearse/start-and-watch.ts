@@ -3,6 +3,11 @@ import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
 import type { Dependencies } from "../session/command.ts";
 
+/** A verdict with the logs that it was made from, by the name of the container. */
+export interface StartVerdict extends WatchVerdict {
+  readonly texts: Readonly<Record<string, string>>;
+}
+
 type StartDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
 
 /** How a start is judged. */
@@ -14,6 +19,8 @@ export interface StartRules {
   readonly mustLog?: readonly string[];
   /** Judges by the log and the schema alone, for a stack that cannot become healthy in isolation. */
   readonly withoutHealth: boolean;
+  /** Masks secrets. A line is quoted only in part, and a part of a secret is not found in a report. */
+  readonly mask: (text: string) => string;
 }
 
 const retryMs = 1_000;
@@ -24,15 +31,17 @@ export async function startAndWatch(
   databases: Pick<GateTarget, "schema" | "activity">,
   rules: StartRules,
   dependencies: StartDependencies,
-): Promise<WatchVerdict> {
+): Promise<StartVerdict> {
   const { signal } = dependencies;
   const earlier = new Map((await clone.containers()).map((one) => [one.service, one.startedAt]));
   const started = sinceStart(clone.target(databases, true), earlier);
-  const target = rules.withoutHealth ? withoutHealth(started) : started;
+  const texts: Record<string, string> = {};
+  const masked = withoutSecrets(started, rules.mask, texts);
+  const target = rules.withoutHealth ? withoutHealth(masked) : masked;
   const over = new AbortController();
   const booting = keepBooting(clone, dependencies.clock, AbortSignal.any([signal, over.signal]));
   try {
-    return await watch(target, rules, dependencies);
+    return { ...(await watch(target, rules, dependencies)), texts };
   } finally {
     over.abort(new Error("the gate has decided"));
     await booting;
@@ -71,6 +80,28 @@ function sinceStart(target: GateTarget, earlier: ReadonlyMap<string, string>): G
     ...target,
     containers: async () => (await target.containers()).map(seen),
     log: async (one) => (waiting.has(one.id) ? undefined : await target.log(one)),
+  };
+}
+
+/** Masks what the images say before anything is made of it, and notes their logs. */
+function withoutSecrets(
+  target: GateTarget,
+  mask: StartRules["mask"],
+  texts: Record<string, string>,
+): GateTarget {
+  return {
+    ...target,
+    probe: async (one) => {
+      const answer = await target.probe(one);
+      return answer && { ...answer, detail: mask(answer.detail) };
+    },
+    log: async (one) => {
+      const text = await target.log(one);
+      if (text === undefined) return undefined;
+      const safe = mask(text);
+      texts[one.name] = safe;
+      return safe;
+    },
   };
 }
 

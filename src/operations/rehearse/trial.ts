@@ -1,3 +1,4 @@
+import type { Masker } from "../../core/secrets.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Check } from "../../model/result.ts";
@@ -26,6 +27,8 @@ export interface Trial {
   /** The new definition of the stack, if it differs in more than images. */
   readonly model: ComposeModel | undefined;
   readonly operationId: string;
+  /** Knows the secrets of the stack and of the restored data. */
+  readonly masker: Masker;
   readonly workbench: Workbench;
   readonly options: Pick<
     Options,
@@ -44,7 +47,16 @@ export interface Tried {
   readonly swapSeconds?: number;
   readonly rehearsal: Pick<
     Rehearsal,
-    "control" | "upgrade" | "rows" | "rollBack" | "omitted" | "schema"
+    | "control"
+    | "upgrade"
+    | "rows"
+    | "rollBack"
+    | "omitted"
+    | "schema"
+    | "requires"
+    | "newLogTemplates"
+    | "memoryPeakBytes"
+    | "diskPeakBytes"
   >;
 }
 

@@ -10,6 +10,15 @@ export const keyTexts: NamedTask<{ readonly file: string }, string[]> = {
     const found = await lstat(file).catch(() => undefined);
     if (found?.isFile() !== true || found.size > limitBytes) return [];
     const bytes = await readFile(file);
-    return [bytes.toString("utf8"), bytes.toString("base64"), bytes.toString("hex")];
+    const [base64, hex] = [bytes.toString("base64"), bytes.toString("hex")];
+    const wrapped = [wrap(base64, 76), wrap(base64, 64), wrap(hex, 60), wrap(hex, 64)];
+    const url = base64.replaceAll("+", "-").replaceAll("/", "_");
+    const bare = [base64, url].map((text) => text.replace(/=+$/, ""));
+    return [bytes.toString("utf8"), base64, ...bare, hex, ...wrapped];
   },
 };
+
+/** As `base64`, `openssl` and `xxd` write long values. */
+function wrap(text: string, width: number): string {
+  return text.replace(new RegExp(`.{${width}}(?=.)`, "g"), "$&\n");
+}
