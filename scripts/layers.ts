@@ -38,6 +38,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/doctor": "core model options repository stores operations/session",
   "operations/off-host":
     "core model options archive repository destinations operations/session operations/verify",
+  "operations/history": "core model repository operations/session operations/off-host",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify operations/browse",
   "operations/manual":
@@ -46,7 +47,7 @@ const mayImport: Readonly<Record<string, string>> = {
     "core model options stack stores repository log-scan rollback-copy operations/session operations/gate operations/live-stack operations/backup",
   "operations/rehearse":
     "core model options stack stores repository log-scan rollback-copy operations/session operations/fill operations/gate operations/clone operations/verify operations/upgrade",
-  commands: "core model options stack stores repository log-scan operations",
+  commands: "core model options report stack stores repository log-scan operations",
   action: "core model options report destinations version operations/session",
   cli: "core model options report helper version operations/session",
   wiring: "core model options stack stores rollback-copy helper operations commands cli",

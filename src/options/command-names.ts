@@ -11,6 +11,7 @@ export const commandNames = [
   "doctor",
   "list",
   "ls",
+  "report",
   "prune",
   "upload",
   "scan-log",
@@ -84,6 +85,12 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Reads the archives of a backup and lists each file with its mode, time and size, and what the other components hold. --path limits the list to a file, a directory or a pattern.",
     exits: [4, 5],
+  },
+  report: {
+    summary: "write the whole history of a stack's backups as one page",
+    about:
+      "Writes one self-contained HTML page from what the repository knows: each night with the level at which its backup was verified, the newest proven copies, sizes and times of every store, upgrades and rehearsals, and when the disk is full. Verifies nothing and changes nothing.",
+    exits: [],
   },
   prune: {
     summary: "remove backups that no retention rule keeps",

@@ -19,8 +19,9 @@ export const outputInputs = {
   },
   "report-path": {
     kind: "path",
-    commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune", "doctor"],
-    about: "Also write the report to this path, as one self-contained HTML page.",
+    commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune", "doctor", "report"],
+    about:
+      "Also write the report to this path, as one self-contained HTML page. For report, the page of the history: by default sophon-keeper-report.html in the working directory.",
   },
   notify: {
     kind: "addresses",

@@ -11,6 +11,7 @@ const stack = [
   "doctor",
   "list",
   "ls",
+  "report",
   "prune",
   "upload",
 ] as const satisfies readonly CommandName[];

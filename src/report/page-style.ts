@@ -28,7 +28,7 @@ td.track, th.track { width: 50%; padding-right: 0; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 summary:focus-visible, pre:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 @media (max-width: 40rem) {
-  .rows thead { position: absolute; clip-path: inset(50%); }
+  .rows thead { position: absolute; display: block; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .rows tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   .rows td { display: flex; gap: .75rem; padding: .1rem 0; border: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
   .rows td:empty { display: none; }

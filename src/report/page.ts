@@ -1,8 +1,8 @@
 import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
+import { escaped, htmlPage, list, pre, section, table } from "./html.ts";
 import { backupTable, planText } from "./lists.ts";
-import { pageStyle } from "./page-style.ts";
 import { type Part, rehearsalSections } from "./rehearsal-sections.ts";
 import {
   type Bar,
@@ -45,30 +45,11 @@ export function pageHtml(result: Result, about: PageFacts): string {
     ...tables(result),
     notes(result),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(title)}</title>
-<style>
-${pageStyle}
-</style>
-</head>
-<body>
-<header>
-<h1 class="${isGood(result) ? "good" : "bad"}"><span aria-hidden="true">${isGood(result) ? "✔" : "✘"}</span> ${escaped(sentence)}</h1>
+  const sign = isGood(result) ? "✔" : "✘";
+  const header = `<h1 class="${isGood(result) ? "good" : "bad"}"><span aria-hidden="true">${sign}</span> ${escaped(sentence)}</h1>
 <p>${escaped(command)} of ${escaped(where)}, ${when}</p>
-<p class="soft">${facts}</p>
-</header>
-<main>
-${body.filter((part) => part !== "").join("\n")}
-</main>
-<footer>Sophon Keeper ${escaped(version)}</footer>
-</body>
-</html>
-`;
+<p class="soft">${facts}</p>`;
+  return htmlPage({ title, header, main: body.filter((part) => part !== "").join("\n"), version });
 }
 
 function why({ reason }: Result): string {
@@ -122,7 +103,6 @@ function bands(title: string, id: string, bars: readonly Bar[]): string {
   return `<section>\n<h2 id="${id}">${escaped(title)}</h2>\n${table}\n</section>`;
 }
 
-/** What did not pass comes first; what passed is folded behind its number. */
 function rehearsal(result: Result): string[] {
   const piece = (part: Part) =>
     typeof part === "string" ? escaped(part) : `<code>${escaped(part.code)}</code>`;
@@ -132,6 +112,7 @@ function rehearsal(result: Result): string[] {
   });
 }
 
+/** What did not pass comes first; what passed is folded behind its number. */
 function tables(result: Result): string[] {
   const all = result.checks ?? [];
   const passed = all.filter(({ status }) => status === "pass");
@@ -183,50 +164,4 @@ function notes(result: Result): string {
   ]
     .filter((part) => part !== "")
     .join("\n");
-}
-
-function list(title: string, items: readonly string[]): string {
-  if (items.length === 0) return "";
-  const lines = items.map((item) => `<li>${escaped(item)}</li>`).join("\n");
-  return `<section><h2>${title}</h2>\n<ul>\n${lines}\n</ul>\n</section>`;
-}
-
-function section(title: string, head: readonly string[], rows: readonly string[][]): string {
-  if (rows.length === 0) return "";
-  return `<section>\n<h2>${title}</h2>\n${table(head, rows)}\n</section>`;
-}
-
-/**
- * A table of cells that are markup already. A title that ends in `#` belongs to a column of numbers, one in `!` to names that are not
- * broken. On a narrow screen each row becomes a block, and each cell names its column.
- */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const columns = head.map((title) => {
-    const kind = { "#": "number", "!": "name" }[title.slice(-1)];
-    return {
-      text: kind === undefined ? title : title.slice(0, -2),
-      attribute: kind === undefined ? "" : ` class="${kind}"`,
-    };
-  });
-  const titles = columns.map(({ text, attribute }) => `<th scope="col"${attribute}>${text}</th>`);
-  const lines = rows.map((cells) => {
-    const all = columns.map(
-      ({ text, attribute }, at) => `<td${attribute} data-label="${text}">${cells[at] ?? ""}</td>`,
-    );
-    return `<tr>${all.join("")}</tr>`;
-  });
-  return `<table class="rows">\n<thead><tr>${titles.join("")}</tr></thead>\n<tbody>\n${lines.join("\n")}\n</tbody>\n</table>`;
-}
-
-function pre(text: string, label: string): string {
-  return `<pre tabindex="0" role="region" aria-label="${escaped(label)}">${escaped(text)}</pre>`;
-}
-
-/** Text from a log or a file name must not become markup. */
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }

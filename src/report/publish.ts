@@ -34,7 +34,7 @@ interface PublishDependencies {
 
 /** Whether this run is one that others count: a plan and a list are none. */
 function isCounted({ command, dryRun }: PublishOptions): boolean {
-  return !dryRun && !["init", "list", "ls", "doctor", "scan-log"].includes(command);
+  return !dryRun && !["init", "list", "ls", "doctor", "report", "scan-log"].includes(command);
 }
 
 /** Tells the services that watch for runs which never end that one begins. Never throws. */
@@ -60,7 +60,8 @@ export async function publish(
   const tried = async (what: string, work: () => Promise<void>) => {
     await work().catch((error: unknown) => warn(`${what}: ${describeError(error)}`));
   };
-  if (reportPath !== undefined) {
+  // The command itself has written the page of the history.
+  if (reportPath !== undefined && command !== "report") {
     await tried("the report could not be written", () => writePage(reportPath, result, about));
   }
   if (!isCounted(options) || (metricsPath === undefined && options.notify.length === 0)) return;

@@ -48,6 +48,7 @@ const sentencesOfCommands: Readonly<Record<string, string>> = {
   "restore rolled-back": "Restore failed; the stack is running on the data of before (verified)",
   "restore rollback-failed": "Restore and its undo failed: a person must act, see below",
   "restore cancelled": "Restore cancelled",
+  "report listed": "The history of this stack was written",
   "doctor clean": "Nothing has to be mended",
   "doctor failed": "Something has to be mended",
   "doctor refused": "There is no stack here that can be backed up",

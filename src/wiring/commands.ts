@@ -5,6 +5,7 @@ import { list } from "../commands/list.ts";
 import { ls } from "../commands/ls.ts";
 import { prune } from "../commands/prune.ts";
 import { recover } from "../commands/recover.ts";
+import { report } from "../commands/report.ts";
 import { restore } from "../commands/restore.ts";
 import { scanLog } from "../commands/scan-log.ts";
 import { upgradeTest } from "../commands/upgrade-test.ts";
@@ -15,6 +16,7 @@ import type { Result } from "../model/result.ts";
 import type { Command, Commands } from "../operations/session/command.ts";
 import { removeDeadClones } from "../operations/session/dead-clones.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { remembering } from "../operations/session/remembering.ts";
 import type { Options } from "../options/parse.ts";
 import { createHost } from "./host.ts";
 import { recoveries } from "./recoveries.ts";
@@ -28,6 +30,7 @@ export const commands: Commands = {
   ls: onHost(ls),
   prune: onHost(prune),
   recover: onHost(recover),
+  report: onHost(report),
   restore: onHost(restore),
   upload: onHost(upload),
   verify: onHost(verify),
@@ -41,10 +44,11 @@ export const commands: Commands = {
 };
 
 function onHost(command: (options: Options, deps: HostDependencies) => Promise<Result>): Command {
+  const whole = remembering(command);
   return async (options, dependencies) => {
     const given = { ...dependencies, host: createHost(), recoveries };
     // A killed verification holds no lock and has no journal, but leaves clear text and perhaps a clone.
     if (await removeDead()) await removeDeadClones(given);
-    return await command(options, given);
+    return await whole(options, given);
   };
 }

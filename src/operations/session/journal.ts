@@ -193,6 +193,28 @@ export function listUnfinished(directory: string): UnfinishedOperation[] {
   return found;
 }
 
+/** An operation as its journal tells it. */
+export interface PastOperation extends Pick<UnfinishedOperation, "id" | "operation" | "openedAt"> {
+  /** ISO 8601, UTC; `undefined` if it is unfinished. */
+  readonly closedAt: string | undefined;
+  readonly outcome: string | undefined;
+  /** The phases of its entries, without repetitions. */
+  readonly phases: readonly string[];
+}
+
+/** Every operation of a directory, oldest id first. A journal that cannot be read is left out. */
+export function listOperations(directory: string): PastOperation[] {
+  return journalIds(directory).flatMap((id) => {
+    try {
+      const { first, rest, outcome, closedAt } = frame(directory, id);
+      const phases = [...new Set(rest.map(({ phase }) => phase))];
+      return [{ id, operation: first.operation, openedAt: first.time, closedAt, outcome, phases }];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** A step of an operation that did not succeed, and the time in which it may have taken effect. */
 interface UndoneStep {
   readonly data: unknown;
@@ -245,8 +267,9 @@ function frame(directory: string, id: string) {
     throw unreadable(directory, id, new Error("it was written by another version"));
   }
   const last = rest.at(-1);
-  if (last?.step !== closed) return { first, rest, outcome: undefined };
-  return { first, rest: rest.slice(0, -1), outcome: (last.data as { outcome: string }).outcome };
+  if (last?.step !== closed) return { first, rest, outcome: undefined, closedAt: undefined };
+  const { outcome } = last.data as { outcome: string };
+  return { first, rest: rest.slice(0, -1), outcome, closedAt: last.time };
 }
 
 function aboutOf(first: RawEntry): About {
