@@ -12,8 +12,11 @@ import { offeredCommands } from "../src/operations/session/command.ts";
 import { commandDescriptions } from "../src/options/command-names.ts";
 import type { InputSpec } from "../src/options/spec.ts";
 import { commands } from "../src/wiring/commands.ts";
+import { bashCompletion, fishCompletion, zshCompletion } from "./completion.ts";
 import { matrixTables } from "./compose-matrix.ts";
 import { layerLint, layerTable } from "./layers.ts";
+import { manualPage } from "./manual.ts";
+import { packageVersion } from "./version.ts";
 
 const root = join(import.meta.dirname, "..");
 const modes = offeredModes(commands);
@@ -23,6 +26,10 @@ export async function renderDocuments(): Promise<Map<string, string>> {
   return new Map([
     ["action.yml", actionYml()],
     ["biome.layers.json", layerLint()],
+    ["completions/sophon-keeper.bash", bashCompletion()],
+    ["completions/_sophon-keeper", zshCompletion()],
+    ["completions/sophon-keeper.fish", fishCompletion()],
+    ["man/sophon-keeper.1", manualPage(await packageVersion(root))],
     ["CONTRIBUTING.md", await filled("CONTRIBUTING.md", { layers: layerTable() })],
     [
       "README.md",

@@ -9,6 +9,7 @@ import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const root = join(import.meta.dirname, "../..");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const shipped = ["docs", "examples", "completions", "man"];
 const megabyte = 1_000_000;
 let place: Awaited<ReturnType<typeof temporaryDirectory>>;
 let user: string;
@@ -16,7 +17,7 @@ let user: string;
 beforeAll(async () => {
   place = await temporaryDirectory("sophon-keeper-package-");
   const sources = join(place.path, "sources");
-  for (const name of ["package.json", "README.md", "LICENSE", "action.yml", "docs", "examples"]) {
+  for (const name of ["package.json", "README.md", "LICENSE", "action.yml", ...shipped]) {
     cpSync(join(root, name), join(sources, name), { recursive: true });
   }
   await bundle(join(sources, "dist"));
