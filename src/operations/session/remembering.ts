@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { KeeperError } from "../../core/errors.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import type { Result } from "../../model/result.ts";
@@ -66,7 +67,9 @@ async function write(
   { clock, reporter }: HostDependencies,
 ): Promise<void> {
   try {
-    if (path === undefined || !existsSync(path) || foreignRepository(path) !== undefined) return;
+    if (path === undefined || foreignRepository(path) !== undefined) return;
+    // A directory that is given by mistake stays as it was.
+    if (!existsSync(join(path, "backups"))) return;
     const isRehearsal = command === "upgrade-test" && target === "rehearsal";
     const about = {
       ...{ command, at: clock.now(), freeBytes: await freeBytes(path) },
