@@ -39,7 +39,8 @@ beforeAll(async () => {
   await run(["docker", "tag", pythonImage, image]);
   scope.defer(() => run(["docker", "rmi", image]).then(() => undefined));
   const service = {
-    ...{ image, command: ["sh", "-c", "echo ready; exec sleep infinity"], stop_grace_period: "1s" },
+    // Ends at once when it is told to: a server has minutes for that.
+    ...{ image, init: true, command: ["sh", "-c", "echo ready; exec sleep infinity"] },
     volumes: ["pages:/var/lib/notebook"],
   };
   const model = { services: { notebook: service }, volumes: { pages: {} } };
