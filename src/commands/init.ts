@@ -38,7 +38,7 @@ export async function init(options: Options, dependencies: HostDependencies): Pr
   const setting = {
     ...{ directory: stack.directory, project: stack.project, main: mainService(stack) },
     recipients: planned.map(({ role, recipient }) => ({ recipient, about: keyRoles[role] })),
-    ...{ node: process.execPath, program: own.program, recipientsFile },
+    ...{ node: own.node, program: own.program, recipientsFile },
     verifyKey: planned.find(({ role }) => role === "verify")?.path ?? "",
   };
   const files = {

@@ -8,6 +8,8 @@ import { exampleNames } from "./files.ts";
 interface OwnFiles {
   /** The absolute path of the program that a schedule starts. */
   readonly program: string;
+  /** The absolute path of its Node. */
+  readonly node: string;
   readonly examples: Readonly<Record<(typeof exampleNames)[number], string>>;
 }
 
@@ -26,5 +28,17 @@ export async function ownFiles(argv1: string): Promise<OwnFiles> {
     async (name) => [name, await readFile(join(folder, name), "utf8")] as const,
   );
   const examples = Object.fromEntries(await Promise.all(read)) as OwnFiles["examples"];
-  return { program: await realpath(argv1), examples };
+  const program = await stablePath(await realpath(argv1));
+  return { program, node: await stablePath(process.execPath), examples };
+}
+
+/**
+ * The same file by a path that the next version has, too: `install.sh` keeps each version in a directory of its own, and a link to
+ * the newest beside them.
+ */
+async function stablePath(path: string): Promise<string> {
+  const [, before, after] = /^(.*\/sophon-keeper)-\d[^/]*(\/.*)$/.exec(path) ?? [];
+  if (before === undefined || after === undefined) return path;
+  const linked = await realpath(before + after).catch(() => undefined);
+  return linked === path ? before + after : path;
 }
