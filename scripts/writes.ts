@@ -9,6 +9,7 @@ const writers: Readonly<Record<string, string>> = {
   "commands/init.ts": "files of a checkout, exclusively",
   "archive/write-archive.ts": "an unfinished backup, in the repository",
   "core/durable.ts": "the helper itself",
+  "destinations/cache.ts": "a directory in the workspace that it has just made, exclusively",
   "destinations/remote.ts": "an unfinished backup, in the repository",
   "destinations/s3/promises.ts": "what a bucket promised, in the repository",
   "destinations/rclone-store.ts": "a temporary directory",

@@ -7,9 +7,12 @@ import { takeInputs } from "../core/environment.ts";
 import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
+import { listenToTimings } from "../core/timing.ts";
 import { visibleText } from "../core/visible.ts";
 import { artifactDestination } from "../destinations/artifact.ts";
 import { githubArtifacts } from "../destinations/artifact-service.ts";
+import { cacheDestination } from "../destinations/cache.ts";
+import { githubCache } from "../destinations/cache-service.ts";
 import type { Result } from "../model/result.ts";
 import type { Commands, Dependencies } from "../operations/session/command.ts";
 import type { CommandName } from "../options/command-names.ts";
@@ -21,6 +24,7 @@ import { summaryMarkdown } from "../report/markdown.ts";
 import { publish, publishStart } from "../report/publish.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
+import { shownCommand } from "./command-log.ts";
 import { readEvent, requireTrustedEvent } from "./github-event.ts";
 import { githubReporter } from "./github-reporter.ts";
 import { outputs } from "./outputs.ts";
@@ -38,6 +42,10 @@ export async function runStep(commands: Commands): Promise<void> {
   const cancellation = listenForSignals((message) => core.info(message));
   const startMs = systemClock.monotonicMs();
   endOnCrash(masker);
+  listenToTimings((timing) => {
+    const line = shownCommand(timing);
+    if (line !== undefined) core.info(visibleText(masker.mask(line)));
+  });
   let result: Result;
   let asked: Options | undefined;
   try {
@@ -115,7 +123,10 @@ async function runMode(
 
 /** The dependencies of a command inside a step. */
 export function stepDependencies(reporter: Reporter, signal: AbortSignal): Dependencies {
-  const destinations = { artifact: artifactDestination(githubArtifacts(process.env)) };
+  const destinations = {
+    artifact: artifactDestination(githubArtifacts(process.env)),
+    cache: cacheDestination(githubCache(process.env)),
+  };
   const readInput = async () => new Uint8Array();
   return { reporter, clock: systemClock, signal, version, readInput, destinations };
 }

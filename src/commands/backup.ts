@@ -1,5 +1,6 @@
 import { formatBytes } from "../core/format.ts";
 import type { Component, Count } from "../model/manifest.ts";
+import { provenRemotes } from "../model/marks.ts";
 import type { ComponentSummary, Result } from "../model/result.ts";
 import type { Stack, VolumeStore } from "../model/stack.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
@@ -7,13 +8,20 @@ import { requireSpace } from "../operations/backup/disk-space.ts";
 import { backupJournal } from "../operations/backup/journal.ts";
 import { requireAccess } from "../operations/backup/require-access.ts";
 import { volumeModes } from "../operations/backup/volume-modes.ts";
-import { chooseDestinations, deliverAll, markPending } from "../operations/off-host/deliver.ts";
+import { deviceOf, newestOffHost } from "../operations/off-host/copies.ts";
+import {
+  chooseDestinations,
+  deliverAll,
+  limitsOf,
+  markPending,
+} from "../operations/off-host/deliver.ts";
 import { retainEverywhere } from "../operations/off-host/retain-there.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import { withSession } from "../operations/session/session.ts";
 import { hasKeepRule, hasRemoteRule, type Options } from "../options/parse.ts";
+import type { Repository } from "../repository/repository.ts";
 import { requireRunning } from "../stack/discovery.ts";
 import { stackRoots } from "../stores/stack-files/roots.ts";
 import type { VolumeMode } from "../stores/store.ts";
@@ -30,7 +38,8 @@ export async function backup(options: Options, dependencies: HostDependencies): 
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
-  chooseDestinations(options, dependencies);
+  const limits = limitsOf(chooseDestinations(options, dependencies));
+  for (const limit of limits) reporter.info(limit);
   if (options.dryRun) {
     const stack = await host.discover(options, dependencies);
     reportStack(stack, options, dependencies);
@@ -58,7 +67,9 @@ export async function backup(options: Options, dependencies: HostDependencies): 
       : undefined;
     // Upload last: a full or unreachable destination must not prevent retention.
     const stored = await repository.read(point.id);
-    const sent = await deliverAll(destinations, stored, repository, options, dependencies);
+    const { warnings: notSent, ...sent } = await deliverAll(
+      ...([destinations, stored, repository, options, dependencies] as const),
+    );
     const remoteRetention = hasRemoteRule(options)
       ? await retainEverywhere(destinations.remotes, session, options)
       : undefined;
@@ -80,13 +91,29 @@ export async function backup(options: Options, dependencies: HostDependencies): 
         ...point.warnings,
         ...(retained?.warnings ?? []),
         ...(tooLarge === undefined ? [] : [tooLarge]),
+        ...notSent,
         ...(remoteRetention?.warnings ?? []),
       ],
       encrypted: point.manifest.components.every(({ encryption }) => encryption === "age"),
       ...sent,
+      ...(await spreadOf(repository, point.id, sent.artifact !== undefined)),
       ...(remoteRetention === undefined ? {} : { remotes: remoteRetention.remotes }),
     };
   });
+}
+
+/** How many copies of the backup there are besides the data, and what one failure takes together. */
+async function spreadOf(
+  repository: Repository,
+  id: string,
+  isArtifact: boolean,
+): Promise<Pick<Result, string>> {
+  const stored = await repository.read(id);
+  return {
+    copies: 1 + provenRemotes(stored.marks).length + (isArtifact ? 1 : 0),
+    offHost: (await newestOffHost(repository)) ?? null,
+    ...(await deviceOf(repository.path, stored)),
+  };
 }
 
 /** Why the backup is not uploaded, by its size. */
@@ -162,7 +189,7 @@ async function planOf(
 function uploadPlan(options: Options): unknown {
   const { upload, uploadTo, uploadLock, uploadLockDays } = options;
   return {
-    to: upload.map((name) => (name === "artifact" ? name : (uploadTo ?? name))),
+    to: upload.map((name) => (name === "artifact" || name === "cache" ? name : (uploadTo ?? name))),
     ...(uploadLock === undefined ? {} : { lock: uploadLock, lockDays: uploadLockDays }),
   };
 }

@@ -26,7 +26,7 @@ export async function upload(options: Options, dependencies: HostDependencies): 
   const destinations = chooseDestinations(options, dependencies, repository.path);
   const { remotes, services } = destinations;
   if (services.length > 0) {
-    throw new RefusedError("upload sends to a bucket: an artifact is uploaded by mode backup", {
+    throw new RefusedError("upload sends to a bucket: artifact and cache are for mode backup", {
       class: "input",
     });
   }

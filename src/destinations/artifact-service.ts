@@ -1,11 +1,15 @@
 import { basename, dirname } from "node:path";
 import type { ArtifactService } from "./artifact.ts";
+import { githubRuns } from "./other-runs.ts";
 
 /** The variables of the runner that show whether an artifact service is available. */
 interface RunnerEnvironment {
   readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
   readonly ACTIONS_RESULTS_URL?: string | undefined;
   readonly GITHUB_SERVER_URL?: string | undefined;
+  readonly GITHUB_API_URL?: string | undefined;
+  /** `owner/name`. */
+  readonly GITHUB_REPOSITORY?: string | undefined;
 }
 
 /** GitHub's artifact service, as provided by the runner of this step. */
@@ -25,11 +29,27 @@ export function githubArtifacts(environment: RunnerEnvironment): ArtifactService
       const { artifacts } = await client.listArtifacts({ latest: true });
       return artifacts;
     },
-    async download(id, into, expected) {
+    otherRuns: (token) =>
+      githubRuns({
+        apiUrl: environment.GITHUB_API_URL ?? "https://api.github.com",
+        repository: environment.GITHUB_REPOSITORY ?? "",
+        token,
+      }),
+    async download(id, into, expected, from) {
       const client = await newClient();
+      const [repositoryOwner = "", repositoryName = ""] =
+        environment.GITHUB_REPOSITORY?.split("/") ?? [];
       const { digestMismatch = false } = await client.downloadArtifact(id, {
         path: into,
         ...(expected === undefined ? {} : { expectedHash: expected }),
+        ...(from === undefined
+          ? {}
+          : {
+              findBy: {
+                ...{ token: from.token, workflowRunId: from.run },
+                ...{ repositoryOwner, repositoryName },
+              },
+            }),
       });
       return { isOther: digestMismatch };
     },

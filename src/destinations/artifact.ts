@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { DamagedError, describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
 import { formatBytes } from "../core/format.ts";
 import { temporaryDirectory } from "../core/temp.ts";
-import type { Delivery, FileDestination } from "./destination.ts";
+import type { Delivery, FileDestination, Wanted } from "./destination.ts";
+import type { TransferContext } from "./object-store.ts";
 import { makePipe, type Piped, releaseWriter, tarIntoPipe } from "./pipe.ts";
 import { sealedFiles } from "./sealed.ts";
 
@@ -16,6 +17,26 @@ interface ListedArtifact {
   readonly digest?: string | undefined;
 }
 
+/** An artifact of any run of this GitHub repository. */
+export interface RunArtifact extends ListedArtifact {
+  readonly runId: number;
+}
+
+/** The part of GitHub's API that knows other runs; `other-runs.ts` implements it. */
+export interface OtherRuns {
+  /**
+   * The artifacts that are kept, the newest first: of one run, or of all.
+   *
+   * @throws Error that names the request and its answer.
+   */
+  artifacts(run: number | undefined, name: string | undefined): AsyncIterable<RunArtifact>;
+  /**
+   * Why a run is not one of this repository's default branch; undefined if it is. What other runs upload, a pull request may
+   * have made: recipients are public, and anybody can encrypt a forgery.
+   */
+  distrusted(run: number): Promise<string | undefined>;
+}
+
 /** The used part of the artifact service; `artifact-service.ts` implements it for GitHub. */
 export interface ArtifactService {
   /** Why the service cannot be used here, in one line; undefined if it can. */
@@ -26,11 +47,14 @@ export interface ArtifactService {
     retentionDays: number | undefined,
   ): Promise<{ id?: number; digest?: string }>;
   list(): Promise<readonly ListedArtifact[]>;
+  /** Other runs, as this token may see them. */
+  otherRuns(token: string): OtherRuns;
   /** Downloads an artifact into a directory, and reports whether its digest differs from the expected one. */
   download(
     id: number,
     into: string,
     expected: string | undefined,
+    from?: { readonly run: number; readonly token: string },
   ): Promise<{ readonly isOther: boolean }>;
   remove(name: string): Promise<void>;
 }
@@ -42,23 +66,18 @@ export function artifactDestination(service: ArtifactService): FileDestination {
       if (service.unusable === undefined) return;
       throw new RefusedError(`upload is artifact: ${service.unusable}`, { class: "no-artifacts" });
     },
-    async fetch(name, into, { reporter, signal }) {
-      const all = await service.list();
-      const found = all
-        .filter((one) => (name === undefined ? one.name.endsWith(".tar") : one.name === name))
-        .toSorted((a, b) => b.id - a.id)[0];
-      if (found === undefined) {
-        const names = all.map((one) => one.name).join(", ");
-        throw new RefusedError(`this run has no artifact ${name ?? "of a backup"}`, {
-          class: "no-backup",
-          hint: `there is ${names === "" ? "none at all" : names}; of another run, download it in a step before and give the path of the .tar as backup`,
-        });
-      }
-      reporter.info(`artifact ${found.name}: ${formatBytes(found.size)}`);
+    async fetch(wanted, into, { reporter, signal }) {
+      const found =
+        wanted.run === undefined
+          ? await ofThisRun(service, wanted)
+          : await ofOtherRun(service, wanted, reporter);
+      const { artifact, from } = found;
+      const where = from === undefined ? "" : ` of run ${from.run}`;
+      reporter.info(`artifact ${artifact.name}${where}: ${formatBytes(artifact.size)}`);
       const { isOther } = await service
-        .download(found.id, into, found.digest)
+        .download(artifact.id, into, artifact.digest, from)
         .catch((cause: unknown) => {
-          throw new RefusedError(`the artifact ${found.name} could not be downloaded`, {
+          throw new RefusedError(`the artifact ${artifact.name} could not be downloaded`, {
             class: "no-artifacts",
             evidence: describeError(cause),
             cause,
@@ -67,12 +86,12 @@ export function artifactDestination(service: ArtifactService): FileDestination {
       signal.throwIfAborted();
       if (isOther) {
         throw new DamagedError(
-          `the artifact ${found.name} is not what was uploaded: its digest differs`,
+          `the artifact ${artifact.name} is not what was uploaded: its digest differs`,
         );
       }
       const [file, ...more] = await readdir(into);
       if (file === undefined || more.length > 0) {
-        throw new RefusedError(`the artifact ${found.name} is not one file`, {
+        throw new RefusedError(`the artifact ${artifact.name} is not one file`, {
           class: "no-backup",
         });
       }
@@ -103,6 +122,82 @@ export function artifactDestination(service: ArtifactService): FileDestination {
       }
     },
   };
+}
+
+interface FoundArtifact {
+  readonly artifact: ListedArtifact;
+  readonly from: { readonly run: number; readonly token: string } | undefined;
+}
+
+async function ofThisRun(
+  service: ArtifactService,
+  { name, project }: Wanted,
+): Promise<FoundArtifact> {
+  const all = await service.list();
+  // A name of the user's own tells no project.
+  const isWanted = (named: string) =>
+    named.endsWith(".tar") && (!isBackupName(named, undefined) || isBackupName(named, project));
+  const artifact = all
+    .filter((one) => (name === undefined ? isWanted(one.name) : one.name === name))
+    .toSorted((a, b) => b.id - a.id)[0];
+  if (artifact !== undefined) return { artifact, from: undefined };
+  const names = all.map((one) => one.name).join(", ");
+  throw new RefusedError(`this run has no artifact ${name ?? "of a backup"}`, {
+    class: "no-backup",
+    hint: `there is ${names === "" ? "none at all" : names}; for one of another run give artifact-run: its id, or latest`,
+  });
+}
+
+/**
+ * Finds an artifact of another run, only among those of the default branch. Of `latest` a run that is not trusted is passed over,
+ * as if it were not there: anybody could hide the last good one behind it.
+ */
+async function ofOtherRun(
+  service: ArtifactService,
+  { name, project, run = "", token }: Wanted,
+  reporter: Pick<TransferContext["reporter"], "info">,
+): Promise<FoundArtifact> {
+  if (token === undefined) {
+    throw new RefusedError(
+      "artifact-run needs a token that may read other runs: give github-token",
+      {
+        class: "input",
+      },
+    );
+  }
+  const runs = service.otherRuns(token);
+  const isWanted = (one: RunArtifact) =>
+    name === undefined ? isBackupName(one.name, project) : one.name === name;
+  const judged = new Map<number, string | undefined>();
+  try {
+    for await (const artifact of runs.artifacts(run === "latest" ? undefined : Number(run), name)) {
+      const { runId } = artifact;
+      if (!isWanted(artifact)) continue;
+      if (!judged.has(runId)) judged.set(runId, await runs.distrusted(runId));
+      const why = judged.get(runId);
+      if (why === undefined) return { artifact, from: { run: runId, token } };
+      reporter.info(`artifact ${artifact.name} of run ${runId} is passed over: ${why}`);
+    }
+  } catch (cause) {
+    throw new RefusedError(`the artifacts of other runs cannot be read: ${describeError(cause)}`, {
+      class: "no-artifacts",
+      hint: "the job needs permissions: actions: read",
+      cause,
+    });
+  }
+  const [why] = [...judged.values()];
+  const what = `no artifact ${name ?? `of a backup${project === undefined ? "" : ` of ${project}`}`}`;
+  const where = run === "latest" ? "no run of the default branch has one" : `run ${run} has none`;
+  throw new RefusedError(`artifact-run: ${what}: ${why === undefined ? where : why}`, {
+    class: "no-backup",
+    hint: "artifacts are kept for 90 days at most; `upload: artifact` makes one",
+  });
+}
+
+/** Whether an artifact has the name that `upload: artifact` gives it. */
+function isBackupName(name: string, project: string | undefined): boolean {
+  const [, of] = /^(.+)-\d{8}T\d{6}Z-[0-9a-f]{4}\.tar$/.exec(name) ?? [];
+  return of !== undefined && (project === undefined || of === project);
 }
 
 /** Runs both ends of the pipe at once. If one end fails, the other is released, and the first error counts. */

@@ -49,18 +49,29 @@ export interface Destination {
   deliver(shipment: Shipment, context: TransferContext): Promise<Delivery>;
 }
 
+/** Which upload is wanted. */
+export interface Wanted {
+  /** The name at the destination; undefined: the newest. */
+  readonly name: string | undefined;
+  /** Whose backup; undefined: not known. */
+  readonly project: string | undefined;
+  /** Of another run of this GitHub repository: its id, or `latest` for the newest that has one. Undefined: of this run. */
+  readonly run: string | undefined;
+  /** A token that may read other runs. */
+  readonly token: string | undefined;
+}
+
 /** A destination that stores a backup as one file: a `.tar` with only `.age` files. */
 export interface FileDestination extends Destination {
   /**
    * Downloads an upload as the one file that was sent.
    *
-   * @param name - the name at the destination; undefined: the newest of this run
    * @param into - an existing directory
    * @returns the path of the file.
-   * @throws RefusedError if there is none with that name.
+   * @throws RefusedError if there is none, DamagedError if it is not what was sent.
    */
   fetch(
-    name: string | undefined,
+    wanted: Wanted,
     into: string,
     context: Pick<TransferContext, "reporter" | "signal">,
   ): Promise<string>;

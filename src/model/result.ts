@@ -109,12 +109,12 @@ export interface Result {
 /** One copy of a backup off this host. */
 export interface UploadSummary {
   readonly backupId: string;
-  /** The destination, such as `s3://BUCKET/PREFIX`. */
+  /** The destination, such as `s3://BUCKET/PREFIX` or `cache`. */
   readonly to: string;
   /** The name of the copy at the destination. */
   readonly name: string;
   readonly bytes: number;
-  /** How it was proven that the destination holds these bytes. */
+  /** How it was proven that the destination holds these bytes; `listed`: only that it tells to have them. */
   readonly proof: string;
 }
 

@@ -40,9 +40,9 @@ export const upgradeInputs = {
     face: "action",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of GitHub
     actionDefault: "${{ github.token }}",
-    commands: ["upgrade-test"],
+    commands: ["restore", "upgrade-test"],
     about:
-      "The token that writes the comment of a rehearsal. It needs the permission pull-requests: write.",
+      "The token that writes the comment of a rehearsal (permission pull-requests: write) and reads artifacts of other runs (actions: read).",
   },
   "require-rehearsal": {
     kind: "duration",

@@ -16,12 +16,12 @@ const remotes = [
 export const uploadInputs = {
   upload: {
     kind: "choices",
-    choices: ["none", "artifact", "s3", "rclone"],
-    actionChoices: ["artifact"],
+    choices: ["none", "artifact", "cache", "s3", "rclone"],
+    actionChoices: ["artifact", "cache"],
     default: "none",
     commands: uploads,
     about:
-      "Where else the encrypted backup goes, one or more of: artifact (of the workflow run), s3 (any S3-compatible bucket), rclone (what the program rclone reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive, ...); see upload-to. Refused without encryption.",
+      "Where else the encrypted backup goes, one or more of: artifact (of the workflow run), cache (of the GitHub repository, for rehearsals on other runners: 10 GB in all, gone after a week without use, open to every pull request, those of forks included; only with recipients, and what does not fit is a warning), s3 (any S3-compatible bucket), rclone (what the program rclone reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive, ...); see upload-to. Refused without encryption.",
     aboutFlag:
       "Where else the encrypted backup goes: s3 (any S3-compatible bucket), rclone (what the program rclone reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive, ...); see upload-to. Refused without encryption.",
   },
@@ -117,6 +117,13 @@ export const uploadInputs = {
     commands: ["backup", "restore"],
     about:
       "Name of the artifact, unique within the run. Default: the backup id with .tar; for a restore, the newest artifact of the run.",
+  },
+  "artifact-run": {
+    kind: "text",
+    face: "action",
+    commands: ["restore", "upgrade-test"],
+    about:
+      "With backup: artifact, the run that uploaded it: its id, or latest for the newest run with a backup of this project. Only runs on this repository's default branch count. github-token then needs the permission actions: read. Default: this run.",
   },
   "artifact-retention-days": {
     kind: "integer",

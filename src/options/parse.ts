@@ -148,12 +148,24 @@ function refuseContradictions(options: Options): void {
     const wrong = `upload is ${upload.join(",")}, but nothing encrypts the backup`;
     refuse(wrong, "give recipients (age1...) or a passphrase", "no-recipient");
   }
+  if (command === "backup" && upload.includes("cache") && passphrase !== undefined) {
+    // Whoever opens a pull request may read it, and could try passphrases for as long as they like.
+    const wrong = "upload is cache, which every pull request may read, but a passphrase is given";
+    refuse(wrong, "give recipients (age1...) instead", "no-recipient");
+  }
   if (
     artifactName !== undefined &&
     (/[":<>|*?\\/\r\n]/.test(artifactName) || artifactName === "")
   ) {
     const wrong = `artifact-name is "${artifactName}"`;
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
+  }
+  const { artifactRun, backup } = options;
+  if (artifactRun !== undefined && !/^(latest|[1-9]\d{0,15})$/.test(artifactRun)) {
+    refuse(`artifact-run is "${artifactRun.slice(0, 40)}"`, "write the id of a run, or latest");
+  }
+  if (artifactRun !== undefined && backup !== "artifact") {
+    refuse("artifact-run is given, but backup is not artifact", "write backup: artifact");
   }
   if (command === "upgrade-test") refuseTarget(options);
   if (command === "prune" && !hasKeepRule(options) && !hasRemoteRule(options)) {

@@ -32,20 +32,22 @@ export function backupTable(result: Result): string {
   return formatTable([[...head, ...(hasCopies ? ["off this host"] : [])], ...rows]);
 }
 
-/** What was sent off this host and, for a list, how well the backups are spread. */
+/** What was sent off this host, and how well the backups are spread. */
 export function copyLines(result: Result): string[] {
-  const { uploads = [], sameDevice, offHost } = result;
+  const { uploads = [], artifact, copies, sameDevice, offHost } = result;
   const sent = uploads.map(
     ({ backupId, to, bytes, proof }) =>
-      `${backupId}: ${formatBytes(bytes)} in ${to}, proven by ${proof}`,
+      `${backupId}: ${formatBytes(bytes)} in ${to}, ${proof === "listed" ? "listed there" : `proven by ${proof}`}`,
   );
   const newest = offHost as { readonly backupId: string } | null | undefined;
   if (newest === undefined) return sent;
+  const none = artifact === undefined ? ["no backup is proven off this host"] : [];
   return [
     ...sent,
-    newest === null
-      ? "no backup is proven off this host"
-      : `newest off this host: ${newest.backupId}`,
+    ...(newest === null ? none : [`newest off this host: ${newest.backupId}`]),
+    ...(typeof copies === "number"
+      ? [`copies of this backup besides the data itself: ${copies}`]
+      : []),
     ...(sameDevice === true ? ["the repository lies on the device of the data"] : []),
   ];
 }

@@ -70,6 +70,8 @@ export class ActRunner implements AsyncDisposable {
       readonly after?: string;
       /** No artifact can be uploaded: the account's storage is used up. */
       readonly isStorageFull?: boolean;
+      /** With act's own cache server. */
+      readonly hasCache?: boolean;
     } = {},
   ): Promise<WorkflowRun> {
     const repository = await mkdtemp(join(this.#directory, "repository-"));
@@ -96,7 +98,7 @@ export class ActRunner implements AsyncDisposable {
       `--artifact-server-port=${port}`,
       // act puts blocks together in the order in which they arrive.
       "--env=ACTIONS_ARTIFACT_UPLOAD_CONCURRENCY=1",
-      "--no-cache-server",
+      ...(options.hasCache === true ? await this.#cacheServer() : ["--no-cache-server"]),
       ...variables.map(([name, value]) => `--var=${name}=${value}`),
       ...typed.map(([name, value]) => `--input=${name}=${value}`),
       // Their values come from the environment, where no other user of this host can read them.
@@ -115,6 +117,15 @@ export class ActRunner implements AsyncDisposable {
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     return { code: await ended, log: stdout + stderr, steps: await toldSteps(told) };
+  }
+
+  async #cacheServer(): Promise<string[]> {
+    const path = join(this.#directory, "cache");
+    const port = await freePort();
+    return [
+      ...[`--cache-server-path=${path}`, "--cache-server-addr=127.0.0.1"],
+      `--cache-server-port=${port}`,
+    ];
   }
 
   /** What act's artifact server keeps. */

@@ -60,6 +60,7 @@ it("is green on a good tag, and the new version runs", async () => {
   const run = await moveTo(await stack.publish("1.2.0"), "3s");
   expect(run.code, run.log).toBe(0);
   expect(run.log).toContain("Job succeeded");
+  expect(run.log).toMatch(/docker compose --ansi never .* up --no-build .*\(\d/);
   expect((await gatewayState(stack)).version).toBe("1.2.0");
   await expectAtRest(stack, run.log);
 });

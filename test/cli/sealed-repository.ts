@@ -24,6 +24,7 @@ interface AddOptions {
 export interface SealedRepository extends AsyncDisposable {
   readonly repository: Repository;
   readonly identity: string;
+  readonly recipient: string;
   /** The path of the key that signs lists and backups. */
   readonly signKey: string;
   /** Adds a backup of the project `stack`. @returns its id. */
@@ -50,6 +51,7 @@ export async function sealedRepository(): Promise<SealedRepository> {
   return {
     repository,
     identity,
+    recipient,
     signKey,
     async add(day, { bytes = 4096, plain = false, signed = false } = {}) {
       count += 1;

@@ -60,6 +60,8 @@ describe("a backup in a bucket", () => {
           { backupId: first.result.backupId, proof: "sha256" },
           { backupId: second.result.backupId, proof: "sha256" },
         ],
+        ...{ copies: 2, offHost: { backupId: second.result.backupId } },
+        sameDevice: expect.any(Boolean),
       });
       expect(second.stderr).not.toContain(env.AWS_SECRET_ACCESS_KEY);
       const before = await snapshot(stack);

@@ -19,13 +19,13 @@ type DeliverDependencies = Pick<
 
 /** The destinations that `upload` names. */
 interface Chosen {
-  /** Services that store a backup as one file. */
-  readonly services: readonly Destination[];
+  /** Services of the workflow that store a backup as one file, by the value of `upload`. */
+  readonly services: readonly (readonly ["artifact" | "cache", Destination])[];
   readonly remotes: readonly Remote[];
 }
 
-/** What a run sent. */
-type Sent = Pick<Result, "artifact" | "uploads">;
+/** What a run sent, and what of it did not fit. */
+type Sent = Pick<Result, "artifact" | "uploads"> & { readonly warnings: readonly string[] };
 
 /**
  * The destinations that `upload` names.
@@ -38,7 +38,7 @@ export function chooseDestinations(
   { destinations }: Pick<Dependencies, "destinations">,
   memory?: string,
 ): Chosen {
-  const services: Destination[] = [];
+  const services: ["artifact" | "cache", Destination][] = [];
   const remotes: Remote[] = [];
   const { upload, uploadTo = "" } = options;
   const names =
@@ -56,7 +56,7 @@ export function chooseDestinations(
       throw new RefusedError(`${wrong}: leave it out here`, { class: "no-artifacts" });
     }
     service.refuseUnready();
-    services.push(service);
+    services.push([name, service]);
   }
   return { services, remotes };
 }
@@ -64,6 +64,15 @@ export function chooseDestinations(
 /** The command `upload` needs only the address. */
 function schemeOf(address: string): "s3" | "rclone" {
   return address.startsWith("rclone:") ? "rclone" : "s3";
+}
+
+/** What a user must know of a destination before anything goes there. */
+export function limitsOf({ services }: Pick<Chosen, "services">): string[] {
+  return services.some(([name]) => name === "cache")
+    ? [
+        "upload is cache: all caches of a GitHub repository together hold 10 GB, one that nobody reads for a week is removed, and every pull request may read them, those of forks included",
+      ]
+    : [];
 }
 
 /** Records, before the upload, that a backup is to be sent: a later run then sends it if this one cannot. */
@@ -78,7 +87,8 @@ export async function markPending(
 
 /**
  * Sends a backup to every destination, and first what earlier runs were to send and did not. A destination that fails
- * does not keep the others from being tried.
+ * does not keep the others from being tried. What the cache does not take is a warning: it makes rehearsals easier, and is
+ * no place for the only copy.
  *
  * @throws UploadFailedError, the first one, which also names the backup: it is complete on this host.
  */
@@ -109,20 +119,31 @@ export async function deliverAll(
       uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     });
   }
-  for (const service of chosen.services) {
+  const warnings: string[] = [];
+  for (const [name, service] of chosen.services) {
     await attempt(async () => {
       const { reporter } = dependencies;
       const shipment = shipmentOf(backup, undefined, options);
-      artifact = await reporter.group("Upload the backup", () =>
-        service.deliver(shipment, dependencies),
-      );
+      const delivery = await reporter
+        .group(`Upload the backup: ${name}`, () => service.deliver(shipment, dependencies))
+        .catch((error: unknown) => {
+          const isLimit = name === "cache" && error instanceof UploadFailedError;
+          if (!isLimit || error.class === "unencrypted") throw error;
+          warnings.push([error.message, error.hint].filter(Boolean).join("; "));
+          reporter.warning(warnings.at(-1) ?? "");
+          return undefined;
+        });
+      if (delivery === undefined) return;
+      if (name === "artifact") artifact = delivery;
+      else uploads.push(summaryOf(name, backup, { ...delivery, proof: "listed" }));
     });
   }
   const [first] = failures;
   if (first !== undefined) throw withFacts(first, backup, { artifact, uploads });
   return {
     ...(artifact === undefined ? {} : { artifact }),
-    ...(chosen.remotes.length === 0 ? {} : { uploads }),
+    ...(chosen.remotes.length + uploads.length === 0 ? {} : { uploads }),
+    warnings,
   };
 }
 
@@ -163,7 +184,7 @@ export async function sendTo(
   const { proof = "read" } = delivery;
   await markRemote(repository, backup.id, remote.name, proof, clock.now());
   reporter.info(`${remote.name}/${delivery.name}: SHA256SUMS is ${delivery.sha256}`);
-  return summaryOf(remote, backup, delivery);
+  return summaryOf(remote.name, backup, { ...delivery, proof });
 }
 
 /** Every backup that may leave this host and is not proven at the destination, the oldest first. */
@@ -223,15 +244,21 @@ function componentSums(manifest: Manifest | undefined): [string, string][] {
   ];
 }
 
-function summaryOf(remote: Remote, { id }: StoredBackup, delivery: Delivery): UploadSummary {
-  const { name, bytes, proof = "read" } = delivery;
-  return { backupId: id, to: remote.name, name, bytes, proof };
+function summaryOf(
+  to: string,
+  { id }: StoredBackup,
+  { name, bytes, proof }: Pick<Delivery, "name" | "bytes"> & { readonly proof: string },
+): UploadSummary {
+  return { backupId: id, to, name, bytes, proof };
 }
 
 function withFacts(
   error: KeeperError,
   backup: StoredBackup,
-  sent: { readonly artifact: Sent["artifact"]; readonly uploads: readonly UploadSummary[] },
+  sent: {
+    readonly artifact: Result["artifact"] | undefined;
+    readonly uploads: readonly UploadSummary[];
+  },
 ): UploadFailedError {
   const { artifact, uploads } = sent;
   return new UploadFailedError(error.message, {

@@ -1,6 +1,6 @@
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { describeError, RefusedError } from "../../core/errors.ts";
+import { describeError, KeeperError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import { manifestFile, sealedManifestFile, sealedSignatureHash } from "../../model/manifest.ts";
@@ -8,13 +8,17 @@ import type { Options } from "../../options/parse.ts";
 import { Repository } from "../../repository/repository.ts";
 import { requireOwnRepository } from "../../repository/require-own.ts";
 import type { Dependencies } from "../session/command.ts";
+import type { Host } from "../session/host.ts";
 import { repositoryPath } from "../session/repository-path.ts";
 import { openSealedManifest, openSignature } from "../verify/sealed-manifest.ts";
 
-type FileDependencies = Pick<Dependencies, "destinations" | "reporter" | "signal">;
+type FileDependencies = Dependencies & { readonly host: Pick<Host, "project"> };
+
+/** What `backup` names in a step of the action. */
+const services = ["artifact", "cache"] as const;
 
 /**
- * Unpacks a backup that is a single sealed file (`ID.tar`, as uploaded) or `artifact` into the repository, and returns
+ * Unpacks a backup that is a single sealed file (`ID.tar`, as uploaded), `artifact` or `cache` into the repository, and returns
  * options that name the unpacked backup. Other options are returned unchanged.
  *
  * @throws RefusedError if the file is not a backup, UnverifiableError if no key opens it.
@@ -24,9 +28,10 @@ export async function withUnpacked(
   dependencies: FileDependencies,
 ): Promise<Options> {
   const { backup } = options;
-  if (backup === "artifact") {
+  const service = services.find((name) => name === backup);
+  if (service !== undefined) {
     await using temporary = await temporaryDirectory("sophon-keeper-download-");
-    const file = await download(options, temporary.path, dependencies);
+    const file = await download(service, options, temporary.path, dependencies);
     return await unpacked(file, options, dependencies);
   }
   if (/\.zip$/i.test(backup)) {
@@ -45,21 +50,44 @@ export async function withUnpacked(
 }
 
 async function download(
-  { artifactName }: Options,
+  name: (typeof services)[number],
+  options: Options,
   into: string,
-  { destinations, reporter, signal }: FileDependencies,
+  dependencies: FileDependencies,
 ): Promise<string> {
-  const service = destinations.artifact;
+  const { destinations, reporter } = dependencies;
+  const service = destinations[name];
   if (service === undefined) {
-    throw new RefusedError("backup is artifact, which works only in a step of the action", {
+    throw new RefusedError(`backup is ${name}, which works only in a step of the action`, {
       class: "no-artifacts",
       hint: "download the artifact (gh run download), and give the path of the .tar file",
     });
   }
   service.refuseUnready();
-  return await reporter.group("Download the artifact", () =>
-    service.fetch(artifactName, into, { reporter, signal }),
+  const wanted = {
+    name: options.artifactName,
+    project: await projectOf(options, dependencies),
+    run: options.artifactRun,
+    token: options.githubToken,
+  };
+  return await reporter.group(`Download the backup from the ${name}`, () =>
+    service.fetch(wanted, into, dependencies),
   );
+}
+
+/** A host without the stack, or without an engine, does not know the project. */
+async function projectOf(
+  options: Options,
+  dependencies: FileDependencies,
+): Promise<string | undefined> {
+  if (options.projectName !== undefined) return options.projectName;
+  try {
+    return await dependencies.host.project(options, dependencies);
+  } catch (error) {
+    dependencies.signal.throwIfAborted();
+    if (error instanceof KeeperError) return undefined;
+    throw error;
+  }
 }
 
 async function unpacked(

@@ -16,7 +16,7 @@ export interface Dependencies {
   /** Reads standard input to its end. Only for commands that use standard input. */
   readonly readInput: () => Promise<Uint8Array>;
   /** Services of the workflow that store a backup as one file, by the value of `upload`. The command line has none. */
-  readonly destinations: Readonly<Partial<Record<"artifact", FileDestination>>>;
+  readonly destinations: Readonly<Partial<Record<"artifact" | "cache", FileDestination>>>;
 }
 
 /**

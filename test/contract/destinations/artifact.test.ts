@@ -1,16 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
 import { RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { type ArtifactService, artifactDestination } from "../../../src/destinations/artifact.ts";
 import { githubArtifacts } from "../../../src/destinations/artifact-service.ts";
-
-type ListedArtifact = Awaited<ReturnType<ArtifactService["list"]>>[number];
+import { type ListedArtifact, ShelfStandIn, sha256 } from "./artifact-shelf.ts";
+import { fileConformance } from "./file-conformance.ts";
 
 let directory: string;
 const magic = "age-encryption.org/v1\n";
@@ -23,50 +22,6 @@ beforeEach(async () => {
   await writeFile(join(directory, "data.tar.zst.age"), magic + "x".repeat(3_000_000));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
-
-/** A stand-in for the service: keeps what it read, and can be told to lie. */
-class ShelfStandIn implements ArtifactService {
-  readonly unusable: string | undefined = undefined;
-  readonly shelf = new Map<string, Buffer>();
-  lie: Partial<ListedArtifact> = {};
-  failure: Error | undefined;
-
-  async upload(file: string): Promise<{ id: number; digest: string }> {
-    if (this.failure !== undefined) throw this.failure;
-    const content = await readFile(file);
-    this.shelf.set(basename(file), content);
-    return { id: 7, digest: sha256(content) };
-  }
-
-  async list(): Promise<ListedArtifact[]> {
-    return [...this.shelf].map(([name, content]) => ({
-      name,
-      id: 7,
-      size: content.length,
-      digest: `sha256:${sha256(content)}`,
-      ...this.lie,
-    }));
-  }
-
-  async download(
-    id: number,
-    into: string,
-    expected: string | undefined,
-  ): Promise<{ isOther: boolean }> {
-    const found = (await this.list()).find((one) => one.id === id);
-    const content = this.shelf.get(found?.name ?? "") ?? Buffer.alloc(0);
-    await writeFile(join(into, found?.name ?? ""), content);
-    return { isOther: expected !== undefined && expected !== `sha256:${sha256(content)}` };
-  }
-
-  async remove(name: string): Promise<void> {
-    this.shelf.delete(name);
-  }
-}
-
-function sha256(content: Buffer): string {
-  return createHash("sha256").update(content).digest("hex");
-}
 
 async function deliver(service: ArtifactService, name?: string) {
   const about = { backupId: "stack-1", project: "stack", sha256: new Map() };
@@ -139,7 +94,8 @@ describe("artifactDestination", () => {
 describe("artifactDestination, the way back", () => {
   const fetch = async (service: ArtifactService, name?: string) => {
     const into = await mkdtemp(join(directory, "fetched-"));
-    return await artifactDestination(service).fetch(name, into, {
+    const wanted = { name, project: undefined, run: undefined, token: undefined };
+    return await artifactDestination(service).fetch(wanted, into, {
       reporter: silentReporter,
       signal,
     });
@@ -182,4 +138,24 @@ describe("githubArtifacts", () => {
     const environment = { ...inside, GITHUB_SERVER_URL: "https://github.com" };
     artifactDestination(githubArtifacts(environment)).refuseUnready();
   });
+});
+
+fileConformance("artifacts of a stand-in", async () => {
+  const service = new ShelfStandIn();
+  return {
+    destination: artifactDestination(service),
+    damage: async () => {
+      const content = [...service.shelf.values()].at(-1);
+      if (content !== undefined) content[100_000] = (content[100_000] ?? 0) ^ 1;
+      // The service knows the digest of what it was sent.
+      service.lie = { digest: service.digestOfLast };
+    },
+    count: async () => service.shelf.size,
+    clear: async () => {
+      service.shelf.clear();
+      service.lie = {};
+    },
+    wrong: () => [],
+    [Symbol.asyncDispose]: async () => undefined,
+  };
 });

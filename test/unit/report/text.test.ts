@@ -48,6 +48,8 @@ it("tells what was sent off the host, and where the newest copy is", () => {
     { id: "s-0", remotes: [] },
   ];
   const listed = { backups, offHost: { backupId: "s-1" }, sameDevice: true };
+  const made = resultText({ result: "backed-up", seconds: 1, copies: 2, ...listed, backups: [] });
+  expect(made).toContain("copies of this backup besides the data itself: 2\nthe repository lies");
   const text = resultText({ result: "listed", seconds: 1, ...listed });
   expect(text).toMatch(/s-1 .*s3:\/\/b\/p\n/);
   expect(text).toContain(
