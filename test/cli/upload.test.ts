@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/hash.ts";
 import { newSignKey } from "../../src/core/ssh-signature.ts";
@@ -83,7 +85,7 @@ it("tells no secret: not in its output, not in the list of processes", async () 
   const seen: string[] = [];
   // The server answers as one that repeats what it was sent, while the process can be looked at.
   const echo = createServer(async (request, response) => {
-    seen.push(await readFile(`/proc/${child.pid}/cmdline`, "utf8"));
+    seen.push(...(await commandLines()));
     const told = `${secrets.AWS_SECRET_ACCESS_KEY} ${secrets.AWS_SESSION_TOKEN} ${JSON.stringify(request.headers)}`;
     response.writeHead(400, { "content-type": "application/xml" });
     response.end(`<Error><Code>Odd</Code><Message>${told.replaceAll("<", "")}</Message></Error>`);
@@ -107,6 +109,61 @@ it("tells no secret: not in its output, not in the list of processes", async () 
     expect(seen.join()).not.toContain(secret);
   }
 });
+
+it("tells no secret in a step: not in its log, its outputs, its summary", async () => {
+  await using made = await sealedRepository();
+  const id = await made.add("2026-03-01");
+  await using server = await S3Server.start();
+  const seen: string[] = [];
+  const looking: Promise<unknown>[] = [];
+  server.onRequest = () => {
+    looking.push(commandLines().then((lines) => seen.push(...lines)));
+  };
+  const told = await mkdtemp(join(tmpdir(), "sophon-keeper-step-"));
+  const output = join(told, "output");
+  const summary = join(told, "summary");
+  const event = join(told, "event");
+  for (const file of [output, summary]) await writeFile(file, "");
+  await writeFile(event, "{}");
+  const inputs = {
+    ...{ mode: "upload", repository: made.repository.path, "sign-key": made.signKey },
+    ...{ "upload-to": "s3://bucket/off/site", "upload-endpoint": server.endpoint },
+    "upload-path-style": "true",
+  };
+  const child = spawn(process.execPath, [join(await shipped(), "main.js")], {
+    env: {
+      ...{ PATH: process.env.PATH, ...env, ACTIONS_STEP_DEBUG: "true", RUNNER_DEBUG: "1" },
+      ...{ GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary, GITHUB_WORKSPACE: told },
+      ...{ GITHUB_EVENT_NAME: "schedule", GITHUB_EVENT_PATH: event, GITHUB_ACTIONS: "true" },
+      ...Object.fromEntries(
+        Object.entries(inputs).map(([name, value]) => [`INPUT_${name.toUpperCase()}`, value]),
+      ),
+    },
+  });
+  const texts = Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = await once(child, "close");
+  const log = (await texts).join("\n");
+  expect(code, log).toBe(0);
+  await Promise.all(looking);
+  expect(seen.join("\n")).toContain("main.js");
+  // The runner takes these lines out of the log, and whatever they name.
+  const shown = log.replaceAll(/^::add-mask::.*$/gm, "");
+  expect(shown).toContain(id);
+  const written = [await readFile(output, "utf8"), await readFile(summary, "utf8")];
+  expect(written.join("\n")).toContain("s3://bucket/off/site");
+  for (const secret of Object.values(secrets)) {
+    for (const where of [shown, ...written, ...seen]) expect(where).not.toContain(secret);
+  }
+  await rm(told, { recursive: true, force: true });
+});
+
+/** Of every process that this user can see. */
+async function commandLines(): Promise<string[]> {
+  const found = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  return await Promise.all(
+    found.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+}
 
 it.each([
   ["http://192.0.2.1:9000", 2, "is not encrypted: give an https:// URL"],

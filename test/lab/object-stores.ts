@@ -1,9 +1,9 @@
-import { access, chmod, mkdir, readdir, rename } from "node:fs/promises";
+import { access, chmod, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { ensureGoProgram } from "./act.ts";
 import { hasCommand, run } from "./run.ts";
-import { labDirectory } from "./state.ts";
+import { labDirectory, lockLab } from "./state.ts";
 import { installPackages } from "./tools.ts";
 
 const rcloneVersion = "1.75.2";
@@ -34,6 +34,36 @@ export async function ensureRclone(): Promise<string> {
   await chmod(program, 0o755);
   await rename(program, path);
   return `rclone ${rcloneVersion}, downloaded`;
+}
+
+const awsVersion = "1.45.11";
+
+/** Brings the `aws` command line, which is pure Python. @returns the directory that it is in. */
+export async function ensureAws(): Promise<string> {
+  const directory = join(labDirectory(), "aws", awsVersion);
+  const command = join(directory, "aws");
+  const isThere = await access(command).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return directory;
+  await using _lock = await lockLab("aws.lock");
+  if (!(await hasCommand("pip3"))) await installPackages(["python3-pip"]);
+  const library = join(directory, "lib");
+  const wanted = ["--target", library, `awscli==${awsVersion}`];
+  await run([
+    "python3",
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    ...wanted,
+  ]);
+  const script = `#!/bin/sh\nexec env PYTHONPATH='${library}' python3 -m awscli "$@"\n`;
+  await writeFile(`${command}.new`, script, { mode: 0o755 });
+  await rename(`${command}.new`, command);
+  return directory;
 }
 
 /** Where versitygw is: a real server with versions, locks, policies and a checksum for each part. */

@@ -16,6 +16,8 @@ export class S3Proxy implements AsyncDisposable {
   /** What happens to a request; undefined: it is passed on. */
   fault: (method: string, path: string) => Fault | undefined = () => undefined;
   readonly requests: string[] = [];
+  /** Every request that the client got an answer to, such as `200 PUT /bucket/key`. */
+  readonly answered: string[] = [];
   readonly #target: URL;
   readonly #server: Server;
 
@@ -71,7 +73,10 @@ export class S3Proxy implements AsyncDisposable {
       return;
     }
     response.writeHead(answer.statusCode ?? 500, answer.headers);
-    if (fault !== "cut") return void response.end(content);
+    if (fault !== "cut") {
+      this.answered.push(`${answer.statusCode} ${method} ${url}`);
+      return void response.end(content);
+    }
     response.write(content.subarray(0, content.length >> 1), () => response.destroy());
   }
 }

@@ -1,18 +1,17 @@
 // @module-tag exhaustive
-import { mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateBucketCommand, PutBucketPolicyCommand } from "@aws-sdk/client-s3";
 import { expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
-import { ensureVersitygw, versitygwPath } from "../../lab/object-stores.ts";
+import { versitygwPath } from "../../lab/object-stores.ts";
 import { run } from "../../lab/run.ts";
 import { S3Proxy } from "../../lab/s3-proxy.ts";
-import { labDirectory, lockLab } from "../../lab/state.ts";
 import { remoteConformance, wireConformance } from "./remote-conformance.ts";
 import { lockedConformance } from "./remote-locked.ts";
 import { madeBackup, type Subject, shipmentOf, transferContext } from "./remote-subject.ts";
 import { s3Remote, s3Subject, secondReader, testCredentials } from "./s3-subject.ts";
-import { Served } from "./served.ts";
+import { versitygwServed } from "./served.ts";
 
 // A real server that keeps its promises.
 
@@ -20,19 +19,8 @@ remoteConformance("versitygw", versitygw);
 wireConformance("versitygw", versitygw);
 
 lockedConformance("versitygw", async () => {
-  {
-    await using _lock = await lockLab("versitygw");
-    await ensureVersitygw();
-  }
-  const root = await mkdtemp(join(labDirectory(), "versitygw-"));
-  for (const part of ["data", "versions", "iam"]) await mkdir(join(root, part));
+  const served = await versitygwServed({ versions: true });
   const { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret } = testCredentials;
-  const gateway = [versitygwPath(), "--iam-dir", join(root, "iam"), "--quiet"];
-  const posix = ["posix", "--versioning-dir", join(root, "versions"), join(root, "data")];
-  const served = await Served.start(
-    (port) => [...gateway, "--port", `127.0.0.1:${port}`, ...posix],
-    { ROOT_ACCESS_KEY: access, ROOT_SECRET_KEY: secret },
-  );
   const { endpoint } = served;
   const appender = { AWS_ACCESS_KEY_ID: "appender", AWS_SECRET_ACCESS_KEY: "appends-and-no-more" };
   const admin = ["admin", "--access", access, "--secret", secret, "--endpoint-url", endpoint];
@@ -66,59 +54,28 @@ lockedConformance("versitygw", async () => {
     owner: (prefix, days) => remote(testCredentials, prefix, days),
     appendOnly: (prefix) => remote(appender, prefix),
     thief: secondReader(endpoint, appender),
-    [Symbol.asyncDispose]: async () => {
-      await served[Symbol.asyncDispose]();
-      await rm(root, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   };
 });
 
 async function versitygw(): Promise<Subject> {
-  {
-    await using _lock = await lockLab("versitygw");
-    await ensureVersitygw();
-  }
-  // It keeps its records in extended attributes, which a file system in memory may not have.
-  const root = await mkdtemp(join(labDirectory(), "versitygw-"));
-  await mkdir(join(root, "bucket"));
-  const served = await Served.start(
-    (port) => [versitygwPath(), "--port", `127.0.0.1:${port}`, "--quiet", "posix", root],
-    {
-      ROOT_ACCESS_KEY: testCredentials.AWS_ACCESS_KEY_ID,
-      ROOT_SECRET_KEY: testCredentials.AWS_SECRET_ACCESS_KEY,
-    },
-  );
+  const served = await versitygwServed();
   return s3Subject(served.endpoint, "bucket", {
     partMebibytes: 5,
     damage: async (prefix, key) => {
-      await using file = await open(join(root, "bucket", prefix, key), "r+");
+      await using file = await open(join(served.root, "data", "bucket", prefix, key), "r+");
       const { size } = await file.stat();
       const byte = Buffer.alloc(1);
       await file.read(byte, 0, 1, size >> 1);
       byte[0] = (byte[0] ?? 0) ^ 1;
       await file.write(byte, 0, 1, size >> 1);
     },
-    [Symbol.asyncDispose]: async () => {
-      await served[Symbol.asyncDispose]();
-      await rm(root, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => served[Symbol.asyncDispose](),
   });
 }
 
-it("a server that is killed at any of twenty requests: the same bytes in the end", async () => {
-  {
-    await using _lock = await lockLab("versitygw");
-    await ensureVersitygw();
-  }
-  const root = await mkdtemp(join(labDirectory(), "versitygw-"));
-  await mkdir(join(root, "bucket"));
-  await using served = await Served.start(
-    (port) => [versitygwPath(), "--port", `127.0.0.1:${port}`, "--quiet", "posix", root],
-    {
-      ROOT_ACCESS_KEY: testCredentials.AWS_ACCESS_KEY_ID,
-      ROOT_SECRET_KEY: testCredentials.AWS_SECRET_ACCESS_KEY,
-    },
-  );
+it("a server that is killed at any of twenty requests: the same bytes, and no part twice that was there", async () => {
+  await using served = await versitygwServed();
   await using proxy = await S3Proxy.before(served.endpoint);
   Object.assign(process.env, testCredentials);
   const address = { bucket: "bucket", prefix: "p" };
@@ -139,6 +96,12 @@ it("a server that is killed at any of twenty requests: the same bytes in the end
     proxy.fault = () => undefined;
     const { files } = await remote.open("stack", backup.id, tools);
     for (const file of files) expect(await remote.check(file, tools), `${instant}`).toBe(true);
+    const parts = proxy.answered.filter((one) => /^200 PUT .*partNumber=/.test(one));
+    const numbers = parts.map((one) => Number(/partNumber=(\d+)/.exec(one)?.[1]));
+    expect(
+      numbers.toSorted((a, b) => a - b),
+      `${instant}`,
+    ).toEqual([1, 2, 3, 4, 5]);
+    proxy.answered.length = 0;
   }
-  await rm(root, { recursive: true, force: true });
 }, 600_000);
