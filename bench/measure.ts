@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 
 /** One whole process, from start to exit. */
@@ -40,14 +40,22 @@ export function measure(candidate: Candidate): Measured {
 /**
  * Times candidates in turn, so that a slow minute of the machine is everybody's, and prints a
  * table: medians, and the median of each round's ratio to the reference.
+ *
+ * @returns the table, too.
  */
-export function compare(candidates: readonly Candidate[], reference: string, rounds: number): void {
+export function compare(
+  candidates: readonly Candidate[],
+  reference: string,
+  rounds: number,
+): string {
   const results = new Map<string, Measured[]>(candidates.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const candidate of candidates) results.get(candidate.name)?.push(measure(candidate));
   }
-  console.log("| what | seconds | CPU seconds | peak MB | ratio |");
-  console.log("| --- | --- | --- | --- | --- |");
+  const lines = [
+    "| what | seconds | CPU seconds | peak MB | ratio |",
+    "| --- | --- | --- | --- | --- |",
+  ];
   for (const [name, all] of results) {
     const ratios = all.map(
       ({ seconds }, at) => seconds / (results.get(reference)?.[at]?.seconds ?? 1),
@@ -59,8 +67,21 @@ export function compare(candidates: readonly Candidate[], reference: string, rou
       Math.max(...all.map(({ peakMegabytes }) => peakMegabytes)).toFixed(0),
       median(ratios).toFixed(2),
     ];
-    console.log(`| ${cells.join(" | ")} |`);
+    lines.push(`| ${cells.join(" | ")} |`);
   }
+  const table = lines.join("\n");
+  console.log(table);
+  return table;
+}
+
+/** Puts a text between the lines `<!-- NAME -->` and `<!-- /NAME -->` of a file. @throws Error if it has no such lines. */
+export function fill(file: string, name: string, text: string): void {
+  const before = readFileSync(file, "utf8");
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [head, rest] = before.split(begin);
+  const tail = rest?.split(end)[1];
+  if (tail === undefined) throw new Error(`${file} has no lines ${begin} and ${end}`);
+  writeFileSync(file, `${head}${begin}\n\n${text}\n\n${end}${tail}`);
 }
 
 /** The machine in one line, with how busy it was: figures mean little without it. */

@@ -40,7 +40,7 @@ _sophon_keeper() {
     ls) word='--project-directory --compose-files --project-name --env-files --profiles --repository --passphrase --identity --backup --path --json --help' ;;
     report) word='--project-directory --compose-files --project-name --env-files --profiles --repository --report-path --json --help' ;;
     prune) word='--project-directory --compose-files --project-name --env-files --profiles --repository --lock-timeout --keep-last --keep-daily --keep-weekly --keep-monthly --retain-level --upload-to --upload-endpoint --upload-region --upload-path-style --remote-keep-last --remote-keep-daily --remote-keep-weekly --remote-keep-monthly --upload-retry --dry-run --report-path --notify --notify-on --metrics-path --json --help' ;;
-    upload) word='--project-directory --compose-files --project-name --env-files --profiles --repository --sign-key --upload --upload-to --upload-endpoint --upload-region --upload-path-style --upload-limit --upload-retry --upload-lock --upload-lock-days --backup --json --help' ;;
+    upload) word='--project-directory --compose-files --project-name --env-files --profiles --repository --sign-key --upload --upload-to --upload-endpoint --upload-region --upload-path-style --upload-limit --upload-retry --upload-lock --upload-lock-days --backup --dry-run --json --help' ;;
     scan-log) word='--log-allow --log-deny --state --json --help' ;;
     *) word='init backup verify restore upgrade-test recover doctor list ls report prune upload scan-log help --help --version' ;;
   esac

@@ -24,7 +24,7 @@ complete -c sophon-keeper -n '__fish_seen_subcommand_from init backup verify res
 complete -c sophon-keeper -n '__fish_seen_subcommand_from init' -l keys-directory -r -F -d 'Where the key pairs are made, outside the project'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from init' -l into -r -F -d 'Where the workflows and units are written'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from init' -l files-only -d 'Only make keys and files'
-complete -c sophon-keeper -n '__fish_seen_subcommand_from init backup restore upgrade-test prune' -l dry-run -d 'Only report what would be done; change nothing'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from init backup restore upgrade-test prune upload' -l dry-run -d 'Only report what would be done; change nothing'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from init backup verify restore upgrade-test recover doctor list ls report prune upload scan-log' -l json -d 'Print exactly one JSON object on standard output, for errors too'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup restore upgrade-test recover prune' -l lock-timeout -x -d 'How long to wait for another operation on the same stack before it gives up (exit 8)'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore upgrade-test' -l data-dir -r -F -d 'The data directory (SOPHON_DATA) on the host'

@@ -12,6 +12,8 @@ import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { requireOwnRepository } from "../repository/require-own.ts";
 import { openRepository } from "./list.ts";
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 /**
  * Sends backups of this host to a destination, and proves them there. The stack and its lock are not needed: two runs that
  * send the same backup do not disturb each other.
@@ -21,6 +23,7 @@ import { openRepository } from "./list.ts";
 export async function upload(options: Options, dependencies: HostDependencies): Promise<Result> {
   const begun = dependencies.clock.monotonicMs();
   const seconds = () => (dependencies.clock.monotonicMs() - begun) / 1000;
+  const now = dependencies.clock.now();
   const repository = await openRepository(options, dependencies);
   requireOwnRepository(repository.path);
   const destinations = chooseDestinations(options, dependencies, repository.path);
@@ -30,16 +33,34 @@ export async function upload(options: Options, dependencies: HostDependencies): 
       class: "input",
     });
   }
+  const chosen = options.backup === "all" ? undefined : await theBackup(repository, options.backup);
+  const wanted = async (to: string) => chosen ?? (await unproven(repository, to));
+  if (options.dryRun) {
+    const plan = [];
+    for (const { name } of remotes) plan.push(...planOf(await wanted(name), name, options, now));
+    return { result: "planned", seconds: seconds(), path: repository.path, plan };
+  }
   const signer = await listSigner(destinations, repository, options, dependencies);
   const uploads = [];
-  const chosen = options.backup === "all" ? undefined : await theBackup(repository, options.backup);
   for (const remote of remotes) {
-    for (const backup of chosen ?? (await unproven(repository, remote.name))) {
+    for (const backup of await wanted(remote.name)) {
       uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     }
   }
   const result = uploads.length === 0 ? "unchanged" : "uploaded";
   return { result, seconds: seconds(), path: repository.path, uploads };
+}
+
+/** What would be sent, and until when nobody could remove it. Nothing is asked of the destination. */
+function planOf(
+  backups: readonly StoredBackup[],
+  to: string,
+  { uploadLock, uploadLockDays = 0 }: Options,
+  now: Date,
+): unknown[] {
+  const until = new Date(now.getTime() + uploadLockDays * dayMs).toISOString();
+  const lock = uploadLock === undefined ? {} : { lock: uploadLock, lockedUntil: until };
+  return backups.map(({ id, bytes }) => ({ id, to, bytes, ...lock }));
 }
 
 async function theBackup(repository: Repository, wanted: string): Promise<readonly StoredBackup[]> {

@@ -11,7 +11,6 @@ import { temporaryDirectory } from "../core/temp.ts";
 import type {
   LocalFile,
   ObjectStore,
-  Proof,
   Removal,
   StoredFile,
   StoredObject,
@@ -25,6 +24,18 @@ interface RcloneOptions {
   /** Bytes a second. */
   readonly limit: number | undefined;
   readonly retryForMs: number;
+}
+
+/** Digests that destinations compute, the best first. Dropbox and OneDrive have ones of their own. */
+const algorithms = ["sha256", "sha1", "md5"] as const;
+type Algorithm = (typeof algorithms)[number];
+
+/** What a file holds, as read here. */
+interface FileDigests {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** The digest by which the destination itself can tell it. */
+  readonly own: { readonly algorithm: Algorithm; readonly hex: string } | undefined;
 }
 
 /** Exit codes of rclone: the directory, or the file, is not there. */
@@ -54,6 +65,7 @@ export function parseRcloneAddress(input: string, text: string): string {
 export class RcloneStore implements ObjectStore {
   readonly name: string;
   readonly #options: RcloneOptions;
+  #asking: Promise<Algorithm | undefined> | undefined;
 
   constructor(options: RcloneOptions) {
     this.#options = options;
@@ -71,13 +83,14 @@ export class RcloneStore implements ObjectStore {
   }
 
   async putFile(key: string, file: LocalFile, context: TransferContext): Promise<StoredFile> {
-    const { bytes, sha256 } = await digestOf(file, context);
     return await this.#uploading(context, async () => {
+      const digest = await digestOf(file, await this.#ownDigest(context), context);
+      const { bytes, sha256 } = digest;
       const there = await this.#size(key, context);
       if (there === undefined) await this.#copy(file.path, key, context);
       const proof =
         there === undefined || there === bytes
-          ? await this.#prove(key, sha256, context)
+          ? await this.#prove(key, digest, context)
           : undefined;
       if (proof !== undefined) return { bytes, sha256, proof };
       if (there !== undefined) throw differs(key);
@@ -162,17 +175,53 @@ export class RcloneStore implements ObjectStore {
     return listed.find((one) => one.key === key)?.bytes;
   }
 
-  /** The digest of the destination itself where it has one, else of what is read back. */
-  async #prove(key: string, sha256: string, context: TransferContext): Promise<Proof | undefined> {
-    for (const [proof, how] of [
-      ["sha256", []],
-      ["read", ["--download"]],
-    ] as const) {
-      const { stdout } = await this.#run(["hashsum", "sha256", ...how, this.#at(key)], context);
-      const told = /^([0-9a-f]{64}) /m.exec(stdout)?.[1];
-      if (told !== undefined) return told === sha256 ? proof : undefined;
+  /** By a digest of the destination itself where it has one, else by what is read back; undefined if it is not this file. */
+  async #prove(key: string, digest: FileDigests, context: TransferContext) {
+    const own = digest.own;
+    if (own !== undefined) {
+      const told = await this.#hashsum(key, own.algorithm, [], context).catch((error: unknown) => {
+        // It may tell that it has this digest, and not have it of this file.
+        if (!(error instanceof ExecError) || isTransient(error)) throw error;
+        return undefined;
+      });
+      if (told !== undefined) {
+        if (told !== own.hex) return undefined;
+        return own.algorithm === "sha256" ? "sha256" : "etag";
+      }
     }
-    return undefined;
+    const read = await this.#hashsum(key, "sha256", ["--download"], context);
+    return read === digest.sha256 ? "read" : undefined;
+  }
+
+  async #hashsum(
+    key: string,
+    algorithm: Algorithm,
+    how: readonly string[],
+    context: TransferContext,
+  ): Promise<string | undefined> {
+    const { stdout } = await this.#run(["hashsum", algorithm, ...how, this.#at(key)], context);
+    return /^([0-9a-f]{32,64}) /m.exec(stdout)?.[1];
+  }
+
+  /** The best digest that the destination computes itself; undefined if it has none that is known here. */
+  async #ownDigest(context: TransferContext): Promise<Algorithm | undefined> {
+    this.#asking ??= this.#run(["backend", "features", this.#options.place], context).then(
+      ({ stdout }) => {
+        const { Hashes = [] } = JSON.parse(stdout) as {
+          readonly Hashes?: readonly string[] | null;
+        };
+        return algorithms.find((one) => Hashes?.includes(one));
+      },
+    );
+    try {
+      return await this.#asking;
+    } catch (error) {
+      this.#asking = undefined;
+      context.signal.throwIfAborted();
+      if (isTransient(error)) throw error;
+      // Versions before it cannot tell: what is there is read back.
+      return undefined;
+    }
   }
 
   async #run(args: readonly string[], context: TransferContext, okCodes: readonly number[] = []) {
@@ -246,18 +295,23 @@ function differs(key: string): UploadFailedError {
 /** @throws UploadFailedError if the file is not what its manifest says. */
 async function digestOf(
   file: LocalFile,
+  algorithm: Algorithm | undefined,
   { signal }: TransferContext,
-): Promise<{ readonly bytes: number; readonly sha256: string }> {
+): Promise<FileDigests> {
   await using handle = await openRegularFile(file.path);
   const hash = createHash("sha256");
+  const other = algorithm === undefined ? undefined : createHash(algorithm);
   let bytes = 0;
   for await (const chunk of handle.createReadStream({ highWaterMark: 2 ** 20, autoClose: false })) {
     signal.throwIfAborted();
     bytes += (chunk as Buffer).length;
     hash.update(chunk as Buffer);
+    other?.update(chunk as Buffer);
   }
   const sha256 = hash.digest("hex");
-  if (file.sha256 === undefined || file.sha256 === sha256) return { bytes, sha256 };
+  const hex = other?.digest("hex") ?? "";
+  const own = algorithm === undefined ? undefined : { algorithm, hex };
+  if (file.sha256 === undefined || file.sha256 === sha256) return { bytes, sha256, own };
   throw new UploadFailedError(`${file.path} is not what its manifest says`, {
     class: "damaged",
     hint: "The backup on this host is damaged: run `sophon-keeper verify`, and make a new one.",

@@ -14,7 +14,7 @@ const told = [
 export const outputInputs = {
   "dry-run": {
     kind: "flag",
-    commands: ["init", "backup", "restore", "upgrade-test", "prune"],
+    commands: ["init", "backup", "restore", "upgrade-test", "prune", "upload"],
     about: "Only report what would be done; change nothing.",
   },
   "report-path": {

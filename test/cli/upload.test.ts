@@ -232,6 +232,23 @@ it("locks what it sends, and sends nothing where nothing can be locked", async (
   }
 });
 
+it("plans what it would send, and until when it would be locked, and asks the bucket nothing", async () => {
+  await using made = await sealedRepository();
+  const id = await made.add("2026-03-01");
+  await using server = await S3Server.start({ lock: true, versions: true });
+  const lock = ["--upload-lock", "compliance", "--upload-lock-days", "30"];
+  const plan = ["upload", "--dry-run", ...flags(made, server.endpoint), ...lock];
+  const run = await keeper(plan, { env });
+  expect(run.code, run.stderr).toBe(0);
+  const { result, plan: planned } = JSON.parse(run.stdout);
+  expect(result).toBe("planned");
+  expect(planned).toMatchObject([{ id, to: "s3://bucket/off/site", lock: "compliance" }]);
+  const days = (Date.parse(planned[0].lockedUntil) - Date.now()) / (24 * 60 * 60 * 1000);
+  expect(days).toBeGreaterThan(29.9);
+  expect(server.requests).toEqual([]);
+  expect((await made.repository.read(id)).marks?.remotes).toBeUndefined();
+});
+
 it.each([
   [["--upload-to", "bucket/prefix"], 'upload-to is "bucket/prefix": write s3://BUCKET/PREFIX'],
   [["--upload-to", "s3://UPPER/x"], 'upload-to is "s3://UPPER/x": write s3://BUCKET/PREFIX'],

@@ -41,6 +41,7 @@ async function sftp(): Promise<Subject> {
       ...["type = alias", `remote = behind:${data}`, ""],
       ...["[behind]", "type = sftp", "host = 127.0.0.1", `port = ${at}`],
       ...[`user = ${userInfo().username}`, `key_file = ${userKey}`, "shell_type = unix"],
+      "known_hosts_file = none",
     ].join("\n");
   return await rcloneSubject(remote, {
     [Symbol.asyncDispose]: async () => {
