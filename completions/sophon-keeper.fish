@@ -43,6 +43,8 @@ complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore 
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test' -l consistency -x -a 'live stopped' -d 'live'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test' -l volume-consistency -x -a 'freeze stop live' -d 'How a volume or bind mount that is not one of the known stores is copied'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify upgrade-test' -l include-host-files -d 'Also back up files outside of the project directory that its owner cannot read, if the compose files name them (env_file, include, extends, secrets, configs, mounts)'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test' -l incremental -d 'Store only what changed since an earlier backup of this repository'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test' -l full -d 'With incremental'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test' -l rabbitmq-messages -x -a 'pause stop none' -d 'How messages are backed up'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test prune' -l keep-last -x -d 'Keep this many of the newest backups'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup upgrade-test prune' -l keep-daily -x -d 'Keep the newest backup of each day, for this many days'

@@ -21,6 +21,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "archive/age": "core archive/io",
   "archive/io": "core archive/age",
   "archive/zstd": "core archive/io",
+  "archive/delta": "core archive/io",
   archive: "core",
   "archive/tar": "core archive archive/io",
   stores: "core model archive rollback-copy",

@@ -4,10 +4,17 @@ import { openRegularFile } from "../core/regular-file.ts";
 import { decryptStream, openHead } from "./age/age.ts";
 import { type FileDigest, openThreaded } from "./age/decrypt-thread.ts";
 import type { Identities } from "./age/keys.ts";
+import { mergeDelta } from "./delta/merge-delta.ts";
 import { gunzip } from "./gzip.ts";
 import { ByteReader, release } from "./io/byte-reader.ts";
 import type { Observer } from "./write-archive.ts";
 import { decompress } from "./zstd/decompress.ts";
+
+/** One archive: its file, how it is opened, and what was recorded of it. */
+export type ArchivePlace = Pick<
+  ReadRequest,
+  "file" | "compressed" | "decrypt" | "plainBytes" | "plainSha256" | "base"
+>;
 
 /** What to read, and through what. */
 export interface ReadRequest {
@@ -18,6 +25,10 @@ export interface ReadRequest {
   readonly decrypt?: Identities | undefined;
   /** How many plain bytes were recorded. Fewer or more are damage, and no more than these are handed out. */
   readonly plainBytes?: number | undefined;
+  /** The SHA-256 of the plain bytes, hex, if it was recorded. */
+  readonly plainSha256?: string | undefined;
+  /** The file holds a delta against the plain bytes of this archive. */
+  readonly base?: ArchivePlace | undefined;
   /** For whoever unpacks it: nobody trusted made the file. */
   readonly untrusted?: boolean | undefined;
   /** See every plain byte in passing; their `end` is called after the last. */
@@ -54,8 +65,8 @@ export async function* readArchive(
   onDigest?: (digest: FileDigest) => void,
 ): AsyncGenerator<Buffer> {
   const opened = openedBytes(request, onDigest);
-  const plain = plainOf(opened, request);
-  const observers = request.observers ?? [];
+  const plain = mergedWith(request, plainOf(opened, request));
+  const observers = [...digestObservers(request), ...(request.observers ?? [])];
   const expected = request.plainBytes ?? Number.POSITIVE_INFINITY;
   let plainBytes = 0;
   for await (const chunk of plain) {
@@ -70,6 +81,28 @@ export async function* readArchive(
     throw new DamagedError(`it holds ${plainBytes} bytes instead of the recorded ${expected}`);
   }
   for (const observer of observers) observer.end?.();
+}
+
+/** The bytes themselves, or what a delta makes of its base. */
+function mergedWith(
+  { base, signal }: ReadRequest,
+  plain: AsyncIterable<Buffer>,
+): AsyncIterable<Buffer> {
+  return base === undefined ? plain : mergeDelta(plain, readArchive({ ...base, signal }));
+}
+
+function digestObservers({ plainSha256 }: ReadRequest): Observer[] {
+  if (plainSha256 === undefined) return [];
+  const hash = createHash("sha256");
+  return [
+    {
+      update: (chunk) => void hash.update(chunk),
+      end: () => {
+        if (hash.digest("hex") === plainSha256) return;
+        throw new DamagedError("its content is not what was backed up (SHA-256 differs)");
+      },
+    },
+  ];
 }
 
 function plainOf(

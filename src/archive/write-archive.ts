@@ -40,6 +40,11 @@ interface ArchiveRequest {
   readonly observers?: readonly Observer[];
   /** Gets an index behind the last frame. Only for what is compressed here out of a pool's blocks. */
   readonly index?: IndexWriter | undefined;
+  /**
+   * Writes something else than the plain bytes, such as a delta; `compress` must be true. Each piece is used up before
+   * the next one is asked for.
+   */
+  readonly encode?: ((plain: AsyncIterable<Buffer>) => AsyncIterable<Buffer>) | undefined;
   /** Called with the plain bytes so far, a few hundred times for a gigabyte. */
   readonly progress?: (plainBytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -103,10 +108,15 @@ async function writeInto(handle: FileHandle, request: ArchiveRequest): Promise<W
 
 async function writeBytes(
   handle: FileHandle,
-  { source, compress, encrypt, index }: ArchiveRequest,
+  { source, compress, encrypt, index, encode }: ArchiveRequest,
   plain: AsyncIterable<Buffer>,
 ): Promise<WrittenBytes> {
   const { pool } = source;
+  if (encode !== undefined) {
+    const age = encrypt === undefined ? undefined : await beginFile(encrypt);
+    const lent = pool === undefined ? plain : givenBack(plain, pool);
+    return await writeThreaded(handle, compressed(encode(lent)), age);
+  }
   if (!compress) {
     const kept = pool === undefined ? plain : copied(plain, pool);
     return await writeHashed(handle, encrypt === undefined ? kept : encryptStream(encrypt)(kept));
@@ -122,6 +132,14 @@ async function* copied(blocks: AsyncIterable<Buffer>, pool: BlockPool): AsyncGen
     const copy = Buffer.from(block);
     pool.give(block);
     yield copy;
+  }
+}
+
+/** Lends each block, and gives it back when the next one is asked for. */
+async function* givenBack(blocks: AsyncIterable<Buffer>, pool: BlockPool): AsyncGenerator<Buffer> {
+  for await (const block of blocks) {
+    yield block;
+    pool.give(block);
   }
 }
 

@@ -36,7 +36,7 @@ export async function list(options: Options, dependencies: HostDependencies): Pr
   return {
     result: reason === undefined ? "listed" : "stale",
     ...{ seconds: seconds(), path: repository.path },
-    backups: stored.map(describe),
+    backups: stored.map((backup) => describe(backup, stored)),
     offHost: offHost ?? null,
     ...(await deviceOf(repository.path, stored[0])),
     warnings: [...ownerWarnings(repository), ...unfinishedWarnings(repository)],
@@ -65,12 +65,15 @@ async function projectOf(options: Options, dependencies: HostDependencies): Prom
   return options.projectName ?? (await dependencies.host.discover(options, dependencies)).project;
 }
 
-function describe(backup: StoredBackup): Record<string, unknown> {
-  const { id, path, bytes, manifest, marks, problem } = backup;
+function describe(backup: StoredBackup, all: readonly StoredBackup[]): Record<string, unknown> {
+  const { id, path, bytes, manifest, marks, problem, ancestors } = backup;
+  const needed = all.filter((one) => ancestors.includes(one.id));
   return {
     id,
     path,
     bytes,
+    kind: manifest?.parent ? `+${manifest.parent.id}` : "full",
+    bytesWithAncestors: needed.reduce((sum, one) => sum + one.bytes, bytes),
     createdAt: manifest?.createdAt ?? null,
     tier: manifest?.tier ?? null,
     encrypted: manifest?.components.every(({ encryption }) => encryption === "age") ?? null,

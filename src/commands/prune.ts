@@ -1,11 +1,12 @@
 import { UnverifiableError } from "../core/errors.ts";
-import { reaches, revoked } from "../model/marks.ts";
+import { reaches } from "../model/marks.ts";
 import type { Result } from "../model/result.ts";
 import {
   decideRetention,
   type RetentionCandidate,
   type RetentionDecision,
   type RetentionPolicy,
+  withNeeded,
 } from "../model/retention.ts";
 import { remoteAt } from "../operations/off-host/remotes.ts";
 import { decideThere, retainThere } from "../operations/off-host/retain-there.ts";
@@ -19,6 +20,7 @@ import { heldBackups } from "../repository/holds.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { requireOwnRepository } from "../repository/require-own.ts";
 import { requireRepository } from "../repository/require-repository.ts";
+import { revokeChain } from "../repository/revoke-chain.ts";
 import { openRepository } from "./list.ts";
 
 /** The result of retention. */
@@ -89,17 +91,18 @@ export async function applyRetention(
   fresh?: string,
 ): Promise<Retained> {
   const { reporter } = dependencies;
-  const { decisions, damaged } = await decide(repository, options, dependencies, fresh);
-  for (const { id, failure, told, manifestSha256 } of damaged) {
+  const found = await decide(repository, options, dependencies, fresh);
+  const { decisions, damaged, candidates } = found;
+  for (const { id, failure, told } of damaged) {
     reporter.warning(told);
-    const at = dependencies.clock.now().toISOString();
-    const before = await repository.marksOf(id);
-    await repository.mark(id, revoked(before, manifestSha256, failure, at, dependencies.version));
+    await revokeChain(repository, id, failure, dependencies.clock.now(), dependencies.version);
   }
   const held = new Set<string>();
-  for (const { id, keep, reason } of decisions) {
+  // One that is made from others goes before them: a run that is killed leaves none that lacks an ancestor.
+  const inOrder = decisions.toSorted((a, b) => depth(b.id, candidates) - depth(a.id, candidates));
+  for (const { id, keep, reason } of inOrder) {
     // A rehearsal takes no lock: it may have begun to read the backup since the decision.
-    const isHeld = !keep && (await heldBackups(repository)).includes(id);
+    const isHeld = !keep && withNeeded(await heldBackups(repository), candidates).has(id);
     if (isHeld) held.add(id);
     else if (!keep) await repository.remove(id);
     const why = isHeld ? "needed by an operation that is under way" : reason;
@@ -114,9 +117,12 @@ export async function applyRetention(
   };
 }
 
+function depth(id: string, candidates: readonly RetentionCandidate[]): number {
+  return candidates.find((one) => one.id === id)?.ancestors?.length ?? 0;
+}
+
 interface Damaged {
   readonly id: string;
-  readonly manifestSha256: string;
   readonly failure: string;
   readonly told: string;
 }
@@ -130,7 +136,11 @@ async function decide(
   options: Options,
   { clock, signal, reporter }: Pick<Dependencies, "clock" | "signal" | "reporter">,
   fresh?: string,
-): Promise<{ decisions: readonly RetentionDecision[]; damaged: readonly Damaged[] }> {
+): Promise<{
+  decisions: readonly RetentionDecision[];
+  damaged: readonly Damaged[];
+  candidates: readonly RetentionCandidate[];
+}> {
   const backups = await repository.list();
   const needed = listUnfinished(repository.operations).map(({ about }) => String(about.backupId));
   needed.push(...(await heldBackups(repository)));
@@ -143,11 +153,13 @@ async function decide(
     const good = candidates.filter((candidate) => candidate.good).map(({ id }) => id);
     const newest = decisions.find(({ id }) => good.includes(id))?.id;
     const nothingGoes = decisions.every(({ keep }) => keep);
-    if (nothingGoes || newest === undefined || newest === fresh) return { decisions, damaged };
+    if (nothingGoes || newest === undefined || newest === fresh) {
+      return { decisions, damaged, candidates };
+    }
     reporter.info(`reading ${newest} before older backups are removed`);
     const found = await damageOf(repository, newest, signal);
-    if (found === undefined) return { decisions, damaged };
-    damaged.push(found);
+    if (found.length === 0) return { decisions, damaged, candidates };
+    damaged.push(...found);
   }
 }
 
@@ -155,15 +167,23 @@ async function damageOf(
   repository: Repository,
   id: string,
   signal: AbortSignal,
-): Promise<Damaged | undefined> {
-  const { checks, manifestSha256 = "" } = await checkChecksums(repository.directory(id), signal);
+): Promise<Damaged[]> {
+  const { checks, damagedAncestors } = await checkChecksums(repository.directory(id), { signal });
   const wrong = checks.find(({ status }) => status !== "pass");
-  if (wrong === undefined) return undefined;
+  if (wrong === undefined) return [];
   const of = wrong.component === undefined ? "" : `${wrong.component}: `;
   const failure = `${of}${wrong.name}: ${wrong.detail}`;
   if (wrong.status === "fail") {
     const told = `${id} is damaged and no longer counts: ${failure}`;
-    return { id, manifestSha256, failure, told };
+    const own = { id, failure, told };
+    // What its ancestors are needed for besides is damaged, too.
+    return [
+      own,
+      ...damagedAncestors.map((one) => ({
+        ...{ id: one, failure: `damaged: ${failure}` },
+        told: `${one} is damaged, and so is every backup that is made from it`,
+      })),
+    ];
   }
   throw new UnverifiableError(`nothing was removed: ${id} cannot be read: ${failure}`, {
     hint: "run as the user who makes the backups",
@@ -171,7 +191,7 @@ async function damageOf(
 }
 
 function candidateOf(
-  { id, manifest, marks }: StoredBackup,
+  { id, manifest, marks, ancestors }: StoredBackup,
   damaged: readonly string[],
   needed: readonly string[],
   { retainLevel }: Options,
@@ -179,8 +199,13 @@ function candidateOf(
   return {
     id,
     createdAt: manifest === undefined ? dateOf(id) : new Date(manifest.createdAt),
-    good: reaches(marks?.level ?? null, retainLevel) && !damaged.includes(id),
+    good:
+      reaches(marks?.level ?? null, retainLevel) &&
+      ![id, ...ancestors].some((one) => damaged.includes(one)),
     needed: needed.includes(id),
+    ancestors,
+    isFull: manifest?.serial === 0,
+    wasRead: reaches(marks?.level ?? null, "contents"),
   };
 }
 

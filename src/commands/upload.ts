@@ -5,6 +5,7 @@ import {
   listSigner,
   sendTo,
   unproven,
+  withAncestors,
 } from "../operations/off-host/deliver.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import type { Options } from "../options/parse.ts";
@@ -34,7 +35,8 @@ export async function upload(options: Options, dependencies: HostDependencies): 
     });
   }
   const chosen = options.backup === "all" ? undefined : await theBackup(repository, options.backup);
-  const wanted = async (to: string) => chosen ?? (await unproven(repository, to));
+  const wanted = async (to: string) =>
+    withAncestors(chosen ?? (await unproven(repository, to)), repository, to);
   if (options.dryRun) {
     const plan = [];
     for (const { name } of remotes) plan.push(...planOf(await wanted(name), name, options, now));

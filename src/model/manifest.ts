@@ -1,7 +1,7 @@
 import { z } from "zod";
 
-/** The schema version of the manifest; a reader refuses a newer one. */
-export const manifestSchemaVersion = 1;
+/** The newest schema version of the manifest; a reader refuses a newer one. */
+const newestSchemaVersion = 2;
 
 /**
  * No manifest is larger: ten thousand components take about 8 MB. What claims more is not read.
@@ -40,6 +40,43 @@ const number = z.number().int().nonnegative();
  */
 const count = z.union([number, z.object({ min: number, max: number }).strict()]);
 
+/** More than any chain has; a forged one must not open a thousand files at once. */
+const mostBases = 8;
+
+const fileName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const compression = z.enum(["none", "zstd", "gzip"]);
+const encryption = z.enum(["none", "age"]);
+
+/** What is needed to read a component of an earlier backup, which lies beside this one. */
+export interface ComponentBase {
+  /** The id of that backup. */
+  readonly backup: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly plainBytes: number;
+  readonly plainSha256?: string | undefined;
+  readonly compression: "none" | "zstd" | "gzip";
+  readonly encryption: "none" | "age";
+  /** What that file is a delta of, if it is one. */
+  readonly base?: ComponentBase | undefined;
+}
+
+const base: z.ZodType<ComponentBase> = z.lazy(() =>
+  z
+    .object({
+      // It becomes a part of a path.
+      backup: fileName,
+      file: fileName,
+      ...{ bytes: number, sha256, plainBytes: number },
+      plainSha256: sha256.optional(),
+      ...{ compression, encryption },
+      base: base.optional(),
+    })
+    .strict(),
+);
+
 const component = z
   .object({
     /** Unique in the manifest: `data`, `postgres-sophon`, `qdrant-documents`, `volume-uploads`. */
@@ -54,16 +91,20 @@ const component = z
     startedAt: z.iso.datetime(),
     endedAt: z.iso.datetime(),
     /** File name inside the backup directory. */
-    file: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/),
+    file: fileName,
     /** Size of the file as stored. */
     bytes: number,
     /** SHA-256 of the file as stored, lower-case hex. */
-    sha256: z.string().regex(/^[0-9a-f]{64}$/),
-    /** Size before compression and encryption. */
+    sha256,
+    /** Size before compression and encryption; of a delta, the size of what it makes of its base. */
     plainBytes: number,
+    /** SHA-256 of these bytes, if it was taken. */
+    plainSha256: sha256.optional(),
     /** `gzip` only for archives that were made by hand. */
-    compression: z.enum(["none", "zstd", "gzip"]),
-    encryption: z.enum(["none", "age"]),
+    compression,
+    encryption,
+    /** The file is a delta in librsync's format against the plain bytes of this one. Only from schema 2 on. */
+    base: base.optional(),
     /** Where the data is on the host or in the server: path, volume, database, collection. */
     source: z.string(),
     /** Counts by name: `files`, `table public.users`, `queue / jobs`. */
@@ -90,8 +131,13 @@ const service = z
 
 const manifest = z
   .object({
-    schemaVersion: z.literal(manifestSchemaVersion),
+    /** 2 for backups made with `incremental`, the full ones included. */
+    schemaVersion: z.union([z.literal(1), z.literal(newestSchemaVersion)]),
     id: z.string(),
+    /** The backup without which this one cannot be read; null for a full backup. Only from schema 2 on. */
+    parent: z.object({ id: fileName, manifestSha256: sha256 }).strict().nullable().optional(),
+    /** How many backups since the full one, which has 0. Only from schema 2 on. */
+    serial: number.optional(),
     createdAt: z.iso.datetime(),
     finishedAt: z.iso.datetime(),
     toolVersion: z.string(),
@@ -117,12 +163,10 @@ const manifest = z
      * Size and SHA-256 of the sealed manifest, so that its bytes are covered by checksums, too. Missing in an unencrypted
      * backup and in those of earlier versions. It is the last member: {@link withSealed}.
      */
-    sealed: z
-      .object({ bytes: number, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
-      .strict()
-      .optional(),
+    sealed: z.object({ bytes: number, sha256 }).strict().optional(),
   })
-  .strict();
+  .strict()
+  .refine(hasChainOfItsSchema, { message: "parent, serial and base do not fit the schema" });
 
 /** A count in a {@link Component}. */
 export type Count = z.infer<typeof count>;
@@ -135,6 +179,22 @@ export type Manifest = z.infer<typeof manifest>;
 /** The tiers of the Sophon page; `other` for any other stack. */
 export type Tier = Manifest["tier"];
 
+/** Every earlier backup without which this one cannot be read, the parent first. */
+export function ancestorsOf({
+  parent,
+  components,
+}: Pick<Manifest, "parent" | "components">): string[] {
+  const bases = components.flatMap((one) => basesOf(one).map(({ backup }) => backup));
+  return [...new Set([...(parent ? [parent.id] : []), ...bases])];
+}
+
+/** The files of earlier backups that a component is made of, the nearest first. */
+export function basesOf({ base: first }: Pick<Component, "base">): ComponentBase[] {
+  const bases: ComponentBase[] = [];
+  for (let at = first; at !== undefined; at = at.base) bases.push(at);
+  return bases;
+}
+
 /**
  * Reads a manifest.
  *
@@ -143,7 +203,7 @@ export type Tier = Manifest["tier"];
 export function parseManifest(text: string): Manifest {
   const value: unknown = JSON.parse(text);
   const version = z.object({ schemaVersion: z.number() }).safeParse(value).data?.schemaVersion ?? 0;
-  if (version > manifestSchemaVersion) {
+  if (version > newestSchemaVersion) {
     throw new NewerManifestError(
       `manifest: made by a newer version of this program (schema ${version}): update it to read this backup`,
     );
@@ -177,6 +237,20 @@ export function withoutSealed(text: string): string | undefined {
   const { sealed, ...value } = JSON.parse(text) as { sealed?: Manifest["sealed"] };
   if (sealed === undefined) return text;
   return withSealed(formatJson(value), sealed) === text ? formatJson(value) : undefined;
+}
+
+function hasChainOfItsSchema(value: {
+  readonly schemaVersion: number;
+  readonly parent?: unknown;
+  readonly serial?: number | undefined;
+  readonly components: readonly { readonly base?: ComponentBase | undefined }[];
+}): boolean {
+  const { schemaVersion, parent, serial, components } = value;
+  const hasBase = components.some(({ base }) => base !== undefined);
+  if (components.some((one) => basesOf(one).length > mostBases)) return false;
+  if (schemaVersion === 1) return parent === undefined && serial === undefined && !hasBase;
+  if (parent === undefined || serial === undefined) return false;
+  return parent === null ? serial === 0 && !hasBase : serial > 0;
 }
 
 function formatJson(value: unknown): string {

@@ -31,6 +31,8 @@ const marks = z
     reached: z.partialRecord(z.enum(verifyLevels), z.iso.datetime()),
     /** Why the last verification failed. */
     failure: z.string().optional(),
+    /** The backups without which this one cannot be read, of one made with `incremental`: it may be here no longer. */
+    needs: z.array(z.string()).optional(),
     /** The copies off this host, by the name of the destination. */
     remotes: z.record(z.string(), remoteMark).optional(),
   })
@@ -61,7 +63,7 @@ export function marked(
   const reached = { ...same?.reached };
   for (const lower of verifyLevels.slice(0, verifyLevels.indexOf(level) + 1)) reached[lower] = at;
   const highest = reaches(same?.level ?? null, level) ? (same?.level ?? level) : level;
-  return { manifestSha256, level: highest, at, toolVersion, reached, ...remotesOf(same) };
+  return { manifestSha256, level: highest, at, toolVersion, reached, ...kept(same) };
 }
 
 /** The record after a verification that found damage: every mark is revoked, the copies off this host are still there. */
@@ -79,7 +81,7 @@ export function revoked(
     toolVersion,
     reached: {},
     failure,
-    ...remotesOf(before),
+    ...kept(before),
   };
 }
 
@@ -95,6 +97,11 @@ export function provenRemotes(marks: Marks | undefined): string[] {
   return all.filter(([, { proof }]) => proof !== null).map(([name]) => name);
 }
 
-function remotesOf(before: Marks | undefined): Pick<Marks, "remotes"> {
-  return before?.remotes === undefined ? {} : { remotes: before.remotes };
+/** What a verification says nothing about. */
+function kept(before: Marks | undefined): Pick<Marks, "remotes" | "needs"> {
+  const { remotes, needs } = before ?? {};
+  return {
+    ...(needs === undefined ? {} : { needs }),
+    ...(remotes === undefined ? {} : { remotes }),
+  };
 }

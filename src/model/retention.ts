@@ -6,6 +6,14 @@ export interface RetentionCandidate {
   readonly good: boolean;
   /** Needed by an unfinished operation, or made by this run (the clock may have been set back). */
   readonly needed: boolean;
+  /** Why it is needed, if that is something else. */
+  readonly why?: string | undefined;
+  /** The backups without which it cannot be read. */
+  readonly ancestors?: readonly string[] | undefined;
+  /** A full backup on which incremental ones are built. */
+  readonly isFull?: boolean | undefined;
+  /** Its contents were read with an identity. */
+  readonly wasRead?: boolean | undefined;
 }
 
 /** How many backups to keep; an undefined rule is not used. Without any rule every backup is kept. */
@@ -36,6 +44,9 @@ export function isDatedInFuture(createdAt: Date, now: Date): boolean {
  * a wrong clock today removes nothing. Never removed: the newest good backup, needed backups, and backups dated in the future.
  * A backup that is not good is removed only if enough newer good backups exist for the policy.
  *
+ * Whatever the rules say, a backup stays as long as another one that stays cannot be read without it. So does the full
+ * backup before the newest full one, until a backup made from the newest was read with an identity.
+ *
  * @returns one decision per backup, newest first.
  */
 export function decideRetention(
@@ -56,12 +67,12 @@ export function decideRetention(
     reasons.set(newestGood.id, "the last good one");
   }
   const oldestKept = good.findLast(({ id }) => reasons.has(id));
-  return sorted.map((backup) => {
+  const decided = sorted.map((backup) => {
     const { id } = backup;
     const reason = reasons.get(id);
     if (reason !== undefined) return { id, keep: true, reason };
     if (backup.needed)
-      return { id, keep: true, reason: "needed by an operation that is under way" };
+      return { id, keep: true, reason: backup.why ?? "needed by an operation that is under way" };
     if (isDatedInFuture(backup.createdAt, now))
       return { id, keep: true, reason: "dated in the future" };
     if (backup.good) return { id, keep: false, reason: "outside every rule" };
@@ -70,6 +81,52 @@ export function decideRetention(
       ? { id, keep: false, reason: "not verified, and older than the good ones that are kept" }
       : { id, keep: true, reason: "not verified, and too few good ones are newer" };
   });
+  return withAncestors(withPreviousFull(decided, sorted), sorted);
+}
+
+/** The ids of these backups and of all without which one of them cannot be read. */
+export function withNeeded(
+  ids: readonly string[],
+  backups: readonly Pick<RetentionCandidate, "id" | "ancestors">[],
+): ReadonlySet<string> {
+  const needed = new Set<string>();
+  const waiting = [...ids];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    if (needed.has(id)) continue;
+    needed.add(id);
+    waiting.push(...(backups.find((backup) => backup.id === id)?.ancestors ?? []));
+  }
+  return needed;
+}
+
+function withAncestors(
+  decisions: readonly RetentionDecision[],
+  backups: readonly RetentionCandidate[],
+): RetentionDecision[] {
+  const kept = decisions.filter(({ keep }) => keep).map(({ id }) => id);
+  return decisions.map((decision) => {
+    if (decision.keep) return decision;
+    const child = kept.find((id) => withNeeded([id], backups).has(decision.id));
+    return child === undefined
+      ? decision
+      : { ...decision, keep: true, reason: `needed by ${child}` };
+  });
+}
+
+function withPreviousFull(
+  decisions: readonly RetentionDecision[],
+  newestFirst: readonly RetentionCandidate[],
+): readonly RetentionDecision[] {
+  const [newest, previous] = newestFirst.filter(({ isFull }) => isFull);
+  if (newest === undefined || previous === undefined) return decisions;
+  const isProven = newestFirst.some(
+    ({ ancestors = [], wasRead }) => wasRead === true && ancestors.includes(newest.id),
+  );
+  if (isProven) return decisions;
+  const reason = `no backup made from ${newest.id} was read with an identity yet`;
+  return decisions.map((one) =>
+    one.id === previous.id && !one.keep ? { ...one, keep: true, reason } : one,
+  );
 }
 
 function reasonsToKeep(

@@ -73,6 +73,19 @@ export const backupInputs = {
     about:
       "Also back up files outside of the project directory that its owner cannot read, if the compose files name them (env_file, include, extends, secrets, configs, mounts). Without it such a backup is refused, and the message names the file.",
   },
+  incremental: {
+    kind: "flag",
+    commands: makes,
+    about:
+      "Store only what changed since an earlier backup of this repository. About every thirtieth backup is a full one, and the others need it. Not with upload: artifact or cache, which hold one backup.",
+    aboutFlag:
+      "Store only what changed since an earlier backup of this repository. About every thirtieth backup is a full one, and the others need it.",
+  },
+  full: {
+    kind: "flag",
+    commands: makes,
+    about: "With incremental: make this backup a full one.",
+  },
   "rabbitmq-messages": {
     kind: "choice",
     choices: ["pause", "stop", "none"],

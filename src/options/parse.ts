@@ -171,6 +171,17 @@ function refuseContradictions(options: Options): void {
   if (command === "prune" && !hasKeepRule(options) && !hasRemoteRule(options)) {
     refuse("prune has no keep rule", "give keep-last, keep-daily, keep-weekly or keep-monthly");
   }
+  const single = upload.find((name) => name === "artifact" || name === "cache");
+  if (makes && options.incremental && single !== undefined) {
+    const wrong = `incremental and upload: ${single} exclude each other, because it holds one backup`;
+    refuse(wrong, "upload to a bucket (s3, rclone), or leave incremental out");
+  }
+  if (makes && options.full && !options.incremental) {
+    refuse(
+      "full is only for incremental backups",
+      "leave it out, every other backup is a full one",
+    );
+  }
   const odd = options.notifyOn.find((word) => !["failure", "recovery", "success"].includes(word));
   if (odd !== undefined) {
     refuse(`notify-on has "${odd}"`, "write failure, recovery or success");

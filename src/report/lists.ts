@@ -6,6 +6,9 @@ import type { Result } from "../model/result.ts";
 interface ListedBackup {
   readonly id: string;
   readonly bytes?: number;
+  /** `full`, or `+` and the id of the backup that it is made from. */
+  readonly kind?: string;
+  readonly bytesWithAncestors?: number;
   readonly createdAt?: string | null;
   readonly encrypted?: boolean | null;
   readonly level?: string | null;
@@ -19,17 +22,24 @@ export function backupTable(result: Result): string {
   if (!Array.isArray(backups)) return "";
   if (backups.length === 0) return "no backups";
   const listed = backups as ListedBackup[];
+  const hasChains = listed.some(({ kind }) => kind?.startsWith("+"));
   const hasCopies = listed.some(({ remotes = [] }) => remotes.length > 0);
   const rows = listed.map((backup) => [
     backup.id,
     (backup.createdAt ?? "").replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
     backup.bytes === undefined ? "" : formatBytes(backup.bytes),
+    ...(hasChains ? chainCells(backup) : []),
     backup.encrypted === false ? "in the clear" : "age",
     backup.problem ?? backup.level ?? "not verified",
     ...(hasCopies ? [(backup.remotes ?? []).join(", ") || "-"] : []),
   ]);
-  const head = ["backup", "made", "size", "sealed", "verified"];
+  const chain = hasChains ? ["all it needs", "kind"] : [];
+  const head = ["backup", "made", "size", ...chain, "sealed", "verified"];
   return formatTable([[...head, ...(hasCopies ? ["off this host"] : [])], ...rows]);
+}
+
+function chainCells({ bytesWithAncestors, kind = "" }: ListedBackup): [string, string] {
+  return [bytesWithAncestors === undefined ? "" : formatBytes(bytesWithAncestors), kind];
 }
 
 /** What was sent off this host, and how well the backups are spread. */

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { NotAFileError, openRegularFile, readRegularFile } from "../core/regular-file.ts";
 import { keyFingerprint, signerOf } from "../core/ssh-signature.ts";
 import {
+  basesOf,
   type Component,
+  type ComponentBase,
   type Manifest,
   manifestFile,
   manifestLimitBytes,
@@ -27,15 +29,26 @@ interface ChecksumResult {
   /** Undefined if it is missing or unreadable. */
   readonly manifest: Manifest | undefined;
   readonly manifestSha256: string | undefined;
+  /** The backups without which this one cannot be read and that are damaged. */
+  readonly damagedAncestors: readonly string[];
+}
+
+/** How much is read. */
+interface ChecksumOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** False reads only the backup's own files. */
+  readonly ancestors?: boolean;
 }
 
 /**
  * The `checksum` level: the manifest is complete and consistent with the directory, every file has its
  * recorded size and SHA-256, nothing is missing and nothing is extra. Needs no identity and no engine.
+ *
+ * A backup is good only if every backup is that it is made from: they lie beside it, and are read like itself.
  */
 export async function checkChecksums(
   directory: string,
-  signal?: AbortSignal,
+  { signal, ancestors: isWithAncestors = true }: ChecksumOptions = {},
 ): Promise<ChecksumResult> {
   let manifest: Manifest;
   let manifestSha256: string;
@@ -50,7 +63,8 @@ export async function checkChecksums(
       status: statusOf(error),
       detail: describeError(error),
     };
-    return { checks: [check], manifest: undefined, manifestSha256: undefined };
+    const nothing = { manifest: undefined, manifestSha256: undefined, damagedAncestors: [] };
+    return { checks: [check], ...nothing };
   }
   const checks: Check[] = [
     { name: "manifest", status: "pass", detail: `${manifest.components.length} components` },
@@ -65,7 +79,68 @@ export async function checkChecksums(
     checks.push(await checkFile(path, manifest.sealed, { name: "sealed manifest" }, signal));
   }
   checks.push(...(await checkSignature(directory, signal)));
-  return { checks, manifest, manifestSha256 };
+  const ancestors = isWithAncestors ? await checkAncestors(directory, manifest, signal) : [];
+  checks.push(...ancestors.map(({ check }) => check));
+  const damaged = ancestors.filter(({ check }) => check.status === "fail");
+  return { checks, manifest, manifestSha256, damagedAncestors: damaged.map(({ id }) => id) };
+}
+
+interface AncestorCheck {
+  readonly id: string;
+  readonly check: Check;
+}
+
+/** One check for each ancestor, the parent first; none after one that is not as it was. */
+async function checkAncestors(
+  directory: string,
+  manifest: Manifest,
+  signal: AbortSignal | undefined,
+): Promise<AncestorCheck[]> {
+  const checks: AncestorCheck[] = [];
+  const recorded = manifest.components.flatMap(basesOf);
+  for (let { parent } = manifest; parent; ) {
+    const { id, manifestSha256 } = parent;
+    const path = join(dirname(directory), id);
+    const found = await checkChecksums(path, { signal, ancestors: false });
+    const wrong =
+      found.checks.find(({ status }) => status !== "pass") ??
+      differenceOf(id, manifestSha256, found, recorded);
+    const subject = { name: "ancestor", component: id };
+    if (wrong !== undefined) {
+      const detail = `${wrong.component ?? wrong.name}: ${wrong.detail}`;
+      return [...checks, { id, check: { ...subject, status: wrong.status, detail } }];
+    }
+    const detail = `${found.manifest?.components.length ?? 0} components`;
+    checks.push({ id, check: { ...subject, status: "pass", detail } });
+    parent = found.manifest?.parent;
+  }
+  const missing = recorded.find(({ backup }) => !checks.some(({ id }) => id === backup));
+  if (missing !== undefined) {
+    const { backup: id } = missing;
+    const detail = "a component is made from it, but it is no ancestor";
+    checks.push({ id, check: { name: "ancestor", component: id, status: "fail", detail } });
+  }
+  return checks;
+}
+
+/** How an ancestor, good in itself, differs from what its descendant recorded of it. */
+function differenceOf(
+  id: string,
+  manifestSha256: string,
+  found: ChecksumResult,
+  recorded: readonly ComponentBase[],
+): Check | undefined {
+  const subject = { name: "manifest", status: "fail" } as const;
+  if (found.manifestSha256 !== manifestSha256) {
+    return { ...subject, detail: "it is not the one that the backup was made from" };
+  }
+  const other = recorded.find(
+    ({ backup, file, sha256 }) =>
+      backup === id &&
+      !found.manifest?.components.some((one) => one.file === file && one.sha256 === sha256),
+  );
+  if (other === undefined) return undefined;
+  return { ...subject, detail: `it does not have the ${other.file} that the backup was made from` };
 }
 
 /** A signature that is not of this manifest proves a change, whoever made it. An unsigned backup has no check. */

@@ -8,6 +8,8 @@ import { readRegularFile } from "../core/regular-file.ts";
 import { fsyncDirectory } from "../core/temp.ts";
 import { isBackupId } from "../model/backup-id.ts";
 import {
+  ancestorsOf,
+  basesOf,
   type Manifest,
   manifestFile,
   manifestLimitBytes,
@@ -31,6 +33,8 @@ export interface StoredBackup {
   readonly problem: string | undefined;
   /** Sum of the files' sizes in bytes. */
   readonly bytes: number;
+  /** The backups without which it cannot be read, the parent first. */
+  readonly ancestors: readonly string[];
   /** Undefined if never verified, if the marks belong to another manifest, or with a `problem`. */
   readonly marks: Marks | undefined;
 }
@@ -69,6 +73,19 @@ export class Repository {
 
   directory(id: string): string {
     return join(this.path, "backups", id);
+  }
+
+  /** Where the indexes of a backup lie, for later ones that are made from it. They never leave this host. */
+  index(id: string): string {
+    return join(this.path, "index", id);
+  }
+
+  /** Removes the indexes of all backups but these. */
+  async forgetIndexes(but: readonly string[]): Promise<void> {
+    const names = await readdir(join(this.path, "index")).catch(() => []);
+    for (const name of names) {
+      if (!but.includes(name)) await rm(this.index(name), { recursive: true, force: true });
+    }
   }
 
   /** @throws RefusedError if the repository is inside a path that is backed up. An empty repository is then removed. */
@@ -160,6 +177,7 @@ export class Repository {
   /** Removes the remains of an unfinished backup or of an unfinished removal. */
   async discard(id: string): Promise<void> {
     const partial = this.directory(partialPrefix + id);
+    if (!existsSync(this.directory(id))) await rm(this.index(id), { recursive: true, force: true });
     if (!existsSync(partial)) return;
     // Remove the marks first: the next run finds an interrupted removal by its directory. An unfinished backup has no marks.
     await this.forget(id);
@@ -213,18 +231,40 @@ export class Repository {
       const manifestSha256 = sha256Hex(text);
       const marks = await this.marksOf(id);
       const manifest = parseManifest(text);
-      const problem = sizeProblem(manifest, sizes);
+      const ancestors = ancestorsOf(manifest);
+      const problem = sizeProblem(manifest, sizes) ?? (await this.#ancestorProblem(manifest));
       const counts = problem === undefined && marks?.manifestSha256 === manifestSha256;
-      return { ...base, manifest, manifestSha256, problem, marks: counts ? marks : undefined };
+      const found = { ...base, manifest, manifestSha256, ancestors, problem };
+      return { ...found, marks: counts ? marks : undefined };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
-      return { ...base, manifest: undefined, manifestSha256: undefined, problem, marks: undefined };
+      const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
+      return { ...base, ...nothing, ancestors: [], problem };
     }
   }
 
+  /** The first file of an ancestor that is missing or has another size. */
+  async #ancestorProblem(manifest: Manifest): Promise<string | undefined> {
+    for (const id of ancestorsOf(manifest)) {
+      if (!existsSync(join(this.directory(id), manifestFile)))
+        return `needs ${id}, which is missing`;
+    }
+    for (const { backup, file, bytes } of manifest.components.flatMap(basesOf)) {
+      const size = await lstat(join(this.directory(backup), file)).then(
+        (info) => info.size,
+        () => undefined,
+      );
+      if (size === bytes) continue;
+      const wrong = size === undefined ? "is missing" : `has ${size} bytes instead of ${bytes}`;
+      return `needs ${backup}, whose ${file} ${wrong}`;
+    }
+    return undefined;
+  }
+
   /** Writes the marks of a backup, atomically and durably. */
-  async mark(id: string, marks: Marks): Promise<void> {
+  async mark(id: string, wanted: Marks): Promise<void> {
     const path = this.#marksPath(id);
+    const marks = { ...wanted, ...(await this.#needsOf(id)) };
     const handle = await open(`${path}.new`, "w", 0o600);
     try {
       await writeFile(handle, `${JSON.stringify(marks, null, 2)}\n`);
@@ -234,6 +274,13 @@ export class Repository {
     }
     await rename(`${path}.new`, path);
     await fsyncDirectory(join(this.path, "marks"));
+  }
+
+  /** What a backup of this repository needs, if it was made with `incremental`. */
+  async #needsOf(id: string): Promise<Pick<Marks, "needs">> {
+    if (!existsSync(join(this.directory(id), manifestFile))) return {};
+    const { manifest, ancestors } = await this.read(id);
+    return manifest?.serial === undefined ? {} : { needs: [...ancestors] };
   }
 
   /** Removes a backup and its marks. An interrupted removal leaves nothing that counts as a backup. */

@@ -1,13 +1,14 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { z } from "zod";
 import type { Identities } from "../archive/age/keys.ts";
 import type { IndexMember, IndexPlace } from "../archive/archive-index.ts";
 import { type ByteRange, cutRanges } from "../archive/ranges.ts";
-import { type ReadRequest, readArchive } from "../archive/read-archive.ts";
+import { type ArchivePlace, type ReadRequest, readArchive } from "../archive/read-archive.ts";
 import { indexedMembers, indexedRanges } from "../archive/read-indexed.ts";
 import { TarScanner } from "../archive/tar/scanner.ts";
-import type { Component } from "../model/manifest.ts";
+import type { TaskMount } from "../core/task.ts";
+import { basesOf, type Component, type ComponentBase } from "../model/manifest.ts";
 
 /** The directory of a backup's components, and the keys that open them. Plain JSON, so that a task can receive it. */
 export interface SourceOptions {
@@ -31,13 +32,46 @@ export function readRequest(
   signal?: AbortSignal,
 ): ReadRequest {
   return {
-    file: componentPath(source, component),
-    compressed: component.compression === "gzip" ? "gzip" : component.compression === "zstd",
-    decrypt: component.encryption === "age" ? identitiesOf(source) : undefined,
-    // Nothing was recorded of a file that was made by hand.
-    plainBytes: component.sha256 === "" ? undefined : component.plainBytes,
+    ...placeOf(source, source.directory, component),
     untrusted: source.untrusted,
     signal,
+  };
+}
+
+/** The request that reads a component's own file: if it is a delta, only that. */
+export function ownRequest(
+  source: SourceOptions,
+  component: Component,
+  signal?: AbortSignal,
+): ReadRequest {
+  const { plainBytes, plainSha256, base, ...own } = readRequest(source, component, signal);
+  return base === undefined ? { ...own, plainBytes, plainSha256 } : own;
+}
+
+/** The mounts of a task that reads components: the backup's directory, and those of its ancestors beside it. */
+export function sourceMounts(
+  { directory }: Pick<SourceOptions, "directory">,
+  components: readonly Component[],
+): TaskMount[] {
+  const ids = components.flatMap((component) => basesOf(component).map(({ backup }) => backup));
+  const paths = [directory, ...new Set(ids.map((id) => join(dirname(directory), id)))];
+  return paths.map((path) => ({ path, readOnly: true }));
+}
+
+function placeOf(
+  source: SourceOptions,
+  directory: string,
+  component: Component | ComponentBase,
+): ArchivePlace {
+  const { file, compression, encryption, base } = component;
+  return {
+    file: join(directory, file),
+    compressed: compression === "gzip" ? "gzip" : compression === "zstd",
+    decrypt: encryption === "age" ? identitiesOf(source) : undefined,
+    // Nothing was recorded of a file that was made by hand.
+    plainBytes: component.sha256 === "" ? undefined : component.plainBytes,
+    plainSha256: component.plainSha256,
+    base: base && placeOf(source, join(dirname(source.directory), base.backup), base),
   };
 }
 
@@ -103,11 +137,6 @@ export async function* rangesOf(
     const whole = [{ offset: 0, bytes: Number.POSITIVE_INFINITY }];
     yield* cutRanges(openComponent(source, component, signal), whole, ranges);
   }
-}
-
-/** The path of a component's file. */
-function componentPath(source: SourceOptions, component: Component): string {
-  return join(source.directory, component.file);
 }
 
 function identitiesOf(source: SourceOptions): Identities {

@@ -1,4 +1,4 @@
-import { chown, stat, unlink } from "node:fs/promises";
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Recipients } from "../archive/age/keys.ts";
 import type { IndexWriter } from "../archive/archive-index.ts";
@@ -6,7 +6,8 @@ import { type ByteSource, type Observer, writeArchive } from "../archive/write-a
 import type { Clock } from "../core/clock.ts";
 import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";
-import type { Component } from "../model/manifest.ts";
+import type { Component, ComponentBase } from "../model/manifest.ts";
+import { beginIndex, giveToOwner } from "./component-index.ts";
 import type { SinkOptions } from "./store.ts";
 
 /** The facts about a component that are known only after its last byte was written. */
@@ -39,36 +40,47 @@ interface ComponentSpec {
   /** When the copy began, ISO 8601 UTC; default now. */
   readonly startedAt?: string;
   readonly clock: Clock;
-  /** Called after the last byte with the name of the file. A rejection removes the file and fails the component. */
-  readonly describe: (file: string) => Promise<ComponentFacts> | ComponentFacts;
+  /**
+   * Called after the last byte with the command that opens the file by hand. A rejection removes the file and fails the
+   * component.
+   */
+  readonly describe: (open: string) => Promise<ComponentFacts> | ComponentFacts;
 }
 
 /**
  * Streams one component into the sink: compressed, encrypted, hashed, fsynced, and with mode 0600. The owner of the
  * sink's directory owns the file, because a helper container writes as root and its caller must be able to read it.
  *
+ * In an incremental backup the file is a delta if the parent has the component and its index.
+ *
  * @throws the error of the source, `done`, `describe` or the disk; no file is left in that case.
  */
 export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Promise<Component> {
   const startedAt = spec.startedAt ?? spec.clock.now().toISOString();
   const encrypt = recipientsOf(sink);
+  await using indexing = await beginIndex(sink, spec.name);
+  const base = indexing?.base;
+  const compress = spec.compress || base !== undefined;
   const file = [
     `${spec.name}.${spec.extension}`,
-    ...(spec.compress ? ["zst"] : []),
+    ...(base === undefined ? [] : ["rdiff"]),
+    ...(compress ? ["zst"] : []),
     ...(encrypt === undefined ? [] : ["age"]),
   ].join(".");
   const written = await writeArchive({
     source: spec.source,
     ...(spec.done === undefined ? {} : { done: spec.done }),
     file: join(sink.directory, file),
-    compress: spec.compress,
+    compress,
     encrypt,
-    observers: spec.observers ?? [],
+    observers: [...(spec.observers ?? []), ...(indexing?.observers ?? [])],
     index: spec.index,
+    encode: indexing?.encode,
     ...(spec.progress === undefined ? {} : { progress: spec.progress }),
     signal: spec.signal,
   });
-  const facts = await settled(sink, file, spec);
+  const facts = await settled(sink, file, openCommand(file, base), spec);
+  await indexing?.finish(written.sha256);
   return {
     name: spec.name,
     store: spec.store,
@@ -80,8 +92,10 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     bytes: written.bytes,
     sha256: written.sha256,
     plainBytes: written.plainBytes,
-    compression: spec.compress ? "zstd" : "none",
+    ...(indexing === undefined ? {} : { plainSha256: indexing.plainSha256() }),
+    compression: compress ? "zstd" : "none",
     encryption: encrypt === undefined ? "none" : "age",
+    ...(base === undefined ? {} : { base }),
     source: facts.source,
     counts: facts.counts,
     details: { ...facts.details, ...indexDetails(spec.index) },
@@ -94,15 +108,28 @@ function indexDetails(index: IndexWriter | undefined): Component["details"] {
   return index?.place === undefined ? {} : { index: { ...index.place } };
 }
 
-/** The command that writes the plain bytes of a component's file to a pipe. */
-export function openCommand(file: string): string {
+/** The command that writes the plain bytes of a component to a pipe, in the backup's directory. */
+function openCommand(file: string, base: ComponentBase | undefined): string {
+  const { before, into } = baseCommands(base);
   const steps = [
     ...(file.endsWith(".age") ? [`age -d -i key.txt ${file}`] : []),
     ...(/\.zst(\.age)?$/.test(file)
       ? [file.endsWith(".age") ? "zstd -d" : `zstd -dc ${file}`]
       : []),
+    ...into,
   ];
-  return steps.length > 0 ? steps.join(" | ") : `cat ${file}`;
+  return [...before, steps.length > 0 ? steps.join(" | ") : `cat ${file}`].join(" && ");
+}
+
+/** The commands that write the plain bytes of what a delta is based on into a file, and the one that uses that file. */
+function baseCommands(base: ComponentBase | undefined): {
+  readonly before: readonly string[];
+  readonly into: readonly string[];
+} {
+  if (base === undefined) return { before: [], into: [] };
+  const file = `/var/tmp/${base.backup}-${base.file.split(".")[0]}`;
+  const command = openCommand(`../${base.backup}/${base.file}`, base.base);
+  return { before: [`${command} > ${file}`], into: [`rdiff patch ${file} - -`] };
 }
 
 /** The recipients of the files in the sink; undefined means unencrypted. */
@@ -146,18 +173,14 @@ export function isDiskFull(error: unknown): boolean {
 async function settled(
   sink: SinkOptions,
   file: string,
+  open: string,
   spec: ComponentSpec,
 ): Promise<ComponentFacts> {
   try {
     await giveToOwner(join(sink.directory, file), sink.directory);
-    return await spec.describe(file);
+    return await spec.describe(open);
   } catch (error) {
     await unlink(join(sink.directory, file));
     throw error;
   }
-}
-
-async function giveToOwner(file: string, directory: string): Promise<void> {
-  const { uid, gid } = await stat(directory);
-  if (process.geteuid?.() === 0 && uid !== 0) await chown(file, uid, gid);
 }

@@ -4,7 +4,7 @@ import type { Containers } from "../core/containers.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TaskRunner } from "../core/task.ts";
 import type { UndoStack } from "../core/undo.ts";
-import type { Component, Count, Manifest } from "../model/manifest.ts";
+import type { Component, ComponentBase, Count, Manifest } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { DiscoveredStore, Mount } from "../model/stack.ts";
 import type { Histories } from "./ef-migrations.ts";
@@ -22,6 +22,20 @@ export interface SinkOptions {
   /** age recipients. Empty, and no passphrase: unencrypted. */
   readonly recipients: readonly string[];
   readonly passphrase: string | undefined;
+  /** Components are deltas against those of an earlier backup, and are indexed for later ones. Absent: neither. */
+  readonly incremental?: IncrementalOptions | undefined;
+}
+
+/** How the components of an incremental backup are written. The indexes lie in the sink: `indexPaths`. */
+export interface IncrementalOptions {
+  /** The key of the chunks' hashes, 32 bytes in hex: random for each full backup. */
+  readonly key: string;
+  /** A digest of who can read the backup, 32 bytes in hex. */
+  readonly audience: string;
+  /** Whether a later backup may be a delta against this one. */
+  readonly isParent: boolean;
+  /** The components of the parent by name; none for a full backup. Each has an index. */
+  readonly bases: Readonly<Record<string, ComponentBase>>;
 }
 
 /** The context of every store operation. */

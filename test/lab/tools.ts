@@ -6,6 +6,7 @@ const toolPackages: Readonly<Record<string, string>> = {
   age: "age",
   "age-keygen": "age",
   zstd: "zstd",
+  rdiff: "rdiff",
   sqlite3: "sqlite3",
   tar: "tar",
   setfattr: "attr",

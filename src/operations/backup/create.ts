@@ -15,7 +15,6 @@ import {
   formatManifest,
   type Manifest,
   manifestFile,
-  manifestSchemaVersion,
   sealedManifestFile,
   sealedSignatureFile,
   signatureFile,
@@ -33,6 +32,13 @@ import { storeOf } from "../../stores/stores.ts";
 import { discardPartial } from "../session/discard.ts";
 import { undoneSteps } from "../session/journal.ts";
 import { signingKey } from "../session/sign-key.ts";
+import {
+  type Increment,
+  keepIndexes,
+  layOutIndexes,
+  planIncrement,
+  proveDeltas,
+} from "./increment.ts";
 import type { RestorePointSession } from "./journal.ts";
 import {
   describeServices,
@@ -68,6 +74,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   const { id, repository, journal, undo, options, dependencies } = session;
   const modes = volumeModes(session.stack, options);
   const createdAt = dependencies.clock.now().toISOString();
+  const increment = await planIncrement(session);
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   const { files } = await stackRoots(session.stack, repository.path, options);
   await requireWritersStartable(session);
@@ -83,15 +90,19 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
     directory,
     recipients: ephemeral === undefined ? [] : [...options.recipients, ephemeral.recipient],
     passphrase: options.passphrase,
+    ...(increment === undefined ? {} : { incremental: increment.options }),
   };
   try {
+    if (increment !== undefined) await layOutIndexes(increment, repository, directory);
     const components = await copyStores(session, sink, modes, files);
-    const manifest = await describe(session, components, createdAt);
+    if (increment !== undefined) await keepIndexes(increment, repository, id, directory);
+    const manifest = await describe(session, components, createdAt, increment);
     await dependencies.reporter.group("Seal the backup", async () => {
       const sealed = await writeManifest(manifest, sink, signer, dependencies.signal);
-      await readBack(directory, sealed, sink, ephemeral?.identity, dependencies.signal);
+      await readBack(manifest, sealed, sink, ephemeral?.identity, dependencies.signal);
     });
     const path = await repository.finish(id);
+    if (increment !== undefined) await repository.forgetIndexes([id, ...increment.ancestors]);
     const bytes = components.reduce((sum, component) => sum + component.bytes, 0);
     await mark(session, id);
     const fingerprint = signer === undefined ? undefined : keyFingerprint(signer.publicKey);
@@ -170,13 +181,15 @@ async function describe(
   session: RestorePointSession,
   components: readonly Component[],
   createdAt: string,
+  increment: Increment | undefined,
 ): Promise<Manifest> {
   const { id, stack, host, options, dependencies } = session;
   const excluded = stack.excluded.map((path) => `${path} is excluded and not in this backup`);
   const recipients = options.recipients.length > 0 || options.passphrase !== undefined;
   return {
-    schemaVersion: manifestSchemaVersion,
-    id,
+    ...(increment === undefined
+      ? { schemaVersion: 1, id }
+      : { schemaVersion: 2, id, parent: increment.parent, serial: increment.serial }),
     createdAt,
     finishedAt: dependencies.clock.now().toISOString(),
     toolVersion: dependencies.version,
@@ -242,15 +255,17 @@ async function writeDurably(path: string, text: string): Promise<void> {
   await fsyncFile(path);
 }
 
-/** Reads every byte back from the disk, and decrypts the sealed manifest as a restore does. */
+/** Reads every byte back from the disk, and decrypts the sealed manifest and every delta as a restore does. */
 async function readBack(
-  directory: string,
+  { components }: Manifest,
   sealed: string,
   sink: SinkOptions,
   identity: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { checks } = await checkChecksums(directory, signal);
+  const { directory } = sink;
+  // What it is made from was looked at before it was begun.
+  const { checks } = await checkChecksums(directory, { signal, ancestors: false });
   const failed = checks.find(({ status }) => status !== "pass");
   if (failed !== undefined) {
     throw new BackupFailedError(
@@ -258,14 +273,14 @@ async function readBack(
       { hint: "check the disk of the repository" },
     );
   }
+  const identities = identity === undefined ? [] : [identity];
+  const { passphrase } = sink;
+  await proveDeltas(components, { directory, identities, passphrase }, signal);
   if (recipientsOf(sink) === undefined) return;
   const { plainBytes } = await verifyArchive({
     file: join(directory, sealedManifestFile),
     compressed: false,
-    decrypt: {
-      ...(identity === undefined ? {} : { identities: [identity] }),
-      ...(sink.passphrase === undefined ? {} : { passphrase: sink.passphrase }),
-    },
+    decrypt: { identities, ...(passphrase === undefined ? {} : { passphrase }) },
     signal,
   });
   if (plainBytes !== Buffer.byteLength(sealed)) {

@@ -2,8 +2,10 @@ import { RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import { taskMount } from "../../core/task.ts";
+import { nextBackup } from "../../model/chain.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 import type { Session } from "../session/session.ts";
+import { chainOf } from "./increment.ts";
 
 /** A backup may grow by this factor from one night to the next. */
 const growth = 1.25;
@@ -11,16 +13,18 @@ const growth = 1.25;
 const firstRatio = 0.5;
 
 /**
- * Refuses a backup if the repository's disk has too little space. The estimate is the size of the newest backup, else
- * the size of the stores.
+ * Refuses a backup if the repository's disk has too little space. The estimate is the size of the newest backup of its
+ * kind, else the size of the stores.
  *
  * @throws RefusedError that names the required and the free space.
  */
 export async function requireSpace(
-  session: Pick<Session, "repository" | "stack" | "tasks" | "dependencies">,
+  session: Pick<Session, "repository" | "stack" | "tasks" | "dependencies" | "options">,
 ): Promise<void> {
-  const { repository, stack, tasks, dependencies } = session;
-  const newest = (await repository.list()).find(({ manifest }) => manifest !== undefined);
+  const { repository, stack, tasks, dependencies, options } = session;
+  const backups = (await repository.list()).filter(({ manifest }) => manifest !== undefined);
+  const isFull = !options.incremental || options.full || "full" in nextBackup(chainOf(backups));
+  const newest = isFull ? backups.find(({ ancestors }) => ancestors.length === 0) : backups[0];
   let needed: number;
   if (newest !== undefined) {
     needed = newest.bytes * growth;

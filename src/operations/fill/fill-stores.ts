@@ -9,7 +9,7 @@ import type { DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
-import { openComponent, type SourceOptions } from "../../stores/reader.ts";
+import { openComponent, type SourceOptions, sourceMounts } from "../../stores/reader.ts";
 import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
 import { mountsForAll, replacementPlace } from "../../stores/tree/restore.ts";
@@ -59,7 +59,7 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   const { stores, dependencies, target } = asked;
   // Helpers can be kept: servers are started only once, so the networks that helpers join stay valid.
   await using tasks = asked.workbench.tasks.keep([
-    { path: asked.source.directory, readOnly: true },
+    ...sourceMounts(asked.source, asked.manifest.components),
     ...(await mountsAtRest(asked)),
   ]);
   const request: FillRequest = { ...asked, workbench: { ...asked.workbench, tasks } };

@@ -113,10 +113,10 @@ export async function deliverAll(
   const signer = await listSigner(chosen, repository, options, dependencies);
   for (const remote of chosen.remotes) {
     await attempt(async () => {
-      for (const earlier of await missing(repository, remote.name, backup.id)) {
-        uploads.push(await sendTo(remote, earlier, repository, signer, dependencies));
+      const earlier = await missing(repository, remote.name, backup.id);
+      for (const one of await withAncestors([...earlier, backup], repository, remote.name)) {
+        uploads.push(await sendTo(remote, one, repository, signer, dependencies));
       }
-      uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     });
   }
   const warnings: string[] = [];
@@ -185,6 +185,34 @@ export async function sendTo(
   await markRemote(repository, backup.id, remote.name, proof, clock.now());
   reporter.info(`${remote.name}/${delivery.name}: SHA256SUMS is ${delivery.sha256}`);
   return summaryOf(remote.name, backup, { ...delivery, proof });
+}
+
+/**
+ * The backups in the order in which they are sent: before each those that it needs and that are not proven at the
+ * destination. What is interrupted leaves none there that cannot be read.
+ *
+ * @throws UploadFailedError if one that is needed is not here.
+ */
+export async function withAncestors(
+  backups: readonly StoredBackup[],
+  repository: Repository,
+  name: string,
+): Promise<readonly StoredBackup[]> {
+  const ordered = new Map<string, StoredBackup>();
+  for (const backup of backups) {
+    for (const id of backup.ancestors.toReversed()) {
+      const marks = await repository.marksOf(id);
+      if ((marks?.remotes?.[name]?.proof ?? null) !== null) continue;
+      const ancestor = backups.find((one) => one.id === id) ?? (await repository.read(id));
+      if (ancestor.problem !== undefined) {
+        const why = `${id}, which it needs, cannot be sent: ${ancestor.problem}`;
+        throw new UploadFailedError(`${backup.id} is not sent: ${why}`, { class: "damaged" });
+      }
+      ordered.set(id, ancestor);
+    }
+    ordered.set(backup.id, backup);
+  }
+  return [...ordered.values()];
 }
 
 /** Every backup that may leave this host and is not proven at the destination, the oldest first. */

@@ -5,6 +5,7 @@ import { formatBytes } from "../../core/format.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import { fsyncFile } from "../../core/temp.ts";
 import {
+  ancestorsOf,
   type Manifest,
   manifestFile,
   sealedManifestFile,
@@ -47,12 +48,50 @@ export async function withFetched(
     dependencies.reporter.info(`${id} is already in ${repository.path}`);
     return chosen;
   }
+  await fetchChain(found, repository, options, dependencies);
+  return chosen;
+}
+
+/** Fetches a backup, and then those that it is made from and that are not here: each takes its place after them. */
+async function fetchChain(
+  found: FoundRemote,
+  repository: Repository,
+  options: Options,
+  dependencies: FetchDependencies,
+): Promise<void> {
+  const { id } = found.backup;
   const directory = await repository.incoming(id);
-  await dependencies.reporter.group(`Fetch ${id} into ${repository.path}`, () =>
+  const manifest = await dependencies.reporter.group(`Fetch ${id} into ${repository.path}`, () =>
     fetchInto(directory, found, options, dependencies),
   );
+  const here = (await repository.list()).filter((one) => one.problem === undefined);
+  const missing = ancestorsOf(manifest).filter((one) => !here.some((other) => other.id === one));
+  for (const ancestor of missing.toReversed()) {
+    const its = await ancestorThere(found, ancestor, dependencies);
+    const into = await repository.incoming(ancestor);
+    await dependencies.reporter.group(`Fetch ${ancestor}, which ${id} is made from`, () =>
+      fetchInto(into, its, options, dependencies),
+    );
+    await repository.adopt(ancestor);
+  }
   await repository.adopt(id);
-  return chosen;
+}
+
+/** A backup that another one beside it is made from. @throws DamagedError if it is not there. */
+export async function ancestorThere(
+  { remote, backup, address }: FoundRemote,
+  id: string,
+  dependencies: FetchDependencies,
+): Promise<FoundRemote> {
+  try {
+    const found = await remote.open(backup.project, id, dependencies);
+    return { remote, backup: found, address: `${remote.name}/${backup.project}/${id}` };
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    throw new DamagedError(`backup: ${address} is made from ${id}, which is not there`, {
+      cause: error,
+    });
+  }
 }
 
 /**

@@ -39,14 +39,27 @@ export async function decideThere(
     weekly: options.remoteKeepWeekly,
     monthly: options.remoteKeepMonthly,
   };
+  const known = await Promise.all(listed.map(({ id }) => repository.marksOf(id)));
+  // What it is made from stands only in its sealed manifest: nothing that it may need goes.
+  const stranger = listed.find((_, at) => known[at] === undefined);
   for (;;) {
     const candidates = await Promise.all(
-      listed.map(async ({ id }) => {
-        const marks = await repository.marksOf(id);
+      listed.map(async ({ id }, at) => {
+        const marks = known[at];
         const isProven = (marks?.remotes?.[remote.name]?.proof ?? null) !== null;
         const isGood = isProven && reaches(marks?.level ?? null, options.retainLevel);
         const good = isGood && !damaged.includes(id);
-        return { id, createdAt: timeOfBackup(id), good, needed: marks === undefined };
+        const { needs } = marks ?? {};
+        const why =
+          marks === undefined
+            ? "nothing is known of it here"
+            : `perhaps needed by ${stranger?.id}, of which nothing is known here`;
+        return {
+          ...{ id, createdAt: timeOfBackup(id), good, why, ancestors: needs },
+          needed: marks === undefined || (needs !== undefined && stranger !== undefined),
+          isFull: needs?.length === 0,
+          wasRead: reaches(marks?.level ?? null, "contents"),
+        };
       }),
     );
     const decisions = decideRetention(candidates, policy, dependencies.clock.now());
@@ -68,21 +81,37 @@ export async function retainThere(
   dependencies: RetentionDependencies,
 ): Promise<RetainedThere> {
   const { reporter } = dependencies;
-  const kept: string[] = [];
-  const removed: string[] = [];
   const decisions = await decideThere(remote, project, repository, options, dependencies);
-  for (const { id, keep, reason } of decisions) {
-    const removal = keep ? undefined : await remote.remove(project, id, dependencies);
+  const removed: string[] = [];
+  /** What those that stay are made from: one that is locked stays against the rules. */
+  const needed = new Set<string>();
+  for (const { id, keep, reason, needs } of await childrenFirst(decisions, repository)) {
+    const isNeeded = !keep && needed.has(id);
+    const removal = keep || isNeeded ? undefined : await remote.remove(project, id, dependencies);
     if (removal?.isRemoved === true) {
       removed.push(id);
       await forgetThere(repository, id, remote.name);
       reporter.info(`${remote.name}: removed ${id}: ${reason}`);
       continue;
     }
-    kept.push(id);
-    reporter.info(`${remote.name}: keep ${id}: ${removal?.why ?? reason}`);
+    for (const one of needs) needed.add(one);
+    const why = isNeeded ? "needed by one that is locked" : (removal?.why ?? reason);
+    reporter.info(`${remote.name}: keep ${id}: ${why}`);
   }
+  const kept = decisions.map(({ id }) => id).filter((id) => !removed.includes(id));
   return { to: remote.name, kept, removed };
+}
+
+/** A backup before those that it is made from: what is interrupted leaves none that cannot be read. */
+async function childrenFirst(
+  decisions: readonly RetentionDecision[],
+  repository: Repository,
+): Promise<readonly (RetentionDecision & { readonly needs: readonly string[] })[]> {
+  const all = decisions.map(async (decision) => {
+    const marks = await repository.marksOf(decision.id);
+    return { ...decision, needs: marks?.needs ?? [] };
+  });
+  return (await Promise.all(all)).toSorted((a, b) => b.needs.length - a.needs.length);
 }
 
 /** Retention off this host. The backup is made and sent: what is in the way of it is only a warning. */

@@ -1,25 +1,31 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describeError } from "../../core/errors.ts";
+import { DamagedError, describeError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { keyFingerprint } from "../../core/ssh-signature.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import { checksumsFile, checksumsSignatureFile } from "../../destinations/checksums-file.ts";
 import type { RemoteFile } from "../../destinations/remote.ts";
-import { type Manifest, sealedManifestFile, sealedSignatureHash } from "../../model/manifest.ts";
+import {
+  ancestorsOf,
+  type Manifest,
+  sealedManifestFile,
+  sealedSignatureHash,
+} from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Dependencies } from "../session/command.ts";
 import { trustedSigners } from "../session/sign-key.ts";
 import { openSealedManifest } from "../verify/sealed-manifest.ts";
-import { fetchInto } from "./fetch.ts";
+import { ancestorThere, fetchInto } from "./fetch.ts";
 import type { FoundRemote } from "./find-remote.ts";
 
 type VerifyDependencies = Pick<Dependencies, "reporter" | "clock" | "signal">;
 
 /**
  * The `checksum` level for a backup off this host: every file is read to its end there and nothing is kept. With a key,
- * the list of checksums is compared with the sealed manifest, too.
+ * the list of checksums is compared with the sealed manifest, too, and every backup that it is made from is read: only the
+ * sealed manifest names them.
  */
 export async function checkRemote(
   found: FoundRemote,
@@ -42,9 +48,45 @@ export async function checkRemote(
     checks.push(checkOf(file, isGood));
   }
   const hasKey = options.identity.length > 0 || options.passphrase !== undefined;
-  if (!hasKey) return { checks: [...checks, ...signed], manifest: undefined, unknown };
+  if (!hasKey) {
+    const all = [...checks, ...unknownAncestors(backup.files), ...signed];
+    return { checks: all, manifest: undefined, unknown };
+  }
   const sealed = await compareManifest(found, options, dependencies);
-  return { checks: [...checks, sealed.check, ...signed], manifest: sealed.manifest, unknown };
+  const { manifest } = sealed;
+  const ancestors: Check[] = [];
+  for (const id of manifest === undefined ? [] : ancestorsOf(manifest)) {
+    ancestors.push(await checkAncestor(found, id, dependencies));
+  }
+  return { checks: [...checks, sealed.check, ...ancestors, ...signed], manifest, unknown };
+}
+
+/** Without a key it is not known which backups are needed, only that some are. */
+function unknownAncestors(files: readonly RemoteFile[]): Check[] {
+  if (!files.some(({ name }) => /\.rdiff\.zst(\.age)?$/.test(name))) return [];
+  const detail = "the sealed manifest names the backups that it is made from: give identity";
+  return [{ name: "ancestor", status: "unverifiable", detail }];
+}
+
+/** Reads every file of a backup that another one is made from. */
+async function checkAncestor(
+  found: FoundRemote,
+  id: string,
+  dependencies: VerifyDependencies,
+): Promise<Check> {
+  const subject = { name: "ancestor", component: id };
+  try {
+    const { remote, backup } = await ancestorThere(found, id, dependencies);
+    for (const file of backup.files) {
+      const { status, detail } = checkOf(file, await remote.check(file, dependencies));
+      if (status !== "pass") return { ...subject, status, detail: `${file.name}: ${detail}` };
+    }
+    return { ...subject, status: "pass", detail: `${backup.files.length} files` };
+  } catch (error) {
+    dependencies.signal.throwIfAborted();
+    const status = error instanceof DamagedError ? "fail" : "unverifiable";
+    return { ...subject, status, detail: describeError(error) };
+  }
 }
 
 /** Calls `work` with a directory that holds the whole backup, and removes it afterwards. */
@@ -57,9 +99,17 @@ export async function withLocalCopy<T>(
   await using temporary = await temporaryDirectory("sophon-keeper-fetched-");
   const directory = join(temporary.path, found.backup.id);
   await mkdir(directory, { mode: 0o700 });
-  await dependencies.reporter.group(`Fetch ${found.backup.id}`, () =>
+  const manifest = await dependencies.reporter.group(`Fetch ${found.backup.id}`, () =>
     fetchInto(directory, found, options, dependencies),
   );
+  for (const id of ancestorsOf(manifest)) {
+    const into = join(temporary.path, id);
+    await mkdir(into, { mode: 0o700 });
+    const ancestor = await ancestorThere(found, id, dependencies);
+    await dependencies.reporter.group(`Fetch ${id}, which it is made from`, () =>
+      fetchInto(into, ancestor, options, dependencies),
+    );
+  }
   return await work(directory);
 }
 

@@ -6,7 +6,7 @@ import { existingAncestor, freeBytes } from "../../core/free-space.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
 import type { Check, Result } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
-import { readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { readRequest, type SourceOptions, sourceMounts } from "../../stores/reader.ts";
 import { type ExtractParams, extractComponents } from "../../stores/tree/extract.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
@@ -102,7 +102,7 @@ async function restoreInto(
   }
   await mkdir(dirname(directory), { recursive: true });
   const trees = await reporter.group(`Restore into ${directory}`, () =>
-    extract({ into: directory, extractions }, source, dependencies),
+    extract({ into: directory, extractions }, source, components, dependencies),
   );
   signal.throwIfAborted();
   const entries = extractions.map(({ name }) => name);
@@ -130,15 +130,17 @@ function chosenComponents(manifest: Manifest, { only }: Options): readonly Compo
 }
 
 /** The file name without the suffixes of encryption and compression. */
-function plainName({ file, encryption, compression }: Component): string {
+function plainName({ file, encryption, compression, base }: Component): string {
   const open = encryption === "age" ? file.replace(/\.age$/, "") : file;
-  return compression === "none" ? open : open.replace(/\.(zst|gz)$/, "");
+  const unpacked = compression === "none" ? open : open.replace(/\.(zst|gz)$/, "");
+  return base === undefined ? unpacked : unpacked.replace(/\.rdiff$/, "");
 }
 
 /** Only root can restore file owners. Other users need a helper container, and so the engine. */
 async function extract(
   params: ExtractParams,
   source: SourceOptions,
+  components: readonly Component[],
   dependencies: HostDependencies,
 ): Promise<Check[]> {
   const { host, reporter, signal } = dependencies;
@@ -146,7 +148,7 @@ async function extract(
   const { tasks } = await host.workbench("restore", dependencies);
   const mounts = [
     { path: dirname(params.into), readOnly: false },
-    { path: source.directory, readOnly: true },
+    ...sourceMounts(source, components),
   ];
   return await tasks.run(extractComponents, params, { mounts }, signal);
 }

@@ -4,7 +4,7 @@ import { RefusedError } from "../../core/errors.ts";
 import type { TaskPlace } from "../../core/task.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { ComposeModel } from "../../model/stack.ts";
-import { readRequest, type SourceOptions } from "../../stores/reader.ts";
+import { readRequest, type SourceOptions, sourceMounts } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
 import {
   movedPath,
@@ -64,7 +64,7 @@ async function unpack(request: FilesRequest, dryRun: boolean): Promise<UnpackedR
   const archive = readRequest(source, component);
   const params = { archive, differing: "keep" as const, dryRun, moved };
   const place = placeOf(request);
-  const mounts = [...place.mounts, { path: source.directory, readOnly: true }];
+  const mounts = [...place.mounts, ...sourceMounts(source, [component])];
   return await tasks.run(stackUnpack, params, { mounts }, signal);
 }
 

@@ -5,6 +5,7 @@ import { marked, revoked, type VerifyLevel, verifyLevels } from "../../model/mar
 import type { Check } from "../../model/result.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
 import { type Origin, originOf } from "../../repository/origin.ts";
+import { revokeChain } from "../../repository/revoke-chain.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { Dependencies } from "../session/command.ts";
 import { type ContentsHost, checkContents } from "./contents.ts";
@@ -21,6 +22,8 @@ export interface Verification {
   readonly reached: VerifyLevel | undefined;
   readonly verdict: "verified" | "damaged" | "unverifiable";
   readonly unknown: readonly string[];
+  /** The backups without which this one cannot be read and that are damaged. */
+  readonly damagedAncestors: readonly string[];
 }
 
 /** The checks of the level `restore`, provided by callers that can create a scratch project. */
@@ -50,12 +53,23 @@ export async function verifyLevelsOf(
   const { found, source, operationId } = request;
   const { reporter, signal } = dependencies;
   const first = await reporter.group("Compare checksums", async () => {
-    const { checks, manifest, manifestSha256 } = await checkChecksums(found.directory, signal);
+    const { checks, manifest, manifestSha256, damagedAncestors } = await checkChecksums(
+      found.directory,
+      {
+        signal,
+      },
+    );
     const own = await checkIdentity(found, manifest, manifestSha256);
     const { trusted, demanded } = request.signers ?? { trusted: [], demanded: false };
     const origin = await originOf(found.directory, trusted);
     const demand = demanded && manifest !== undefined ? [checkOrigin(origin)] : [];
-    return { checks: [...checks, ...own, ...demand], manifest, manifestSha256, origin };
+    return {
+      checks: [...checks, ...own, ...demand],
+      manifest,
+      manifestSha256,
+      damagedAncestors,
+      origin,
+    };
   });
   const checks = [...first.checks];
   const { manifest } = first;
@@ -79,6 +93,7 @@ export async function verifyLevelsOf(
     ...{ checks, manifest, manifestSha256: first.manifestSha256, reached },
     verdict: verdictOf(checks),
     unknown: unknownOf(manifest, first.origin),
+    damagedAncestors: first.damagedAncestors,
   };
 }
 
@@ -89,8 +104,8 @@ export function verdictOf(checks: readonly Check[]): Verification["verdict"] {
 }
 
 /**
- * Records the result: damage revokes every mark, and the reached level is marked. An unverifiable level changes no
- * marks of higher levels.
+ * Records the result: damage revokes every mark, also of the backups that are made from the damaged one, and the reached
+ * level is marked. An unverifiable level changes no marks of higher levels.
  *
  * @returns a warning if the marks cannot be written.
  */
@@ -109,7 +124,11 @@ export async function record(
   if (sha256 === undefined) return undefined;
   try {
     if (verdict === "damaged") {
+      const { damagedAncestors: ancestors } = verification;
       await repository.mark(id, revoked(before, sha256, failureOf(checks), at, version));
+      for (const damaged of ancestors.length === 0 ? [id] : ancestors) {
+        await revokeChain(repository, damaged, failureOf(checks), clock.now(), version);
+      }
     } else if (reached !== undefined) {
       await repository.mark(id, marked(before, sha256, reached, at, version));
     }

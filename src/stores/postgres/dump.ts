@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ExecError } from "../../core/exec.ts";
 import type { Component } from "../../model/manifest.ts";
 import { newestMigration } from "../ef-migrations.ts";
-import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext } from "../store.ts";
 import {
   type DatabaseFacts,
@@ -29,17 +29,27 @@ export async function dumpDatabase(
   context: BackupContext,
 ): Promise<Component> {
   const name = componentName(server.store.name, database.datname);
+  const own = version.major >= ZSTD_MAJOR ? "zstd" : "gzip";
+  // What changed is found only in what is not compressed, and we compress more.
+  const first = context.sink.incremental === undefined ? own : "none";
   try {
-    return await dump(server, database, version, name, context, version.major >= ZSTD_MAJOR);
+    return await dump(server, database, version, name, context, first);
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isWithoutZstd(error)) throw backupFailed(name, error);
     // This `pg_dump` was built without zstd; it fails before its first byte.
-    return await dump(server, database, version, name, context, false).catch((cause: unknown) => {
+    return await dump(server, database, version, name, context, "gzip").catch((cause: unknown) => {
       throw backupFailed(name, cause);
     });
   }
 }
+
+/** How `pg_dump` compresses, and its arguments for that. */
+const compressions = {
+  zstd: { option: "-Z zstd:3", args: ["--compress=zstd:3"] },
+  gzip: { option: "", args: [] },
+  none: { option: "-Z 0", args: ["--compress=0"] },
+} as const;
 
 /**
  * The component name of a database. A part of its hash is appended if the name is not a valid file name or is the name
@@ -58,7 +68,7 @@ async function dump(
   version: ServerVersion,
   name: string,
   context: BackupContext,
-  zstd: boolean,
+  compression: keyof typeof compressions,
 ): Promise<Component> {
   const { datname } = database;
   const startedAt = context.clock.now().toISOString();
@@ -67,7 +77,7 @@ async function dump(
   const sequencesBefore = await sequenceValues(session, datname);
   const process = context.containers.execStream(
     server.store.containerId,
-    dumpArguments(server, datname, snapshot, zstd),
+    dumpArguments(server, datname, snapshot, compression),
     { env: environment(server), signal: context.signal },
   );
   // Count while the dump runs: both only read. The first failure ends the other.
@@ -80,16 +90,16 @@ async function dump(
     name,
     store: "postgres",
     service: server.store.service,
-    method: zstd ? "pg_dump -Fc -Z zstd:3" : "pg_dump -Fc",
+    method: `pg_dump -Fc ${compressions[compression].option}`.trim(),
     extension: "dump",
-    compress: false,
+    compress: compression === "none",
     source: process.stdout,
     done: Promise.all([content, process.done]),
     progress: (bytes) => context.reporter.progress(`${name}: ${Math.round(bytes / 1e6)} MB`),
     signal: context.signal,
     startedAt,
     clock: context.clock,
-    describe: async (file) => {
+    describe: async (open) => {
       const { counts, schemaHead, extensions, schemas } = await content;
       const sequencesAfter = await sequenceValues(session, datname);
       const sequences = sequenceCounts(sequencesBefore, sequencesAfter);
@@ -112,7 +122,7 @@ async function dump(
           sequences: Object.keys(sequencesAfter).length,
         },
         warnings: [],
-        recovery: `${openCommand(file)} | ${recoveryCommand(server, datname)}`,
+        recovery: `${open} | ${recoveryCommand(server, datname)}`,
       };
     },
   });
@@ -132,10 +142,10 @@ function dumpArguments(
   server: PostgresServer,
   database: string,
   snapshot: string,
-  zstd: boolean,
+  compression: keyof typeof compressions,
 ): string[] {
   return [
-    ...["pg_dump", "--format=custom", ...(zstd ? ["--compress=zstd:3"] : [])],
+    ...["pg_dump", "--format=custom", ...compressions[compression].args],
     ...["--lock-wait-timeout=60s", `--snapshot=${snapshot}`, ...connection(server, database)],
   ];
 }

@@ -5,7 +5,7 @@ import { packTar } from "../../archive/tar/pack-tar.ts";
 import { TarScanner } from "../../archive/tar/scanner.ts";
 import { DamagedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
-import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import { backupFailed, writeComponent } from "../sink.ts";
 import type { BackupContext } from "../store.ts";
 import type { DatabaseFacts, ServerVersion } from "./catalog.ts";
 import { environment, type PostgresServer } from "./client.ts";
@@ -67,7 +67,7 @@ export async function dumpGlobals(
       signal: context.signal,
       startedAt,
       clock: context.clock,
-      describe: (file) => ({
+      describe: (open) => ({
         source: `roles and databases of service ${server.store.service}`,
         counts: { [`databases ${server.store.name}`]: databases.length },
         details: {
@@ -79,7 +79,7 @@ export async function dumpGlobals(
           settings: [...settingsIn(files)],
         },
         warnings: warningsOf(server, files),
-        recovery: `${openCommand(file)} | tar -xO ./${SQL_FILE} | docker compose exec -T ${server.store.service} psql -X -U ${server.store.user} -d template1`,
+        recovery: `${open} | tar -xO ./${SQL_FILE} | docker compose exec -T ${server.store.service} psql -X -U ${server.store.user} -d template1`,
       }),
     });
   } catch (error) {

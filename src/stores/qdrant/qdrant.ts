@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { QdrantStore } from "../../model/stack.ts";
-import { sourceOf } from "../reader.ts";
+import { sourceMounts, sourceOf } from "../reader.ts";
 import { backupFailed } from "../sink.ts";
 import type { BackupContext, Store, StoreContext } from "../store.ts";
 import type { QdrantParams } from "./client.ts";
@@ -116,7 +116,7 @@ export const qdrantStore: Store<QdrantStore> = {
     await context.tasks.run(
       restoreQdrant,
       { ...paramsOf(store), source: sourceOf(context), components },
-      placeOf(store, [{ path: context.directory, readOnly: true }]),
+      placeOf(store, sourceMounts(context, components)),
       context.signal,
     );
   },

@@ -4,7 +4,7 @@ import { systemClock } from "../../core/clock.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component, Count } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
-import { openCommand, writeComponent } from "../sink.ts";
+import { writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
 import {
   awaitQdrant,
@@ -216,7 +216,7 @@ async function copyCollection(
       signal,
       startedAt,
       clock: systemClock,
-      describe: (file) => {
+      describe: (open) => {
         const checksum = hash.digest("hex");
         if (typeof snapshot.checksum === "string" && snapshot.checksum !== checksum) {
           throw new Error(`qdrant: ${collection}: the received snapshot has a different checksum`);
@@ -226,7 +226,7 @@ async function copyCollection(
           counts: { [pointsOf(collection)]: range(before, after) },
           details: { collection, checksum, version },
           warnings: [],
-          recovery: `${openCommand(file)} > a.snapshot; curl -X POST 'http://localhost:${params.endpoint.port}/collections/${encodeURIComponent(collection)}/snapshots/upload?priority=snapshot&wait=true&checksum=${checksum}' -F snapshot=@a.snapshot`,
+          recovery: `${open} > a.snapshot; curl -X POST 'http://localhost:${params.endpoint.port}/collections/${encodeURIComponent(collection)}/snapshots/upload?priority=snapshot&wait=true&checksum=${checksum}' -F snapshot=@a.snapshot`,
         };
       },
     });

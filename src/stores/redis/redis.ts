@@ -8,7 +8,7 @@ import { redisArguments } from "../../core/redis-arguments.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RedisStore } from "../../model/stack.ts";
-import { sourceOf } from "../reader.ts";
+import { sourceMounts, sourceOf } from "../reader.ts";
 import { writeComponent } from "../sink.ts";
 import type { CheckContext, Store, StoreContext } from "../store.ts";
 import { othersIn } from "./other-files.ts";
@@ -109,7 +109,7 @@ export const redisStore: Store<RedisStore> = {
         {
           mounts: [
             { path: store.mount.source, readOnly: false },
-            { path: context.directory, readOnly: true },
+            ...sourceMounts(context, [component]),
           ],
         },
         context.signal,

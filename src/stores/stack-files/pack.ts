@@ -8,7 +8,7 @@ import { run } from "../../core/exec.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
-import { backupFailed, openCommand, writeComponent } from "../sink.ts";
+import { backupFailed, writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
 
 /** The name and the files of the project, which Compose needs again. */
@@ -78,7 +78,7 @@ async function pack(
     done: tar.done,
     signal,
     clock: systemClock,
-    describe: async (file) => {
+    describe: async (open) => {
       const { files, contentBytes } = (await tar.done).summary;
       const { roots, composeFiles, envFiles, profiles, ...rest } = index;
       return {
@@ -92,7 +92,7 @@ async function pack(
           roots: [...roots],
         },
         warnings: [...skipped],
-        recovery: `${openCommand(file)} | tar --numeric-owner -xp --strip-components=2 -C / ./${FILES}`,
+        recovery: `${open} | tar --numeric-owner -xp --strip-components=2 -C / ./${FILES}`,
       };
     },
   });

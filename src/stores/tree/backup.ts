@@ -10,13 +10,7 @@ import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
-import {
-  backupFailed,
-  type ComponentFacts,
-  isDiskFull,
-  openCommand,
-  writeComponent,
-} from "../sink.ts";
+import { backupFailed, type ComponentFacts, isDiskFull, writeComponent } from "../sink.ts";
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
@@ -119,10 +113,10 @@ async function archive(job: ArchiveJob): Promise<Component> {
     signal: context.signal,
     startedAt: job.startedAt,
     clock: systemClock,
-    describe: async (file) => {
+    describe: async (open) => {
       const { summary, warnings } = await tar.done;
       const described = facts(job, summary, await describeWarnings(tree, warnings, summary));
-      return { ...described, recovery: `${openCommand(file)} | ${described.recovery}` };
+      return { ...described, recovery: `${open} | ${described.recovery}` };
     },
   });
 }

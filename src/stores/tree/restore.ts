@@ -2,7 +2,7 @@ import { dirname, relative } from "node:path";
 import type { TaskPlace } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Mount } from "../../model/stack.ts";
-import { readRequest, sourceOf } from "../reader.ts";
+import { readRequest, sourceMounts, sourceOf } from "../reader.ts";
 import type { RestoreContext } from "../store.ts";
 import { type TreeReplacement, treePutBack, treeReplace } from "./replace.ts";
 
@@ -38,7 +38,7 @@ export async function restoreTree(
       file: fileOf(component),
       keeps,
     },
-    { ...place, mounts: [...place.mounts, { path: context.directory, readOnly: true }] },
+    { ...place, mounts: [...place.mounts, ...sourceMounts(context, [component])] },
     context.signal,
   );
   context.reporter.info(`${component.name}: restored to ${path}; what was there is in ${aside}`);

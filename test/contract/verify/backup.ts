@@ -107,7 +107,8 @@ function fillDatabase(path: string, rows: number): void {
   database.close();
 }
 
-function manifestOf(
+/** A manifest of these components. */
+export function manifestOf(
   id: string,
   components: Component[],
   createdAt = "2026-01-02T03:04:05.000Z",

@@ -92,7 +92,13 @@ describe("the noise of the control", () => {
 
 describe("the backup of a rehearsal", () => {
   const stored = (day: string, more: Partial<StoredBackup> = {}): StoredBackup => ({
-    ...{ id: `app-202611${day}T010000Z-0000`, path: "", manifest: undefined, bytes: 1 },
+    ...{
+      id: `app-202611${day}T010000Z-0000`,
+      path: "",
+      manifest: undefined,
+      bytes: 1,
+      ancestors: [],
+    },
     ...{ manifestSha256: "", problem: undefined, marks: undefined, ...more },
   });
   const revoked = {

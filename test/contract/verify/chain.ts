@@ -1,0 +1,77 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "../../../src/core/clock.ts";
+import { silentReporter } from "../../../src/core/reporter.ts";
+import { formatManifest } from "../../../src/model/manifest.ts";
+import {
+  keepIndexes,
+  layOutIndexes,
+  planIncrement,
+} from "../../../src/operations/backup/increment.ts";
+import { parseOptions } from "../../../src/options/parse.ts";
+import { Repository } from "../../../src/repository/repository.ts";
+import { volumeStore } from "../../../src/stores/tree/tree-store.ts";
+import { bindMount, contextsOf } from "../stores-a/contexts.ts";
+import { manifestOf, seal } from "./backup.ts";
+
+/** Backups of a directory, made one after the other by the parts of `backup --incremental` that need no engine. */
+export class TestChain {
+  readonly repository: Repository;
+  readonly data: string;
+  readonly #root: string;
+  #made = 0;
+
+  private constructor(root: string) {
+    this.#root = root;
+    this.repository = new Repository(join(root, "repository"));
+    this.data = join(root, "data");
+  }
+
+  static async at(root: string): Promise<TestChain> {
+    const chain = new TestChain(root);
+    await chain.repository.create();
+    await mkdir(chain.data);
+    return chain;
+  }
+
+  /** Makes the next backup. @returns its id. */
+  async backup(recipient: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+    const { repository } = this;
+    const number = String(++this.#made).padStart(2, "0");
+    const id = `sophon-202601${number}T030405Z-00aa`;
+    const raw = { recipients: recipient, incremental: "true", ...more };
+    const options = parseOptions("backup", raw, { workingDirectory: "/", home: undefined });
+    const dependencies = {
+      ...{ reporter: silentReporter, clock: systemClock, version: "0.0.0", destinations: {} },
+      signal: new AbortController().signal,
+      readInput: async () => new Uint8Array(),
+    };
+    const increment = await planIncrement({ repository, options, dependencies });
+    if (increment === undefined) throw new Error("it is not incremental");
+    const work = join(this.#root, `work-${randomBytes(4).toString("hex")}`);
+    await mkdir(work);
+    const sink = { recipients: [recipient], incremental: increment.options };
+    const { backup } = contextsOf(work, { sink });
+    await layOutIndexes(increment, repository, backup.sink.directory);
+    const mount = bindMount(this.data);
+    const store = {
+      kind: "volume",
+      name: "volume-data",
+      mount,
+      services: ["app"],
+      databases: [],
+    } as const;
+    const components = await volumeStore.backup(store, backup);
+    await keepIndexes(increment, repository, id, backup.sink.directory);
+    await rename(backup.sink.directory, repository.directory(id));
+    const { parent, serial } = increment;
+    const base = manifestOf(id, components);
+    const manifest = { ...base, schemaVersion: 2 as const, parent, serial };
+    const path = join(repository.directory(id), "manifest.json");
+    await writeFile(path, formatManifest(manifest), { mode: 0o600 });
+    await seal(repository.directory(id), manifest, recipient);
+    await repository.forgetIndexes([id, ...increment.ancestors]);
+    return id;
+  }
+}

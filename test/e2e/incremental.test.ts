@@ -1,0 +1,105 @@
+import { appendFile, mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { run } from "../lab/run.ts";
+import { damageFile } from "./support/damage-file.ts";
+import { ageKey } from "./support/keeper.ts";
+import { smallStack } from "./support/small-stack.ts";
+
+it("stores what changed, reads as the whole thing by every command and by hand, and falls back to a full backup", async () => {
+  await using stack = await smallStack("incr", { app: 'image: IMAGE, volumes: ["DATA:/data"]' });
+  await stack.compose(["up", "--detach"]);
+  const { identity, recipient } = await ageKey(stack);
+  const backup = async (...more: string[]) => {
+    const made = await stack.keeper("backup", "--recipients", recipient, "--incremental", ...more);
+    expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+    return made.result as { backupId: string; path: string; bytes: number };
+  };
+  const verify = async (id: string) => {
+    const key = ["--identity", identity, "--level", "contents"];
+    return (await stack.keeper("verify", "--backup", id, ...key)).result;
+  };
+  const list = async () => (await stack.keeper("list")).result.backups;
+  const extracted = async (id: string) => {
+    const target = join(stack.scratch, `restored-${id}`);
+    const args = ["--backup", id, "--target", target, "--identity", identity];
+    const restored = await stack.keeper("restore", ...args);
+    expect(restored.result, restored.stderr).toMatchObject({ result: "restored" });
+    return target;
+  };
+
+  await mkdir(join(stack.data, "many"));
+  for (let file = 0; file < 60; file++) {
+    await writeFile(join(stack.data, "many", `${file}`), `${file} `.repeat(9000 + file));
+  }
+  await run(["dd", "if=/dev/urandom", `of=${join(stack.data, "large")}`, "bs=1M", "count=9"]);
+  const full = await backup();
+  // A night: a page of a large file, a log that grows, new, changed, renamed and removed files.
+  await run([
+    "bash",
+    "-c",
+    `printf changed | dd of="$1" bs=1 seek=5000000 conv=notrunc`,
+    "bash",
+    join(stack.data, "large"),
+  ]);
+  await appendFile(join(stack.data, "many/3"), "grown");
+  const second = await backup();
+  await rename(join(stack.data, "many/7"), join(stack.data, "renamed"));
+  await rm(join(stack.data, "many/8"));
+  await writeFile(join(stack.data, "many/new"), "new");
+  const third = await backup();
+  // The same size, and the time put back.
+  await writeFile(join(stack.data, "many/new"), "wen");
+  await utimes(join(stack.data, "many/new"), 1, 1);
+  const fourth = await backup();
+
+  expect(second.bytes).toBeLessThan(full.bytes / 20);
+  const listed = await list();
+  expect(listed.map(({ kind }: { kind: string }) => kind)).toEqual([
+    ...[`+${third.backupId}`, `+${full.backupId}`, `+${full.backupId}`, "full"],
+  ]);
+  expect(listed[0].bytesWithAncestors).toBeGreaterThan(full.bytes + third.bytes);
+  for (const { backupId } of [full, second, third, fourth]) {
+    expect(await verify(backupId)).toMatchObject({ result: "verified", level: "contents" });
+  }
+  const live = await run([
+    "bash",
+    "-c",
+    'cd "$1" && tar -c --sort=name . | sha256sum',
+    "bash",
+    stack.data,
+  ]);
+  const restored = await extracted(fourth.backupId);
+  const sum = 'cd "$1"/volume-* && tar -c --sort=name . | sha256sum';
+  expect(await run(["bash", "-c", sum, "bash", restored])).toBe(live);
+
+  // By hand, with the command that the manifest gives.
+  const manifest = JSON.parse(await readFile(join(fourth.path, "manifest.json"), "utf8"));
+  const [tree] = manifest.components.filter(({ store }: { store: string }) => store === "volume");
+  const hand = join(stack.scratch, "by-hand");
+  await mkdir(hand);
+  const command = (tree.recovery as string)
+    .replaceAll("key.txt", identity)
+    .replace(`-C '${stack.data}'`, `-C '${hand}'`);
+  await run(["bash", "-e", "-o", "pipefail", "-c", command], { cwd: fourth.path });
+  expect(
+    await run(["bash", "-c", 'cd "$1" && tar -c --sort=name . | sha256sum', "bash", hand]),
+  ).toBe(live);
+
+  // What a backup is made from stays, whatever the rule.
+  await stack.keeper("prune", "--keep-last", "1");
+  expect((await list()).map(({ id }: { id: string }) => id)).toEqual([
+    fourth.backupId,
+    third.backupId,
+    full.backupId,
+  ]);
+
+  await damageFile(join(full.path, tree.base.base.file));
+  expect(await verify(fourth.backupId)).toMatchObject({ result: "damaged" });
+  for (const { problem, level } of await list()) {
+    expect(level).toBeNull();
+    expect(problem).toContain(full.backupId);
+  }
+  const fifth = await backup();
+  expect((await list())[0]).toMatchObject({ id: fifth.backupId, kind: "full", problem: null });
+});
