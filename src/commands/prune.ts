@@ -108,6 +108,13 @@ export async function applyRetention(
     const why = isHeld ? "needed by an operation that is under way" : reason;
     reporter.info(`${keep || isHeld ? "keep" : "removed"} ${id}: ${why}`);
   }
+  // What a failed version left goes with the backup that was made before that upgrade.
+  const { operations } = repository;
+  const stays = new Set([
+    ...(await repository.list()).map(({ id }) => id),
+    ...listUnfinished(operations).map(({ id }) => id),
+  ]);
+  await repository.forgetFailed((await repository.failedIds()).filter((id) => !stays.has(id)));
   const idsWhere = (kept: boolean) =>
     decisions.filter(({ id, keep }) => (keep || held.has(id)) === kept).map(({ id }) => id);
   return {

@@ -19,6 +19,13 @@ export const upgradeInputs = {
     about:
       "The new Compose files of a rehearsal. Default: the files of the checkout (the working directory, else the project directory) with the names that they have in the backup. Their variables come from the .env beside them, else from the env files of the backup.",
   },
+  "failed-max-bytes": {
+    kind: "integer",
+    min: 1,
+    commands: ["upgrade-test"],
+    about:
+      "How much of what a failed version wrote is kept after a rollback, in bytes before compression; what goes beyond is deleted, and the result names it. Default: 10 GiB.",
+  },
   target: {
     kind: "text",
     default: "live",

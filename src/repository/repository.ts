@@ -59,6 +59,11 @@ export class Repository {
     return join(this.path, "clear");
   }
 
+  /** Directory for what a failed version of an upgrade left, by the id of the operation and of its backup. */
+  failed(id: string): string {
+    return join(this.path, "failed", id);
+  }
+
   /** Directory for the original texts of files that an operation edits. They may contain secrets. Created on demand. */
   work(kind: "upgrades" | "restores", operationId: string): string {
     return join(this.path, kind, operationId);
@@ -290,6 +295,19 @@ export class Repository {
     // This must also hold after a power failure.
     await fsyncDirectory(join(this.path, "backups"));
     await this.discard(id);
+    await this.forgetFailed([id]);
+  }
+
+  /** The operations of which something of a failed version is left. */
+  async failedIds(): Promise<string[]> {
+    return (await readdir(join(this.path, "failed")).catch(() => [])).filter(isBackupId);
+  }
+
+  /** Removes what is left of failed versions. What belongs to root after an interruption stays. */
+  async forgetFailed(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      await rm(this.failed(id), { recursive: true, force: true }).catch(() => undefined);
+    }
   }
 
   /** The marks of a backup, even if they belong to another manifest; {@link read} leaves such marks out. */

@@ -1,4 +1,5 @@
 import type { NamedResponder, NamedTask } from "../core/task.ts";
+import { sealPlaces } from "../operations/backup/seal-kept.ts";
 import { uploadSnapshots } from "../operations/manual/restore-qdrant.ts";
 import { adoptDump } from "../operations/manual/restore-redis.ts";
 import { removePartial } from "../operations/session/discard.ts";
@@ -71,6 +72,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     refusalOfQdrant,
     removePartial,
     restoreQdrant,
+    sealPlaces,
     serverProber,
     sqliteMigrations,
     sqliteShape,

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
@@ -92,7 +92,9 @@ describe("a live upgrade", () => {
         });
         const reason = result?.reason as { readonly class: string };
         expect(reason.class).toMatch(reasons[name] ?? /./);
-        expect(existsSync(String(result?.failedPath))).toBe(true);
+        const kept = readdirSync(String(result?.failedPath));
+        expect(kept.filter((one) => !one.endsWith(".tar.zst"))).toEqual([]);
+        expect(kept).not.toEqual([]);
         await expectAsBefore(stack, before, name);
       });
     },

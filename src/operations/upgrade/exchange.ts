@@ -47,7 +47,9 @@ export async function exchange(
   const downtime = prober.downtime();
   const outcome = committed(plan, verdict, downtime);
   const { result: _word, ...facts } = outcome;
-  await leftOpenOnError(session, facts, async () => finish(await rollbackContext(session), plan));
+  await leftOpenOnError(session, facts, async () =>
+    finish(await rollbackContext(session), plan, "committed"),
+  );
   try {
     await recordDeployed(session, plan, downtime);
   } catch (error) {
@@ -69,15 +71,16 @@ async function goBack(
   const { journal, dependencies } = session;
   const context = await rollbackContext(session);
   dependencies.reporter.warning(`rolling back to the old version: ${describeError(error)}`);
-  const verdict = await leftOpenOnError(session, failureFacts(plan, error), async () => {
-    const checked = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
+  const { verdict, kept } = await leftOpenOnError(session, failureFacts(plan, error), async () => {
+    const verdict = await rollBack(context, plan, applied ? "data" : "stops", describeError(error));
     journal.append("rolled-back", "rolled-back", {});
-    await finish(context, plan);
-    return checked;
+    return { verdict, kept: await finish(context, plan, "rolled-back") };
   });
   dependencies.signal.throwIfAborted();
   const downtime = prober.downtime();
-  return { ...rolledBack(session, plan, error, verdict, downtime), downtime };
+  const { id, repository } = session;
+  const failedPath = repository.failed(id);
+  return { ...rolledBack(plan, error, verdict, downtime), warnings: kept, failedPath, downtime };
 }
 
 /** Keeps the journal open when `work` fails, so that `recover` continues from there. The error carries the facts. */

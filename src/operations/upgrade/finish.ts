@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { describeError } from "../../core/errors.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { removeCopies } from "./rollback-copies.ts";
+import { failedDirectory, sealFailed } from "./seal-failed.ts";
 import type { RollbackContext } from "./session.ts";
 import { releaseImages, retagOldImages } from "./upgrade-images.ts";
 
@@ -11,8 +12,17 @@ export async function cleanUp(context: RollbackContext, plan: UpgradePlan): Prom
   await tidy(context, plan);
 }
 
-/** Ends an upgrade that was committed or rolled back: restores restart policies and removes temporary data. */
-export async function finish(context: RollbackContext, plan: UpgradePlan): Promise<void> {
+/**
+ * Ends an upgrade that was committed or rolled back: restores restart policies, archives what a failed version left, and
+ * removes temporary data.
+ *
+ * @returns what to tell about the failed version, one line each.
+ */
+export async function finish(
+  context: RollbackContext,
+  plan: UpgradePlan,
+  how: "committed" | "rolled-back",
+): Promise<string[]> {
   const { containers } = context;
   for (const { id, restartPolicy } of plan.containers) {
     const found = await containers.inspect(id);
@@ -20,7 +30,20 @@ export async function finish(context: RollbackContext, plan: UpgradePlan): Promi
       await containers.setRestartPolicy(id, restartPolicy);
     }
   }
+  const kept = how === "committed" ? [] : await sealOrTell(context, plan);
   await tidy(context, plan);
+  return kept;
+}
+
+async function sealOrTell(context: RollbackContext, plan: UpgradePlan): Promise<string[]> {
+  try {
+    return await sealFailed(context, plan);
+  } catch (error) {
+    const place = `${failedDirectory(context)} or beside the data`;
+    return [
+      `what the failed version left is kept in clear text, in ${place}: it could not be archived: ${describeError(error)}`,
+    ];
+  }
 }
 
 /** Only warns about leftovers that cannot be removed: they do not affect the stack. */

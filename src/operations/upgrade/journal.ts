@@ -82,6 +82,15 @@ const planShape = z.object({
   schema: schema.optional(),
   /** Names of the upgraded containers that logged something before. */
   logged: texts.optional(),
+  /** How to archive what a failed version leaves. Absent in journals of older versions. */
+  sealing: z
+    .object({
+      recipients: texts,
+      /** Whether a passphrase encrypts instead of recipients. It is a secret and stays in memory. */
+      needsPassphrase: z.boolean(),
+      limitBytes: z.number(),
+    })
+    .optional(),
   /** Whether the stack was healthy before. */
   healthy: z.boolean(),
   health: z.object({

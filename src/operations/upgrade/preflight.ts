@@ -27,6 +27,7 @@ import { plannedHealth } from "./health-probe.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { lookAround, presentContainers } from "./live-target.ts";
 import { copyPlace } from "./rollback-copies.ts";
+import { failedLimitBytes } from "./seal-failed.ts";
 import type { UpgradeSession } from "./session.ts";
 import {
   chooseTargets,
@@ -80,6 +81,11 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
     schema: await schemaOf(session, engine),
     healthy: true,
     health: plannedHealth(options),
+    sealing: {
+      recipients: [...options.recipients],
+      needsPassphrase: options.passphrase !== undefined,
+      limitBytes: options.failedMaxBytes ?? failedLimitBytes,
+    },
   };
   // What is upgraded is recreated, with what joins its namespaces.
   const isKept = ({ id, service }: ContainerState) =>

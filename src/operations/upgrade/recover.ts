@@ -41,15 +41,16 @@ export async function recoverUpgrade(context: RecoveryContext): Promise<void> {
       await cleanUp(back, plan);
       return journal.close("undone");
     case "finish": {
-      await finish(back, plan);
       const isCommitted = entries.some(({ phase }) => phase === "committed");
+      const how = isCommitted ? "committed" : "rolled-back";
+      for (const line of await finish(back, plan, how)) dependencies.reporter.info(line);
       if (isCommitted) await record(context, plan);
       return journal.close(isCommitted ? "done" : "undone");
     }
     case "roll-back": {
       await rollBack(back, plan, doubtOf(entries), "recovered after it was cut off");
       journal.append("rolled-back", "rolled-back", {});
-      await finish(back, plan);
+      for (const line of await finish(back, plan, "rolled-back")) dependencies.reporter.info(line);
       journal.close("undone");
     }
   }

@@ -19,6 +19,7 @@ import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import { liveTarget } from "./live-target.ts";
 import { afterwards, byHand } from "./manual-commands.ts";
 import { putBackAll } from "./rollback-copies.ts";
+import { logDirectory } from "./seal-failed.ts";
 import type { RollbackContext } from "./session.ts";
 import { retagOldImages } from "./upgrade-images.ts";
 
@@ -110,7 +111,7 @@ async function undoNewVersion(context: RollbackContext, plan: UpgradePlan): Prom
 
 async function removeFailed(context: RollbackContext, plan: UpgradePlan): Promise<void> {
   const { engine, dependencies, repository, id } = context;
-  const failed = join(repository.path, "failed", id);
+  const failed = logDirectory({ repository, id });
   const before = new Set(plan.containers.map((one) => one.id));
   const { joined = [] } = plan;
   const isNew = (one: ContainerState) =>

@@ -18,7 +18,7 @@ export function copyPlace(
   const { id, options, repository } = session;
   const beside = dirname(place.source);
   const parent = options.rollbackDirectory ?? beside;
-  const failed = join(repository.path, "failed", id);
+  const failed = repository.failed(id);
   const near = sameDevice(repository.path, place.source)
     ? failed
     : join(beside, `.sophon-keeper-failed-${id}`);
@@ -91,7 +91,7 @@ function placeOf({ source, copy, aside, volume }: Copy): TaskPlace {
 }
 
 /** The nearest directory that exists: the engine can only mount an existing path. */
-function standing(path: string): string {
+export function standing(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : standing(dirname(path));
 }
 

@@ -18,12 +18,15 @@ export interface RollbackContext extends Workbench {
   readonly dependencies: Dependencies;
   /** Undefined in a recovery: the header is a secret that no journal contains. */
   readonly healthHeader: string | undefined;
+  /** Undefined in a recovery, too. */
+  readonly passphrase?: string | undefined;
 }
 
 /** The rollback context of a running upgrade. */
 export async function rollbackContext(session: UpgradeSession): Promise<RollbackContext> {
   const { id, containers, tasks, repository, journal, dependencies, options, host } = session;
   const engine = engineOf(id, await host.engine());
-  const { healthHeader } = options;
-  return { id, containers, tasks, repository, journal, dependencies, engine, healthHeader };
+  const { healthHeader, passphrase } = options;
+  const secrets = { healthHeader, passphrase };
+  return { id, containers, tasks, repository, journal, dependencies, engine, ...secrets };
 }

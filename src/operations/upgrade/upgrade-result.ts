@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { describeError, KeeperError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
 import type { Check, Reason, Result, ServiceChange } from "../../model/result.ts";
@@ -118,7 +117,6 @@ export function failureFacts(plan: UpgradePlan, error: unknown): Record<string, 
 
 /** The result of a completed rollback. */
 export function rolledBack(
-  session: UpgradeSession,
   plan: UpgradePlan,
   error: unknown,
   after: GateVerdict,
@@ -126,8 +124,6 @@ export function rolledBack(
 ): Outcome {
   const before = error instanceof GateError ? error.verdict.checks : [];
   const again = after.checks.map((check): Check => ({ ...check, name: `${check.name} after` }));
-  const failed = join(session.repository.path, "failed", session.id);
-  const kept = `logs and changed data of the failed version are kept: ${[...new Set([failed, ...plan.copies.map(({ aside }) => aside)])].join(", ")}`;
   return {
     result: "rolled-back",
     ...images(plan),
@@ -135,8 +131,6 @@ export function rolledBack(
     reason: reasonOf(error),
     ...secondsOf(downtime),
     ...(error instanceof GateError ? { lastLines: error.verdict.lastLines } : {}),
-    warnings: [kept],
-    failedPath: failed,
   };
 }
 

@@ -77,6 +77,6 @@ export const rolledBackUpgrade: Result = {
     ],
   },
   warnings: [
-    "logs and changed data of the failed version are kept: /var/lib/sophon-keeper/sophon/failed/sophon-20261122T220000Z-1a2b",
+    "logs and changed data of the failed version are kept, encrypted like a backup: container-logs.tar.zst.age, data.tar.zst.age in /var/lib/sophon-keeper/sophon/failed/sophon-20261122T220000Z-1a2b",
   ],
 };
