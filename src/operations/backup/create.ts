@@ -47,6 +47,7 @@ import {
   schemaHeads,
   storeVersions,
 } from "./manifest-facts.ts";
+import { refuseHiddenLogs, requireNoHiddenLog } from "./refuse-hidden-logs.ts";
 import { volumeModes } from "./volume-modes.ts";
 import { requireWritersStartable, withVolumeStopped, withWritersStopped } from "./writers.ts";
 
@@ -77,6 +78,7 @@ export async function takeRestorePoint(session: RestorePointSession): Promise<Re
   const increment = await planIncrement(session);
   const ephemeral = options.recipients.length === 0 ? undefined : await newKeyPair();
   const { files } = await stackRoots(session.stack, repository.path, options);
+  await refuseHiddenLogs(session.stack, options, await session.host.engine());
   await requireWritersStartable(session);
   const warnings: string[] = [];
   const signer = await signingKey(options, repository.path, (line) => {
@@ -153,7 +155,11 @@ async function copyStores(
   await withWritersStopped(session, async () => {
     for (const store of stores) {
       await reporter.group(`Copy ${store.name} (${store.kind})`, async () => {
-        const copy = () => copyStore(store, context);
+        const copy = async () => {
+          const stateOf = async (id: string) => (await session.containers.inspect(id))?.state;
+          await requireNoHiddenLog(stack, store.name, await session.host.engine(), stateOf);
+          return await copyStore(store, context);
+        };
         const components = await (stopsFor(store)
           ? withVolumeStopped(session, store, copy)
           : copy());

@@ -1,8 +1,10 @@
 import type { Manifest } from "../../model/manifest.ts";
-import type { ContainerState, Mount } from "../../model/stack.ts";
+import type { ContainerState, Mount, VolumeStore } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
+import { fileOf } from "../../stores/tree/restore.ts";
+import { refuseHiddenLogsOnChange } from "../backup/refuse-hidden-logs.ts";
 import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import { dependenciesOf, inStartOrder } from "../live-stack/depends-on.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
@@ -47,6 +49,14 @@ export interface PreparedContainer extends StoppedContainer {
   readonly isNew: boolean;
 }
 
+/** The databases of a backed-up store at its place on this host. */
+function asStore({ store: { name, components }, mount }: PlacedStore): VolumeStore {
+  const [component] = components;
+  const databases = Object.keys(component?.details.databases ?? {});
+  const isFile = fileOf(component) !== undefined;
+  return { kind: "volume", name, mount, services: [], databases, isFile };
+}
+
 /**
  * Restores missing files of the stack, stops all containers, and lets Compose create the containers that are missing or
  * have another image. Each step is written to the journal first.
@@ -73,6 +83,8 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
   const there = placed(placedNow, stack, stack.containers);
   await refuseSharedPlaces(session, there);
   await requireRoom(session, there);
+  const placedStores = there.map(asStore);
+  await refuseHiddenLogsOnChange({ stores: placedStores, containers: stack.containers }, engine);
   const before = await reporter.group("Stop the stack", () => stopAll(session));
   const created =
     plan === undefined

@@ -9,6 +9,7 @@ import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { findSharedUses, within } from "../../stack/shared.ts";
 import { referencedFiles } from "../../stores/stack-files/references.ts";
+import { refuseHiddenLogsOnChange } from "../backup/refuse-hidden-logs.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
 import {
@@ -51,6 +52,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   refuseOwnStarts(stack.model);
   if (!options.allowSharedPaths) refuseShared(await findSharedUses(await host.engine(), stack));
   const engine = await host.engine();
+  await refuseHiddenLogsOnChange(stack, engine);
   const logged = await whoLogged(engine, stack, targets);
   const joined = joinedServices(stack, targets);
   await refuseOtherChanges(session, targets, joined);
