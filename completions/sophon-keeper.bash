@@ -21,11 +21,11 @@ _sophon_keeper() {
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -P "$at" -f -- "$cur")
       return ;;
-    --project-name|--profiles|--lock-timeout|--vault-key|--exclude|--postgres-service|--qdrant-service|--redis-service|--rabbitmq-service|--database-user|--database-name|--keep-last|--keep-daily|--keep-weekly|--keep-monthly|--upload-to|--upload-endpoint|--upload-region|--remote-keep-last|--remote-keep-daily|--remote-keep-weekly|--remote-keep-monthly|--upload-max-bytes|--upload-limit|--upload-retry|--upload-lock-days|--notify-on|--backup|--max-age|--health-timeout|--log-allow|--log-deny|--only|--path|--target|--health-url|--soak|--images|--require-rehearsal|--remote-max-age) return ;;
+    --project-name|--profiles|--lock-timeout|--vault-key|--exclude|--postgres-service|--qdrant-service|--redis-service|--rabbitmq-service|--database-user|--database-name|--keep-last|--keep-daily|--keep-weekly|--keep-monthly|--upload-to|--upload-endpoint|--upload-region|--remote-keep-last|--remote-keep-daily|--remote-keep-weekly|--remote-keep-monthly|--upload-max-bytes|--upload-limit|--upload-retry|--upload-lock-days|--notify-on|--backup|--max-age|--health-timeout|--log-allow|--log-deny|--only|--path|--target|--health-url|--soak|--images|--require-rehearsal|--remote-max-age|--against) return ;;
   esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
-      init|backup|verify|restore|upgrade-test|recover|doctor|list|ls|report|prune|upload|scan-log) command=$word; break ;;
+      init|backup|verify|restore|upgrade-test|recover|doctor|list|ls|find|diff|report|prune|upload|scan-log) command=$word; break ;;
     esac
   done
   case $command in
@@ -38,11 +38,13 @@ _sophon_keeper() {
     doctor) word='--project-directory --compose-files --project-name --env-files --profiles --repository --report-path --json --help' ;;
     list) word='--project-directory --compose-files --project-name --env-files --profiles --repository --upload-to --upload-endpoint --upload-region --upload-path-style --remote-max-age --upload-retry --backup --report-path --json --help' ;;
     ls) word='--project-directory --compose-files --project-name --env-files --profiles --repository --passphrase --identity --backup --path --json --help' ;;
+    find) word='--project-directory --compose-files --project-name --env-files --profiles --repository --passphrase --identity --backup --path --json --help' ;;
+    diff) word='--project-directory --compose-files --project-name --env-files --profiles --repository --passphrase --identity --backup --against --json --help' ;;
     report) word='--project-directory --compose-files --project-name --env-files --profiles --repository --report-path --json --help' ;;
     prune) word='--project-directory --compose-files --project-name --env-files --profiles --repository --lock-timeout --keep-last --keep-daily --keep-weekly --keep-monthly --retain-level --upload-to --upload-endpoint --upload-region --upload-path-style --remote-keep-last --remote-keep-daily --remote-keep-weekly --remote-keep-monthly --upload-retry --dry-run --report-path --notify --notify-on --metrics-path --json --help' ;;
     upload) word='--project-directory --compose-files --project-name --env-files --profiles --repository --sign-key --upload --upload-to --upload-endpoint --upload-region --upload-path-style --upload-limit --upload-retry --upload-lock --upload-lock-days --backup --dry-run --json --help' ;;
     scan-log) word='--log-allow --log-deny --state --json --help' ;;
-    *) word='init backup verify restore upgrade-test recover doctor list ls report prune upload scan-log help --help --version' ;;
+    *) word='init backup verify restore upgrade-test recover doctor list ls find diff report prune upload scan-log help --help --version' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
 }

@@ -14,10 +14,10 @@ interface StepInputs {
   readonly unknown: readonly string[];
 }
 
-/** The commands that are a `mode` of the action: all except `init`, `scan-log`, `ls` and `doctor`, which are for a person at a terminal. */
+/** The commands that are a `mode` of the action: all except `init`, `scan-log`, `ls`, `find`, `diff` and `doctor`, which are for a person at a terminal. */
 export function offeredModes(commands: Commands): CommandName[] {
   return offeredCommands(commands).filter(
-    (name) => !["init", "scan-log", "ls", "doctor"].includes(name),
+    (name) => !["init", "scan-log", "ls", "find", "diff", "doctor"].includes(name),
   );
 }
 

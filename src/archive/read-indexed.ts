@@ -19,7 +19,7 @@ const LINE_LIMIT_BYTES = 2 ** 31;
 const HEAD_READ_BYTES = 64 * 1024;
 
 /** What is read through an index. */
-export type IndexedRequest = Pick<ReadRequest, "file" | "decrypt" | "signal">;
+type IndexedRequest = Pick<ReadRequest, "file" | "decrypt" | "signal">;
 
 /**
  * The members of an archive in its order, from its index: nothing else of the archive is read.

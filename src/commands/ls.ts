@@ -1,6 +1,8 @@
 import { RefusedError } from "../core/errors.ts";
+import type { Manifest } from "../model/manifest.ts";
 import type { Result } from "../model/result.ts";
 import { chooseMembers } from "../operations/browse/choose.ts";
+import { databaseCounts } from "../operations/browse/database-counts.ts";
 import { type Entry, entryOf, isTree, pathFilter } from "../operations/browse/entries.ts";
 import { readTrusted } from "../operations/browse/trusted-manifest.ts";
 import type { Dependencies } from "../operations/session/command.ts";
@@ -43,5 +45,16 @@ export async function ls(
     });
   }
   const seconds = (clock.monotonicMs() - begun) / 1000;
-  return { result: "listed", seconds, backupId: id, path: directory, entries, components };
+  const counts = wanted.length === 0 ? [] : countsOf(manifest, isChosen);
+  const told = { entries, components, ...(counts.length === 0 ? {} : { counts }) };
+  return { result: "listed", seconds, backupId: id, path: directory, ...told };
+}
+
+/** What the chosen databases and collections hold, table by table; those of SQLite are files of an archive. */
+function countsOf({ components }: Manifest, isChosen: (path: string) => boolean) {
+  return components.flatMap((component) =>
+    databaseCounts(component)
+      .filter(({ of }) => isChosen(of))
+      .map(({ of, name, count }) => ({ of, name, count })),
+  );
 }

@@ -1,6 +1,6 @@
 import type { ExitCode } from "../core/errors.ts";
 
-/** Every command of the command line (contract). All but `init`, `scan-log`, `ls` and `doctor` are also a `mode` of the action. */
+/** Every command of the command line (contract). All but `init`, `scan-log`, `ls`, `find`, `diff` and `doctor` are also a `mode` of the action. */
 export const commandNames = [
   "init",
   "backup",
@@ -11,6 +11,8 @@ export const commandNames = [
   "doctor",
   "list",
   "ls",
+  "find",
+  "diff",
   "report",
   "prune",
   "upload",
@@ -91,6 +93,18 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Writes one self-contained HTML page from what the repository knows: each night with the level at which its backup was verified, the newest proven copies, sizes and times of every store, upgrades and rehearsals, and when the disk is full. Verifies nothing and changes nothing.",
     exits: [],
+  },
+  find: {
+    summary: "find a file in all backups, and when it changed",
+    about:
+      "Looks for names, paths or patterns in the file lists of every backup, newest first, and shows each version of a file with its mode, time and size, and the newest and the oldest backup that has it.",
+    exits: [4, 5],
+  },
+  diff: {
+    summary: "compare a backup with the one before, another, or the running stack",
+    about:
+      "Shows which files were added, changed (size, time, mode or target) or removed, and how the numbers of rows, points, keys and messages differ. Reads no content of files: a change that keeps size and time is not seen.",
+    exits: [4, 5],
   },
   prune: {
     summary: "remove backups that no retention rule keeps",

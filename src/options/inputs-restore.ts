@@ -5,11 +5,19 @@ export const restoreInputs = {
   backup: {
     kind: "text",
     default: "latest",
-    commands: ["verify", "restore", "upgrade-test", "ls", "upload", "list"],
+    commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff", "upload", "list"],
     about:
       "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore and rehearsals also take artifact (of this workflow run, or of artifact-run) and cache (what upload: cache saved last). A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
     aboutFlag:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files. find looks into all backups, unless an id or a path is given.",
+  },
+  against: {
+    kind: "text",
+    default: "previous",
+    face: "cli",
+    commands: ["diff"],
+    about:
+      "What the backup is compared with: previous (the backup before it), live (the running stack), an id, or a path.",
   },
   "trusted-signers": {
     kind: "signers",
@@ -54,14 +62,15 @@ export const restoreInputs = {
   only: {
     kind: "list",
     commands: ["restore"],
-    about: "Restore only these stores, such as postgres,qdrant. Default: all.",
+    about:
+      "Restore only these stores, such as postgres,qdrant. Into a directory also one database or collection: postgres/sophon. Default: all.",
   },
   path: {
     kind: "items",
     face: "cli",
-    commands: ["ls", "restore"],
+    commands: ["ls", "find", "restore"],
     about:
-      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json. restore puts them into the directory that target names.",
+      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json. restore puts them into the directory that target names. find also takes a name or a pattern of names, such as models.json.",
   },
   "keep-images": {
     kind: "flag",

@@ -11,6 +11,8 @@ const stack = [
   "doctor",
   "list",
   "ls",
+  "find",
+  "diff",
   "report",
   "prune",
   "upload",

@@ -92,6 +92,59 @@ export function entryTable({ entries }: Result): string {
     .join("\n");
 }
 
+/** What databases hold, one table or collection a line. */
+export function countTable({ counts }: Result): string {
+  if (!Array.isArray(counts)) return "";
+  const rows = (counts as { of: string; name: string; count: CountShown }[]).map(
+    ({ of, name, count }) => [visibleLine(of), visibleLine(name), countText(count)],
+  );
+  return formatTable([["database", "what", "count"], ...rows]);
+}
+
+/** Each version of a file that `find` found. */
+export function versionTable({ found }: Result): string {
+  if (!Array.isArray(found)) return "";
+  const rows = (found as (ListedEntry & { newest: string; oldest: string })[]).map((one) => [
+    `${letters[one.type] ?? "-"}${one.mode}`,
+    one.type === "file" ? formatBytes(one.bytes) : "",
+    one.modifiedAt.slice(0, 19).replace("T", " "),
+    one.newest,
+    one.oldest === one.newest ? "" : one.oldest,
+    visibleLine(one.path),
+  ]);
+  return formatTable([["mode", "size", "changed", "newest backup", "oldest", "path"], ...rows]);
+}
+
+/** What `diff` found, one difference a line. */
+export function differenceLines({ differences }: Result): string {
+  const found = differences as
+    | {
+        readonly files: readonly { path: string; change: string; detail?: string }[];
+        readonly counts: readonly { of: string; name: string; from: CountShown; to: CountShown }[];
+      }
+    | undefined;
+  if (found === undefined) return "";
+  const signs: Readonly<Record<string, string>> = { added: "+", removed: "-", changed: "~" };
+  const files = found.files.map(({ path, change, detail }) =>
+    `${signs[change] ?? "?"} ${visibleLine(path)}  ${detail ?? ""}`.trimEnd(),
+  );
+  const rows = found.counts.map(({ of, name, from, to }) => [
+    visibleLine(of),
+    visibleLine(name),
+    countText(from),
+    countText(to),
+  ]);
+  const table = rows.length === 0 ? [] : [formatTable([["in", "what", "was", "is"], ...rows])];
+  return [...files, ...table].join("\n") || "no differences";
+}
+
+type CountShown = number | { readonly min: number; readonly max: number } | null;
+
+function countText(count: CountShown): string {
+  if (count === null) return "-";
+  return typeof count === "number" ? String(count) : `${count.min} to ${count.max}`;
+}
+
 /** The plan of a dry run as indented lines with names and values. */
 export function planText(plan: unknown, indent = ""): string {
   if (plan === undefined) return "";

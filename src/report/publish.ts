@@ -34,7 +34,10 @@ interface PublishDependencies {
 
 /** Whether this run is one that others count: a plan and a list are none. */
 function isCounted({ command, dryRun }: PublishOptions): boolean {
-  return !dryRun && !["init", "list", "ls", "doctor", "report", "scan-log"].includes(command);
+  return (
+    !dryRun &&
+    !["init", "list", "ls", "find", "diff", "doctor", "report", "scan-log"].includes(command)
+  );
 }
 
 /** Tells the services that watch for runs which never end that one begins. Never throws. */

@@ -1,7 +1,15 @@
 import { formatBytes, formatSeconds, formatTable } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
-import { backupTable, copyLines, entryTable, planText } from "./lists.ts";
+import {
+  backupTable,
+  copyLines,
+  countTable,
+  differenceLines,
+  entryTable,
+  planText,
+  versionTable,
+} from "./lists.ts";
 import { plainLine, rehearsalSections } from "./rehearsal-sections.ts";
 
 /** Enough to see what happened. The summary and the page show more. */
@@ -16,6 +24,9 @@ export function resultText(result: Result): string {
     rehearsalText(result),
     componentTable(result),
     entryTable(result),
+    countTable(result),
+    versionTable(result),
+    differenceLines(result),
     backupTable(result),
     ...copyLines(result),
     planText(result.plan),

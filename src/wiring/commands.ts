@@ -1,5 +1,7 @@
 import { backup } from "../commands/backup.ts";
+import { diff } from "../commands/diff.ts";
 import { doctor } from "../commands/doctor.ts";
+import { find } from "../commands/find.ts";
 import { init } from "../commands/init.ts";
 import { list } from "../commands/list.ts";
 import { ls } from "../commands/ls.ts";
@@ -28,6 +30,8 @@ export const commands: Commands = {
   doctor: onHost(doctor),
   list: onHost(list),
   ls: onHost(ls),
+  find: onHost(find),
+  diff: onHost(diff),
   prune: onHost(prune),
   recover: onHost(recover),
   report: onHost(report),

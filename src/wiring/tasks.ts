@@ -37,6 +37,7 @@ import {
   removeFrozenCopy,
 } from "../stores/tree/frozen-copy.ts";
 import { keyTexts } from "../stores/tree/key-texts.ts";
+import { listLiveTree } from "../stores/tree/list-live.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
 import { estimatePause } from "../stores/tree/prospect.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
@@ -58,6 +59,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     estimatePause,
     freeSpace,
     keyTexts,
+    listLiveTree,
     listSnapshots,
     lookTask,
     measureQdrant,

@@ -14,7 +14,7 @@ import { checkComponents } from "../verify/contents.ts";
 import { failureOf, verdictOf } from "../verify/levels.ts";
 import { checkSealed } from "../verify/sealed-manifest.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
-import { chosenStores } from "./store-mounts.ts";
+import { chosenStores, partOf } from "./store-mounts.ts";
 
 /** File systems need some space for their own metadata. */
 const spareBytes = 16 * 2 ** 20;
@@ -126,7 +126,11 @@ function planned(directory: string, manifest: Manifest, options: Options) {
 
 function chosenComponents(manifest: Manifest, { only }: Options): readonly Component[] {
   if (only.length === 0) return manifest.components;
-  return chosenStores(storesOf(manifest), only).flatMap(({ components }) => components);
+  const stores = storesOf(manifest);
+  const chosen = only.flatMap(
+    (word) => partOf(stores, word) ?? chosenStores(stores, [word]).flatMap((one) => one.components),
+  );
+  return [...new Set(chosen)];
 }
 
 /** The file name without the suffixes of encryption and compression. */

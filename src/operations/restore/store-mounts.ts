@@ -1,4 +1,5 @@
 import { RefusedError } from "../../core/errors.ts";
+import type { Component } from "../../model/manifest.ts";
 import {
   type ComposeModel,
   type ContainerState,
@@ -67,6 +68,36 @@ function usesOf(origin: string, { services, volumes: named }: ComposeModel) {
   );
 }
 
+/**
+ * The database or collection that a word such as `postgres/sophon` selects: a store by name, kind or service, and a part
+ * of it. Undefined for a word that names a whole store.
+ *
+ * @throws RefusedError if the store has no such part.
+ */
+export function partOf(stores: readonly BackedUpStore[], word: string): Component[] | undefined {
+  if (stores.some(({ name }) => name === word)) return undefined;
+  // A name of a store has no slash; that of a collection may have one.
+  const [, name, part] = /^([^/]+)\/(.+)$/s.exec(word) ?? [];
+  if (name === undefined || part === undefined) return undefined;
+  const components = chosenStores(stores, [name]).flatMap((store) => store.components);
+  const found = components.filter((component) => partName(component) === part);
+  if (found.length > 0) return found;
+  const parts = components.flatMap((component) => partName(component) ?? []);
+  throw new RefusedError(`only: ${name} has no ${part} in this backup`, {
+    class: "input",
+    hint:
+      parts.length === 0
+        ? `${name} has no databases or collections that can be restored one by one: give only: ${name}`
+        : `it has ${parts.join(", ")}`,
+  });
+}
+
+/** The database or collection that a component is. */
+function partName({ details }: Component): string | undefined {
+  const part = details.database ?? details.collection;
+  return typeof part === "string" ? part : undefined;
+}
+
 /** The stores that `only` selects by name, kind or service; by default all. @throws RefusedError for unknown names. */
 export function chosenStores(
   stores: readonly BackedUpStore[],
@@ -75,6 +106,12 @@ export function chosenStores(
   const matches = (store: BackedUpStore, word: string) =>
     word === store.name || word === store.kind || word === store.service;
   const unknown = only.find((word) => !stores.some((store) => matches(store, word)));
+  if (unknown?.includes("/") === true) {
+    throw new RefusedError(`only: ${unknown} is restored into a directory only`, {
+      class: "input",
+      hint: "give --target DIRECTORY, then load it from there: docs/lost-file.md",
+    });
+  }
   if (unknown !== undefined) {
     const names = stores.map(({ name }) => name).join(", ");
     throw new RefusedError(`only: the backup has no store ${unknown}; it has ${names}`, {

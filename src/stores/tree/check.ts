@@ -80,7 +80,8 @@ function databaseBytes({ details, plainBytes }: Component): number {
   return known.length < sizes.length ? plainBytes : known.reduce((sum, size) => sum + size, 0);
 }
 
-function databasesOf({ details }: Component): string[] {
+/** The paths of the SQLite databases in an archive of files. */
+export function databasesOf({ details }: Component): string[] {
   return Object.keys(objectOf(details.databases));
 }
 

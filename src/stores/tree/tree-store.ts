@@ -7,6 +7,7 @@ import type { BackupAtPlace, Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
 import { backupFrozen, engineNote, tornNote, withNotes } from "./frozen.ts";
+import { type LiveEntry, listLiveTree } from "./list-live.ts";
 import { treeMeasure } from "./measure.ts";
 import type { TreeOptions } from "./params.ts";
 import { estimatePause } from "./prospect.ts";
@@ -19,16 +20,7 @@ import { fileOf, restoreTree } from "./restore.ts";
 export const dataStore: Store<DataStore> = {
   kind: "data",
   backupOrder: 30,
-  ...treeStore((store: DataStore) => ({
-    path: store.path,
-    name: store.name,
-    store: "data",
-    service: store.services[0],
-    vaultKey: store.vaultKey,
-    databases: store.databases,
-    ...{ optional: store.optional, alike: store.alike },
-    exclude: store.exclude,
-  })),
+  ...treeStore(dataOptions),
   atRest: (place) => {
     const { vaultKey } = place.components[0]?.details ?? {};
     const key = typeof vaultKey === "string" ? vaultKey : undefined;
@@ -72,6 +64,29 @@ export async function expectedPause(
   const tree = volumeOptions(store);
   const params = { tree, always: store.engine !== undefined };
   return await tasks.run(estimatePause, params, readingPlace(tree, store), signal);
+}
+
+/** The entries of the live tree of a store, see {@link listLiveTree}. */
+export async function liveEntries(
+  store: DataStore | VolumeStore,
+  tasks: TaskRunner,
+  signal?: AbortSignal,
+): Promise<LiveEntry[]> {
+  const tree = store.kind === "data" ? dataOptions(store) : volumeOptions(store);
+  return await tasks.run(listLiveTree, tree, readingPlace(tree, store), signal);
+}
+
+function dataOptions(store: DataStore): TreeOptions {
+  return {
+    path: store.path,
+    name: store.name,
+    store: "data",
+    service: store.services[0],
+    vaultKey: store.vaultKey,
+    databases: store.databases,
+    ...{ optional: store.optional, alike: store.alike },
+    exclude: store.exclude,
+  };
 }
 
 function volumeOptions(store: VolumeStore): TreeOptions {
