@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { RefusedError } from "../core/errors.ts";
+import { readRegularFile } from "../core/regular-file.ts";
 
 /** The parts of the workflow event that decide whether the action may run. */
 interface EventPayload {
@@ -26,6 +26,8 @@ const trustedEvents: readonly string[] = [
   ...["push", "schedule", "workflow_dispatch", "repository_dispatch", "release", "merge_group"],
 ];
 const trustedAuthors: readonly string[] = ["OWNER", "MEMBER", "COLLABORATOR"];
+/** GitHub cuts what is larger than 25 MB. */
+const payloadLimitBytes = 32 * 2 ** 20;
 const advice = "start it by schedule, workflow_dispatch or push";
 
 /**
@@ -77,7 +79,11 @@ export async function readEvent(
   const { GITHUB_EVENT_NAME: name = "", GITHUB_EVENT_PATH: path = "" } = environment;
   const { GITHUB_REPOSITORY: repository = "" } = environment;
   try {
-    return { name, repository, payload: JSON.parse(await readFile(path, "utf8")) };
+    return {
+      name,
+      repository,
+      payload: JSON.parse(await readRegularFile(path, payloadLimitBytes)),
+    };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new RefusedError(

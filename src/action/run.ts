@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import * as core from "@actions/core";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { takeInputs } from "../core/environment.ts";
 import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
+import { namedFileLimitBytes, readNamedFile } from "../core/regular-file.ts";
 import type { Reporter } from "../core/reporter.ts";
 import { Masker } from "../core/secrets.ts";
 import { listenToTimings } from "../core/timing.ts";
@@ -141,7 +141,9 @@ export async function readOptions(
   const places = { workingDirectory, home: process.env.HOME };
   const given = secretTexts(typed).filter((text) => !/^[@~./]/.test(text));
   for (const text of given) reporter.secret(text);
-  const raw = await readReferences(typed, places, (path) => readFile(path, "utf8"));
+  const raw = await readReferences(typed, places, (path) =>
+    readNamedFile(path, namedFileLimitBytes),
+  );
   for (const text of secretTexts(raw)) reporter.secret(text);
   return parseOptions(command, raw, places, "action");
 }

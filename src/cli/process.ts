@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { buffer } from "node:stream/consumers";
 import { listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
 import { takeInputs } from "../core/environment.ts";
-import type { ExitCode } from "../core/errors.ts";
+import { type ExitCode, RefusedError } from "../core/errors.ts";
+import { formatBytes } from "../core/format.ts";
+import { namedFileLimitBytes, readNamedFile } from "../core/regular-file.ts";
 import { Masker } from "../core/secrets.ts";
 import { listenToTimings } from "../core/timing.ts";
 import type { Commands } from "../operations/session/command.ts";
@@ -12,6 +12,26 @@ import { failureResult } from "../report/failure.ts";
 import { version } from "../version.ts";
 import { finish, runCli, type Terminal, wantsJson } from "./run.ts";
 import { terminalReporter } from "./terminal.ts";
+
+/** More than a person would judge, and less than the longest text. */
+const inputLimitBytes = 256 * 2 ** 20;
+
+/** @throws RefusedError for a standard input that has no end. */
+async function readInput(input: NodeJS.ReadableStream): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of input) {
+    bytes += chunk.length;
+    if (bytes > inputLimitBytes) {
+      throw new RefusedError(
+        `the log is larger than ${formatBytes(inputLimitBytes)}: give its end, such as with \`tail --bytes=100M\``,
+        { class: "input" },
+      );
+    }
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
 
 /** Runs the command line of this process, prints the result and exits with its exit code. */
 export async function runProcess(commands: Commands): Promise<void> {
@@ -42,8 +62,8 @@ export async function runProcess(commands: Commands): Promise<void> {
       printed += result;
     },
     tell: (message) => message.split("\n").forEach((line) => void reporter.info(line)),
-    readText: (path) => readFile(path, "utf8"),
-    readInput: () => buffer(process.stdin),
+    readText: (path) => readNamedFile(path, namedFileLimitBytes),
+    readInput: () => readInput(process.stdin),
   };
   // If the reader of a pipe is gone (`| head`), a finished operation must not end as a crash.
   for (const stream of [stdout, stderr]) stream.on("error", () => undefined);

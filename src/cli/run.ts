@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { type ExitCode, exitCodeOf } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
-import { visibleText } from "../core/visible.ts";
+import { visibleJson, visibleText } from "../core/visible.ts";
 import type { Result } from "../model/result.ts";
 import {
   type Command,
@@ -83,7 +83,7 @@ export function finish(
 ): ExitCode {
   const masked = terminal.masker.maskValue(result) as Result;
   if (result.reason !== undefined) terminal.tell(failureText(masked));
-  terminal.print(json ? `${JSON.stringify(masked)}\n` : visibleText(resultText(masked)));
+  terminal.print(json ? `${visibleJson(masked)}\n` : visibleText(resultText(masked)));
   return exitCodeOf[result.result];
 }
 

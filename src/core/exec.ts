@@ -97,6 +97,19 @@ export class ExecError extends Error {
   }
 }
 
+/** What a program says when the host failed it, and not what it was given to read. */
+const hostWords =
+  /No space left on device|Disk quota exceeded|File too large|Read-only file system|Permission denied|Operation not permitted|Too many open files|Cannot allocate memory|out of memory|Input\/output error|Resource temporarily unavailable|Cannot fork|Broken pipe/i;
+
+/** Exit codes of a shell, and of `docker run`, for a program that could not be run. */
+const notRun = [125, 126, 127];
+
+/** Whether a program failed because it is missing, was killed or had no room: that says nothing of what it read. */
+export function isOfTheHost({ exitCode, timedOut, stderr }: ExecError): boolean {
+  const hasEnded = exitCode !== null && !timedOut && exitCode < 128 && !notRun.includes(exitCode);
+  return !hasEnded || hostWords.test(stderr);
+}
+
 /**
  * Runs a program and collects its output. No shell is involved.
  *

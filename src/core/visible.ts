@@ -20,6 +20,13 @@ export function visibleLine(text: string): string {
   });
 }
 
+/** The JSON of a value as one line that is as harmless: what JSON itself may leave as it is, is escaped, too. */
+export function visibleJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(unseen, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** {@link visibleLine} of each line; line breaks and tabs stay. */
 export function visibleText(text: string): string {
   return text

@@ -46,6 +46,15 @@ const hostHints: Readonly<Record<string, string>> = {
   EACCES: "Run as a user who may use that path.",
   EPERM: "Run as a user who may do that.",
   ENOMEM: "The host is out of memory.",
+  EIO: "The disk cannot be read or written: see the log of the kernel (`dmesg`).",
+  ESTALE: "The file system of that path went away: mount it again.",
+  EBUSY: "Something else uses that path: end it.",
+  EAGAIN: "A limit on processes is in force: see `ulimit -u`.",
+  ENOTDIR: "A file is where a directory should be: name another path, or restore the directory.",
+  EISDIR: "A directory is where a file should be: name another path, or move it away.",
+  ELOOP: "A symbolic link leads to itself: repair it.",
+  ENXIO: "That path is a socket or a device without a driver: name another path.",
+  ENAMETOOLONG: "A path is longer than the system allows: choose a shorter one.",
 };
 
 /** An error of the host that reaches the top is no bug of this program, and everything that was begun is undone. */

@@ -227,7 +227,11 @@ export class Repository {
   /** Reads one backup. */
   async read(id: string): Promise<StoredBackup> {
     const path = this.directory(id);
-    const files = await readdir(path);
+    const files = await namesIn(path);
+    if (files === undefined) {
+      const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
+      return { id, path, bytes: 0, ...nothing, problem: "it is not a directory" };
+    }
     const sizeOf = async (file: string) => [file, (await lstat(join(path, file))).size] as const;
     const sizes = new Map(await Promise.all(files.map(sizeOf)));
     const base = { id, path, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
@@ -334,12 +338,29 @@ export class Repository {
   }
 
   async #names(): Promise<string[]> {
+    const path = join(this.path, "backups");
     try {
-      return await readdir(join(this.path, "backups"));
+      const names = await namesIn(path);
+      if (names !== undefined) return names;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
       throw error;
     }
+    throw new RefusedError(
+      `repository: ${path} is not a directory: give the directory of the backups`,
+      { class: "not-a-repository" },
+    );
+  }
+}
+
+/** The names in a directory; undefined for what is none. */
+async function namesIn(path: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR" || code === "ELOOP") return undefined;
+    throw error;
   }
 }
 

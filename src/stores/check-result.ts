@@ -1,4 +1,5 @@
 import { describeError, exitCodes, KeeperError } from "../core/errors.ts";
+import { ExecError, isOfTheHost } from "../core/exec.ts";
 import type { Count } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import type { Counts, CountsVerdict } from "./store.ts";
@@ -6,20 +7,32 @@ import type { Counts, CountsVerdict } from "./store.ts";
 /** The part of a check that identifies what is checked. */
 export type CheckSubject = Pick<Check, "name" | "component">;
 
-/** System errors that describe this host and not the backup. */
-const hostErrors = new Set(["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EMFILE", "ENOMEM", "EROFS"]);
+/** System errors that tell what lies at a path. Every other one describes this host and not the backup. */
+const proving = ["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"];
 
-/** Classifies an error while reading a component: the component is damaged, or this host cannot verify it. */
+/** SQLite's own results that tell of the host: errors of memory, disk and rights (sqlite.org/rescode.html). */
+const sqliteHostErrors = [3, 5, 6, 7, 8, 10, 13, 14, 22, 23];
+
+/**
+ * Classifies an error while reading a component. It is damaged only if its bytes prove it: a program that is missing, fails
+ * for want of room or is killed, and an error of the host, leave it unverifiable.
+ */
 export function failedCheck(subject: CheckSubject, error: unknown): Check {
-  const unverifiable =
-    error instanceof KeeperError
-      ? error.exitCode === exitCodes.unverifiable || error.exitCode === exitCodes.refused
-      : hostErrors.has(codeOf(error));
   return {
     ...subject,
-    status: unverifiable ? "unverifiable" : "fail",
+    status: provesDamage(error) ? "fail" : "unverifiable",
     detail: describeError(error),
   };
+}
+
+function provesDamage(error: unknown): boolean {
+  if (error instanceof KeeperError) {
+    return error.exitCode !== exitCodes.unverifiable && error.exitCode !== exitCodes.refused;
+  }
+  if (error instanceof ExecError) return !isOfTheHost(error);
+  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
+  if (code === "ERR_SQLITE_ERROR") return !sqliteHostErrors.includes(Number(errcode) & 0xff);
+  return typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code) || proving.includes(code);
 }
 
 /** Compares counts by name; the detail names the first differences. */
@@ -59,8 +72,4 @@ function bounds(count: Count): [number, number] {
 function shown(count: Count | undefined): string {
   if (count === undefined) return "nothing";
   return typeof count === "number" ? String(count) : `${count.min} to ${count.max}`;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UploadFailedError } from "../../core/errors.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
 import type { Proof, TransferContext } from "../object-store.ts";
 import type { S3Connection } from "./connection.ts";
 import { failureKind } from "./server-error.ts";
@@ -20,6 +21,7 @@ export interface ObjectLock {
   readonly days: number;
 }
 
+const limitBytes = 2 ** 16;
 const dayMs = 24 * 60 * 60 * 1000;
 /** Clocks of two computers differ a little. */
 const clockToleranceMs = 60 * 60 * 1000;
@@ -61,7 +63,12 @@ async function readKnown(
 ): Promise<ServerPromises | undefined> {
   if (file === undefined) return undefined;
   try {
-    const { proof, keepsExisting, lock: locked, at } = JSON.parse(await readFile(file, "utf8"));
+    const {
+      proof,
+      keepsExisting,
+      lock: locked,
+      at,
+    } = JSON.parse(await readRegularFile(file, limitBytes));
     const ageMs = clock.now().getTime() - Date.parse(at);
     const isFresh = ageMs >= 0 && ageMs < dayMs && (lock === undefined || locked === lock.mode);
     const isKnown = ["sha256", "etag", "read"].includes(proof);

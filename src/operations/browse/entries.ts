@@ -1,5 +1,6 @@
 import { matchesGlob } from "node:path";
 import type { IndexMember } from "../../archive/archive-index.ts";
+import { DamagedError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
 import { membersOf, type SourceOptions } from "../../stores/reader.ts";
 
@@ -69,8 +70,13 @@ export async function chosenMembers(
   signal: AbortSignal,
 ): Promise<IndexMember[]> {
   const members: IndexMember[] = [];
-  for await (const member of membersOf(source, component, signal)) {
-    if (isChosen(shownPath(component, member))) members.push(member);
+  try {
+    for await (const member of membersOf(source, component, signal)) {
+      if (isChosen(shownPath(component, member))) members.push(member);
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    throw new DamagedError(`${component.file} is missing in ${source.directory}`, { cause });
   }
   return members;
 }

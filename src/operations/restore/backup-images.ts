@@ -1,10 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import {
   type Manifest,
   manifestFile,
+  manifestLimitBytes,
   parseManifest,
   type ServiceRecord,
 } from "../../model/manifest.ts";
@@ -78,10 +79,10 @@ export async function imagesOfBackup(
   { dryRun, only }: Pick<Options, "dryRun" | "only">,
   { host, reporter, signal }: HostDependencies,
 ): Promise<Readonly<Record<string, string>> | RefusedError> {
-  const manifest = await readFile(join(source.directory, manifestFile), "utf8").then(
-    parseManifest,
-    () => undefined,
-  );
+  const manifest = await readRegularFile(
+    join(source.directory, manifestFile),
+    manifestLimitBytes,
+  ).then(parseManifest, () => undefined);
   if (manifest === undefined || dryRun) return {};
   const servers = new Set(
     manifest.components

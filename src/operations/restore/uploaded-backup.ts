@@ -1,7 +1,7 @@
 import { mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describeError, KeeperError, RefusedError } from "../../core/errors.ts";
-import { run } from "../../core/exec.ts";
+import { ExecError, isOfTheHost, run } from "../../core/exec.ts";
 import { temporaryDirectory } from "../../core/temp.ts";
 import { manifestFile, sealedManifestFile, sealedSignatureHash } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
@@ -128,17 +128,32 @@ async function unpacked(
     } catch (error) {
       await repository.discard(id);
       signal.throwIfAborted();
-      throw new RefusedError(
-        `backup: ${file} does not contain every file that its manifest names`,
-        {
-          class: "no-backup",
-          cause: error,
-          evidence: describeError(error),
-        },
-      );
+      throw notUnpacked(error, file, "does not contain every file that its manifest names");
     }
   });
   return found;
+}
+
+/** What is wrong with the file, or with this host, which then says nothing of the file. */
+function notUnpacked(cause: unknown, file: string, wrong: string): unknown {
+  const evidence = describeError(cause);
+  if (cause instanceof ExecError && isOfTheHost(cause)) {
+    return new RefusedError(`backup: ${file} could not be unpacked on this host`, {
+      ...{ class: "host", cause, evidence },
+      hint: "Nothing is known to be wrong with the file: settle what tar says, and try again.",
+    });
+  }
+  // An error of the file system names its own way out.
+  if (cause instanceof KeeperError || isErrno(cause)) return cause;
+  return new RefusedError(`backup: ${file} ${wrong}`, {
+    ...{ class: "no-backup", cause, evidence },
+    hint: "give an id, latest, the directory that holds manifest.json, or an ID.tar as it was uploaded",
+  });
+}
+
+function isErrno(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code !== undefined && code !== "ENOENT";
 }
 
 /** The name of the encrypted signature, if there is one. */
@@ -158,11 +173,7 @@ async function readManifest(
   await run("tar", [...how, "--no-wildcards", "--", sealedManifestFile], { signal }).catch(
     (cause: unknown) => {
       signal.throwIfAborted();
-      throw new RefusedError(`backup: ${file} is not the sealed file of a backup`, {
-        class: "no-backup",
-        hint: "give an id, latest, the directory that holds manifest.json, or an ID.tar as it was uploaded",
-        cause,
-      });
+      throw notUnpacked(cause, file, "is not the sealed file of a backup");
     },
   );
   return await openSealedManifest(join(temporary.path, sealedManifestFile), file, options, signal);

@@ -6,13 +6,14 @@ import {
   linkSync,
   openSync,
   readdirSync,
-  readFileSync,
   rmSync,
   truncateSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { RefusedError } from "../../core/errors.ts";
+import { readRegularFileSync } from "../../core/regular-file.ts";
 
 /** One line of a journal on the disk. The operation defines the meaning of `step` and `data`. */
 export interface RawEntry {
@@ -28,6 +29,8 @@ export interface RawEntry {
 const preallocatedBytes = 256 * 1024;
 const ballastBytes = 4 * 2 ** 20;
 const newline = 0x0a;
+/** A journal has some hundred lines. What is larger is none. */
+const journalLimitBytes = 64 * 2 ** 20;
 
 /** The paths of the files of one operation. */
 export function journalPaths(directory: string, id: string) {
@@ -88,7 +91,7 @@ export class LineFile implements Disposable {
   /** Opens the file to append after the last line, even if that line is torn. */
   static open(directory: string, id: string): LineFile {
     const { journal } = journalPaths(directory, id);
-    const bytes = readFileSync(journal);
+    const bytes = readRegularFileSync(journal, journalLimitBytes);
     const end = endOf(bytes);
     const file = openSync(journal, "r+");
     try {
@@ -144,7 +147,8 @@ export class LineFile implements Disposable {
 export function readLines(directory: string, id: string): RawEntry[] {
   const { journal } = journalPaths(directory, id);
   const entries: RawEntry[] = [];
-  for (const line of readFileSync(journal, "utf8").split("\n")) {
+  const text = readRegularFileSync(journal, journalLimitBytes).toString("utf8");
+  for (const line of text.split("\n")) {
     const entry = parseLine(line);
     if (entry === undefined) continue;
     if (entry.seq !== entries.length) {
@@ -155,7 +159,11 @@ export function readLines(directory: string, id: string): RawEntry[] {
   return entries;
 }
 
-/** The ids of the journals in a directory, oldest name first. Empty if the directory does not exist. */
+/**
+ * The ids of the journals in a directory, oldest name first. Empty if the directory does not exist.
+ *
+ * @throws RefusedError if it is no directory.
+ */
 export function journalIds(directory: string): string[] {
   try {
     return readdirSync(directory)
@@ -163,8 +171,13 @@ export function journalIds(directory: string): string[] {
       .map((name) => name.slice(0, -".jsonl".length))
       .sort((a, b) => (a < b ? -1 : 1));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return [];
+    if (code !== "ENOTDIR" && code !== "ELOOP") throw error;
+    throw new RefusedError(
+      `repository: ${directory} is not a directory: restore it, or remove it if no operation is unfinished`,
+      { class: "not-a-repository", cause: error },
+    );
   }
 }
 
@@ -175,7 +188,7 @@ export function journalIds(directory: string): string[] {
 export function trim(directory: string, id: string): void {
   const { journal, ballast } = journalPaths(directory, id);
   try {
-    truncateSync(journal, endOf(readFileSync(journal)) + 1);
+    truncateSync(journal, endOf(readRegularFileSync(journal, journalLimitBytes)) + 1);
     rmSync(ballast, { force: true });
   } catch {
     // The journal already records the end of the operation. A file that is too long does not change that.
@@ -205,7 +218,7 @@ function removeStrays(directory: string): void {
   for (const name of readdirSync(directory)) {
     const id = name.replace(/\.ballast$/, "");
     if (name.endsWith(".jsonl.new") || (id !== name && !ids.has(id))) {
-      rmSync(join(directory, name), { force: true });
+      rmSync(join(directory, name), { force: true, recursive: true });
     }
   }
 }

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { replaceFile } from "../../core/durable.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Repository } from "../../repository/repository.ts";
 import { createCompose } from "../../stack/compose.ts";
@@ -15,6 +15,7 @@ import type { UpgradeSession } from "./session.ts";
 
 const lockName = "images.lock.json";
 const modelName = "model.json";
+const limitBytes = 16 * 2 ** 20;
 
 const lockShape = z.object({
   operation: z.string(),
@@ -77,7 +78,7 @@ function write({ path }: Repository, name: string, value: unknown): void {
 
 async function read({ path }: Repository, name: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(join(path, name), "utf8"));
+    return JSON.parse(await readRegularFile(join(path, name), limitBytes));
   } catch {
     // Only comparison and estimates use this: ignore a missing or broken file.
     return undefined;

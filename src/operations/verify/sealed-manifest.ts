@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readArchive } from "../../archive/read-archive.ts";
-import { DamagedError, UnverifiableError } from "../../core/errors.ts";
-import { readRegularFile } from "../../core/regular-file.ts";
+import { DamagedError, describeError, UnverifiableError } from "../../core/errors.ts";
+import { openRegularFile, readRegularFile } from "../../core/regular-file.ts";
 import { isBackupId } from "../../model/backup-id.ts";
 import {
   type Manifest,
   manifestFile,
   manifestLimitBytes,
+  NewerManifestError,
   parseManifest,
   sealedManifestFile,
   signatureFile,
@@ -104,12 +105,22 @@ export async function openSealedManifest(
     });
   }
   const opened = (await decryptManifest(file, keys, signal)).toString("utf8");
-  const manifest = parseManifest(opened);
+  const manifest = parsed(opened, from);
   // Both become part of paths.
   if (isBackupId(manifest.id) && !/[/\0]/.test(manifest.id) && /^[\w-]+$/.test(manifest.project)) {
     return { text: withSealed(opened, await recordOf(file)), manifest };
   }
   throw new DamagedError(`backup: ${from}: the manifest has no valid id or project`);
+}
+
+function parsed(text: string, from: string): Manifest {
+  try {
+    return parseManifest(text);
+  } catch (cause) {
+    const message = `backup: ${from}: ${describeError(cause)}`;
+    if (cause instanceof NewerManifestError) throw new UnverifiableError(message, { cause });
+    throw new DamagedError(message, { cause });
+  }
 }
 
 /**
@@ -131,8 +142,10 @@ export async function openSignature(
 
 /** Size and hash of the sealed manifest, as the plain one names them. */
 async function recordOf(file: string): Promise<NonNullable<Manifest["sealed"]>> {
-  const bytes = await readFile(file);
-  return { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  await using handle = await openRegularFile(file);
+  const hash = createHash("sha256");
+  for await (const chunk of handle.createReadStream({ autoClose: false })) hash.update(chunk);
+  return { bytes: (await handle.stat()).size, sha256: hash.digest("hex") };
 }
 
 async function decryptManifest(

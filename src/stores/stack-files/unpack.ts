@@ -16,9 +16,12 @@ import type { ReadRequest } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { clearDirectory, fsyncDirectory } from "../../core/temp.ts";
 import { FILES, INDEX_FILE, type StackIndex } from "./pack.ts";
+
+const indexLimitBytes = 16 * 2 ** 20;
 
 /** Marks a program with the path that it writes. If its owner is killed, the program would continue to write. */
 const marker = "SOPHON_KEEPER_STACK_FILE";
@@ -66,7 +69,9 @@ export const stackUnpack: NamedTask<StackUnpackParams, UnpackedRoot[]> = {
       bytes: archive.plainBytes ?? 0,
     });
     await unpackTar({ ...archive, into: stage.path, signal });
-    const index = JSON.parse(await readFile(join(stage.path, INDEX_FILE), "utf8")) as StackIndex;
+    const index = JSON.parse(
+      await readRegularFile(join(stage.path, INDEX_FILE), indexLimitBytes, signal),
+    ) as StackIndex;
     const roots: [from: string, root: UnpackedRoot][] = [];
     for (const path of index.roots) {
       const from = join(stage.path, FILES, path);

@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { visibleLine, visibleText, withoutCommands } from "../../../src/core/visible.ts";
+import {
+  visibleJson,
+  visibleLine,
+  visibleText,
+  withoutCommands,
+} from "../../../src/core/visible.ts";
 
 test.each([
   ["a\nb", "a\\nb"],
@@ -12,6 +17,16 @@ test.each([
   ["Grüße, 日本 🙂", "Grüße, 日本 🙂"],
 ])("%j is shown as one line: %s", (text, shown) => {
   expect(visibleLine(text)).toBe(shown);
+});
+
+test("an object has no such letter in its JSON, and means the same", () => {
+  const value = {
+    text: "\u009b2J \u202egpj.exe\u202c \u2028::error::x\u0000\u001b\n\t",
+    list: ["\ufeff", 1],
+  };
+  const json = visibleJson(value);
+  expect(json).toMatch(/^[ -~]*$/);
+  expect(JSON.parse(json)).toEqual(value);
 });
 
 test("a text of several lines keeps its lines and tabs", () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { readArchive } from "../../../archive/read-archive.ts";
 import { TarScanner } from "../../../archive/tar/scanner.ts";
+import { readRegularFile } from "../../../core/regular-file.ts";
 import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
 import { collectionOf, type HandMadeFile } from "../find-files.ts";
@@ -32,7 +32,7 @@ export async function examineSnapshot(
     }
     scanner.end();
     const sha256 = hash.digest("hex");
-    const recorded = await readFile(`${file.path}.checksum`, "utf8").catch(() => undefined);
+    const recorded = await readRegularFile(`${file.path}.checksum`, 4096).catch(() => undefined);
     const { files, found } = scanner.summary();
     const checks: Check[] = [];
     if (!found.has("config.json")) {
