@@ -8,6 +8,7 @@ const WORK_FACTOR_LIMIT = 20;
 const LABEL = "age-encryption.org/v1/scrypt";
 const CIPHER = "chacha20-poly1305";
 const TAG_BYTES = 16;
+const SALT_BYTES = 16;
 
 /**
  * The scrypt recipient of the age specification, derived on the thread pool.
@@ -18,7 +19,7 @@ const TAG_BYTES = 16;
 export function passphraseRecipient(passphrase: string): Recipient {
   return {
     async wrapFileKey(fileKey) {
-      const salt = randomBytes(16);
+      const salt = randomBytes(SALT_BYTES);
       const key = await derive(passphrase, salt, WORK_FACTOR);
       const cipher = createCipheriv(CIPHER, key, Buffer.alloc(12), { authTagLength: TAG_BYTES });
       const body = Buffer.concat([cipher.update(fileKey), cipher.final(), cipher.getAuthTag()]);
@@ -31,15 +32,18 @@ export function passphraseRecipient(passphrase: string): Recipient {
 export function passphraseIdentity(passphrase: string): Identity {
   return {
     async unwrapFileKey(stanzas) {
-      const [stanza, ...others] = stanzas;
-      const [type, salt, factor] = stanza?.args ?? [];
-      if (stanza === undefined || type !== "scrypt") return null;
-      // By the specification, a passphrase file has no other recipient.
-      if (others.length > 0 || salt === undefined || !/^[1-9][0-9]?$/.test(factor ?? "")) {
+      const stanza = stanzas.find(({ args }) => args[0] === "scrypt");
+      if (stanza === undefined) return null;
+      const [, text = "", factor = "", ...more] = stanza.args;
+      const salt = Buffer.from(text, "base64");
+      // Node reads other texts as the same bytes; the specification allows one. Nor may there be another recipient.
+      const isCanonical = salt.length === SALT_BYTES && unpadded(salt) === text;
+      const isAlone = stanzas.length === 1 && more.length === 0;
+      if (!isAlone || !isCanonical || !/^[1-9][0-9]?$/.test(factor)) {
         throw new Error("invalid scrypt stanza");
       }
       if (Number(factor) > WORK_FACTOR_LIMIT) throw new Error("scrypt work factor is too high");
-      const key = await derive(passphrase, Buffer.from(salt, "base64"), Number(factor));
+      const key = await derive(passphrase, salt, Number(factor));
       return unwrap(Buffer.from(stanza.body), key);
     },
   };
