@@ -24,6 +24,7 @@ import { summaryMarkdown } from "../report/markdown.ts";
 import { publish, publishStart } from "../report/publish.ts";
 import { failureText } from "../report/text.ts";
 import { version } from "../version.ts";
+import { annotateImages } from "./annotate-images.ts";
 import { shownCommand } from "./command-log.ts";
 import { readEvent, requireTrustedEvent } from "./github-event.ts";
 import { githubReporter } from "./github-reporter.ts";
@@ -70,6 +71,7 @@ export async function runStep(commands: Commands): Promise<void> {
       notice: (text) => core.notice(visibleText(masker.mask(text)), { title: "Sophon Keeper" }),
     });
   }
+  annotateImages(masked, process.env.GITHUB_WORKSPACE);
   if (asked !== undefined) {
     await publish(masked, asked, {
       ...{ clock: systemClock, version, host: hostname(), home: process.env.HOME },
@@ -79,6 +81,14 @@ export async function runStep(commands: Commands): Promise<void> {
   await tell(masked, asked?.command);
   // An open socket must not keep the step running.
   process.exit(exitCodeOf[result.result]);
+}
+
+/** A merge queue waits for the answer, and the pull request of the same change was rehearsed. */
+function inQueue(command: CommandName, raw: RawInputs, event: string): RawInputs {
+  const rehearses = command === "upgrade-test" && raw.target?.trim() === "rehearsal";
+  const isAsked = (raw["reuse-rehearsal"] ?? "").trim() !== "";
+  if (event !== "merge_group" || !rehearses || isAsked) return raw;
+  return { ...raw, "reuse-rehearsal": "7d" };
 }
 
 /** Whether it leaves nothing to recover: only `fresh` makes a backup first. */
@@ -110,8 +120,9 @@ async function runMode(
 ): Promise<Result> {
   const { command, raw, unknown } = readInputs(takeInputs(process.env), commands);
   for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
-  requireTrustedEvent(await readEvent(process.env));
-  const options = await readOptions(command, raw, reporter);
+  const event = await readEvent(process.env);
+  requireTrustedEvent(event);
+  const options = await readOptions(command, inQueue(command, raw, event.name), reporter);
   onOptions(options);
   // A rehearsal changes nothing of the stack: its remains are found by their labels, in the next run of any mode.
   if (!changesNothing(options)) markStarted(command);

@@ -27,6 +27,12 @@ export interface Rehearsal {
   readonly prediction?: Prediction;
   /** How the new definition of the services differs from the backup's in more than images, one line each. */
   readonly differences?: readonly string[];
+  /** The lines of the new files that name the new images; lines count from 1. */
+  readonly imageLines?: readonly {
+    readonly service: string;
+    readonly file: string;
+    readonly line: number;
+  }[];
   /** What the clone omits, one line each. */
   readonly omitted?: readonly string[];
   /** The live stack meanwhile; absent if nothing of it runs on this host. */

@@ -57,6 +57,19 @@ export const upgradeInputs = {
     about:
       "Upgrade the live stack only if a rehearsal of the same images on the same migrations, with the same log rules, passed within this time, such as 7d. Without health-timeout, the time that the rehearsal predicts is used.",
   },
+  "reuse-rehearsal": {
+    kind: "duration",
+    commands: ["upgrade-test"],
+    about:
+      "For a rehearsal: if one of the same images and definition, on a backup with the same migrations and with the same log rules, passed within this time, such as 1d, its record is the answer, in seconds. Default: 7d in a merge queue (merge_group), else never.",
+  },
+  "clone-memory": {
+    kind: "integer",
+    min: 16,
+    commands: ["upgrade-test"],
+    about:
+      "For a rehearsal: the most memory that all containers of the clone may use together, in MiB. A clone that needs more ends as unverifiable. Default: as much as the host has to spare.",
+  },
   "health-url": {
     kind: "url",
     commands: gated,

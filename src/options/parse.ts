@@ -230,7 +230,8 @@ function refuseUpload(options: Options): void {
 }
 
 /** Do not ignore it: a user who asks for another target must not get an upgrade of the live stack. */
-function refuseTarget({ target, newFiles, maxAgeMs, dryRun, requireRehearsalMs }: Options): void {
+function refuseTarget(options: Options): void {
+  const { target, newFiles, maxAgeMs, dryRun, requireRehearsalMs } = options;
   if (target !== "live" && target !== "rehearsal") {
     refuse(`target is "${target}"`, "write live or rehearsal");
   }
@@ -239,6 +240,11 @@ function refuseTarget({ target, newFiles, maxAgeMs, dryRun, requireRehearsalMs }
   }
   if (target === "live" && maxAgeMs !== undefined) {
     refuse("max-age is only for a rehearsal", "set target to rehearsal, or leave max-age out");
+  }
+  const ofRehearsals = ["reuse-rehearsal", "clone-memory"] as const;
+  const odd = ofRehearsals.find((name) => options.given.includes(name));
+  if (target === "live" && odd !== undefined) {
+    refuse(`${odd} is only for a rehearsal`, `set target to rehearsal, or leave ${odd} out`);
   }
   if (target === "rehearsal" && requireRehearsalMs !== undefined) {
     refuse("require-rehearsal is only for target: live", "leave it out of the rehearsal itself");

@@ -112,8 +112,8 @@ function migrations({ upgrade }: Rehearsal): Part[][] {
 
 function schema({ schema: changes = [] }: Rehearsal): Part[][] {
   return changes.flatMap(({ database, added, changed }) => [
-    ...shortened(added.map((name) => ["+ ", code(name), " in ", code(database)])),
-    ...shortened(changed.map((name) => ["~ ", code(name), " in ", code(database)])),
+    ...shortened(added.map((name) => ["added ", code(name), " in ", code(database)])),
+    ...shortened(changed.map((name) => ["changed ", code(name), " in ", code(database)])),
   ]);
 }
 

@@ -31,6 +31,8 @@ const record = z.object({
   ),
   /** The last migration of each history before the upgrade. */
   heads: z.record(z.string(), z.string()),
+  /** The last migration of each database of the backup, as its manifest tells. */
+  backupHeads: z.record(z.string(), z.string()).optional(),
   rules: z.object({
     soakMs: z.number(),
     healthTimeoutMs: z.number(),
@@ -49,7 +51,14 @@ const record = z.object({
     })
     .optional(),
   /** The live upgrade that followed. */
-  actual: z.object({ operation: z.string(), downtimeSeconds: z.number() }).optional(),
+  actual: z
+    .object({
+      operation: z.string(),
+      downtimeSeconds: z.number(),
+      /** Freezing the stack and finishing the rollback copy. */
+      quiesceSeconds: z.number().optional(),
+    })
+    .optional(),
 });
 
 /** What a rehearsal leaves for the live upgrade and for later predictions. It contains no secret. */

@@ -7,6 +7,8 @@ import { lockedOperation } from "./lock.ts";
 export interface LiveLook {
   /** The containers that run and are not unhealthy. */
   readonly wellNames: readonly string[];
+  /** A TCP port of it that is published on this host. */
+  readonly port: number | undefined;
   /** Whether an upgrade or a restore holds the lock. */
   readonly changing: boolean;
 }
@@ -27,6 +29,11 @@ export async function lookAtLive(
   const operations = locks.map(({ Labels }) => lockedOperation(Labels));
   return {
     wellNames: well.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).toSorted(),
+    port: well.flatMap(({ Ports }) => Ports.flatMap(publishedPort))[0],
     changing: operations.some((one) => one === "upgrade-test" || one === "restore"),
   };
+}
+
+function publishedPort({ Type, PublicPort }: { Type: string; PublicPort?: number }): number[] {
+  return Type === "tcp" && PublicPort !== undefined ? [PublicPort] : [];
 }

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { backedUp, rehearse } from "../e2e/rehearse-lab.ts";
 import { ageKey } from "../e2e/support/keeper.ts";
 import { expectAsBefore, expectAtRest, look, repository } from "../e2e/upgrade-lab.ts";
 import { ensureAct } from "../lab/act.ts";
@@ -33,7 +34,7 @@ afterAll(async () => {
 });
 
 /** Nothing is changed but the paths, and the minutes that nobody wants to wait in a test. */
-async function moveTo(reference: string, soak: string, more = "") {
+async function moveTo(reference: string, soak: string, more = "", isRehearsed = true) {
   const paths = `project-directory: ${stack.directory}\n          repository: ${repository(stack)}`;
   const at = reference.lastIndexOf(":");
   return await act.run(await readFile(example, "utf8"), {
@@ -43,21 +44,37 @@ async function moveTo(reference: string, soak: string, more = "") {
       "project-directory: /srv/sophon": paths,
       "buildersoftdev/sophon:$": `${reference.slice(0, at)}:$`,
       "soak: 5m": `soak: ${soak}`,
+      // A bad image never passes a rehearsal: what then saves the stack is seen without it.
+      ...(isRehearsed ? {} : { "require-rehearsal: 7d": "pin: file" }),
     },
   });
 }
 
 it("is red on a bad tag, and the old version runs on its data", async () => {
   const before = await look(stack);
-  const run = await moveTo(await stack.publish(wrecking(badVersions["crash-loop"])), "30s");
+  const run = await moveTo(
+    await stack.publish(wrecking(badVersions["crash-loop"])),
+    "30s",
+    "",
+    false,
+  );
   expect(run.code, run.log).not.toBe(0);
   expect(run.log).toContain("Job failed");
   expect(run.log).toContain("rolled-back");
   await expectAsBefore(stack, before, run.log);
 });
 
-it("is green on a good tag, and the new version runs", async () => {
-  const run = await moveTo(await stack.publish("1.2.0"), "3s");
+it("is refused without a rehearsal, green after one, and then the new version runs", async () => {
+  const reference = await stack.publish("1.2.0");
+  const before = await look(stack);
+  const refused = await moveTo(reference, "3s");
+  expect(refused.code).not.toBe(0);
+  expect(refused.log).toContain("not-rehearsed");
+  await expectAsBefore(stack, before, refused.log);
+  await backedUp(stack);
+  const rehearsed = await rehearse(stack, reference).done;
+  expect(rehearsed.code, rehearsed.stderr).toBe(0);
+  const run = await moveTo(reference, "3s");
   expect(run.code, run.log).toBe(0);
   expect(run.log).toContain("Job succeeded");
   expect(run.log).toMatch(/docker compose --ansi never .* up --no-build .*\(\d/);

@@ -64,7 +64,7 @@ describe("a rehearsal", () => {
           diskPeakBytes: expect.any(Number),
           prediction: { basis: expect.arrayContaining([expect.stringContaining("start")]) },
           rollBack: { inPlace: expect.stringMatching(/works|fails/) },
-          live: { lost: 0 },
+          live: { lost: 0, p95BeforeMs: expect.any(Number), p95DuringMs: expect.any(Number) },
         },
       });
       expect(await containersOf(stack)).toEqual(containers);
@@ -96,18 +96,77 @@ describe("a rehearsal", () => {
     },
   );
 
-  it("that is killed leaves nothing after the next run", exhaustive, async () => {
-    await shared.use(async (stack) => {
+  it.each([
+    "Look at what changes",
+    "Pull the images",
+    "Create the clone",
+    "Control: start the old images",
+    "Copy the data for the rollback",
+    "Upgrade to the new images",
+    "Compare, and start once more",
+    "Start the old images on the migrated data",
+    "Roll back images and data",
+  ])("that is killed leaves nothing after the next run (%s)", exhaustive, async (phase) => {
+    await shared.use(async (stack, before) => {
+      const containers = await containersOf(stack);
       const reference = await stack.publish(goodVersions["1.2.0"]);
       const running = rehearse(stack, reference);
-      await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 3);
-      running.child.kill("SIGKILL");
-      await running.done;
-      const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "3"])
-        .done;
+      let said = "";
+      running.child.stderr.on("data", (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes(phase)) running.child.kill("SIGKILL");
+      });
+      const { code, stderr } = await running.done;
+      expect(code, stderr).toBe(null);
+      expect(stderr).toContain(phase);
+      const prune = ["prune", ...stackArguments(stack), "--keep-last", "3"];
+      const pruned = await startKeeper(prune).done;
       expect(pruned.code, pruned.stderr).toBe(0);
       expect(await clonesOf(stack)).toEqual([]);
+      expect(await containersOf(stack)).toEqual(containers);
+      await expectAsBefore(stack, before, phase);
     });
+  });
+
+  it(
+    "is answered by an earlier one, and ends where the clone needs too much memory",
+    exhaustive,
+    async () => {
+      await shared.use(async (stack, before) => {
+        const reference = await stack.publish(goodVersions["1.2.0"]);
+        const first = await rehearse(stack, reference).done;
+        expect(first.code, first.stderr).toBe(0);
+        // A later backup with the same migrations is as good.
+        await backedUp(stack);
+        const again = await rehearse(stack, reference, "--reuse-rehearsal", "1d").done;
+        expect(again.code, again.stderr).toBe(0);
+        expect(again.result).toMatchObject({
+          result: "passed",
+          checks: [{ name: "earlier rehearsal", status: "pass" }],
+          rehearsal: { record: expect.stringMatching(/rehearsal-[0-9a-f]{8}\.json$/) },
+        });
+        expect(Number(again.result?.seconds)).toBeLessThan(Number(first.result?.seconds) / 2);
+
+        const small = await rehearse(stack, reference, "--clone-memory", "16").done;
+        expect(small.result, small.stderr).toMatchObject({
+          ...{ result: "unverifiable", reason: { class: "memory" } },
+        });
+        expect(await clonesOf(stack)).toEqual([]);
+        await expectAsBefore(stack, before, "clone-memory");
+      });
+    },
+  );
+
+  it("ends for the sake of the live stack, and says so", exhaustive, async () => {
+    await using stack = await backedUpStack("personal");
+    const reference = await stack.publish(goodVersions["1.2.0"]);
+    const running = rehearse(stack, reference);
+    await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 3);
+    await stack.compose(["stop", "sophon-dashboard"]);
+    const { code, result, stderr } = await running.done;
+    expect(code, stderr).toBe(5);
+    expect(result).toMatchObject({ result: "unverifiable", reason: { class: "live-first" } });
+    expect(await clonesOf(stack)).toEqual([]);
   });
 
   it("keeps its backup from being pruned, and lets a live upgrade begin", exhaustive, async () => {

@@ -1,4 +1,5 @@
-import { openClone } from "../clone/clone.ts";
+import { orReason } from "../../core/abort-reason.ts";
+import { type Clone, openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
 import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
 import { maskKeys } from "./mask-secrets.ts";
@@ -16,17 +17,34 @@ import type { Trial, TrialDependencies, Tried } from "./trial.ts";
 export async function tryInClone(
   trial: Trial,
   phases: Phases,
-  dependencies: TrialDependencies,
+  given: TrialDependencies,
 ): Promise<Tried> {
-  const { stack, manifest, stores, operationId, workbench, source, masker } = trial;
-  const { reporter, host } = dependencies;
+  const { stack, manifest, stores, operationId, workbench } = trial;
+  const { reporter, host } = given;
   const { tasks } = workbench;
   phases.begin("restore");
   const request = { stack, manifest, stores, operationId, tasks };
-  await using clone = await openClone(request, dependencies);
+  await using clone = await openClone(request, given);
   for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
   await reporter.group("Create the clone", () => clone.create());
-  await using memory = new PeakMemory(clone, await host.engine(), dependencies);
+  await using memory = new PeakMemory(clone, await host.engine(), trial.options, given);
+  const dependencies = { ...given, signal: AbortSignal.any([given.signal, memory.signal]) };
+  return await orReason(dependencies.signal, async () => {
+    const tried = await fillAndPlay(clone, trial, phases, dependencies);
+    const { bytes: memoryPeakBytes } = memory;
+    if (memoryPeakBytes === undefined) return tried;
+    return { ...tried, rehearsal: { ...tried.rehearsal, memoryPeakBytes } };
+  });
+}
+
+async function fillAndPlay(
+  clone: Clone,
+  trial: Trial,
+  phases: Phases,
+  dependencies: TrialDependencies,
+): Promise<Tried> {
+  const { manifest, stores, workbench, source, masker } = trial;
+  const { tasks } = workbench;
   const filling: FillRequest = {
     ...{ target: clone, stores, manifest, source, workbench, dependencies },
     journal: async () => undefined,
@@ -47,10 +65,6 @@ export async function tryInClone(
     ...tried,
     findings: { restored, ...tried.findings },
     checks: [...restored, ...tried.checks],
-    rehearsal: {
-      omitted: clone.omitted,
-      ...tried.rehearsal,
-      ...(memory.bytes === undefined ? {} : { memoryPeakBytes: memory.bytes }),
-    },
+    rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
   };
 }

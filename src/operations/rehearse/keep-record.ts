@@ -43,7 +43,8 @@ export function keepRecord(
       project: manifest.project,
       toolVersion: version,
       backupId: manifest.id,
-      modelSha256: createHash("sha256").update(JSON.stringify(recorded.model)).digest("hex"),
+      modelSha256: hashOfModel(recorded.model),
+      backupHeads: manifest.schemaHeads,
       rules: {
         ...{ soakMs, healthTimeoutMs, cloneHealth },
         logAllow: [...logAllow],
@@ -59,14 +60,27 @@ export function keepRecord(
   }
 }
 
-/** Actual divided by predicted downtime of the live upgrades that followed a rehearsal, newest first. */
-export async function earlierFactors({
-  repository,
-}: Pick<FoundBackup, "repository">): Promise<number[]> {
+/** The SHA-256 of a definition of the stack. */
+export function hashOfModel(model: ComposeModel): string {
+  return createHash("sha256").update(JSON.stringify(model)).digest("hex");
+}
+
+/** What the live upgrades that followed a rehearsal teach. */
+interface Lessons {
+  /** Actual divided by predicted downtime, newest first. */
+  readonly factors: readonly number[];
+  /** How long the last one froze the stack; undefined if there was none. */
+  readonly quiesceSeconds: number | undefined;
+}
+
+/** Reads what earlier live upgrades took. */
+export async function lessons({ repository }: Pick<FoundBackup, "repository">): Promise<Lessons> {
   const all = repository === undefined ? [] : await listRehearsals(repository);
-  return all.flatMap(({ actual, prediction }) => {
+  const factors = all.flatMap(({ actual, prediction }) => {
     if (actual === undefined || prediction === undefined) return [];
     const factor = actual.downtimeSeconds / prediction.downtimeSeconds;
     return Number.isFinite(factor) && factor > 0 ? [factor] : [];
   });
+  const known = all.find(({ actual }) => actual?.quiesceSeconds !== undefined);
+  return { factors, quiesceSeconds: known?.actual?.quiesceSeconds };
 }

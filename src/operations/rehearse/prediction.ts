@@ -4,6 +4,8 @@ import type { Prediction } from "../../model/rehearsal.ts";
 interface PredictionBasis {
   /** Stopping the writers and finishing the rollback copy. */
   readonly quiesceSeconds: number;
+  /** Whether that is the time of the last live upgrade, and no estimate. */
+  readonly isMeasured?: boolean;
   /** Stopping the old containers and creating the new ones. */
   readonly swapSeconds: number;
   /** The first start, with its migrations, in the clone. */
@@ -20,7 +22,7 @@ const leastGateSeconds = 120;
 
 /** Predicts the downtime of the live upgrade, with a band, and the time that its gate should have. */
 export function predict(basis: PredictionBasis): Prediction {
-  const { quiesceSeconds, swapSeconds, startSeconds, starts } = basis;
+  const { quiesceSeconds, isMeasured = false, swapSeconds, startSeconds, starts } = basis;
   const factors = basis.factors.slice(0, mostFactors);
   const factor = factors.length === 0 ? 1 : median(factors);
   const downtime = factor * (quiesceSeconds + swapSeconds + startSeconds);
@@ -36,7 +38,7 @@ export function predict(basis: PredictionBasis): Prediction {
     high: rounded(high),
     gateTimeoutSeconds: Math.ceil(Math.max(leastGateSeconds, 3 * high)),
     basis: [
-      `stop and finish the copy ${quiesceSeconds.toFixed(1)} s`,
+      `stop and finish the copy ${quiesceSeconds.toFixed(1)} s${isMeasured ? ", as in the last live upgrade" : ""}`,
       `exchange the containers ${swapSeconds.toFixed(1)} s`,
       `start and migrate ${startSeconds.toFixed(1)} s`,
       ...earlier,

@@ -20,12 +20,15 @@ import { failureOf, record, verifyLevelsOf } from "../verify/levels.ts";
 import { checkSealed } from "../verify/sealed-manifest.ts";
 import { readNewFiles } from "./checkout.ts";
 import { chooseBackup } from "./choose-backup.ts";
+import { earlierRehearsal } from "./earlier-rehearsal.ts";
+import { imageLines } from "./image-lines.ts";
 import { tryInClone } from "./in-clone.ts";
-import { earlierFactors, keepRecord } from "./keep-record.ts";
+import { hashOfModel, keepRecord } from "./keep-record.ts";
 import { maskModel } from "./mask-secrets.ts";
 import { modelDifferences } from "./model-differences.ts";
+import { requireMemory } from "./peak-memory.ts";
 import { Phases } from "./phases.ts";
-import { predict } from "./prediction.ts";
+import { predictionOf } from "./predict-downtime.ts";
 import { imageSizes, requireDisk, requireVersions } from "./rehearsal-preflight.ts";
 import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
 import {
@@ -135,12 +138,13 @@ async function played(
   const { images, differences } = planned;
   const masker = new Masker();
   for (const model of [stack.model, planned.model]) maskModel(model, { ...dependencies, masker });
-  draft.rehearsal = { ...draft.rehearsal, differences };
+  draft.rehearsal = { ...draft.rehearsal, differences, imageLines: planned.lines };
   for (const line of differences) reporter.info(`also different: ${line}`);
   draft.facts = { ...draft.facts, ...fromTo(images) };
   if (Object.keys(images).length === 0 && differences.length === 0) return { result: "unchanged" };
   const workbench = await host.workbench(operationId, dependencies);
   await requireDisk(manifest, engine);
+  requireMemory(options);
   phases.begin("pull");
   const ids = await reporter.group("Pull the images", async () => {
     await pullOld(engine, manifest.services, dependencies);
@@ -148,6 +152,9 @@ async function played(
   });
   if (Object.keys(ids).length === 0 && differences.length === 0) return { result: "unchanged" };
   draft.facts = { ...draft.facts, services: await rehearsedChanges(engine, images, ids) };
+  const services = recordedServices(draft.facts.services ?? [], images, ids);
+  const reused = await earlier(draft, { manifest, services, options, model: planned.model }, clock);
+  if (reused !== undefined) return reused;
   const imageBytes = await imageSizes(engine, images, ids);
   const declared = await declaredByImages(engine, images, ids, planned.model);
   draft.rehearsal = { ...draft.rehearsal, imageBytes, requires: declared };
@@ -169,13 +176,13 @@ async function played(
   const outcome = verdictOfRehearsal(tried.findings);
   const { lastLines, histories } = tried;
   const prediction =
-    outcome.result === "passed" ? await predicted(found, manifest, tried) : undefined;
+    outcome.result === "passed" ? await predictionOf(found, manifest, tried) : undefined;
   const path = keepRecord(
     found,
     {
       ...{ id: operationId, result: outcome.result, manifest, prediction, options },
       ...{ manifestSha256, seconds: phases.seconds(), heads: headsOf(histories ?? {}) },
-      services: recordedServices(draft.facts.services ?? [], images, ids),
+      services,
       model: planned.model,
     },
     dependencies,
@@ -189,31 +196,32 @@ async function played(
   return outcome.result === "failed" ? { ...outcome, lastLines } : outcome;
 }
 
+/** The answer of an earlier rehearsal of the same, if one is accepted. */
+async function earlier(
+  draft: Draft,
+  wanted: Pick<Parameters<typeof earlierRehearsal>[1], "manifest" | "services" | "options"> & {
+    readonly model: ComposeModel;
+  },
+  clock: Dependencies["clock"],
+): Promise<Outcome | undefined> {
+  const { model, ...rest } = wanted;
+  const modelSha256 = hashOfModel(model);
+  const found = await earlierRehearsal(draft.found, { ...rest, modelSha256 }, clock.now());
+  if (found === undefined) return undefined;
+  const { id, at, backupId, prediction } = found.record;
+  const detail = `${id} passed at ${at} on ${backupId}`;
+  draft.checks = [{ name: "earlier rehearsal", status: "pass", detail }];
+  draft.rehearsal = {
+    ...{ ...draft.rehearsal, record: found.path },
+    ...(prediction === undefined ? {} : { prediction }),
+  };
+  return { result: "passed" };
+}
+
 /** What the images declare, and what their logs miss. */
 function both(declared: NonNullable<Rehearsal["requires"]>, { rehearsal }: Tried) {
   const environment = [...declared.environment, ...(rehearsal.requires?.environment ?? [])];
   return { ...declared, environment: [...new Set(environment)] };
-}
-
-/** Paths that the last pass of a copy reads in a second: two cores, warm cache. */
-const pathsPerSecond = 20_000;
-const leastQuiesceSeconds = 0.5;
-
-async function predicted(found: FoundBackup, { components }: Manifest, tried: Tried) {
-  const { upgrade, control } = tried.rehearsal;
-  const paths = components.reduce((sum, { counts }) => sum + filesIn(counts), 0);
-  const { healthySeconds = 0, secondStartSeconds = healthySeconds } = upgrade ?? {};
-  return predict({
-    quiesceSeconds: leastQuiesceSeconds + paths / pathsPerSecond,
-    swapSeconds: tried.swapSeconds ?? 0,
-    startSeconds: healthySeconds,
-    starts: [healthySeconds, secondStartSeconds, control?.healthySeconds ?? healthySeconds],
-    factors: await earlierFactors(found),
-  });
-}
-
-function filesIn({ files }: Manifest["components"][number]["counts"]): number {
-  return typeof files === "object" ? files.max : (files ?? 0);
 }
 
 function recordedServices(
@@ -281,6 +289,8 @@ interface Planned {
   /** The new definition of the stack, and how it differs in more than images. */
   readonly model: ComposeModel;
   readonly differences: readonly string[];
+  /** Where the new files name the images. */
+  readonly lines: NonNullable<Rehearsal["imageLines"]>;
 }
 
 async function plan(
@@ -291,11 +301,12 @@ async function plan(
 ): Promise<Planned> {
   if (Object.keys(options.images).length > 0) {
     const images = changedImages(options.images, manifest, undefined);
-    return { images, model: stack.model, differences: [] };
+    return { images, model: stack.model, differences: [], lines: [] };
   }
-  const { model } = await readNewFiles(stack, options, engine, process.cwd());
+  const { model, files } = await readNewFiles(stack, options, engine, process.cwd());
   const images = changedImages({}, manifest, model);
-  return { images, model, differences: modelDifferences(stack.model, model) };
+  const lines = await imageLines(images, files);
+  return { images, model, differences: modelDifferences(stack.model, model), lines };
 }
 
 function fromTo(images: RehearsedImages): Pick<Result, "from" | "to"> {

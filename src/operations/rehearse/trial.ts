@@ -32,7 +32,7 @@ export interface Trial {
   readonly workbench: Workbench;
   readonly options: Pick<
     Options,
-    "cloneHealth" | "healthTimeoutMs" | "soakMs" | "logAllow" | "logDeny"
+    "cloneHealth" | "cloneMemory" | "healthTimeoutMs" | "soakMs" | "logAllow" | "logDeny"
   >;
 }
 

@@ -1,18 +1,16 @@
 import { statfs } from "node:fs/promises";
+import { orReason } from "../../core/abort-reason.ts";
 import { UnverifiableError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { freeForVolumes } from "../../stack/engine-space.ts";
 import { type LiveLook, lookAtLive } from "../../stack/live-look.ts";
 import type { Dependencies } from "../session/command.ts";
+import { AnswerTimes } from "./answer-times.ts";
 import { troubleOf } from "./live-trouble.ts";
 
-/** What the live stack went through meanwhile. */
-interface LiveFacts {
-  /** How often it was looked at, and how often it was not as at the beginning. */
-  readonly probes: number;
-  readonly lost: number;
-}
+type LiveFacts = NonNullable<Rehearsal["live"]>;
 
 const everyMs = 1_000;
 const diskEveryLooks = 2;
@@ -36,10 +34,12 @@ export async function watchingOver<T>(
   const over = new AbortController();
   const ended = new AbortController();
   const first = await lookAtLive(engine, project);
+  const times = await AnswerTimes.start(first.port, signal);
   let [probes, lost, bad] = [0, 0, 0];
   const look = async () => {
     const now = await lookAtLive(engine, project);
     probes += 1;
+    await times.sample();
     const trouble = troubleOf(first, now);
     bad = trouble === undefined ? 0 : bad + 1;
     if (trouble !== undefined) lost += 1;
@@ -55,8 +55,10 @@ export async function watchingOver<T>(
     }
   })();
   try {
-    const value = await work(AbortSignal.any([signal, over.signal]));
-    return { value, live: first.wellNames.length === 0 ? undefined : { probes, lost } };
+    const watched = AbortSignal.any([signal, over.signal]);
+    const value = await orReason(watched, () => work(watched));
+    const live = { probes, lost, ...times.summary() };
+    return { value, live: first.wellNames.length === 0 ? undefined : live };
   } finally {
     ended.abort();
     await watch;

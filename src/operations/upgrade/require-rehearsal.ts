@@ -10,6 +10,7 @@ import type { Downtime } from "./downtime.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { type Intended, rehearsalOf } from "./matching-rehearsal.ts";
 import type { UpgradeSession } from "./session.ts";
+import { timelineOf } from "./timeline.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
 /**
@@ -72,15 +73,21 @@ export function withRehearsedTimeout(
 
 /** Writes the actual downtime beside the predicted one: later predictions learn from it. Never throws. */
 export function noteActual(
-  { repository, id, dependencies }: Pick<UpgradeSession, "repository" | "id" | "dependencies">,
+  session: UpgradeSession,
   record: RehearsalRecord | undefined,
   downtime: Downtime | undefined,
 ): { readonly predicted?: { readonly downtimeSeconds: number } } {
   if (record?.prediction === undefined) return {};
+  const { repository, id, dependencies } = session;
   const predicted = { downtimeSeconds: record.prediction.downtimeSeconds };
   if (downtime === undefined) return { predicted };
   try {
-    const actual = { operation: id, downtimeSeconds: downtime.seconds };
+    const { phases } = timelineOf(session, downtime);
+    const quiesce = phases.find(({ phase }) => phase === "quiesce")?.seconds;
+    const actual = {
+      ...{ operation: id, downtimeSeconds: downtime.seconds },
+      ...(quiesce === undefined ? {} : { quiesceSeconds: quiesce }),
+    };
     writeRehearsal(repository, { ...record, actual });
   } catch (error) {
     dependencies.reporter.info(`the rehearsal could not be updated: ${describeError(error)}`);

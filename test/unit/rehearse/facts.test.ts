@@ -1,10 +1,16 @@
-import { expect, it } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { orReason } from "../../../src/core/abort-reason.ts";
 import { complaints } from "../../../src/log-scan/complaints.ts";
 import { migrationTimes } from "../../../src/log-scan/migration-times.ts";
 import { scan } from "../../../src/log-scan/scan.ts";
+import { lineOf } from "../../../src/operations/rehearse/line-of-image.ts";
+import { tooMuch } from "../../../src/operations/rehearse/memory-limit.ts";
 import { newComplaints } from "../../../src/operations/rehearse/new-complaints.ts";
 import { newlyDeclared } from "../../../src/operations/rehearse/newly-declared.ts";
 import { missedVariables } from "../../../src/operations/rehearse/required.ts";
+import { sameRehearsal } from "../../../src/operations/rehearse/same-rehearsal.ts";
+import type { RehearsalRecord } from "../../../src/repository/rehearsals.ts";
 
 it("names the variables and volumes that only the new image declares and nobody sets", () => {
   const before = { environment: { PATH: "/a", OLD: "1" }, volumes: ["/data"] };
@@ -67,4 +73,98 @@ it("reads from the times of a log how long each migration took", () => {
   ].join("");
   expect(migrationTimes(log)).toEqual({ "2026_One": 2, "2026_Two": 3.25 });
   expect(migrationTimes(log.replaceAll(/^2026-11-20T\S+ /gm, ""))).toEqual({});
+});
+
+it("finds the line that names a new image, or its tag in a file of variables", () => {
+  const compose = [
+    "services:",
+    "  # image: app:2",
+    '  old: { image: "app:1" }',
+    "  app:",
+    "    image: 'registry:5000/app:2' # bumped",
+    "  db:",
+    "    image: postgres:17@sha256:0123",
+  ].join("\n");
+  expect(lineOf(compose, "registry:5000/app:2")).toBe(5);
+  expect(lineOf(compose, "postgres:17@sha256:0123")).toBe(7);
+  expect(lineOf(compose, "app:2")).toBeUndefined();
+  expect(lineOf("# APP_TAG=2\nDB_TAG=17\nAPP_TAG=2\n", "registry:5000/app:2")).toBe(3);
+  expect(lineOf("DB_TAG=17\r\n", "postgres:17@sha256:0123")).toBe(1);
+  expect(lineOf("APP_TAG=22\n", "registry:5000/app")).toBeUndefined();
+});
+
+it("ends a clone that uses more than it may, or more than the host has", () => {
+  const mib = 2 ** 20;
+  const host = { free: 8000 * mib, total: 16000 * mib };
+  expect(tooMuch(100 * mib, 100, host)).toBeUndefined();
+  expect(tooMuch(101 * mib, 100, host)).toMatch(/uses 101.*clone-memory is 100/);
+  expect(tooMuch(5000 * mib, undefined, host)).toBeUndefined();
+  expect(tooMuch(0, undefined, { ...host, free: 400 * mib })).toMatch(/only 400/);
+  expect(tooMuch(0, undefined, { free: 200 * mib, total: 1000 * mib })).toMatch(/only 200/);
+});
+
+describe("an earlier rehearsal is the answer", () => {
+  const now = new Date("2026-11-21T00:00:00Z");
+  const services = {
+    web: { from: "a:1", fromId: "sha256:1", to: "a:2", toId: "sha256:2", toDigest: "d" },
+  };
+  const record: RehearsalRecord = {
+    ...{ format: 1, id: "rehearsal-1", at: "2026-11-20T00:00:00.000Z", result: "passed" },
+    ...{ project: "app", toolVersion: "1", backupId: "b", manifestSha256: "m", modelSha256: "h" },
+    ...{ services, heads: {}, backupHeads: { db: "1", other: "2" }, seconds: 10 },
+    rules: { soakMs: 1, healthTimeoutMs: 1, logAllow: [], logDeny: [], cloneHealth: "on" },
+  };
+  const wanted: Parameters<typeof sameRehearsal>[1] = {
+    manifest: { project: "app", schemaHeads: { other: "2", db: "1" } },
+    modelSha256: "h",
+    services,
+    options: { reuseRehearsalMs: undefined, logAllow: [], logDeny: [], cloneHealth: "on" },
+  };
+  const day = 24 * 60 * 60 * 1000;
+  const { backupHeads: _none, ...older } = record;
+  const digest = { web: { ...services.web, toId: "sha256:3" } };
+
+  it.each<[string, RehearsalRecord[], typeof wanted, number, string | undefined]>([
+    ["if it is of the same", [record], wanted, 2 * day, "rehearsal-1"],
+    ["not if it is too old", [record], wanted, day / 2, undefined],
+    ["not if it failed", [{ ...record, result: "failed" }], wanted, 2 * day, undefined],
+    [
+      "not if a later one failed",
+      [{ ...record, result: "failed" }, record],
+      wanted,
+      2 * day,
+      undefined,
+    ],
+    ["not with another image", [record], { ...wanted, services: digest }, 2 * day, undefined],
+    ["not with another definition", [record], { ...wanted, modelSha256: "i" }, 2 * day, undefined],
+    [
+      "not with other migrations in the backup",
+      [record],
+      { ...wanted, manifest: { project: "app", schemaHeads: { db: "2", other: "2" } } },
+      2 * day,
+      undefined,
+    ],
+    ["not of another project", [{ ...record, project: "b" }], wanted, 2 * day, undefined],
+    ["not if it tells no migrations", [older], wanted, 2 * day, undefined],
+    [
+      "not with other rules",
+      [record],
+      { ...wanted, options: { ...wanted.options, cloneHealth: "off" } },
+      2 * day,
+      undefined,
+    ],
+  ])("%s", (_title, records, asked, maxAgeMs, id) => {
+    expect(sameRehearsal(records, asked, now, maxAgeMs)?.id).toBe(id);
+  });
+});
+
+it("ends with the reason of the signal, not with the error of a timer that was aborted", async () => {
+  const ending = new AbortController();
+  const why = new Error("the live stack comes first");
+  const work = orReason(ending.signal, () => setTimeout(60_000, undefined, ending));
+  ending.abort(why);
+  await expect(work).rejects.toBe(why);
+  const own = new Error("its own");
+  const failing = orReason(new AbortController().signal, () => Promise.reject(own));
+  await expect(failing).rejects.toBe(own);
 });
