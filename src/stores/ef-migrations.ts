@@ -28,6 +28,29 @@ export interface MigrationHistory {
 /** The migration histories of each database, by its name in the manifest; a database without one is absent. */
 export type Histories = Readonly<Record<string, readonly MigrationHistory[]>>;
 
+/**
+ * What is known of the databases of several stores, by the database's name, or by `store/database` where two stores have a
+ * database of the same name.
+ */
+export function byDatabase<T>(
+  stores: readonly (readonly [store: string, databases: Readonly<Record<string, T>>])[],
+): Record<string, T> {
+  const owners = new Map<string, Set<string>>();
+  for (const [store, databases] of stores) {
+    for (const database of Object.keys(databases)) {
+      owners.set(database, (owners.get(database) ?? new Set()).add(store));
+    }
+  }
+  return Object.fromEntries(
+    stores.flatMap(([store, databases]) =>
+      Object.entries(databases).map(([database, value]) => [
+        (owners.get(database)?.size ?? 0) > 1 ? `${store}/${database}` : database,
+        value,
+      ]),
+    ),
+  );
+}
+
 const usualTable = "__EFMigrationsHistory";
 const usualSchemas = ["", "public"];
 const migrationId = /^\d{14}_./;

@@ -2,6 +2,7 @@ import type { Component, ServiceRecord } from "../../model/manifest.ts";
 import type { Stack } from "../../model/stack.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { repoDigest } from "../../stack/images.ts";
+import { byDatabase } from "../../stores/ef-migrations.ts";
 
 /** Describes the containers of each service at backup time. */
 export async function describeServices(
@@ -35,17 +36,16 @@ export function storeVersions(components: readonly Component[]): Record<string, 
   return versions;
 }
 
-/** The last applied migration of each database, from its components. */
+/** The last applied migration of each database, from its components, by the names of {@link byDatabase}. */
 export function schemaHeads(components: readonly Component[]): Record<string, string> {
-  const heads: Record<string, string> = {};
-  for (const { details } of components) {
-    const told = details.schemaHeads;
-    if (typeof told !== "object" || told === null || Array.isArray(told)) continue;
-    for (const [database, head] of Object.entries(told)) {
-      if (typeof head === "string") heads[database] = head;
-    }
-  }
-  return heads;
+  const all = components.flatMap(({ name, store, service, details: { schemaHeads: told } }) => {
+    if (typeof told !== "object" || told === null || Array.isArray(told)) return [];
+    const heads = Object.entries(told).filter(([, head]) => typeof head === "string");
+    // The components of a server are one store, which has the name of its service.
+    const of = service !== undefined && store === "postgres" ? service : name;
+    return [[of, Object.fromEntries(heads) as Record<string, string>] as const];
+  });
+  return byDatabase(all);
 }
 
 /** The first non-empty value of a detail in the components; null if there is none. */

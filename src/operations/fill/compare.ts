@@ -38,11 +38,17 @@ export function compareHeads(
   found: Histories,
 ): Check[] {
   return Object.entries(recorded).map(([component, head]) => {
-    const histories = found[component] ?? [];
+    const histories = found[component] ?? ofAnyStore(component, found);
     if (endsWith(histories, head)) return { name, component, status: "pass", detail: head };
     const is = newestMigration(histories) ?? "none";
     return { name, component, status: "fail", detail: `recorded ${head}, found ${is}` };
   });
+}
+
+/** An earlier version recorded one head where two stores have a database of the same name: whichever came last. */
+function ofAnyStore(database: string, found: Histories): Histories[string] {
+  const isOf = (name: string) => name.endsWith(`/${database}`);
+  return Object.entries(found).flatMap(([name, histories]) => (isOf(name) ? histories : []));
 }
 
 /**

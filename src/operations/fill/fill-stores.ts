@@ -8,7 +8,7 @@ import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore, Mount } from "../../model/stack.ts";
 import type { ServerKind } from "../../stack/server-kind.ts";
 import { failedCheck } from "../../stores/check-result.ts";
-import type { Histories } from "../../stores/ef-migrations.ts";
+import { byDatabase, type Histories } from "../../stores/ef-migrations.ts";
 import { openComponent, type SourceOptions, sourceMounts } from "../../stores/reader.ts";
 import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
 import { storeOf } from "../../stores/stores.ts";
@@ -156,8 +156,11 @@ export async function migrationsOf(
   request: FillRequest,
 ): Promise<Histories> {
   const context = contextOf(request);
-  const found = stores.map((store) => storeOf(store).migrations?.(store, context) ?? {});
-  return Object.assign({}, ...(await Promise.all(found))) as Histories;
+  const found = stores.map(async (store) => {
+    const name = store.kind === "postgres" ? store.service : store.name;
+    return [name, (await storeOf(store).migrations?.(store, context)) ?? {}] as const;
+  });
+  return byDatabase(await Promise.all(found));
 }
 
 /** The current counts of restored stores, by the name of the store. Their servers must be running. */
