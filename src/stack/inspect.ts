@@ -67,7 +67,7 @@ function toContainerState(
     imageReference: config.Image,
     imageId: info.Image,
     state: state.Status as ContainerState["state"],
-    health: healthOf(state.Health?.Status),
+    health: healthOf(state),
     exitCode: state.ExitCode,
     restartPolicy: `${policy?.Name || "no"}${retries > 0 ? `:${retries}` : ""}`,
     restartCount: info.RestartCount,
@@ -139,8 +139,14 @@ function tmpfsMounts(tmpfs: Readonly<Record<string, string>> | undefined): Mount
   }));
 }
 
-function healthOf(status: string | undefined): ContainerState["health"] {
-  return status === "healthy" || status === "unhealthy" || status === "starting" ? status : "none";
+/**
+ * Of a container that was paused the engine says `unhealthy` until its next health check, although none has failed: that
+ * is no result, and another one comes soon.
+ */
+function healthOf({ Health, Running }: ContainerInspectInfo["State"]): ContainerState["health"] {
+  const status = Health?.Status;
+  if (status === "unhealthy") return Running && Health?.FailingStreak === 0 ? "starting" : status;
+  return status === "healthy" || status === "starting" ? status : "none";
 }
 
 /** Splits `NAME=value`. A name without `=` is a variable without a value. */

@@ -184,6 +184,7 @@ describe("containers that join the namespaces of another one", () => {
     exhaustive,
     async () => {
       await using stack = await make("joined-good");
+      // It pauses the provider, which the engine then calls unhealthy until it is asked again.
       const backup = await stack.keeper("backup");
       expect(backup.code, backup.stderr).toBe(0);
       const one = await stack.upgrade({ vpn: 2 });
@@ -277,7 +278,7 @@ describe("a paused container and one that a person stopped", () => {
 
   it("stay as they are when what is beside them is upgraded and restored", exhaustive, async () => {
     await using stack = await make("kept-good");
-    const backup = await stack.keeper("backup");
+    const backup = await stack.keeper("backup", "--consistency", "stopped");
     expect(backup.code, backup.stderr).toBe(0);
     expect(await stack.states()).toBe(before);
     const good = await stack.upgrade({ app: 2, twice: 2 });

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { waitFor } from "../../core/wait.ts";
 import { type ContainerState, placeOf, type Stack } from "../../model/stack.ts";
 import { estimateCopy } from "../../rollback-copy/tasks.ts";
 import type { Engine } from "../../stack/engine.ts";
@@ -10,6 +11,7 @@ import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { findSharedUses, within } from "../../stack/shared.ts";
 import { referencedFiles } from "../../stores/stack-files/references.ts";
 import { refuseHiddenLogsOnChange } from "../backup/refuse-hidden-logs.ts";
+import type { Seen } from "../gate/gate.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
 import {
@@ -25,7 +27,7 @@ import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { saveShellVariables } from "../live-stack/shell-variables.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
-import type { UpgradePlan } from "./journal.ts";
+import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import { lookAround, presentContainers } from "./live-target.ts";
 import { copyPlace } from "./rollback-copies.ts";
 import { failedLimitBytes } from "./seal-failed.ts";
@@ -39,6 +41,9 @@ import {
   runs,
   type Target,
 } from "./targets.ts";
+
+/** How long a stack may be starting before an upgrade: the usual interval of health checks is half a minute. */
+const mostStartingMs = 90_000;
 
 /**
  * Plans the upgrade and refuses one that could not be rolled back. Changes nothing.
@@ -94,7 +99,18 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
     plan.stop.includes(id) && !(service in targets) && !joined.includes(service);
   await requireStartable(engine, stack.containers.filter(isKept));
   const paths = await requireRoom(session, plan);
-  return { ...plan, paths, healthy: await baseline(session, plan) };
+  const healthy = await baseline(session, plan);
+  return {
+    ...plan,
+    paths,
+    healthy,
+    containers: healthy ? plan.containers.map(settled) : plan.containers,
+  };
+}
+
+/** What was still starting when the stack was read has become healthy since. */
+function settled(one: PlannedContainer): PlannedContainer {
+  return one.health === "starting" ? { ...one, health: "healthy" } : one;
 }
 
 function planned(container: ContainerState): UpgradePlan["containers"][number] {
@@ -265,10 +281,25 @@ function deviceOf(path: string): string | undefined {
   }
 }
 
-/** @throws RefusedError when the stack is not healthy before the upgrade, unless `allow-unhealthy` is set. */
+function isStarting({ state, health }: Seen): boolean {
+  return state === "running" && health === "starting";
+}
+
+/**
+ * Waits for what is starting: the stack may be up since a moment, or a backup has just paused one of its containers.
+ *
+ * @throws RefusedError when the stack is not healthy before the upgrade, unless `allow-unhealthy` is set.
+ */
 async function baseline(session: UpgradeSession, plan: UpgradePlan): Promise<boolean> {
-  const looked = await lookAround(session, plan, session.options.healthHeader);
-  const bad = looked.filter(({ good }) => !good);
+  const { clock, signal } = session.dependencies;
+  let bad: readonly Seen[] = [];
+  const look = async () => {
+    const looked = await lookAround(session, plan, session.options.healthHeader);
+    bad = looked.filter(({ good }) => !good);
+    return bad.length > 0 && bad.every(isStarting) ? undefined : true;
+  };
+  const timeoutMs = Math.min(plan.health.timeoutMs, mostStartingMs);
+  await waitFor(look, { clock, timeoutMs, everyMs: 500, signal });
   if (bad.length === 0) return true;
   const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
   if (session.options.allowUnhealthy) {
