@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asDockerUser, dockerUser, ensureDockerUser } from "../lab/engine-user.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { cells } from "../lab/matrix.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import {
@@ -49,7 +50,8 @@ describe("refused with exit 2 and the input's name, before anything is done:", (
     [["--exclude", "no-such-volume"], /exclude/],
     [["--profiles", "no-such-profile", "--rabbitmq-service", "rabitmq"], /rabbitmq-service/],
   ];
-  test.each(misspelt)("%j", async (flags, message) => {
+  const usual = ["--project-name", "--data-dir", "--exclude"];
+  cells(test, misspelt, ([flag = ""]) => usual.includes(flag))("%j", async (flags, message) => {
     const named = flags.includes("--project-name") ? [] : ["--project-name", stack.projectName];
     const at = ["--repository", join(stack.scratch, "never-made")];
     const before = await stateOf(stack);

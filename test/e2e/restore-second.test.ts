@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { freePorts } from "../lab/project.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
@@ -85,7 +86,8 @@ it("a second stack beside the first is refused before anything is made, by the p
   });
 });
 
-it("a port that a program of the host has meanwhile is told before anything is touched", async () => {
+const port = "a port that a program of the host has meanwhile is told before anything is touched";
+it(port, exhaustive, async () => {
   await using stack = await createStack({ tier: "personal", name: "rt-host" });
   const on = await backedUp(stack);
   await succeed(on, "backed-up", "backup");

@@ -123,7 +123,9 @@ cells(
 });
 
 describe("a restore", () => {
-  it("puts everything back when the restored stack does not become healthy in time", async () => {
+  // The same with other images than the backup's is tested in restore-images.
+  const title = "puts everything back when the restored stack does not become healthy in time";
+  it(title, exhaustive, async () => {
     await using stack = await createStack({ tier: "personal", name: "rs-back" });
     const on = await backedUp(stack);
     await succeed(on, "backed-up", "backup");

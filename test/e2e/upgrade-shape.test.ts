@@ -76,11 +76,11 @@ async function runsOf(stack: LabStack): Promise<number> {
 }
 
 describe("a live upgrade of a stack of many shapes", () => {
-  it("changes the one service and leaves the others as they are, forward and back", async () => {
+  it("changes the one service and leaves the others as they are on the way back", async () => {
     await using stack = await shapedStack("upgrade-shape");
     const name = (service: string, at = 1) => `${stack.projectName}-${service}-${at}`;
     await run(["docker", "stop", "--time", "1", name("spare"), name("worker", 2)]);
-    const [before, started] = [await look(stack), await starts(stack)];
+    const before = await look(stack);
     expect(before.states).toHaveLength(6);
 
     const bad = await stack.publish(wrecking(badVersions["crash-loop"]));
@@ -89,15 +89,19 @@ describe("a live upgrade of a stack of many shapes", () => {
     // Without a start: what a person has stopped would run.
     await expectAsBefore(stack, before, "rolled back", ["--no-start"]);
     expect(await runsOf(stack)).toBe(1);
+  });
 
-    const between = await starts(stack);
+  it("changes the one service and leaves the others as they are", exhaustive, async () => {
+    await using stack = await shapedStack("upgrade-shape-good");
+    const name = (service: string, at = 1) => `${stack.projectName}-${service}-${at}`;
+    await run(["docker", "stop", "--time", "1", name("spare"), name("worker", 2)]);
+    const started = await starts(stack);
     const good = await upgrade(stack, await stack.publish("1.2.0")).done;
     expect(good.code, good.stderr).toBe(0);
     expect((await gatewayState(stack)).version).toBe("1.2.0");
     const now = await starts(stack);
     const gateway = name("sophon-gateway");
-    expect({ ...now, [gateway]: "" }).toEqual({ ...between, [gateway]: "" });
-    expect(now[name("spare")]).toBe(started[name("spare")]);
+    expect({ ...now, [gateway]: "" }).toEqual({ ...started, [gateway]: "" });
     expect(await runsOf(stack)).toBe(1);
   });
 

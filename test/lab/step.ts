@@ -13,7 +13,8 @@ export async function step<T>(title: string, work: () => Promise<T>): Promise<T>
 }
 
 /**
- * Waits until `condition` gives something other than undefined or false and returns it.
+ * Waits until `condition` gives something other than undefined or false and returns it. It asks 20 times a second, and
+ * less often where asking takes its time: a machine that is busy with questions is not ready sooner.
  * Throws after `timeoutMs`, naming `what` and adding what `evidence` tells about why.
  */
 export async function until<T>(
@@ -24,12 +25,14 @@ export async function until<T>(
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    const askedMs = performance.now();
     const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (performance.now() > deadline) {
       throw new Error(`${what}: not after ${timeoutMs / 1000} s\n${await evidence()}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const tookMs = performance.now() - askedMs;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(50, Math.min(2 * tookMs, 1_000))));
   }
 }
 

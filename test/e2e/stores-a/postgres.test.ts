@@ -16,7 +16,7 @@ import { postgresStore } from "../../../src/stores/postgres/postgres.ts";
 import type { Counts } from "../../../src/stores/store.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";
-import { cells } from "../../lab/matrix.ts";
+import { cells, exhaustive } from "../../lab/matrix.ts";
 import {
   ODD_DATABASE,
   seed,
@@ -240,7 +240,9 @@ describe("PostgreSQL that fails", () => {
     expect(leftovers(server)).toBe("");
   });
 
-  it("is found damaged when its dump is, keeps the live database then, and refuses another major version", async () => {
+  const damaged =
+    "is found damaged when its dump is, keeps the live database then, and refuses another major version";
+  it(damaged, exhaustive, async () => {
     await using directory = await temporaryDirectory("sk-postgres-");
     await using server = await startServer(storeImages.postgres15);
     seed(server);
