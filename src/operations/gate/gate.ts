@@ -86,6 +86,8 @@ export class Gate {
   #blockedSinceMs: number | undefined;
   /** When a migration last made progress, by its log or by work in its database. */
   #migratedMs: number;
+  /** Whether one was under way at the last look, by its log. */
+  #migrates: boolean | undefined;
 
   constructor(rules: GateRules) {
     this.#rules = rules;
@@ -121,6 +123,10 @@ export class Gate {
     const isLate = atMs - this.#toldMs > silentExtensions * this.#rules.healthTimeoutMs;
     const computes = look.computes === true && isAnnounced(look) && mayMigrate(look);
     if (computes && !isLate) this.#migratedMs = atMs;
+    const migrates = isAnnounced(look) && mayMigrate(look);
+    // It has ended since the last look, which may be long ago on a busy host. What it was for is starting only now.
+    if (this.#migrates && !migrates && !isLate) this.#migratedMs = atMs;
+    this.#migrates = migrates;
     if (look.activity !== this.#activity) {
       const counts = this.#activity !== undefined && look.activity !== undefined && !isLate;
       if (counts && mayMigrate(look)) this.#migratedMs = atMs;

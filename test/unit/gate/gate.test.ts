@@ -75,6 +75,21 @@ describe("the gate", () => {
     expect(gate.take(look(2, { ...old, startedAt: "later" }))?.reason?.class).toBe("crash-loop");
   });
 
+  it("gives a server its time from the end of its migration on, also when it was looked at long before", () => {
+    const applying = [
+      "info: Microsoft.EntityFrameworkCore.Migrations[20402]",
+      "      Applying migration '20260101_A'.",
+      "",
+    ].join("\n");
+    const listening = `${applying}info: Microsoft.Hosting.Lifetime[14]\n      Now listening on: http://[::]:8081\n`;
+    const gate = new Gate(rules);
+    expect(gate.take(look(5, bad, applying))).toBeUndefined();
+    const starting = { ...bad, health: "starting", answers: true };
+    expect(gate.take(look(50, starting, listening))).toBeUndefined();
+    expect(gate.take(look(79, starting, listening))).toBeUndefined();
+    expect(gate.take(look(80, starting, listening))?.reason?.class).toBe("unhealthy");
+  });
+
   it("gives a migration time for as long as it makes progress", () => {
     const gate = new Gate(rules);
     const lines = ["info: Microsoft.EntityFrameworkCore.Migrations[20402]"];
