@@ -175,7 +175,7 @@ export class TarScanner implements Observer {
     if (this.#zeroBlocks > 0) throw new DamagedError("a tar member follows the end");
     this.#mapFollows = header.sparseMapFollows;
     this.#memberOffset ??= offset;
-    const size = numberOf(this.#pax?.get("size")) ?? header.size;
+    const size = sizeOf(this.#pax?.get("size")) ?? header.size;
     const end = offset + TAR_BLOCK_BYTES + size + padding(size);
     const sink = this.#sinkFor(header, size, end);
     if (size === 0) sink?.end();
@@ -212,13 +212,13 @@ export class TarScanner implements Observer {
     this.#longName = undefined;
     this.#longLink = undefined;
     this.#memberOffset = undefined;
-    const realBytes = numberOf(pax?.get("GNU.sparse.realsize")) ?? size;
+    const realBytes = sizeOf(pax?.get("GNU.sparse.realsize")) ?? size;
     this.#names.update(raw).update(NUL);
     this.#count(header.type, realBytes);
     if (this.#wanted.size === 0 && this.#listener === undefined) return undefined;
     const name = relativeName(raw.toString("utf8"));
     const { type, mode } = header;
-    const mtimeSeconds = numberOf(pax?.get("mtime")) ?? header.mtimeSeconds;
+    const mtimeSeconds = timeOf(pax?.get("mtime")) ?? header.mtimeSeconds;
     if (this.#listener !== undefined) {
       const link = isLink(type) ? (pax?.get("linkpath") ?? longLink ?? header.linkName) : undefined;
       this.#listener({
@@ -296,8 +296,21 @@ function padding(size: number): number {
   return -size & (TAR_BLOCK_BYTES - 1);
 }
 
-function numberOf(value: Buffer | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value.toString("latin1"));
+/** A size from a pax record. @throws DamagedError for what is no whole number: it would be counted and waited for. */
+function sizeOf(value: Buffer | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.toString("latin1");
+  const size = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(size)) return size;
+  throw new DamagedError("a pax header is damaged");
+}
+
+/** A time from a pax record, which may be before the epoch and have a fraction. @throws DamagedError for anything else. */
+function timeOf(value: Buffer | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.toString("latin1");
+  if (/^-?\d{1,20}(\.\d*)?$/.test(text)) return Number(text);
+  throw new DamagedError("a pax header is damaged");
 }
 
 function untilNul(name: Buffer): Buffer {

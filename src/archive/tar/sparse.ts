@@ -1,11 +1,18 @@
+import { DamagedError } from "../../core/errors.ts";
 import { TAR_BLOCK_BYTES } from "./header.ts";
 
 const NEWLINE = 0x0a;
 const ZEROS = Buffer.alloc(64 * 1024);
+/** What is looked at in passing are keys and settings. A forged map would have zeros hashed for years. */
+const LIMIT_BYTES = 2 ** 30;
+/** A number of a map has as many digits as a size may have. */
+const LIMIT_DIGITS = 16;
 
 /**
  * Puts the holes back into the stored content of a pax sparse member (GNU sparse format 1.0: a
  * decimal map of offset and size pairs padded to a block, then the data alone).
+ *
+ * @throws {@link DamagedError} for a map that is not in order or leads beyond the member's size.
  */
 export class SparseExpander {
   readonly #emit: (content: Buffer) => void;
@@ -18,6 +25,7 @@ export class SparseExpander {
   #pair = 0;
 
   constructor(realBytes: number, emit: (content: Buffer) => void) {
+    if (realBytes > LIMIT_BYTES) throw damaged();
     this.#realBytes = realBytes;
     this.#emit = emit;
   }
@@ -41,7 +49,8 @@ export class SparseExpander {
   #readMap(rest: Buffer): Buffer {
     const newline = rest.indexOf(NEWLINE);
     const end = newline < 0 ? rest.length : newline;
-    this.#digits += rest.toString("latin1", 0, end);
+    this.#digits += rest.toString("latin1", 0, Math.min(end, LIMIT_DIGITS + 1));
+    if (this.#digits.length > LIMIT_DIGITS || !/^\d*$/.test(this.#digits)) throw damaged();
     if (newline < 0) {
       this.#mapBytes += end;
       return rest.subarray(end);
@@ -59,6 +68,7 @@ export class SparseExpander {
     const offset = this.#map[1 + 2 * this.#pair];
     const size = this.#map[2 + 2 * this.#pair];
     if (offset === undefined || size === undefined) return Buffer.alloc(0);
+    if (offset + size < this.#at || offset + size > this.#realBytes) throw damaged();
     this.#fillTo(offset);
     const part = rest.subarray(0, offset + size - this.#at);
     this.#at += part.length;
@@ -74,4 +84,8 @@ export class SparseExpander {
       this.#emit(hole);
     }
   }
+}
+
+function damaged(): DamagedError {
+  return new DamagedError("the map of a sparse tar member is damaged");
 }
