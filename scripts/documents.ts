@@ -14,6 +14,7 @@ import type { InputSpec } from "../src/options/spec.ts";
 import { commands } from "../src/wiring/commands.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completion.ts";
 import { matrixTables } from "./compose-matrix.ts";
+import { configSchema } from "./config-schema.ts";
 import { layerLint, layerTable } from "./layers.ts";
 import { manualPage } from "./manual.ts";
 import { packageVersion } from "./version.ts";
@@ -26,6 +27,7 @@ export async function renderDocuments(): Promise<Map<string, string>> {
   return new Map([
     ["action.yml", actionYml()],
     ["biome.layers.json", layerLint()],
+    ["sophon-keeper.schema.json", configSchema()],
     ["completions/sophon-keeper.bash", bashCompletion()],
     ["completions/_sophon-keeper", zshCompletion()],
     ["completions/sophon-keeper.fish", fishCompletion()],

@@ -16,9 +16,13 @@ import { githubCache } from "../destinations/cache-service.ts";
 import type { Result } from "../model/result.ts";
 import type { Commands, Dependencies } from "../operations/session/command.ts";
 import type { CommandName } from "../options/command-names.ts";
+import { chooseStacks } from "../options/config-file.ts";
+import { findConfig } from "../options/find-config.ts";
 import { type RawInputs, readReferences } from "../options/input-files.ts";
+import { type InputName, inputSpec } from "../options/inputs.ts";
 import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
+import type { Places } from "../options/values.ts";
 import { failureResult } from "../report/failure.ts";
 import { summaryMarkdown } from "../report/markdown.ts";
 import { publish, publishStart } from "../report/publish.ts";
@@ -150,13 +154,37 @@ export async function readOptions(
 ): Promise<Options> {
   const workingDirectory = process.env.GITHUB_WORKSPACE ?? process.cwd();
   const places = { workingDirectory, home: process.env.HOME };
-  const given = secretTexts(typed).filter((text) => !/^[@~./]/.test(text));
+  const inputs = await withConfig(typed, places);
+  const given = secretTexts(inputs).filter((text) => !/^[@~./]/.test(text));
   for (const text of given) reporter.secret(text);
-  const raw = await readReferences(typed, places, (path) =>
+  const raw = await readReferences(inputs, places, (path) =>
     readNamedFile(path, namedFileLimitBytes),
   );
   for (const text of secretTexts(raw)) reporter.secret(text);
   return parseOptions(command, raw, places, "action");
+}
+
+/**
+ * The inputs of the step, and from the configuration file what the step leaves to its default: the runner fills in defaults, so
+ * an input that has its default counts as omitted.
+ */
+async function withConfig(typed: RawInputs, places: Places): Promise<RawInputs> {
+  const read = (path: string) => readFile(path, "utf8");
+  const file =
+    typed.config === undefined ? undefined : await findConfig(typed.config, [], places, read);
+  if (file === undefined) return typed;
+  const chosen = chooseStacks(file, typed.stack);
+  const [only] = chosen;
+  if (only === undefined || chosen.length > 1) {
+    const fix = "name one, and use a matrix of the workflow for several";
+    throw new RefusedError(`stack is all, but a step is about one stack: ${fix}`, {
+      class: "config",
+    });
+  }
+  const given = Object.entries(typed).filter(
+    ([name, text]) => text.trim() !== inputSpec(name as InputName).default,
+  );
+  return { ...typed, ...only.raw, ...Object.fromEntries(given) };
 }
 
 async function tell(result: Result, command = ""): Promise<void> {

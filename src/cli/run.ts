@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
-import { type ExitCode, exitCodeOf } from "../core/errors.ts";
+import { type ExitCode, exitCodeOf, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleJson, visibleText } from "../core/visible.ts";
@@ -13,11 +13,14 @@ import {
   offeredCommands,
 } from "../operations/session/command.ts";
 import type { CommandName } from "../options/command-names.ts";
+import { chooseStacks } from "../options/config-file.ts";
+import { findConfig } from "../options/find-config.ts";
 import { type RawInputs, readReferences } from "../options/input-files.ts";
-import { type InputName, inputSpec, inputs } from "../options/inputs.ts";
+import { type InputName, inputSpec, inputs, inputsOf } from "../options/inputs.ts";
 import { type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
-import type { Places } from "../options/values.ts";
+import type { InputSpec } from "../options/spec.ts";
+import { absolute, type Places } from "../options/values.ts";
 import { failureResult } from "../report/failure.ts";
 import { publish, publishStart } from "../report/publish.ts";
 import { failureText, resultText } from "../report/text.ts";
@@ -34,7 +37,9 @@ export interface Terminal {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly version: string;
-  /** Writes the result. With `--json` this is called exactly once. */
+  /** Where a configuration file is looked for, in order, if none is given. */
+  readonly configDirectories?: readonly string[];
+  /** Writes the result. With `--json` this is called exactly once, or once for each stack of `--stack all`. */
   readonly print: (text: string) => void;
   /** Writes a message for a person to standard error. */
   readonly tell: (text: string) => void;
@@ -42,9 +47,57 @@ export interface Terminal {
   readonly readInput: () => Promise<Uint8Array>;
 }
 
-/** Runs one command line and returns its exit code. Never throws: every error becomes a result. */
+/** What one run of a command is about. */
+interface Run {
+  readonly command: CommandName;
+  /** The name of the stack in the configuration file. */
+  readonly stack: string | undefined;
+  readonly raw: RawInputs;
+  /** The inputs that come from the configuration file, and its path. */
+  readonly fromFile: readonly InputName[];
+  readonly file: string | undefined;
+}
+
+/**
+ * Runs one command line and returns its exit code, for several stacks the worst of theirs. Never throws: every error becomes a
+ * result.
+ */
 export async function runCli(terminal: Terminal, commands: Commands): Promise<ExitCode> {
   const json = wantsJson(terminal.argv);
+  const startMs = terminal.clock.monotonicMs();
+  try {
+    const request = parseArguments(terminal.argv, offeredCommands(commands));
+    if (request.kind !== "run") {
+      terminal.print(informationText(request, commands, terminal.version));
+      return 0;
+    }
+    const runs = await runsOf(terminal, request);
+    for (const name of request.idle) {
+      terminal.reporter.warning(`--${name} has no effect on ${request.command} and is ignored`);
+    }
+    const codes: ExitCode[] = [];
+    for (const run of runs) {
+      if (terminal.cancellation.cancelledBy() !== undefined && codes.length > 0) break;
+      if (runs.length > 1) terminal.tell(`stack ${run.stack}`);
+      codes.push(await runOne(terminal, commands, run, json));
+    }
+    return worstOf(codes);
+  } catch (error) {
+    const seconds = Math.round(terminal.clock.monotonicMs() - startMs) / 1000;
+    return finish(
+      failureResult(error, seconds, terminal.cancellation.cancelledBy()),
+      terminal,
+      json,
+    );
+  }
+}
+
+async function runOne(
+  terminal: Terminal,
+  commands: Commands,
+  run: Run,
+  json: boolean,
+): Promise<ExitCode> {
   const startMs = terminal.clock.monotonicMs();
   const seconds = () => Math.round(terminal.clock.monotonicMs() - startMs) / 1000;
   let asked: Options | undefined;
@@ -52,27 +105,32 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
     ...{ version: terminal.version, host: hostname(), home: terminal.places.home },
     warn: (text: string) => terminal.reporter.warning(text),
   };
-  const end = async (result: Result) => {
-    if (asked !== undefined) {
+  const end = async (given: Result) => {
+    const result = run.stack === undefined ? given : { ...given, stack: run.stack };
+    if (asked !== undefined && !asked.printConfig) {
       const masked = terminal.masker.maskValue(result) as Result;
       await publish(masked, asked, { ...publishing, clock: terminal.clock });
     }
     return finish(result, terminal, json);
   };
   try {
-    const request = parseArguments(terminal.argv, offeredCommands(commands));
-    if (request.kind !== "run") {
-      terminal.print(informationText(request, commands, terminal.version));
-      return 0;
+    asked = await readOptions(terminal, run);
+    if (asked.printConfig) {
+      return await end({ result: "planned", seconds: seconds(), plan: usedInputs(run) });
     }
-    const command = commands[request.command] as Command;
-    asked = await readOptions(terminal, request);
     await publishStart(asked, publishing.warn);
+    const command = commands[run.command] as Command;
     return await end(await command(asked, dependenciesOf(terminal)));
   } catch (error) {
-    const by = terminal.cancellation.cancelledBy();
-    return await end(failureResult(error, seconds(), by));
+    return await end(failureResult(error, seconds(), terminal.cancellation.cancelledBy()));
   }
+}
+
+/** From the worst on: what needs a person first, then what failed, then what was not tried. */
+const byWeight: readonly ExitCode[] = [7, 1, 6, 3, 4, 5, 130, 8, 2, 0];
+
+function worstOf(codes: readonly ExitCode[]): ExitCode {
+  return byWeight.find((code) => codes.includes(code)) ?? 0;
 }
 
 /** Prints a result in the form that the contract defines, and returns its exit code. */
@@ -93,19 +151,70 @@ export function wantsJson(argv: readonly string[]): boolean {
   return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
 }
 
-async function readOptions(
+/** The runs that a command line asks for: one for each stack of the configuration file that it names. */
+async function runsOf(
   terminal: Terminal,
-  request: Extract<Request, { kind: "run" }>,
-): Promise<Options> {
-  const { reporter } = terminal;
-  const typed = withEnvironment(request.raw, request.command, terminal.environment);
-  const raw = await readReferences(typed, terminal.places, terminal.readText);
-  for (const text of secretTexts(raw)) reporter.secret(text);
-  const options = parseOptions(request.command, raw, terminal.places);
-  for (const name of request.idle) {
-    reporter.warning(`--${name} has no effect on ${request.command} and is ignored`);
+  { command, raw: flags }: Extract<Request, { kind: "run" }>,
+): Promise<readonly Run[]> {
+  const raw = withEnvironment(flags, command, terminal.environment);
+  const alone = { command, stack: undefined, raw, fromFile: [], file: undefined };
+  if (!inputSpec("config").commands.includes(command)) return [alone];
+  const { places, configDirectories = [], readText } = terminal;
+  const project = raw["project-directory"];
+  const near = project === undefined ? [] : [absolute(project.trim(), places)];
+  const directories = configDirectories.length === 0 ? [] : [...near, ...configDirectories];
+  const file = await findConfig(raw.config, directories, places, readText);
+  if (file === undefined) {
+    if (raw.stack === undefined) return [alone];
+    const message = "stack is given, but there is no configuration file: give config";
+    throw new RefusedError(message, { class: "config" });
   }
-  return options;
+  return chooseStacks(file, raw.stack).map(({ stack, raw: standing }) => ({
+    ...{ command, stack, raw: { ...standing, ...raw }, file: file.path },
+    fromFile: (Object.keys(standing) as InputName[]).filter((name) => raw[name] === undefined),
+  }));
+}
+
+async function readOptions(terminal: Terminal, run: Run): Promise<Options> {
+  const { reporter } = terminal;
+  try {
+    const raw = await readReferences(run.raw, terminal.places, terminal.readText);
+    for (const text of secretTexts(raw)) reporter.secret(text);
+    return parseOptions(run.command, raw, terminal.places);
+  } catch (error) {
+    throw inFile(error, run);
+  }
+}
+
+/** Names the file where the refused value stands in it. */
+function inFile(error: unknown, { file, fromFile }: Run): unknown {
+  if (!(error instanceof RefusedError)) return error;
+  const named = fromFile.some((name) => new RegExp(`^${name}[ :]`).test(error.message));
+  if (!named || file === undefined) return error;
+  return new RefusedError(`${file}: ${error.message}`, { class: error.class, cause: error });
+}
+
+/** Each input of the command that has a value, and where that comes from. Secrets are not shown. */
+function usedInputs({ command, raw, fromFile, file }: Run): Record<string, string> {
+  const hidden = ["print-config", "json", "config", "stack"];
+  const shown = inputsOf([command]).filter(([name]) => !hidden.includes(name));
+  return Object.fromEntries(
+    shown.flatMap(([name, spec]) => {
+      const value = raw[name];
+      const from = fromFile.includes(name) ? file : "given";
+      if (value !== undefined) {
+        return [[name, `${shownValue(spec, value)} (${from})`]];
+      }
+      return spec.default === undefined ? [] : [[name, `${spec.default} (default)`]];
+    }),
+  );
+}
+
+/** A path to a secret may be shown, the secret may not. */
+function shownValue({ kind }: InputSpec, value: string): string {
+  const isSecret = kind === "secret" || kind === "addresses" || kind === "identities";
+  if (isSecret && !/^(@|\/|\["\/)/.test(value)) return "***";
+  return value.startsWith("[") ? value : value.replaceAll("\n", ", ");
 }
 
 function dependenciesOf(terminal: Terminal): Dependencies {

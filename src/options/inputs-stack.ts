@@ -33,6 +33,28 @@ const changing = [
 
 /** Which stack, and where its parts are if discovery does not find them. */
 export const stackInputs = {
+  config: {
+    kind: "path",
+    environment: "SOPHON_KEEPER_CONFIG",
+    commands: stack,
+    about:
+      "A configuration file (sophon-keeper.yaml) with the same names as the inputs; an input that is given goes before it. See docs/config.md. Default: none.",
+    aboutFlag:
+      "A configuration file with the same names as the flags; a flag goes before it. Default: sophon-keeper.yaml in the project directory or the working directory, else in /etc/sophon-keeper.",
+  },
+  stack: {
+    kind: "text",
+    commands: stack,
+    about: "Which of the stacks in the configuration file.",
+    aboutFlag: "Which of the stacks in the configuration file, or all of them one after the other.",
+  },
+  "print-config": {
+    kind: "flag",
+    face: "cli",
+    commands: stack,
+    about:
+      "Only print the values that would be used, and where each comes from. Secrets are masked.",
+  },
   "project-directory": {
     kind: "path",
     commands: stack,

@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../src/core/temp.ts";
 
 const root = join(import.meta.dirname, "../..");
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-const shipped = ["docs", "examples", "completions", "man"];
+const shipped = ["docs", "examples", "completions", "man", "sophon-keeper.schema.json"];
 const megabyte = 1_000_000;
 let place: Awaited<ReturnType<typeof temporaryDirectory>>;
 let user: string;

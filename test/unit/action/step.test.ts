@@ -70,6 +70,22 @@ it.each([
   expect(step.notes).toEqual([]);
 });
 
+it("takes from a configuration file what the step leaves to its default, and only from one that is given", async () => {
+  const config = join(job.directory, "sophon-keeper.yaml");
+  const text = `stacks: { one: { recipients: ${recipients}, project-name: filed, consistency: stopped } }`;
+  await writeFile(config, text, { mode: 0o600 });
+  const given = { mode: "backup", consistency: "live" };
+  const step = await job.run({ ...given, config: "sophon-keeper.yaml", stack: "one" });
+  expect(step.log).toContain("of filed");
+  expect(step.code).toBe(0);
+  const without = await job.run(given);
+  expect([without.code, without.notes]).toEqual([2, []]);
+  await writeFile(config, `${text}\nkeep-dayly: 1`);
+  const wrong = await job.run({ ...given, config: "sophon-keeper.yaml" });
+  expect([wrong.code, wrong.notes]).toEqual([2, []]);
+  expect(wrong.log).toContain("did you mean keep-daily?");
+});
+
 it("ignores a variable that only looks like an input", async () => {
   const step = await job.run({ mode: "backup", recipients, something_else_entirely: "x" });
   expect(step.code).toBe(0);
