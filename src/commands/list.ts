@@ -6,6 +6,7 @@ import type { Result } from "../model/result.ts";
 import { deviceOf, newestOffHost, offHostProblem } from "../operations/off-host/copies.ts";
 import { type ListedRemote, listRemote } from "../operations/off-host/find-remote.ts";
 import { isRemoteAddress } from "../operations/off-host/remotes.ts";
+import { keptContent } from "../operations/restore/kept-content.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { listUnfinished } from "../operations/session/journal.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
@@ -38,6 +39,7 @@ export async function list(options: Options, dependencies: HostDependencies): Pr
     ...{ seconds: seconds(), path: repository.path },
     backups: stored.map((backup) => describe(backup, stored)),
     offHost: offHost ?? null,
+    setAside: keptContent(repository.operations),
     ...(await deviceOf(repository.path, stored[0])),
     warnings: [...ownerWarnings(repository), ...unfinishedWarnings(repository)],
     ...(reason === undefined ? {} : { reason }),

@@ -62,6 +62,14 @@ export function copyLines(result: Result): string[] {
   ];
 }
 
+/** Content that earlier restores replaced, and that is still there. */
+export function keptLines({ setAside }: Result): string[] {
+  if (!Array.isArray(setAside)) return [];
+  return (setAside as { restore: string; path: string }[]).map(
+    ({ restore, path }) => `${restore} set aside: ${visibleLine(path)}`,
+  );
+}
+
 /** One file inside a backup in the result of `ls`. */
 interface ListedEntry {
   readonly path: string;

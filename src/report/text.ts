@@ -7,6 +7,7 @@ import {
   countTable,
   differenceLines,
   entryTable,
+  keptLines,
   planText,
   versionTable,
 } from "./lists.ts";
@@ -29,6 +30,7 @@ export function resultText(result: Result): string {
     differenceLines(result),
     backupTable(result),
     ...copyLines(result),
+    ...keptLines(result),
     planText(result.plan),
     checkLines(result),
     ...(result.unknown ?? []).map((line) => `not known    ${line}`),

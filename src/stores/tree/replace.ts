@@ -153,13 +153,19 @@ export function placingFor(target: string, aside: string): string | undefined {
   return dirname(aside) === target ? `${aside}.placing` : undefined;
 }
 
+/** Where the content of a target may have been set aside: next to it, or inside it if it was a mount point. */
+export function asidePaths({ target, stamp }: TreeReplacement): [beside: string, inside: string] {
+  return [
+    join(dirname(target), `${basename(target)}${keptPrefix}${stamp}`),
+    join(target, `${keptPrefix}${stamp}`),
+  ];
+}
+
 /** Ends programs left by a killed owner, and returns the paths of the replacement. */
 async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
   const inside = await isMountPoint(target);
-  const base = inside
-    ? join(target, `${keptPrefix}${stamp}`)
-    : join(dirname(target), `${basename(target)}${keptPrefix}${stamp}`);
+  const base = asidePaths({ target, stamp })[inside ? 1 : 0];
   await endOrphans(marker, base);
   return {
     inside,
