@@ -169,7 +169,7 @@ export async function readOptions(
  * an input that has its default counts as omitted.
  */
 async function withConfig(typed: RawInputs, places: Places): Promise<RawInputs> {
-  const read = (path: string) => readFile(path, "utf8");
+  const read = (path: string) => readNamedFile(path, namedFileLimitBytes);
   const file =
     typed.config === undefined ? undefined : await findConfig(typed.config, [], places, read);
   if (file === undefined) return typed;

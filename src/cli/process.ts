@@ -53,6 +53,7 @@ export async function runProcess(commands: Commands): Promise<void> {
     argv: argv.slice(2),
     environment: takeInputs(env),
     places: { workingDirectory: process.cwd(), home: env.HOME ?? homedir() },
+    columns: stdout.isTTY ? stdout.columns : undefined,
     configDirectories: [process.cwd(), "/etc/sophon-keeper"],
     cancellation: listenForSignals((message) => reporter.info(message)),
     reporter,

@@ -37,6 +37,8 @@ export interface Terminal {
   readonly masker: Masker;
   readonly clock: Clock;
   readonly version: string;
+  /** How wide the terminal is; undefined if there is none. */
+  readonly columns?: number | undefined;
   /** Where a configuration file is looked for, in order, if none is given. */
   readonly configDirectories?: readonly string[];
   /** Writes the result. With `--json` this is called exactly once, or once for each stack of `--stack all`. */
@@ -68,7 +70,7 @@ export async function runCli(terminal: Terminal, commands: Commands): Promise<Ex
   try {
     const request = parseArguments(terminal.argv, offeredCommands(commands));
     if (request.kind !== "run") {
-      terminal.print(informationText(request, commands, terminal.version));
+      terminal.print(informationText(request, commands, terminal));
       return 0;
     }
     const runs = await runsOf(terminal, request);
@@ -243,9 +245,10 @@ function withEnvironment(
 function informationText(
   request: Exclude<Request, { kind: "run" }>,
   commands: Commands,
-  version: string,
+  { version, columns }: Terminal,
 ): string {
+  const wide = columns === undefined ? {} : { width: columns };
   if (request.kind === "version") return `${version}\n`;
-  if (request.command === undefined) return programHelp(offeredCommands(commands));
-  return commandHelp(request.command);
+  if (request.command === undefined) return programHelp(offeredCommands(commands), columns);
+  return commandHelp(request.command, wide);
 }

@@ -1,7 +1,14 @@
-const width = 96;
+/** Longer lines are hard to read, however wide the terminal is. */
+export const widest = 96;
+const narrowest = 40;
 
-/** Wraps a text at 96 columns and indents each line by the given number of spaces. */
-export function wrap(text: string, indent: number): string[] {
+/**
+ * Wraps a text and indents each line by the given number of spaces.
+ *
+ * @param columns - of the terminal; at most {@link widest} are used
+ */
+export function wrap(text: string, indent: number, columns = widest): string[] {
+  const width = Math.max(narrowest, Math.min(widest, columns));
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(/\s+/)) {

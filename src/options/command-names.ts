@@ -28,6 +28,8 @@ interface CommandDescription {
   readonly summary: string;
   /** A paragraph for the help of the command. */
   readonly about: string;
+  /** The command as most people type it. */
+  readonly example: string;
   /** Possible exit codes besides 0, 1, 2 and 130. */
   readonly exits: readonly ExitCode[];
 }
@@ -38,60 +40,76 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     summary: "set up keys and a nightly schedule for this stack, and prove it once",
     about:
       "Makes three age key pairs outside the project, writes workflows for GitHub and units for systemd with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
+    example: "sophon-keeper init --project-directory /srv/sophon",
     exits: [3, 4, 5, 8],
   },
   backup: {
     summary: "back up the whole stack while it runs, as one restore point",
     about:
       "Copies every store of the stack into the repository on this host: each store consistent in itself, compressed, encrypted and checksummed. Reads back what it wrote, then removes backups that no retention rule keeps.",
+    example:
+      "sophon-keeper backup --project-directory /srv/sophon --recipients @/etc/sophon-keeper/recipients.txt --keep-daily 7",
     exits: [3, 8],
   },
   verify: {
     summary: "prove that a backup can be restored",
     about:
       "Verifies a backup at one of three levels; each level includes the previous one. checksum: compares every file with the manifest. contents: decrypts every file and reads it to the last byte. restore: restores the backup into an isolated clone of the stack, starts it and compares the contents.",
+    example:
+      "sophon-keeper verify --project-directory /srv/sophon --level restore --identity /etc/sophon-keeper/verify.key",
     exits: [4, 5],
   },
   restore: {
     summary: "restore the stack from a backup",
     about:
       "Verifies the backup before it changes anything, sets the current data aside, restores every store, starts the stack and checks it. If a step fails, the previous data is put back.",
+    example:
+      "sophon-keeper restore --project-directory /srv/sophon --backup latest --identity /media/stick/backup.key",
     exits: [4, 5, 6, 7, 8],
   },
   "upgrade-test": {
     summary: "upgrade to new images; roll images and data back if anything fails",
     about:
       "Pulls new images, applies them, and watches health and migration logs. If a check fails, images and data are rolled back. With --target rehearsal it does all that on an isolated clone of a backup.",
+    example:
+      "sophon-keeper upgrade-test --project-directory /srv/sophon --images sophon-gateway=buildersoftdev/sophon:1.3.0",
     exits: [3, 4, 5, 6, 7, 8],
   },
   recover: {
     summary: "finish or undo an interrupted operation",
     about:
       "Reads the journal of an operation whose process is gone, and finishes or undoes the operation. If there is nothing to do, the result is unchanged.",
+    example: "sophon-keeper recover --project-directory /srv/sophon",
     exits: [6, 7, 8],
   },
   list: {
     summary: "list the backups of this host",
     about:
       "Lists the complete backups of the repository, newest first, with the level at which each was verified.",
+    example: "sophon-keeper list --project-directory /srv/sophon",
     exits: [],
   },
   doctor: {
     summary: "examine host, stack and backups, and say what to mend",
     about:
       "Asks what a support thread would ask: programs and their versions, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup and what it was verified by, unfinished operations. Changes nothing.",
+    example: "sophon-keeper doctor --project-directory /srv/sophon",
     exits: [4],
   },
   ls: {
     summary: "list the files and databases inside a backup",
     about:
       "Reads the archives of a backup and lists each file with its mode, time and size, and what the other components hold. --path limits the list to a file, a directory or a pattern.",
+    example:
+      "sophon-keeper ls --project-directory /srv/sophon --path config --identity /media/stick/backup.key",
     exits: [4, 5],
   },
   report: {
     summary: "write the whole history of a stack's backups as one page",
     about:
       "Writes one self-contained HTML page from what the repository knows: each night with the level at which its backup was verified, the newest proven copies, sizes and times of every store, upgrades and rehearsals, and when the disk is full. Verifies nothing and changes nothing.",
+    example:
+      "sophon-keeper report --project-directory /srv/sophon --report-path /srv/www/backups.html",
     exits: [],
   },
   find: {
@@ -110,18 +128,23 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     summary: "remove backups that no retention rule keeps",
     about:
       "Counts only backups that were verified at retain-level or above, and never removes the last good one. With --dry-run it only reports what it would remove.",
+    example:
+      "sophon-keeper prune --project-directory /srv/sophon --keep-daily 7 --keep-weekly 4 --dry-run",
     exits: [5, 8],
   },
   upload: {
     summary: "send backups of this host to a bucket",
     about:
       "Sends a backup that is on this host to the destination, or with --backup all every good one that is not proven there. What an earlier run left incomplete is continued. Backups that were to be uploaded and were not are sent first.",
+    example:
+      "sophon-keeper upload --project-directory /srv/sophon --backup all --upload-to s3://backups/sophon",
     exits: [3],
   },
   "scan-log": {
     summary: "scan a log for failed migrations and failed starts",
     about:
       "Reads a log from standard input (docker compose logs, the .NET console, Serilog, NLog or JSON) and decides whether the last start succeeded.",
+    example: "docker compose logs sophon-gateway | sophon-keeper scan-log",
     exits: [4, 5],
   },
 };

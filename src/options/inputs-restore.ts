@@ -7,9 +7,9 @@ export const restoreInputs = {
     default: "latest",
     commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff", "upload", "list"],
     about:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. restore and rehearsals also take artifact (of this workflow run, or of artifact-run) and cache (what upload: cache saved last). A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files.",
+      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. restore and rehearsals also take artifact (of this workflow run, or of artifact-run) and cache (what upload: cache saved last), rehearsals fresh (the backup is made first). verify and restore also read files that were made by hand with the commands of the Sophon page.",
     aboutFlag:
-      "The backup: an id, a path (its directory, or the uploaded .tar), or latest. verify, restore and rehearsals also take s3://BUCKET/PREFIX/PROJECT/ID (or rclone:REMOTE:PATH/PROJECT/ID), or latest in place of the ID; list takes s3://BUCKET/PREFIX; upload takes all. A rehearsal also takes fresh: it makes the backup first, on the host of the stack. verify and restore also take a file that was made by hand with the commands of the Sophon page, or a directory of such files. find looks into all backups, unless an id or a path is given.",
+      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. A rehearsal also takes fresh: the backup is made first. verify and restore also read files that were made by hand with the commands of the Sophon page. find looks into all backups, unless an id or a path is given.",
   },
   against: {
     kind: "text",
@@ -57,7 +57,7 @@ export const restoreInputs = {
     default: "on",
     commands: ["verify", "upgrade-test"],
     about:
-      "off: at level restore, only the counts decide; in a rehearsal log, migrations and schema decide. For a stack that needs network access to become healthy.",
+      "Whether the isolated clone must become healthy. off is for a stack that needs the network for that: a test restore is then judged by its counts alone, a rehearsal by log, migrations and schema.",
   },
   only: {
     kind: "list",
@@ -76,7 +76,7 @@ export const restoreInputs = {
     kind: "flag",
     commands: ["restore"],
     about:
-      "Keep containers on their current image even if the backup has another. Default: they are recreated with the backup's image, and the project's files name it.",
+      "Restore only the data: containers keep the image that they run now. Default: containers get the image of the backup, and the Compose files name it, because data of one version may not work with another.",
   },
   "allow-shared-paths": {
     kind: "flag",

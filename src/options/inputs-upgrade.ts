@@ -31,7 +31,7 @@ export const upgradeInputs = {
     default: "live",
     commands: ["restore", "upgrade-test"],
     about:
-      "live works on the stack itself. For restore, a path is a new directory that receives the backup as plain files. For upgrade-test, rehearsal upgrades an isolated clone of a backup: it takes no lock, changes nothing of the live stack, and needs no live stack on the host.",
+      "What is changed. live: the stack itself. restore also takes the path of a new directory: it receives the backup as plain files, and the stack is not touched. upgrade-test also takes rehearsal: the upgrade is tried on an isolated clone of a backup, and the stack is not touched.",
   },
   comment: {
     kind: "choice",

@@ -1,5 +1,6 @@
 import { mkdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import { formatBytes } from "../core/format.ts";
 import type { NamedTask } from "../core/task.ts";
 import { delta, estimateBytes, preCopy, removeCopy } from "./copy.ts";
 import type { PassResult } from "./pass.ts";
@@ -33,7 +34,8 @@ export const preCopyTask: NamedTask<CopyPaths, PassResult> = {
   run: ({ source, copy }, { signal, reporter }) =>
     preCopy(source, copy, {
       signal,
-      onProgress: ({ files, bytes }) => reporter.progress(`${source}: ${files} files, ${bytes} B`),
+      onProgress: ({ files, bytes }) =>
+        reporter.progress(`${source}: ${files} files, ${formatBytes(bytes)}`),
     }),
 };
 

@@ -68,6 +68,7 @@ function labelOf(container: ContainerInfo, name: keyof typeof composeLabels): st
   return container.Labels[composeLabels[name]] ?? "";
 }
 
+/** @throws RefusedError if there is none, or several and this process stands in the directory of none of them. */
 function chooseProject(containers: readonly ContainerInfo[]): string {
   const gateways = containers.filter((container) =>
     isGateway(sophonProfile, labelOf(container, "service"), container.Image),
@@ -75,14 +76,18 @@ function chooseProject(containers: readonly ContainerInfo[]): string {
   for (const candidates of [gateways, containers]) {
     const names = [...new Set(candidates.map((container) => labelOf(container, "project")))];
     if (names.length === 1 && names[0] !== undefined) return names[0];
-    if (names.length > 1)
+    if (names.length > 1) {
+      // Like Compose itself: who stands in a project's directory means that one.
+      const here = candidates.find((one) => labelOf(one, "directory") === process.cwd());
+      if (here !== undefined) return labelOf(here, "project");
       throw new RefusedError(
         `there are several Compose projects on this host: ${names.join(", ")}`,
         {
           class: "ambiguous-project",
-          hint: "Name the one to use with project-name or project-directory.",
+          hint: "Name the one to use with project-directory or project-name, or run this in its directory.",
         },
       );
+    }
   }
   throw new RefusedError("there is no container of a Compose project on this host", {
     class: "no-project",

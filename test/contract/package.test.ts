@@ -43,7 +43,7 @@ it("installs one package of a few megabytes", () => {
 
 it("runs with npx where it is installed, and straight from the tarball", () => {
   expect(run(user, ["npx", "sophon-keeper", "--version"])).toBe(`${version}\n`);
-  expect(run(user, ["npx", "sophon-keeper", "--help"])).toContain("COMMANDS\n  init ");
+  expect(run(user, ["npx", "sophon-keeper", "--help"])).toContain("EVERY NIGHT\n  backup ");
   const elsewhere = join(place.path, "elsewhere");
   mkdirSync(elsewhere);
   const straight = [

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { systemClock } from "../../core/clock.ts";
+import { formatBytes } from "../../core/format.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component, Count } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
@@ -212,7 +213,7 @@ async function copyCollection(
       compress: true,
       source: await client.download(collection, snapshot.name),
       observers: [hash],
-      progress: (bytes) => reporter.progress(`${collection}: ${bytes} bytes`),
+      progress: (bytes) => reporter.progress(`${collection}: ${formatBytes(bytes)}`),
       signal,
       startedAt,
       clock: systemClock,

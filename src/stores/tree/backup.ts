@@ -8,6 +8,7 @@ import { packTar } from "../../archive/tar/pack-tar.ts";
 import type { TarSummary } from "../../archive/tar/scanner.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
+import { formatBytes } from "../../core/format.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import { backupFailed, type ComponentFacts, isDiskFull, writeComponent } from "../sink.ts";
@@ -213,8 +214,7 @@ function violations(databases: Databases): string[] {
 }
 
 function progressLine(name: string, bytes: number, ahead: Prospect): string {
-  const megabytes = (value: number) => Math.round(value / 1e6);
-  return `${name}: ${megabytes(bytes)} of about ${megabytes(ahead.bytes)} MB`;
+  return `${name}: ${formatBytes(bytes)} of about ${formatBytes(ahead.bytes)}`;
 }
 
 /** The copies of the databases, in a temporary directory inside the unfinished backup. */

@@ -78,7 +78,7 @@ it("takes the path of a key file, whatever its name", () => {
 });
 
 it("shows in the help of a command only what the command line takes", () => {
-  const help = commandNames.map(commandHelp).join("\n");
+  const help = commandNames.map((name) => commandHelp(name)).join("\n");
   expect(help).not.toMatch(/artifact|AGE-SECRET-KEY|the text/);
   expect(help).toContain("--target TEXT");
   expect(commandHelp("upgrade-test")).toContain("--target");
