@@ -35,7 +35,7 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
   "operations/browse": "core model options stores archive operations/session operations/verify",
-  "operations/onboard": "core archive",
+  "operations/onboard": "core archive version",
   "operations/doctor": "core model options repository stores operations/session",
   "operations/off-host":
     "core model options archive repository destinations operations/session operations/verify",

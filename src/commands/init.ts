@@ -22,8 +22,10 @@ export async function init(options: Options, dependencies: HostDependencies): Pr
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
-  const own = await ownFiles(process.argv[1] ?? "");
   const stack = await host.discover(options, dependencies);
+  const isRoot = process.geteuid?.() === 0;
+  const keepIn = join(isRoot ? "/usr/local" : join(homedir(), ".local"), "lib/sophon-keeper");
+  const own = await ownFiles(process.argv[1] ?? "", { keepIn, isDry: options.dryRun });
   reporter.info(`project ${stack.project} in ${stack.directory}`);
   const keysDirectory = options.keysDirectory ?? join(homedir(), "sophon-keeper-keys");
   const target = options.into ?? stack.directory;

@@ -106,13 +106,19 @@ function componentTable(result: Result): string {
   return formatTable([["component", "stored", "data", "time", "holds"], ...rows]);
 }
 
-function checkLines(result: Result): string {
-  return (result.checks ?? [])
-    .map((check) => {
-      const of = check.component === undefined ? "" : ` ${check.component}`;
-      return `${check.status.padEnd(12)} ${check.name}${of}: ${check.detail}`;
-    })
-    .join("\n");
+/** More passed checks than this are told by their number: what matters stands among them unseen. */
+const mostPassed = 12;
+
+function checkLines({ checks = [] }: Result): string {
+  const passed = checks.filter(({ status }) => status === "pass");
+  const isLong = passed.length > mostPassed;
+  const shown = isLong ? checks.filter(({ status }) => status !== "pass") : checks;
+  const lines = shown.map(({ name, component, status, detail }) => {
+    const of = component === undefined ? "" : ` ${component}`;
+    return `${status.padEnd(12)} ${name}${of}: ${detail}`;
+  });
+  const rest = `${passed.length} of ${checks.length} checks passed; --json and --report-path list them`;
+  return [...lines, ...(isLong ? [rest] : [])].join("\n");
 }
 
 function texts(value: unknown): string[] {

@@ -85,7 +85,9 @@ export function judgeBackups(backups: readonly KnownBackup[], nowMs: number): Fi
     ({ id, problem }): Finding => ({ status: "fail", name: "backup", detail: `${id}: ${problem}` }),
   );
   if (good === undefined) {
-    return [...bad, { status: "fail", name, detail: "there is none: run `sophon-keeper backup`" }];
+    const detail =
+      "there is none: run `sophon-keeper backup`, or `sophon-keeper init` the first time";
+    return [...bad, { status: "fail", name, detail }];
   }
   const ageMs = nowMs - (good.createdAtMs ?? nowMs);
   const age = `${good.id} is ${formatSeconds(Math.max(0, ageMs) / 1000)} old`;

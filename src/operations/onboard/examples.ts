@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { readFile, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, readFile, realpath, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
+import { version } from "../../version.ts";
 import { exampleNames } from "./files.ts";
 
 /** The program itself, and the examples that came with it. */
@@ -13,8 +14,15 @@ interface OwnFiles {
   readonly examples: Readonly<Record<(typeof exampleNames)[number], string>>;
 }
 
-/** @throws RefusedError if this copy of the program came without its examples. */
-export async function ownFiles(argv1: string): Promise<OwnFiles> {
+/**
+ * @param keepIn - where the program is copied to if it runs from the cache of `npx`, which npm cleans at any time: a schedule
+ * needs a program that stays. A dry run only tells the path.
+ * @throws RefusedError if this copy of the program came without its examples.
+ */
+export async function ownFiles(
+  argv1: string,
+  { keepIn, isDry }: { readonly keepIn: string; readonly isDry: boolean },
+): Promise<OwnFiles> {
   // From `dist/`, and from the sources.
   const folders = ["../examples", "../../../examples"].map((up) => join(import.meta.dirname, up));
   const folder = folders.find((path) => existsSync(join(path, exampleNames[0] ?? "")));
@@ -28,8 +36,27 @@ export async function ownFiles(argv1: string): Promise<OwnFiles> {
     async (name) => [name, await readFile(join(folder, name), "utf8")] as const,
   );
   const examples = Object.fromEntries(await Promise.all(read)) as OwnFiles["examples"];
-  const program = await stablePath(await realpath(argv1));
+  const running = await realpath(argv1);
+  const program = isInCache(running)
+    ? await keptProgram(running, keepIn, isDry)
+    : await stablePath(running);
   return { program, node: await stablePath(process.execPath), examples };
+}
+
+function isInCache(path: string): boolean {
+  return path.includes("/_npx/");
+}
+
+/** A copy of the package that stays. One of this version that is there already is the same. */
+async function keptProgram(running: string, keepIn: string, isDry: boolean): Promise<string> {
+  const target = `${keepIn}-${version}`;
+  if (!isDry && !existsSync(target)) {
+    const partial = `${target}.new`;
+    await rm(partial, { recursive: true, force: true });
+    await cp(resolve(running, "../.."), partial, { recursive: true });
+    await rename(partial, target);
+  }
+  return join(target, "dist/cli.js");
 }
 
 /**

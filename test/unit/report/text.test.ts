@@ -58,3 +58,14 @@ it("tells what was sent off the host, and where the newest copy is", () => {
   const none = resultText({ result: "listed", seconds: 1, backups: [], offHost: null });
   expect(none).toContain("no backup is proven off this host");
 });
+
+it("tells many passed checks by their number, and what did not pass by itself", () => {
+  const checks = Array.from({ length: 20 }, (_, at) => ({
+    ...{ name: `check ${at}`, detail: "as recorded" },
+    status: at === 7 ? ("fail" as const) : ("pass" as const),
+  }));
+  const text = resultText({ result: "verified", seconds: 1, checks });
+  expect(text).toContain("check 7: as recorded");
+  expect(text).not.toContain("check 8:");
+  expect(text).toContain("19 of 20 checks passed");
+});
