@@ -66,6 +66,16 @@ export interface Timeline {
   readonly downtime?: { readonly fromSeconds: number; readonly seconds: number };
 }
 
+/** How a backup compares with those before it. */
+export interface Trend {
+  /** How many earlier backups it is compared with. */
+  readonly nights: number;
+  /** Data now against their median: 0.14 is 14 % more. */
+  readonly dataChange: number;
+  /** Seconds now divided by their median. */
+  readonly slowness: number;
+}
+
 /** The object that `--json` prints. The outputs of the action are derived from it. */
 export interface Result {
   readonly result: ResultName;
@@ -93,6 +103,8 @@ export interface Result {
   /** The ids of earlier operations that were finished or undone first. */
   readonly recovered?: readonly string[];
   readonly warnings?: readonly string[];
+  /** How this backup compares with the last seven. */
+  readonly trend?: Trend;
   /** Where the backup was uploaded. */
   readonly artifact?: {
     readonly name: string;

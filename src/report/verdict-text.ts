@@ -1,6 +1,7 @@
 import { exitCodeOf } from "../core/errors.ts";
-import { formatSeconds } from "../core/format.ts";
+import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Result, ResultName } from "../model/result.ts";
+import { trendText } from "../model/trend.ts";
 
 /** What each result word means, as a sentence for somebody who was woken up. */
 const sentences: Readonly<Record<ResultName, string>> = {
@@ -79,13 +80,16 @@ export function headline(
 
 /** The facts next to the verdict: result word, backup, level, downtime, duration. */
 export function verdictFacts(result: Result): string[] {
-  const { backupId, level, downtimeSeconds: downtime, seconds } = result;
+  const { backupId, level, downtimeSeconds: downtime, seconds, bytes, kept } = result;
   return [
     `result ${result.result}`,
+    ...(typeof bytes === "number" ? [formatBytes(bytes)] : []),
+    ...(Array.isArray(kept) ? [`${kept.length} kept`] : []),
     ...(backupId === undefined ? [] : [`backup ${backupId}`]),
     ...(level === undefined ? [] : [`level ${level}`]),
     ...(downtime === undefined ? [] : [`downtime ${formatSeconds(downtime)}`]),
     `took ${formatSeconds(seconds)}`,
+    ...(result.trend === undefined ? [] : [trendText(result.trend)]),
   ];
 }
 

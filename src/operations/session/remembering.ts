@@ -4,9 +4,10 @@ import { KeeperError } from "../../core/errors.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import type { Result } from "../../model/result.ts";
 import { isRemembered, runRecordOf } from "../../model/run-record.ts";
+import { trendOf, trendWarnings } from "../../model/trend.ts";
 import type { Options } from "../../options/parse.ts";
 import { foreignRepository } from "../../repository/require-own.ts";
-import { appendHistory } from "../../repository/run-history.ts";
+import { appendHistory, readHistory } from "../../repository/run-history.ts";
 import type { HostDependencies } from "./dependencies.ts";
 import { repositoryPath } from "./repository-path.ts";
 
@@ -40,12 +41,34 @@ export function remembering(command: HostCommand): HostCommand {
     };
     try {
       const result = await command(options, { ...dependencies, host });
+      const path = repositoryOf(options, project);
+      const told = await withTrend(result, path, options, dependencies).catch(() => result);
       await remember(result);
-      return result;
+      return told;
     } catch (error) {
       await remember(resultOf(error));
       throw error;
     }
+  };
+}
+
+/** A backup that was made, with how it compares with those before, and what somebody should look at. */
+async function withTrend(
+  result: Result,
+  path: string | undefined,
+  { command }: Options,
+  { clock, reporter }: HostDependencies,
+): Promise<Result> {
+  if (command !== "backup" || result.result !== "backed-up" || path === undefined) return result;
+  const earlier = await readHistory({ path });
+  const now = runRecordOf(result, { command, at: clock.now() });
+  const trend = trendOf(now, earlier);
+  const warnings = trendWarnings(now, earlier);
+  for (const warning of warnings) reporter.warning(warning);
+  return {
+    ...result,
+    warnings: [...(result.warnings ?? []), ...warnings],
+    ...(trend === undefined ? {} : { trend }),
   };
 }
 
