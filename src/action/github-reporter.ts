@@ -5,7 +5,7 @@ import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleLine, withoutCommands } from "../core/visible.ts";
 
-const progressEveryMs = 10_000;
+const progressEveryMs = 30_000;
 
 /**
  * Writes the progress of an operation to the log of the step: one collapsible group per phase, and an annotation only if

@@ -17,7 +17,7 @@ interface TerminalOptions {
   readonly clock: Clock;
 }
 
-const everyMs = { interactive: 100, plain: 10_000 };
+const everyMs = { interactive: 100, plain: 30_000 };
 const clearLine = "\r\u001b[2K";
 
 /** Writes the progress of an operation to standard error, indented by one step per phase. */
