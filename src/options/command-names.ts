@@ -116,12 +116,16 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     summary: "find a file in all backups, and when it changed",
     about:
       "Looks for names, paths or patterns in the file lists of every backup, newest first, and shows each version of a file with its mode, time and size, and the newest and the oldest backup that has it.",
+    example:
+      "sophon-keeper find --project-directory /srv/sophon --path config/models.json --identity /media/stick/backup.key",
     exits: [4, 5],
   },
   diff: {
     summary: "compare a backup with the one before, another, or the running stack",
     about:
       "Shows which files were added, changed (size, time, mode or target) or removed, and how the numbers of rows, points, keys and messages differ. Reads no content of files: a change that keeps size and time is not seen.",
+    example:
+      "sophon-keeper diff --project-directory /srv/sophon --against live --identity /media/stick/backup.key",
     exits: [4, 5],
   },
   prune: {

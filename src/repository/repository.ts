@@ -230,7 +230,8 @@ export class Repository {
     const files = await namesIn(path);
     if (files === undefined) {
       const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
-      return { id, path, bytes: 0, ...nothing, problem: "it is not a directory" };
+      const problem = "it is not a directory";
+      return { id, path, bytes: 0, ...nothing, ancestors: [], problem };
     }
     const sizeOf = async (file: string) => [file, (await lstat(join(path, file))).size] as const;
     const sizes = new Map(await Promise.all(files.map(sizeOf)));
@@ -247,7 +248,10 @@ export class Repository {
       return { ...found, marks: counts ? marks : undefined };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
-      const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
+      const nothing = {
+        ...{ manifest: undefined, manifestSha256: undefined, marks: undefined },
+        ancestors: [],
+      };
       return { ...base, ...nothing, ancestors: [], problem };
     }
   }
