@@ -26,7 +26,7 @@ type PathFilter = (path: string) => boolean;
 
 /** Whether a component is an archive of files: its content can be listed. */
 export function isTree({ file }: Pick<Component, "file">): boolean {
-  return /\.tar(\.(zst|gz))?(\.age)?$/.test(file);
+  return /\.tar(\.rdiff)?(\.(zst|gz))?(\.age)?$/.test(file);
 }
 
 /**

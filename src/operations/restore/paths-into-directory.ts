@@ -4,7 +4,7 @@ import { RefusedError } from "../../core/errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
-import { indexPlace, type SourceOptions } from "../../stores/reader.ts";
+import { indexPlace, sourceMounts } from "../../stores/reader.ts";
 import { type ExtractMembersParams, extractMembers } from "../../stores/tree/extract-members.ts";
 import { chooseMembers } from "../browse/choose.ts";
 import { isTree, pathFilter, shownPath } from "../browse/entries.ts";
@@ -129,13 +129,10 @@ async function extract(
     return;
   }
   const { tasks } = await host.workbench("restore", dependencies);
-  const mounts = placesOf(params.into, params.source);
-  await tasks.run(extractMembers, params, { mounts }, signal);
-}
-
-function placesOf(into: string, { directory }: SourceOptions) {
-  return [
-    { path: dirname(into), readOnly: false },
-    { path: directory, readOnly: true },
+  const components = params.selections.map(({ component }) => component);
+  const mounts = [
+    { path: dirname(params.into), readOnly: false },
+    ...sourceMounts(params.source, components),
   ];
+  await tasks.run(extractMembers, params, { mounts }, signal);
 }
