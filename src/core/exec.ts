@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
+import { PassThrough, type Readable, type Writable } from "node:stream";
 import { environmentFor } from "./environment.ts";
 import { tellTiming } from "./timing.ts";
 
@@ -145,8 +145,9 @@ export function spawnStream(
   // A broken pipe after an abort must not end this process; `done` reports the failure.
   stdout?.on("error", () => undefined);
   return {
-    stdout: stdout as Readable,
-    stdin: stdin as Writable,
+    // Without a free file handle there is no process and no pipe; `done` reports it.
+    stdout: stdout === undefined ? new PassThrough().end() : (stdout as Readable),
+    stdin: stdin ?? new PassThrough().resume(),
     pid: child.process.pid ?? -1,
     done: child.ended(() => ""),
     kill: (graceMs = killGraceMs) => terminate(child.process, graceMs),

@@ -5,6 +5,7 @@ import {
   KeeperError,
   RefusedError,
 } from "../core/errors.ts";
+import { ExecError, isOfTheHost } from "../core/exec.ts";
 import type { Reason, Result } from "../model/result.ts";
 
 /**
@@ -59,6 +60,11 @@ const hostHints: Readonly<Record<string, string>> = {
 
 /** An error of the host that reaches the top is no bug of this program, and everything that was begun is undone. */
 function ofTheHost(error: unknown): unknown {
+  if (error instanceof ExecError && isOfTheHost(error)) {
+    const hint =
+      "The program is missing, was killed, or had no room: nothing is known to be wrong with the data.";
+    return new RefusedError(describeError(error), { class: "host", hint, cause: error });
+  }
   if (error instanceof KeeperError || !(error instanceof Error) || !("code" in error)) return error;
   const hint = hostHints[String(error.code)];
   if (hint === undefined) return error;

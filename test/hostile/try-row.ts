@@ -27,7 +27,8 @@ export async function tryRow(row: Row, dist: string, original: Original): Promis
   await using place = await Place.make(original);
   const trial = await row.make(place);
   try {
-    const changes = ["tmp", "home", ...(trial.changes ?? [])];
+    // The history of runs tells of this one.
+    const changes = ["tmp", "home", "repository/history.jsonl", ...(trial.changes ?? [])];
     const before = place.fingerprint(changes);
     const ended = await runTrial(trial, join(dist, "cli.js"), place);
     if (process.env.HOSTILE_SHOW === "1") {
