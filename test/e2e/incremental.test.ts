@@ -1,9 +1,11 @@
 import { appendFile, mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
+import { createStack } from "../lab/stack.ts";
 import { damageFile } from "./support/damage-file.ts";
-import { ageKey } from "./support/keeper.ts";
+import { ageKey, keeper, stackFlags } from "./support/keeper.ts";
 import { smallStack } from "./support/small-stack.ts";
 
 it("stores what changed, reads as the whole thing by every command and by hand, and falls back to a full backup", async () => {
@@ -102,4 +104,21 @@ it("stores what changed, reads as the whole thing by every command and by hand, 
   }
   const fifth = await backup();
   expect((await list())[0]).toMatchObject({ id: fifth.backupId, kind: "full", problem: null });
+});
+
+it("every store of an enterprise stack is restored from what changed", exhaustive, async () => {
+  await using stack = await createStack({ tier: "enterprise", name: "incremental" });
+  const at = stackFlags(stack, join(stack.scratch, "repository"));
+  const { identity, recipient } = await ageKey(stack);
+  for (const kind of ["full", "delta"]) {
+    const made = await keeper(["backup", ...at, "--recipients", recipient, "--incremental"]);
+    expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+    const text = await readFile(join(made.result.path, "manifest.json"), "utf8");
+    const { components } = JSON.parse(text);
+    const deltas = components.filter(({ base }: { base?: unknown }) => base !== undefined);
+    expect(deltas).toHaveLength(kind === "full" ? 0 : components.length);
+  }
+  const level = ["--level", "restore", "--identity", identity];
+  const verified = await keeper(["verify", ...at, ...level]);
+  expect(verified.result, verified.stderr).toMatchObject({ result: "verified", level: "restore" });
 });
