@@ -117,7 +117,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     about:
       "Looks for names, paths or patterns in the file lists of every backup, newest first, and shows each version of a file with its mode, time and size, and the newest and the oldest backup that has it.",
     example:
-      "sophon-keeper find --project-directory /srv/sophon --path config/models.json --identity /media/stick/backup.key",
+      "sophon-keeper find --project-directory /srv/sophon --path models.json --identity /media/stick/backup.key",
     exits: [4, 5],
   },
   diff: {
