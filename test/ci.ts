@@ -18,7 +18,7 @@ const at = process.argv.indexOf("--elapsed");
 const elapsedSeconds = at < 0 ? 0 : Number(process.argv[at + 1]);
 const startedMs = performance.now() - elapsedSeconds * 1000;
 /** A part of the cells, another one for each commit: `npm run test:exhaustive` runs as many as one has time for. */
-const cellMinutes = 20;
+const cellMinutes = 6;
 const leftMinutes = () => hourMinutes - reserveMinutes - (performance.now() - startedMs) / 60_000;
 
 const testRun = await beginRun();

@@ -109,7 +109,7 @@ function indexDetails(index: IndexWriter | undefined): Component["details"] {
 }
 
 /** The command that writes the plain bytes of a component to a pipe, in the backup's directory. */
-export function openCommand(file: string, base?: ComponentBase): string {
+function openCommand(file: string, base: ComponentBase | undefined): string {
   const { before, into } = baseCommands(base);
   const steps = [
     ...(file.endsWith(".age") ? [`age -d -i key.txt ${file}`] : []),

@@ -11,7 +11,7 @@ it.each([
   [["--recipients", "age1typo"], 'recipients has "age1typo", which is not an age recipient'],
   [["--recipients", "@/nonexistent/keys"], "which is neither an age recipient nor a readable file"],
   [["--keep-daily", "-1"], 'keep-daily is "-1", which is out of range'],
-  [["--upload", "s4"], 'upload is "s4": write one of none, artifact, s3, rclone'],
+  [["--upload", "s4"], 'upload is "s4": write one of none, artifact, cache, s3, rclone'],
   [["--keep-last", "none"], 'keep-last is "none": write a whole number'],
   [["--consistency", "hot"], 'consistency is "hot": write one of live, stopped'],
   [["--recipient", "x"], "unknown flag --recipient: did you mean --recipients?"],

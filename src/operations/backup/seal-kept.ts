@@ -7,7 +7,7 @@ import { describeError } from "../../core/errors.ts";
 import { freeBytes } from "../../core/free-space.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory } from "../../core/temp.ts";
-import { openCommand, writeComponent } from "../../stores/sink.ts";
+import { writeComponent } from "../../stores/sink.ts";
 import type { SinkOptions } from "../../stores/store.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 
@@ -92,9 +92,8 @@ async function seal(
       {
         ...{ name, store: "kept", method: "tar", extension: "tar", compress: true },
         ...{ source: tar.source, done: tar.done, signal, clock: systemClock },
-        describe: (file) => ({
-          ...{ source: path, counts: {}, details: {}, warnings: [] },
-          recovery: openCommand(file),
+        describe: (recovery) => ({
+          ...{ source: path, counts: {}, details: {}, warnings: [], recovery },
         }),
       },
     );
