@@ -1,6 +1,8 @@
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { storeImages } from "../lab/images.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { startKeeper } from "./support/keeper.ts";
 import { killProgram } from "./support/killed.ts";
 import { healthFile, type SmallStack, smallStack } from "./support/small-stack.ts";
@@ -70,6 +72,35 @@ describe("binds that are nested, and of one file", () => {
     await succeed(stack, "restore", "--only", "volume-acme.json");
     expect(await readFile(acme, "utf8")).toBe("keys");
   });
+});
+
+describe("volumes without a name, of the file and of an image", () => {
+  it(
+    "are given back to who has them, in a test restore, live, and on a host that has lost them",
+    exhaustive,
+    async () => {
+      await using stack = await smallStack("nameless", {
+        app: `image: IMAGE, volumes: ["/scratch"], ${serves}`,
+        cache: `image: ${storeImages.redis8}`,
+      });
+      await stack.compose(["up", "--detach", "--wait"]);
+      await stack.sh("app", "echo one >/scratch/n");
+      await stack.sh("cache", "redis-cli set k one");
+      const seen = async () => [
+        await stack.sh("app", "cat /scratch/n"),
+        await stack.sh("cache", "redis-cli get k"),
+      ];
+      await succeed(stack, "backup");
+      await succeed(stack, "verify", "--level", "restore");
+      await stack.sh("app", "echo two >/scratch/n");
+      await stack.sh("cache", "redis-cli set k two");
+      await succeed(stack, "restore", "--health-timeout", "60s");
+      expect(await seen()).toEqual(["one", "one"]);
+      await stack.compose(["down", "--volumes"]);
+      await succeed(stack, "restore", "--health-timeout", "60s");
+      expect(await seen()).toEqual(["one", "one"]);
+    },
+  );
 });
 
 describe("the volume of a database that is not known", () => {

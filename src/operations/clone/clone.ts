@@ -12,6 +12,7 @@ import { openScratch, type ScratchStack, scratchLabels } from "../../stack/scrat
 import { fileOf } from "../../stores/tree/restore.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
 import type { FillTarget } from "../fill/fill-stores.ts";
+import { nameAnonymous } from "../fill/name-anonymous.ts";
 import type { StackSource } from "../fill/stack-source.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { Dependencies } from "../session/command.ts";
@@ -92,9 +93,11 @@ export interface ClonePlace {
 
 /** Prepares a clone. The engine has nothing of the clone until `create` is called. */
 export async function openClone(
-  request: CloneRequest,
+  given: CloneRequest,
   { host, signal }: Pick<Dependencies, "signal"> & { readonly host: CloneHost },
 ): Promise<Clone> {
+  const model = nameAnonymous(given.stack.model, given.stores);
+  const request = { ...given, stack: { ...given.stack, model } };
   const { operationId, tasks } = request;
   const inline = await clearDirectory("sophon-keeper-inline-", {
     bytes: ownFileBytes(request.stores),
@@ -122,7 +125,8 @@ export async function openClone(
       boot: (signal) => scratch.start(services, signal),
       stop: scratch.stop,
       useImages: scratch.useImages,
-      useModel: async (model, images, signal) => {
+      useModel: async (files, images, signal) => {
+        const model = nameAnonymous(files, request.stores);
         const other = { model, index: request.stack.index, files: request.stack.files };
         const written = await writeInlineFiles(
           other,

@@ -7,6 +7,7 @@ import {
   type Mount,
 } from "../../model/stack.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
+import { nameAnonymous } from "../fill/name-anonymous.ts";
 
 /** A store of the backup, and its mount on this host. */
 export interface PlacedStore {
@@ -27,8 +28,9 @@ export function mountOf(
   containers: readonly ContainerState[],
 ): Mount {
   if (store.mount !== undefined) return store.mount;
-  const origin = originOf(store, model);
-  const uses = origin === undefined ? [] : usesOf(origin, model);
+  const named = nameAnonymous(model, [store]);
+  const origin = originOf(store, named);
+  const uses = origin === undefined ? [] : usesOf(origin, named);
   const own = uses.filter(({ service }) => service === store.service);
   for (const { service, target } of [...own, ...uses]) {
     const found = containers

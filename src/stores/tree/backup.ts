@@ -145,6 +145,7 @@ function facts(job: ArchiveJob, summary: TarSummary, warnings: string[]): Compon
       excluded: [...tree.exclude],
       namesSha256,
       ...(tree.file === undefined ? {} : { file: tree.file }),
+      ...(tree.mountTarget === undefined ? {} : { mountTarget: tree.mountTarget }),
       ...(notable.length === 0 ? {} : { notable }),
     },
     warnings: [...databaseWarnings(databases), ...notable, ...warnings],

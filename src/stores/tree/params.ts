@@ -12,6 +12,8 @@ export interface TreeOptions {
   readonly name: string;
   readonly store: string;
   readonly service: string | undefined;
+  /** Where a volume without a name is mounted in {@link service}: nothing else tells it again. */
+  readonly mountTarget?: string | undefined;
   /** The key file that must exist, relative to `path`. */
   readonly vaultKey: string | undefined;
   /** SQLite databases, relative to `path`. */

@@ -95,6 +95,7 @@ function volumeOptions(store: VolumeStore): TreeOptions {
     name: store.name,
     store: "volume",
     service: store.services[0],
+    ...(store.mount.anonymous ? { mountTarget: store.mount.target } : {}),
     vaultKey: undefined,
     databases: store.databases,
     ...{ optional: store.optional, alike: store.alike },

@@ -55,6 +55,27 @@ describe("where a store belongs", () => {
     expect(mountOf(data, model, containers)).toBe(here);
   });
 
+  it("is told by service and place where its volume has no name", () => {
+    const nameless = (name: string) => ({
+      ...mount("/data", "/var/lib/docker", name),
+      anonymous: true,
+    });
+    const [other, own] = [nameless("00"), nameless("ff")];
+    const containers = [container("gateway", "", [other]), container("cache", "", [own])];
+    const services = { ...model.services, cache: { image: "redis:8" } };
+    const at = (source: string, kind: string): BackedUpStore => ({
+      ...{ name: "cache", kind, service: "cache" },
+      components: [{ source, details: { mountTarget: "/data/" } } as unknown as Component],
+    });
+    const hash = "ab".repeat(32);
+    for (const one of [
+      at("service cache", "redis"),
+      at(`/var/lib/docker/volumes/${hash}/_data`, "volume"),
+    ]) {
+      expect(mountOf(one, { ...model, services }, containers)).toBe(own);
+    }
+  });
+
   it("is refused where nothing has it", () => {
     expect(() => mountOf(data, model, [container("gateway", "", [])])).toThrow(
       /no container of the stack mounts/,
