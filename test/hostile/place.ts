@@ -18,13 +18,13 @@ export interface Original {
 }
 
 /** Makes the repository that all rows begin with. */
-export async function makeOriginal(root: string): Promise<Original> {
+export async function makeOriginal(root: string, engine: string): Promise<Original> {
   const { identity, recipient } = await keyPair();
   await makeBackup(root, { id, recipient });
   await makeBackup(root, { id: plainId, createdAt: "2026-01-03T03:04:05.000Z" });
   await mkdir(join(root, "repository", "operations"), { mode: 0o700 });
   await chmod(join(root, "repository"), 0o700);
-  return { path: join(root, "repository"), identity, recipient, engine: join(root, "engine.sock") };
+  return { path: join(root, "repository"), identity, recipient, engine };
 }
 
 /** Where one row is tried. */

@@ -1,4 +1,5 @@
-import { availableParallelism } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { bundle } from "../../scripts/bundle.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
@@ -20,13 +21,17 @@ export interface Workshop extends AsyncDisposable {
   tryRows(rows: readonly Row[], onShort?: (short: Shortfall) => void): Promise<Shortfall[]>;
 }
 
+const removeTree = (path: string) => rm(path, { recursive: true, force: true });
+
 /** Builds the program and makes a repository. */
 export async function openWorkshop(): Promise<Workshop> {
   await using stack = new AsyncDisposableStack();
   const temporary = stack.use(await temporaryDirectory("sophon-keeper-hostile-"));
   const dist = join(temporary.path, "dist");
   await bundle(dist);
-  const original = await makeOriginal(temporary.path);
+  // The path of a socket has at most 107 bytes.
+  const short = stack.adopt(await mkdtemp(join(tmpdir(), "sk-")), removeTree);
+  const original = await makeOriginal(temporary.path, join(short, "engine.sock"));
   stack.use(await standInEngine(original.engine));
   const kept = stack.move();
   return {
