@@ -177,6 +177,8 @@ async function sha256Of(file: string): Promise<string> {
 /** The client of the service takes no signal: what it does after a cancellation is no longer waited for. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
+  // Whichever of the two comes too late.
+  for (const one of [work, promise]) one.catch(() => undefined);
   const stop = () => reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   try {

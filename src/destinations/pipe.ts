@@ -32,6 +32,8 @@ export async function tarIntoPipe(
     "--pax-option=delete=atime,delete=ctime",
   ];
   const tar = spawnStream("tar", [...args, `--directory=${directory}`, "--", ...files], { signal });
+  // It may be cancelled while the pipe is being opened; it is awaited below.
+  tar.done.catch(() => undefined);
   const hash = createHash("sha256");
   let bytes = 0;
   const counted = new Transform({

@@ -31,6 +31,11 @@ export async function hasVolume(engine: Pick<Engine, "docker">, name: string): P
   return (await orMissing(engine.docker.getVolume(name).inspect())) !== undefined;
 }
 
+/** The same for a network. */
+export async function hasNetwork(engine: Pick<Engine, "docker">, name: string): Promise<boolean> {
+  return (await orMissing(engine.docker.getNetwork(name).inspect())) !== undefined;
+}
+
 /**
  * Removes the volumes and networks of a project that are not in `before`. The project's containers must be gone. A
  * volume or network that another container uses stays.

@@ -179,7 +179,9 @@ function expectBackupTold({ summary, outputs }: ToldStep, id: string): void {
   });
   const [first, , facts] = summary.split("\n");
   expect(first).toBe("## ✅ Sophon Keeper: Backup made");
-  expect(facts).toMatch(new RegExp(`^backup ${id} · level checksum · took `));
+  expect(facts).toMatch(
+    new RegExp(`^result backed-up · \\S+ \\S+ · \\d+ kept · backup ${id} · level checksum · took `),
+  );
   expect(summary).toContain("| component | store | holds | data | stored | time | speed |");
   const [size, time, speed] = ["[\\d.]+ [KM]?i?B", "[\\d.]+ s", "[\\d.]+ [KM]iB/s"];
   const row = (name: string, holds: string) =>

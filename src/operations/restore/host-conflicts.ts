@@ -4,6 +4,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
 import type { Engine } from "../../stack/engine.ts";
+import { hasNetwork, hasVolume } from "../../stack/parts.ts";
 import {
   type Holder,
   holderOfName,
@@ -48,6 +49,29 @@ export async function refuseClashes(request: ClashRequest): Promise<void> {
     if (holder !== undefined) throw nameTaken(service, name, holder, stack);
   }
   if (makings.create.length > 0) await refuseNetworks(request);
+  await requireExternal(request);
+}
+
+/** Compose makes no volume and no network that is `external`, and creates no container without it. */
+async function requireExternal({ engine, model, makings }: ClashRequest): Promise<void> {
+  for (const service of makings.create) {
+    const { volumes = [], networks } = model.services[service] ?? {};
+    const named = volumes.flatMap(({ type, source }) => (type === "volume" ? (source ?? []) : []));
+    const joined = Array.isArray(networks) ? networks.map(String) : Object.keys(networks ?? {});
+    for (const [what, keys, has] of [
+      ["volume", named, hasVolume],
+      ["network", joined, hasNetwork],
+    ] as const) {
+      for (const key of keys) {
+        const { name, external } = model[`${what}s`]?.[key] ?? {};
+        if (external !== true || typeof name !== "string" || (await has(engine, name))) continue;
+        throw new RefusedError(`service ${service}: this host has no ${what} ${name}`, {
+          class: "no-place",
+          hint: `the compose file says \`external\`, so Compose does not create it: run \`docker ${what} create ${name}\`, then restore`,
+        });
+      }
+    }
+  }
 }
 
 /**
