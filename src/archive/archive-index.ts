@@ -3,18 +3,20 @@ import { zstdCompress } from "node:zlib";
 import { sha256Hex } from "../core/hash.ts";
 import type { FrameFacts } from "./zstd/compress.ts";
 
-/** One member of an archive, and where it is. */
+/** One member of an archive as its headers describe it, and where it is. */
 export interface IndexMember {
   readonly name: string;
   readonly type: string;
   readonly bytes: number;
   /** Permission bits. */
   readonly mode: number;
+  /** Time of the last change, in seconds since the epoch. */
   readonly mtimeSeconds: number;
+  /** What a hard or symbolic link names; undefined for everything else. */
   readonly linkName?: string;
-  /** Where its record begins in the plain archive. */
+  /** Where its first header begins, in bytes from the start of the plain archive. */
   readonly offset: number;
-  /** Its headers, content and padding. */
+  /** Its headers, content and padding, in bytes. Not valid for the sparse files of GNU tar's own old format. */
   readonly recordBytes: number;
 }
 

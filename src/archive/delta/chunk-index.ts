@@ -75,7 +75,7 @@ export class ChunkIndex {
   }
 
   /**
-   * The first chunk from `from` on with this hash; undefined if there is none, or too many others come before it.
+   * The first chunk at or after `from` that has this hash. Undefined if there is none, or if too many others come first.
    *
    * @param lowest - no later call asks for a chunk before this one
    */

@@ -78,7 +78,7 @@ export class Chunker {
     this.#offset += at;
   }
 
-  /** The next place from `from` on where a database may begin; beyond the data if there is none. */
+  /** The next place at or after `from` where a database may begin. Beyond the data if there is none. */
   #databaseFrom(data: Buffer, from: number): number {
     const phase = (ALIGNMENT - ((this.#offset + from) % ALIGNMENT)) % ALIGNMENT;
     for (let at = from + phase; at < data.length; at += ALIGNMENT) {

@@ -130,7 +130,7 @@ export class DeltaWriter {
     this.#literalBytes = 0;
   }
 
-  /** The bytes from the beginning of one chunk to that of a later one. */
+  /** The number of bytes from the start of one chunk to the start of a later one. */
   #gap(from: number, to: number): number {
     return this.#index.start(to) - this.#index.start(from);
   }

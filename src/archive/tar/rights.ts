@@ -1,5 +1,5 @@
 import { RefusedError } from "../../core/errors.ts";
-import type { TarMember } from "./scanner.ts";
+import type { IndexMember } from "../archive-index.ts";
 
 const setIds = 0o6000;
 
@@ -8,7 +8,7 @@ const setIds = 0o6000;
  *
  * @throws RefusedError (class `host-access`) that names the member.
  */
-export function refuseRights({ name, type, mode }: TarMember): void {
+export function refuseRights({ name, type, mode }: IndexMember): void {
   const isDevice = type === "3" || type === "4";
   const isFile = type === "0" || type === "7" || type === "S";
   if (!isDevice && !(isFile && (mode & setIds) !== 0)) return;

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { DamagedError } from "../../core/errors.ts";
+import type { IndexMember } from "../archive-index.ts";
 import type { Observer } from "../write-archive.ts";
 import {
   type PaxRecords,
@@ -43,24 +44,7 @@ export interface TarSummary {
 }
 
 /** Sees each member once, in the archive's order. */
-export type MemberListener = (member: TarMember) => void;
-
-/** One member as its headers describe it. */
-export interface TarMember {
-  readonly name: string;
-  readonly type: string;
-  readonly bytes: number;
-  /** Permission bits. */
-  readonly mode: number;
-  /** Time of the last change, in seconds since the epoch. */
-  readonly mtimeSeconds: number;
-  /** What a hard or symbolic link names; undefined for everything else. */
-  readonly linkName?: string;
-  /** Where its first header begins, in bytes from the begin of the archive. */
-  readonly offset: number;
-  /** Its headers, content and padding, in bytes. Not valid for the sparse files of GNU tar's own old format. */
-  readonly recordBytes: number;
-}
+export type MemberListener = (member: IndexMember) => void;
 
 const NUL = Buffer.alloc(1);
 /** More than any path or attribute set of a real file system. */

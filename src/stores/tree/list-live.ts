@@ -1,19 +1,13 @@
 import { readlink } from "node:fs/promises";
 import { join } from "node:path";
+import type { IndexMember } from "../../archive/archive-index.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { sqliteCompanions } from "../sqlite/sqlite.ts";
 import { leftOut, type TreeOptions } from "./params.ts";
 import { walkTree } from "./walk.ts";
 
 /** One entry of a live tree, with the letters of an archive for its type. */
-export interface LiveEntry {
-  readonly name: string;
-  readonly type: string;
-  readonly bytes: number;
-  readonly mode: number;
-  readonly mtimeSeconds: number;
-  readonly linkName?: string;
-}
+export type LiveEntry = Omit<IndexMember, "offset" | "recordBytes">;
 
 /** The entries of a live tree that an archive of it would have, without its SQLite databases. Changes nothing. */
 export const listLiveTree: NamedTask<TreeOptions, LiveEntry[]> = {
