@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config";
 /** Tests on real stores mostly wait for them, so more of them than there are processors run side by side. */
 const e2eWorkers = 5;
 
-/** A test that has to end within a run's budget: see `test/runner/exhaustive.ts`. */
-const setupFiles = ["test/lab/deadline.ts"];
+/** A test that has to end within a run's budget, and one that is blocked: see `exhaustive.ts` and `stalls.ts`. */
+const setupFiles = ["test/lab/deadline.ts", "test/lab/now-running.ts"];
 
 /** Projects that differ in their workers cannot be in one order; each is run by itself anyway. */
 let order = 0;
@@ -32,6 +32,7 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/{unit,cli}/**/*.test.ts"],
           testTimeout: 60_000,
+          setupFiles,
         },
       },
       // Real tools (tar, zstd, age, sqlite3, a loop device), no containers.
@@ -56,7 +57,7 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 600_000,
-          hookTimeout: 900_000,
+          hookTimeout: 600_000,
           fileParallelism: true,
           maxWorkers: e2eWorkers,
           setupFiles,
@@ -71,7 +72,7 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/action/**/*.test.ts"],
           testTimeout: 600_000,
-          hookTimeout: 900_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
           setupFiles,
           globalSetup: ["test/lab/lab-setup.ts", "test/lab/act-setup.ts"],
@@ -85,7 +86,7 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/engine/**/*.test.ts"],
           testTimeout: 600_000,
-          hookTimeout: 900_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
           setupFiles,
           globalSetup: ["test/lab/lab-setup.ts"],

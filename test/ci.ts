@@ -7,6 +7,7 @@ import { runProjects, usualProjects } from "./runner/every.ts";
 import { runExhaustive } from "./runner/exhaustive.ts";
 import { root } from "./runner/report.ts";
 import { Timings } from "./runner/timings.ts";
+import { tellRunning } from "./runner/vitest.ts";
 
 // `.ci/run`: the checks, `npm test`, and some minutes of the exhaustive part, within an hour.
 
@@ -22,6 +23,14 @@ const cellMinutes = 6;
 const leftMinutes = () => hourMinutes - reserveMinutes - (performance.now() - startedMs) / 60_000;
 
 const testRun = await beginRun();
+setTimeout(
+  async () => {
+    console.log("\nThe hour is over. These tests still ran:");
+    for (const line of await tellRunning()) console.log(`  ${line}`);
+    process.kill(process.pid, "SIGTERM");
+  },
+  (hourMinutes - reserveMinutes / 2) * 60_000 - elapsedSeconds * 1000,
+).unref();
 const timings = new Timings();
 const counts: Counts[] = [];
 try {

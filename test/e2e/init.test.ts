@@ -41,9 +41,10 @@ it("makes keys, files, a first backup and its test restore; a second run changes
     expect((await stat(path)).mode & 0o777, role).toBe(0o600);
     const [file = ""] = globSync(join(first.result.path, "data.tar.zst.age"));
     const open = 'age -d -i "$1" "$2" | zstd -dc | tar -t';
-    expect(execFileSync("bash", ["-c", open, "-", path, file]).toString(), role).toContain(
-      "security/vault.key",
-    );
+    expect(
+      execFileSync("bash", ["-c", open, "-", path, file], { timeout: 120_000 }).toString(),
+      role,
+    ).toContain("security/vault.key");
   }
   const unit = join(into, "systemd/sophon-keeper-backup.service");
   const [line = ""] = /^ExecStart=(.* backup .*)$/m.exec(await readFile(unit, "utf8")) ?? [];

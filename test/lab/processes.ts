@@ -5,6 +5,8 @@ import { until } from "./step.ts";
 interface Process {
   readonly pid: number;
   readonly parent: number;
+  /** As `ps` gives it: `D` waits for a disk, `T` is stopped. */
+  readonly state: string;
   readonly command: string;
   readonly environment: string;
 }
@@ -38,15 +40,36 @@ export async function runningOf(run: string, texts: readonly string[] = []): Pro
   return found.map(({ pid, command }) => `${pid} ${command.replaceAll("\0", " ")}`);
 }
 
-async function processesOf(run: string, texts: readonly string[]): Promise<Found[]> {
+/** A process and all that descends from it, as `pid state command`. */
+export async function treeOf(root: number): Promise<string[]> {
+  const found = await descend(root);
+  return found.map(({ pid, state, command }) => `${pid} ${state} ${command.replaceAll("\0", " ")}`);
+}
+
+/** Kills a process and all that descends from it at this moment. */
+export async function endTree(root: number): Promise<void> {
+  for (const { pid } of await descend(root)) signal(pid, "SIGKILL");
+}
+
+async function descend(root: number): Promise<readonly Process[]> {
+  const { all, above } = await processTree();
+  return all.filter(({ pid }) => pid === root || above(pid).some((one) => one.pid === root));
+}
+
+/** All processes, and what gives the ancestors of one, from its parent up. */
+async function processTree() {
   const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const all = (await Promise.all(names.map(read))).flatMap((found) => found ?? []);
   const byPid = new Map(all.map((one) => [one.pid, one]));
-  /** From its parent up. */
   const above = (pid: number): Process[] => {
     const parent = byPid.get(byPid.get(pid)?.parent ?? 0);
     return parent === undefined ? [] : [parent, ...above(parent.pid)];
   };
+  return { all, above };
+}
+
+async function processesOf(run: string, texts: readonly string[]): Promise<Found[]> {
+  const { all, above } = await processTree();
   const ancestors = new Set([process.pid, ...above(process.pid).map(({ pid }) => pid)]);
   return all.flatMap((one) => {
     const parents = above(one.pid);
@@ -79,6 +102,7 @@ async function read(name: string): Promise<Process | undefined> {
   return {
     pid: Number(name),
     parent: Number(parent),
+    state,
     command: command ?? "",
     environment: environment ?? "",
   };

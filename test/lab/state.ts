@@ -79,3 +79,15 @@ export function outsideRun(): NodeJS.ProcessEnv {
   const { [runVariable]: _, TMPDIR: __, ...rest } = process.env;
   return { ...rest, ...lasting };
 }
+
+/** The directory where each process of vitest notes what it does; without it nothing is noted. */
+export const runningVariable = "SOPHON_KEEPER_TESTS_RUNNING";
+
+/** What one process of vitest does now. */
+export interface NowRunning {
+  readonly file: string;
+  /** Not there before the first test, and between two. */
+  readonly test?: string;
+  /** When vitest itself would have ended it, in milliseconds since the epoch. */
+  readonly endMs: number;
+}

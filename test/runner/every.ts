@@ -1,6 +1,6 @@
 import { type Counts, countTests, failedPart, sumCounts } from "./counts.ts";
 import type { Timings } from "./timings.ts";
-import { exhaustiveTag, runVitest } from "./vitest.ts";
+import { exhaustiveTag, runTwiceIfBlocked } from "./vitest.ts";
 
 /** The kinds of tests, as in `vitest.config.ts`. */
 export const projects = ["unit", "contract", "e2e", "action", "engine"] as const;
@@ -51,7 +51,7 @@ async function runProject(
   // Real servers and tools on a machine that others load, too: in CI a test of theirs gets a second try.
   const retries = project !== "unit" && process.env.CI === "true" ? ["--retry=1"] : [];
   const label = project.padEnd(8);
-  const { code, seconds, files } = await runVitest(label, [
+  const { code, seconds, files } = await runTwiceIfBlocked(label, [
     ...["--project", project],
     ...retries,
     ...given,

@@ -4,7 +4,7 @@ import { allCells, type Cell, grouped, namePattern, rotated } from "./cells.ts";
 import { type Counts, countTests, failedPart, noCounts, sumCounts } from "./counts.ts";
 import { type FileReport, root } from "./report.ts";
 import type { Timings } from "./timings.ts";
-import { runVitest } from "./vitest.ts";
+import { runTwiceIfBlocked } from "./vitest.ts";
 
 /** So many vitest run side by side; most of what they do is wait. */
 const lanes = 3;
@@ -79,7 +79,7 @@ async function runGroup(group: readonly Cell[], { endMs, timings }: Plan): Promi
   const [{ project, file } = { project: "", file: "" }] = group;
   const retries = process.env.CI === "true" ? ["--retry=1"] : [];
   const label = `${project.padEnd(8)} (exhaustive)`;
-  const { code, files } = await runVitest(
+  const { code, files } = await runTwiceIfBlocked(
     label,
     ["--project", project, file, "--testNamePattern", namePattern(group), ...retries],
     // Those that the time is over for before they begin are skipped: see test/lab/deadline.ts.

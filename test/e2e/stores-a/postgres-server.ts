@@ -24,6 +24,9 @@ const PASSWORD = 'it\'s a "secret" $word';
 
 const home = "/var/lib/postgresql/data";
 
+/** While a synchronous call waits, nothing else of its process goes on, not even what it may wait for. */
+const limit = { timeout: 120_000, killSignal: "SIGKILL" } as const;
+
 /** Starts a server of an image and waits until it takes connections. */
 export async function startServer(image: string): Promise<TestServer> {
   const name = `sk-stores-a-${randomBytes(4).toString("hex")}`;
@@ -31,6 +34,7 @@ export async function startServer(image: string): Promise<TestServer> {
     execFileSync("docker", args, {
       encoding: "utf8",
       maxBuffer: 1e9,
+      ...limit,
       ...(input === undefined ? {} : { input }),
     });
   const environment = {
@@ -47,7 +51,7 @@ export async function startServer(image: string): Promise<TestServer> {
   const id = execFileSync(
     "docker",
     ["run", "--detach", "--network", "none", "--name", name, ...volume, ...variables, image],
-    { encoding: "utf8", env: environment },
+    { encoding: "utf8", env: environment, ...limit },
   ).trim();
   await ready(name);
   return {

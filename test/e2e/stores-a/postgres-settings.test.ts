@@ -90,10 +90,9 @@ cells(
     writeFileSync(key, identity);
     const file = join(contexts.backup.sink.directory, globals?.file ?? "");
     const read = (name: string) =>
-      execFileSync("sh", [
-        "-c",
-        `age -d -i ${key} ${file} | zstd -d | tar -xO ./${name}`,
-      ]).toString();
+      execFileSync("sh", ["-c", `age -d -i ${key} ${file} | zstd -d | tar -xO ./${name}`], {
+        timeout: 120_000,
+      }).toString();
     expect(read("postgresql.auto.conf")).toContain(secret);
     expect(read("pg_hba.conf")).toContain("10.0.0.0/8");
     expect(execFileSync("cat", [file]).includes(secret)).toBe(false);
@@ -118,9 +117,9 @@ cells(
       expect.stringMatching(/primary_conninfo not restored/),
     ]);
     expect(said.join("\n")).not.toContain(secret);
-    expect(execFileSync("docker", ["logs", fresh.store.containerId]).toString()).not.toContain(
-      secret,
-    );
+    expect(
+      execFileSync("docker", ["logs", fresh.store.containerId], { timeout: 120_000 }).toString(),
+    ).not.toContain(secret);
 
     // Again: as the backup has it, so that nothing is restarted.
     const since = fresh.psql("postgres", "select pg_postmaster_start_time()");

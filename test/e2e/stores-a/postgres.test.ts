@@ -124,12 +124,16 @@ cells(
     const key = join(directory.path, "key.txt");
     writeFileSync(key, identity);
     const file = join(backup.sink.directory, sophon?.file ?? "");
-    const listed = execFileSync("bash", [
-      "-o",
-      "pipefail",
-      "-c",
-      `age -d -i ${key} ${file} | docker run --rm -i --network none --entrypoint pg_restore ${image} -l`,
-    ]).toString();
+    const listed = execFileSync(
+      "bash",
+      [
+        "-o",
+        "pipefail",
+        "-c",
+        `age -d -i ${key} ${file} | docker run --rm -i --network none --entrypoint pg_restore ${image} -l`,
+      ],
+      { timeout: 120_000 },
+    ).toString();
     expect(listed).toContain("TABLE DATA public users");
     expect(listed).toContain(Number(major) >= 16 ? "Compression: zstd" : "Compression: ");
     for (const component of components) {
@@ -202,7 +206,9 @@ describe("PostgreSQL that fails", () => {
     const { backup } = contextsFor(server, directory.path);
     const file = join(backup.sink.directory, "postgres-sophon.dump");
     const half = async () => {
+      const deadline = performance.now() + 120_000;
       while (!existsSync(file) || statSync(file).size < 2_000_000) {
+        if (performance.now() > deadline) throw new Error(`${file} does not grow`);
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     };
