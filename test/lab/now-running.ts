@@ -15,8 +15,10 @@ const directory = process.env[runningVariable];
 if (directory !== undefined) {
   const path = join(directory, `${process.pid}.json`);
   const file = expect.getState().testPath ?? "";
+  const sinceMs = Date.now();
   const note = (limitMs: number, test?: string) => {
-    const now: NowRunning = { file, endMs: Date.now() + limitMs + slackMs, ...(test && { test }) };
+    const endMs = Date.now() + limitMs + slackMs;
+    const now: NowRunning = { file, sinceMs, endMs, ...(test && { test }) };
     writeFileSync(path, JSON.stringify(now));
   };
   note(hooksMs);

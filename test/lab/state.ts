@@ -86,6 +86,8 @@ export const runningVariable = "SOPHON_KEEPER_TESTS_RUNNING";
 /** What one process of vitest does now. */
 export interface NowRunning {
   readonly file: string;
+  /** When the file was begun, in milliseconds since the epoch. */
+  readonly sinceMs: number;
   /** Not there before the first test, and between two. */
   readonly test?: string;
   /** When vitest itself would have ended it, in milliseconds since the epoch. */

@@ -22,6 +22,9 @@ const order: readonly (readonly (readonly Project[])[])[] = [
   [["engine"]],
 ];
 
+/** The slowest file takes five minutes beside all others on two processors. */
+const fileLimitMs = 15 * 60_000;
+
 /** Runs kinds of tests, and without filters only those that are not left to the exhaustive run. */
 export async function runProjects(
   chosen: readonly Project[],
@@ -51,11 +54,11 @@ async function runProject(
   // Real servers and tools on a machine that others load, too: in CI a test of theirs gets a second try.
   const retries = project !== "unit" && process.env.CI === "true" ? ["--retry=1"] : [];
   const label = project.padEnd(8);
-  const { code, seconds, files } = await runTwiceIfBlocked(label, [
-    ...["--project", project],
-    ...retries,
-    ...given,
-  ]);
+  const { code, seconds, files } = await runTwiceIfBlocked(
+    label,
+    ["--project", project, ...retries, ...given],
+    all ? {} : { fileLimitMs },
+  );
   console.log(`${label} ${seconds.toFixed(0)} s\n`);
   timings.phase(project, seconds);
   timings.files(project, files);

@@ -83,7 +83,7 @@ async function runGroup(group: readonly Cell[], { endMs, timings }: Plan): Promi
     label,
     ["--project", project, file, "--testNamePattern", namePattern(group), ...retries],
     // Those that the time is over for before they begin are skipped: see test/lab/deadline.ts.
-    { SOPHON_KEEPER_TEST_DEADLINE: String(endMs), SOPHON_KEEPER_CUTS: "every" },
+    { env: { SOPHON_KEEPER_TEST_DEADLINE: String(endMs), SOPHON_KEEPER_CUTS: "every" } },
   );
   timings.files(project, files);
   const ran = ranOf(group, files);

@@ -20,20 +20,24 @@ export async function nowRunning(
 }
 
 /**
- * Ends what is blocked: a process of vitest whose test should long be over, which no timeout of vitest reaches, with all
- * that it started. It prints which test that is and what it waits for. Without it one blocked test holds up the whole run.
+ * Ends what is blocked, with all that it started: a process of vitest whose test should long be over, which no timeout of
+ * vitest reaches, or whose file takes longer than `fileLimitMs`. It prints which test that is and what it waits for.
+ * Without it one blocked test holds up the whole run.
  *
  * @returns the files that were ended, when `signal` is aborted.
  */
 export async function endStalled(
   directory: string,
+  fileLimitMs: number,
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const ended = new Set<string>();
   while (!signal.aborted) {
     await delay(lookMs, undefined, { signal }).catch(() => undefined);
-    const stalled = (await nowRunning(directory)).filter(({ endMs }) => endMs < Date.now());
-    for (const { pid, file, test } of stalled) {
+    const running = await nowRunning(directory);
+    const isStalled = (one: NowRunning) =>
+      Math.min(one.endMs, one.sinceMs + fileLimitMs) < Date.now();
+    for (const { pid, file, test } of running.filter(isStalled)) {
       ended.add(file);
       console.log(`blocked: ${relative(root, file)}: ${test ?? "outside of its tests"}`);
       for (const line of await treeOf(pid)) console.log(`  ${line}`);

@@ -27,11 +27,17 @@ export interface VitestRun {
   readonly blocked: readonly string[];
 }
 
+interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A file that takes longer is taken to be blocked. */
+  readonly fileLimitMs?: number;
+}
+
 /** Runs vitest once. Its lines are printed as they come, each behind `label`, since several may run side by side. */
 async function runVitest(
   label: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, fileLimitMs = Number.POSITIVE_INFINITY }: RunOptions,
 ): Promise<VitestRun> {
   await using temporary = await temporaryDirectory("sophon-keeper-test-");
   const output = join(temporary.path, "report.json");
@@ -40,7 +46,7 @@ async function runVitest(
   await mkdir(running);
   const started = performance.now();
   const ended = new AbortController();
-  const stalls = endStalled(running, ended.signal);
+  const stalls = endStalled(running, fileLimitMs, ended.signal);
   runningDirectories.add(running);
   const all = { ...env, [runningVariable]: running };
   const code = await vitest(["run", ...reporters, ...args], all, (line) => {
@@ -60,11 +66,11 @@ async function runVitest(
 export async function runTwiceIfBlocked(
   label: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  options: RunOptions = {},
 ): Promise<VitestRun> {
-  const first = await runVitest(label, args, env);
+  const first = await runVitest(label, args, options);
   if (first.blocked.length === 0 || process.env.CI !== "true") return first;
-  const second = await runVitest(label, [...args, ...first.blocked], env);
+  const second = await runVitest(label, [...args, ...first.blocked], options);
   const others = first.files.filter(({ name }) => !first.blocked.includes(name));
   const seconds = first.seconds + second.seconds;
   return { ...second, seconds, files: [...others, ...second.files] };

@@ -7,23 +7,29 @@ import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { endTree } from "../../lab/processes.ts";
 import { endStalled } from "../../runner/stalls.ts";
 
-it("a process whose test should long be over is ended with its children, and named; others go on", async () => {
+it("a process whose test or file should long be over is ended with its children, and named; others go on", async () => {
   await using directory = await temporaryDirectory("sk-stalls-");
-  const start = (endMs: number, file: string) => {
+  const start = (file: string, endMs: number, sinceMs: number) => {
     // A shell whose child holds the output, as a synchronous call would wait for it.
     const child = spawn("sh", ["-c", "sleep 600; true"], { stdio: ["ignore", "pipe", "ignore"] });
-    const note = JSON.stringify({ file, test: "hangs", endMs });
+    const note = JSON.stringify({ file, test: "hangs", sinceMs, endMs });
     writeFileSync(join(directory.path, `${child.pid}.json`), note);
     return child;
   };
-  const late = start(Date.now() - 1, "/late.test.ts");
-  const early = start(Date.now() + 600_000, "/early.test.ts");
+  const now = Date.now();
+  const late = start("/late.test.ts", now - 1, now - 1000);
+  const long = start("/long.test.ts", now + 600_000, now - 700_000);
+  const early = start("/early.test.ts", now + 600_000, now - 1000);
   const done = new AbortController();
-  const ended = endStalled(directory.path, done.signal);
+  const ended = endStalled(directory.path, 600_000, done.signal);
   // Closed only when the grandchild is gone, too.
-  expect(await once(late, "close")).toEqual([null, "SIGKILL"]);
+  const closed = await Promise.all([late, long].map((one) => once(one, "close")));
+  expect(closed).toEqual([
+    [null, "SIGKILL"],
+    [null, "SIGKILL"],
+  ]);
   expect(early.exitCode).toBe(null);
   done.abort();
-  expect(await ended).toEqual(new Set(["/late.test.ts"]));
+  expect(await ended).toEqual(new Set(["/late.test.ts", "/long.test.ts"]));
   await endTree(early.pid ?? 0);
 });
