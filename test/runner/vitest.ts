@@ -7,13 +7,16 @@ import { temporaryDirectory } from "../../src/core/temp.ts";
 import { runningVariable } from "../lab/state.ts";
 import { setUpVariable } from "../lab/up.ts";
 import { type FileReport, root } from "./report.ts";
-import { endStalled, nowRunning } from "./stalls.ts";
+import { endStalled, nowRunning, type Stalled } from "./stalls.ts";
 
 /** Marks the tests that only `npm run test:exhaustive` runs. */
 export const exhaustiveTag = "exhaustive";
 
 /** What each of many runs would say of itself. */
 const isNoise = /^\s*$|RUN|JSON report written|Start at/;
+
+/** For the last lines of a vitest that has ended. */
+const outputMs = 10_000;
 
 const runningDirectories = new Set<string>();
 
@@ -23,8 +26,8 @@ export interface VitestRun {
   readonly seconds: number;
   /** Empty when it ended before it could tell. */
   readonly files: readonly FileReport[];
-  /** Those of the files that were ended because a test of theirs was blocked. */
-  readonly blocked: readonly string[];
+  /** What had to be ended. */
+  readonly stalled: Stalled;
 }
 
 interface RunOptions {
@@ -46,32 +49,37 @@ async function runVitest(
   await mkdir(running);
   const started = performance.now();
   const ended = new AbortController();
-  const stalls = endStalled(running, fileLimitMs, ended.signal);
+  const hung = new AbortController();
+  const limits = { fileLimitMs, endVitest: () => hung.abort() };
+  const stalls = endStalled(running, limits, ended.signal);
   runningDirectories.add(running);
   const all = { ...env, [runningVariable]: running };
-  const code = await vitest(["run", ...reporters, ...args], all, (line) => {
+  const print = (line: string) => {
     if (!isNoise.test(line)) console.log(`${label} ${line}`);
-  }).finally(() => {
+  };
+  const command = ["run", ...reporters, ...args];
+  const code = await vitest(command, all, print, hung.signal).finally(() => {
     ended.abort();
     runningDirectories.delete(running);
   });
-  const blocked = [...(await stalls)];
+  const stalled = await stalls;
   const report = await readFile(output, "utf8").catch(() => undefined);
   const seconds = (performance.now() - started) / 1000;
   const files = report === undefined ? [] : JSON.parse(report).testResults;
-  return { code, seconds, files, blocked };
+  return { code, seconds, files, stalled };
 }
 
-/** Like {@link runVitest}. In CI files that were ended because they were blocked get a second try, as every test there. */
+/** Like {@link runVitest}. In CI what was ended because it was blocked gets a second try, as every test there. */
 export async function runTwiceIfBlocked(
   label: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<VitestRun> {
   const first = await runVitest(label, args, options);
-  if (first.blocked.length === 0 || process.env.CI !== "true") return first;
-  const second = await runVitest(label, [...args, ...first.blocked], options);
-  const others = first.files.filter(({ name }) => !first.blocked.includes(name));
+  const { files, isIdle } = first.stalled;
+  if (process.env.CI !== "true" || (files.size === 0 && !isIdle)) return first;
+  const second = await runVitest(label, isIdle ? args : [...args, ...files], options);
+  const others = isIdle ? [] : first.files.filter(({ name }) => !files.has(name));
   const seconds = first.seconds + second.seconds;
   return { ...second, seconds, files: [...others, ...second.files] };
 }
@@ -109,6 +117,7 @@ function vitest(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   onLine: (line: string) => void,
+  kill?: AbortSignal,
 ): Promise<number> {
   const path = join(root, "node_modules", ".bin", "vitest");
   const child = spawn(path, args, {
@@ -117,12 +126,17 @@ function vitest(
     stdio: ["ignore", "pipe", "pipe"],
     // A session of its own: what a terminal's Ctrl-C ends, and in which order, is decided here.
     detached: true,
+    ...(kill && { signal: kill, killSignal: "SIGKILL" as const }),
   });
   const print = (stream: Readable) => createInterface({ input: stream }).on("line", onLine);
   print(child.stdout);
   print(child.stderr);
   return new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.once("error", (error) => {
+      if (error.name !== "AbortError") reject(error);
+    });
     child.once("close", (code) => resolve(code ?? 1));
+    // A process that a test left behind may hold its output open.
+    child.once("exit", (code) => setTimeout(() => resolve(code ?? 1), outputMs).unref());
   });
 }
