@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SlowFirst } from "./test/runner/slow-first.ts";
 
 /** Tests on real stores mostly wait for them, so more of them than there are processors run side by side. */
 const e2eWorkers = 5;
@@ -16,6 +17,7 @@ const sequence = () => {
 /** One project a kind of test; `test/run.ts` tells which run side by side. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     tags: [
       {
         name: "exhaustive",
