@@ -17,7 +17,7 @@ const app = "applications' own words";
 
 /** Data that a later version changed, in the words of applications and of migration tools. */
 export const NEWER_SCHEMA =
-  /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration|does not support migrating from state|\b(?:database|schema|db)\b.{0,30}\bversion\b.{0,60}\b(?:but\b.{0,40}\b(?:largest|latest|highest|newest|maximum|max)\b.{0,30}\b(?:supported|known)|too (?:new|high)|(?:higher|greater|newer|later) than)|\b(?:database|data|schema|volume|repository|profile)\b.{0,40}\b(?:created|written|initiali[sz]ed|upgraded|migrated|modified|used|opened) (?:by|with|in|to) an? (?:newer|later|more recent|higher)\b|\bfor a newer \w+, you can ?not|\b(?:database|schema|data)\b.{0,40}\btoo new for\b|\b(?:database|db|data)\b.{0,30}\bversion\b.{0,40}\bincompatible with\b|Can't locate revision identified by|was previously applied but is missing|VersionMissing|Detected applied migration not resolved locally|no migration found for version|The migration directory is corrupt|but its file is missing|UnknownMigrationVersion|Cannot upgrade version \S+ to/i;
+  /\bdowngrad(?:e|ing)\b.{0,60}(?:not (?:supported|allowed|possible)|unsupported|refus)|(?:database|schema|data|db)\b.{0,100}\b(?:is|are|was|version is) (?:created by a |from a |at a )?newer\b|\bnewer (?:version|schema|database)\b.{0,60}\b(?:than|of)|(?:cannot|can't|unable to) downgrade|unknown migration|does not support migrating from state|\b(?:database|schema|db)\b.{0,30}\bversion\b.{0,60}\b(?:but\b.{0,40}\b(?:largest|latest|highest|newest|maximum|max)\b.{0,30}\b(?:supported|known)|too (?:new|high)|(?:higher|greater|newer|later) than)|\b(?:database|data|schema|volume|repository|profile)\b.{0,40}\b(?:created|written|initiali[sz]ed|upgraded|migrated|modified|used|opened) (?:by|with|in|to) an? (?:newer|later|more recent|higher)\b|\bfor a newer \w+, you can ?not|\b(?:database|schema|data)\b.{0,40}\btoo new for\b|\b(?:database|db|data)\b.{0,30}\bversion\b.{0,40}\bincompatible with\b|Can't locate revision identified by|was previously applied but is missing|VersionMissing|Detected applied migration not resolved locally|no migration found for version|The migration directory is corrupt|but its file is missing|UnknownMigrationVersion|Cannot upgrade version \S+ to|cannot (?:up|down)grade a node from version/i;
 
 /** Wordings of causes; when several fit, the gravest class is taken. */
 export const CAUSES: readonly Cause[] = [
@@ -181,7 +181,7 @@ export const CAUSES: readonly Cause[] = [
     source: "dotnet/runtime dependency injection",
     example: "Unable to resolve service for type 'IClock' while attempting to activate 'Jobs'.",
     pattern:
-      /(?:Unable to resolve service for|Could not resolve a service of) type|Some services are not able to be constructed|No service for type '.{1,200}' has been registered|Unable to activate type|A circular dependency was detected/i,
+      /(?:Unable to resolve service for|Could not resolve a service of) type|Some services are not able to be constructed|No service for type '.{1,200}' has been registered|Unable to activate type|A circular dependency was detected|Nest can't resolve dependencies of/i,
   },
   {
     name: "read-only",
@@ -198,7 +198,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "Microsoft.Extensions.Options.OptionsValidationException: The ApiKey field is required.",
     pattern:
-      /OptionsValidationException|(?:environment variable|setting|configuration (?:value|key|section)|option)s? .{0,80}\b(?:is|are|was) (?:not set|missing|required|invalid|not configured)|missing required (?:environment|config)|The configuration file '.{1,200}' was not found|InvalidDataException: Failed to load configuration|JsonReaderException|Failed to bind to address|address already in use/i,
+      /OptionsValidationException|(?:environment variable|setting|configuration (?:value|key|section)|option)s? .{0,80}\b(?:is|are|was) (?:not set|missing|required|invalid|not configured)|missing required (?:environment|config)|The configuration file '.{1,200}' was not found|InvalidDataException: Failed to load configuration|JsonReaderException|ImproperlyConfigured\b|^Missing `\w{1,60}` for|No application encryption key has been specified|Failed to bind to address|address already in use/i,
   },
   {
     name: "missing-assembly",
@@ -207,7 +207,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "System.IO.FileNotFoundException: Could not load file or assembly 'Foo, Version=1.0.0.0'.",
     pattern:
-      /Could not load file or assembly|Cannot find (?:module|package) '|\bNo module named\b|(?:ClassNotFoundException|NoClassDefFoundError): |Could not load type '|Method not found: '|Unable to load shared library '|Unable to load DLL '|TypeLoadException|MissingMethodException/,
+      /Could not load file or assembly|Prisma Client could not locate the Query Engine|Cannot find (?:module|package) '|\bNo module named\b|(?:ClassNotFoundException|NoClassDefFoundError): |Could not load type '|Method not found: '|Unable to load shared library '|Unable to load DLL '|TypeLoadException|MissingMethodException/,
   },
   {
     name: "runtime-missing",
@@ -231,7 +231,7 @@ export const CAUSES: readonly Cause[] = [
     source: pg,
     example: "Npgsql.NpgsqlException (0x80004005): Failed to connect to 172.18.0.2:5432",
     pattern:
-      /Failed to connect to|Can't reach database server|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b|could not connect to server|could not translate host name|Connection to \S{1,120} refused|Communications link failure|Exception during pool initialization|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|MySqlException[^\n]{0,40}: Couldn't connect to server|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
+      /Failed to connect to|Can't reach database server|\btcp connect \([^)\n]{1,120}\): |connection not available and request was dropped from queue|dial tcp: lookup \S{1,80}|no such host\b|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)\b|could not connect to server|could not translate host name|Connection to \S{1,120} refused|Communications link failure|Exception during pool initialization|Connection refused|Name or service not known|Temporary failure in name resolution|Resource temporarily unavailable|No route to host|Network is unreachable|nodename nor servname|the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)|sorry, too many clients already|remaining connection slots are reserved|server closed the connection unexpectedly|terminating connection due to administrator command|Unable to connect to any of the specified MySQL hosts|MySqlException[^\n]{0,40}: Couldn't connect to server|A network-related or instance-specific error|Exception while (?:connecting|reading from stream|writing to stream)|connection is broken|Connection reset by peer|Connection timed out|The operation has timed out|database "[^"\n]{1,80}" does not exist|connection pool has been exhausted|It was not possible to connect to the redis server|None of the specified endpoints were reachable|Unknown database '|RetryLimitExceededException|raised that is likely due to a transient failure/i,
   },
   {
     name: "logging-in",

@@ -10,6 +10,7 @@ import {
   TRACEBACK,
 } from "./draft.ts";
 import type { LogEvent } from "./event.ts";
+import { RULES } from "./failure-rules.ts";
 import { splitGlued } from "./glued.ts";
 import { readJson } from "./json.ts";
 import { openEnvelope } from "./json-envelope.ts";
@@ -131,6 +132,17 @@ function* sample(text: string, unquote: Unquote): Generator<string> {
   }
 }
 
+/**
+ * Whether a line that came through no logger ends a quiet record before it: the last words of a program follow what its
+ * logger said last.
+ */
+function interrupts({ form, level }: Draft, text: string): boolean {
+  const quiet = level === "info" || level === "debug" || level === "trace";
+  if (form !== "text" || !quiet || text.length > 600 || /^\s|^$/.test(text)) return false;
+  return RAW_RULES.some(({ pattern }) => pattern.test(text));
+}
+const RAW_RULES = RULES.filter(({ where }) => where === "raw");
+
 class Decoder {
   readonly #emit: (event: LogEvent) => void;
   readonly #open = new Map<string, Draft>();
@@ -196,7 +208,7 @@ class Decoder {
       this.#start(draftOf(line, number, head, head.message, ""));
       return;
     }
-    if (current !== undefined && continues(current, text)) {
+    if (current !== undefined && continues(current, text) && !interrupts(current, text)) {
       append(current, text);
       return;
     }

@@ -96,9 +96,16 @@ export function carriesOn(draft: Draft | undefined): boolean {
   return draft.form === "raw" && draft.body[0]?.startsWith(TRACEBACK) === true;
 }
 
+/** Rails names the exception, and tells the reason after a blank line. */
+const RAILS = /^(?:bin\/)?(?:rails|rake) aborted!/;
+/** Redis tells the place and the reason on the three lines after it. */
+const REDIS_CONFIG = "*** FATAL CONFIG FILE ERROR";
+
 /** The exception at the end of a Python traceback, and the reason on the second line of a panic in Rust. */
 function endsRaw(draft: Draft, text: string): boolean {
   const last = draft.body.at(-1) ?? "";
+  if (draft.body[0]?.startsWith(REDIS_CONFIG) === true && draft.body.length < 4) return true;
+  if (RAILS.test(draft.body[0] ?? "") && draft.body.length < 4) return true;
   if (/ panicked at \S{1,300}:\d+:\d+:$/.test(last)) return true;
   if (draft.body[0]?.startsWith(TRACEBACK) !== true) return false;
   return /^\s/.test(last) || last === "" || TRACEBACK_TAIL.test(text);

@@ -71,6 +71,8 @@ const LEVELS: Readonly<Record<string, Level>> = {
   panic: "fatal",
   alert: "fatal",
   emerg: "fatal",
+  emergency: "fatal",
+  dpanic: "fatal",
   note: "info",
   system: "info",
 };

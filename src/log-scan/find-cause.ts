@@ -29,11 +29,13 @@ const MYSQL =
 export function causeOf(text: string): FoundCause | undefined {
   if (text === "") return undefined;
   const part = text.length > HEAD + TAIL ? `${text.slice(0, HEAD)}\n${text.slice(-TAIL)}` : text;
-  const found: FoundCause[] = [...codesIn(part)];
+  const found: FoundCause[] = [];
   for (const cause of CAUSES) {
     const hit = matchCause(cause, part);
     if (hit !== undefined) found.push(hit);
   }
+  // A code may stand on a line of its own; the sentence is what a person would quote.
+  found.push(...codesIn(part));
   return gravest(found);
 }
 

@@ -61,7 +61,9 @@ function messageOf(fields: Fields): string | undefined {
   // MongoDB keeps what it is about beside what it says; loggers in Go keep the error there.
   const attributes = asFields(fields.attr);
   const beside =
-    attributes === undefined ? first(fields, "error", "err") : JSON.stringify(attributes);
+    attributes === undefined
+      ? first(fields, "error", "err", "error.message")
+      : JSON.stringify(attributes);
   return [said, inner === said ? undefined : inner, beside]
     .filter((one) => one !== undefined)
     .join(": ");

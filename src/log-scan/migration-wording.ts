@@ -18,6 +18,10 @@ const RETRY =
 /** How much of a message is read for its words; names and data come later in it. */
 const WINDOW = 400;
 
+/** A migration as its tool names it: `20260101-add-failed-logins`, `2026-01-01-000000_errors`, `V12__fail.sql`. */
+const NAMED =
+  /\b(?:\d{4}-\d{2}-\d{2}-\d{4,6}|V?\d{1,4}_|\d{8,14})[-_][A-Za-z][\w-]{0,120}(?:\.\w{2,4}\b)?/g;
+
 /** Whether the message says in so many words that migrating (`strict`) or preparing the database failed. */
 export function saysMigrationFailed(message: string, strict: boolean): boolean {
   const text = plain(message);
@@ -52,5 +56,7 @@ export function saysRetry(text: string): boolean {
 /** Without quoted names: `Applying 'FixMigrationFailedFlag'` says nothing about failure. */
 function plain(message: string): string {
   const head = message.length > WINDOW ? message.slice(0, WINDOW) : message;
-  return head.replace(/"[^"\n]{0,200}"|'[^'\n]{3,200}'|`[^`\n]{0,200}`/g, " ");
+  return head
+    .replace(/"[^"\n]{0,200}"|'[^'\n]{3,200}'|`[^`\n]{0,200}`/g, " ")
+    .replace(NAMED, " migration ");
 }

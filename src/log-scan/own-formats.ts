@@ -2,7 +2,8 @@ import { type Head, levelOf, levelOfLetter } from "./event.ts";
 
 /**
  * Reads the head of a record in a format that one program or one library writes and that has no bracketed or upper-case
- * level word after a time: PostgreSQL, Redis, logfmt, glog, Gitea, MongoDB 4.2, Emby, Zabbix, Signale, Apache.
+ * level word after a time: PostgreSQL, Redis, logfmt, glog, Gitea, MongoDB 4.2, Emby, Zabbix, Signale, Apache, NestJS,
+ * Monolog, Sidekiq.
  */
 export function readOwnFormat(text: string): Head | undefined {
   const first = text.charCodeAt(0);
@@ -15,6 +16,9 @@ export function readOwnFormat(text: string): Head | undefined {
       readLetter(head, text) ??
       readZabbix(head, text) ??
       readSignale(head, text) ??
+      readNest(head, text) ??
+      readMonolog(head, text) ??
+      readSidekiq(head, text) ??
       readApache(head, text) ??
       readLogfmt(head, text)
     );
@@ -24,6 +28,7 @@ export function readOwnFormat(text: string): Head | undefined {
     readGlog(head, text) ??
     readBarePostgres(head, text) ??
     readLevelFirst(head, text) ??
+    readSidekiq(head, text) ??
     readLogfmt(head, text)
   );
 }
@@ -139,6 +144,51 @@ function readApache(head: string, text: string): Head | undefined {
     message: text.slice(lead.length),
     stamp,
   };
+}
+
+/** NestJS: process, time, level, and the context in brackets, which stays in the message. */
+const NEST =
+  /^\[[\w -]{1,30}\] \d{1,9} {1,3}- (\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4},? [\d:.]{5,14}(?:\s[AP]M)?) {1,8}(LOG|ERROR|WARN|DEBUG|VERBOSE|FATAL) /;
+
+function readNest(head: string, text: string): Head | undefined {
+  const match = NEST.exec(head);
+  if (match === null) return undefined;
+  const [lead, stamp, word = ""] = match;
+  const level = levelOf(word);
+  const message = text.slice(lead.length);
+  // What other programs of the container write between its records is none of it.
+  return { form: "console", level, category: "", eventId: undefined, message, stamp };
+}
+
+/** Monolog, as Symfony and Laravel set it up: time, channel and level. */
+const MONOLOG =
+  /^\[(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}[.\d]{0,10}(?:Z|[+-]\d{2}:?\d{2})?)\] ([\w-]{1,60})\.(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY): /;
+
+function readMonolog(head: string, text: string): Head | undefined {
+  const match = MONOLOG.exec(head);
+  if (match === null) return undefined;
+  const [lead, stamp, category = "", word = ""] = match;
+  const level = levelOf(word);
+  return {
+    form: "text",
+    level,
+    category,
+    eventId: undefined,
+    message: text.slice(lead.length),
+    stamp,
+  };
+}
+
+/** Sidekiq: keys and values, level. Its time looks like the engine's and may have been taken off before. */
+const SIDEKIQ =
+  /^(?:\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z )?pid=\d{1,9} tid=\w{1,20} (?:\w{1,20}=\S{1,80} ){0,6}(DEBUG|INFO|WARN|ERROR|FATAL): /;
+
+function readSidekiq(head: string, text: string): Head | undefined {
+  const match = SIDEKIQ.exec(head);
+  if (match === null) return undefined;
+  const level = levelOf(match[1] ?? "");
+  const message = text.slice(match[0].length);
+  return { form: "text", level, category: "", eventId: undefined, message, stamp: undefined };
 }
 
 /** Emby and its relatives: `Info Main: ` with neither time nor bracket. */

@@ -8,6 +8,7 @@ const FOREIGN: readonly RegExp[] = [
   /^(?:Error response from daemon:|error during connect:|Cannot connect to the Docker daemon|request returned .{0,80} for API route|Error from server \(|Unable to connect to the server:|The connection to the server .{1,120} was refused|couldn't find (?:env file|service)|no configuration file provided|service ".{1,120}" is not running|no container(?:s)? (?:with name|found)|Error: no container with name|Error: (?:unable|failed) to (?:find|connect to) (?:container|podman)|error: (?:pods?|container|deployment|the server|no |unknown |You must)|unable to retrieve container logs for|configured logging driver does not support reading|can not get logs from container)/i,
   /permission denied while trying to connect to the Docker|^dial unix \/|docker\.sock: (?:connect|bind): /i,
   /^(?:unknown (?:shorthand )?flag|unknown command|docker: '.{1,80}' is not a docker command|See '(?:docker|podman|kubectl)|"?docker(?:[- ]compose)? \w+"? requires (?:exactly|at least)|accepts \d+ arg|Usage: |Run '(?:docker|podman|kubectl) )/i,
+  /^(?:ERROR:\s+)?Can't find a suitable configuration file in this directory/,
   /^\S{0,200}: the attribute `?\w+`? is obsolete|^The "\w{1,80}" variable is not set|^Found orphan containers/,
   // The journal and the shell.
   /^-- (?:No entries|Logs begin at|Journal begins at|Boot [0-9a-f]{8,32}) ?--|^-- (?:Logs|Journal) begins? at|^No journal files were (?:found|opened)|^Failed to (?:add match|determine|iterate through journal)|^Hint: You are currently not seeing messages|^Unit \S+ could not be found/,
@@ -26,9 +27,22 @@ export function isForeign({ message, exception, form }: LogEvent): boolean {
   return FOREIGN.some((pattern) => pattern.test(text));
 }
 
-/** Whether the whole text is a page of HTML or XML. */
+/** Whether the whole text is a document: a page of HTML or XML, Markdown, a table of values between commas. */
 export function isPage(text: string): boolean {
-  return PAGE.test(text.length > 200 ? text.slice(0, 200) : text);
+  const head = text.slice(text.startsWith("\ufeff") ? 1 : 0, 4_000);
+  return PAGE.test(head.slice(0, 200)) || MARKDOWN.test(head) || isTable(head);
+}
+
+/** A title, a blank line, a sentence. */
+const MARKDOWN = /^\s*#{1,3} [A-Z][^\n:=]{2,80}\r?\n\s*\r?\n[A-Z`*-][^\n]{3,}/;
+const COLUMNS = /^[A-Za-z_][\w ]{0,40}(?:,[A-Za-z_][\w ]{0,40}){1,60}$/;
+
+/** Whether the first line names columns, and those after it have as many values. */
+function isTable(text: string): boolean {
+  const [first = "", ...rest] = text.split(/\r?\n/, 20).filter((line) => line !== "");
+  if (rest.length === 0 || !COLUMNS.test(first)) return false;
+  const commas = first.split(",").length;
+  return rest.slice(0, -1).every((line) => line.split(",").length >= commas);
 }
 
 /** A time of day, as loggers write it. */
@@ -38,7 +52,7 @@ const UP =
   /\b(?:listening|listens|ready|accepting connections|up and running|running on|serving|now accessible|(?:server|running) at https?|has launched|server (?:is )?(?:started|running)|startup complete|started (?:in|on|at|successfully))\b/i;
 /** What programs speak of while they start. */
 const STARTING =
-  /\b(?:start(?:s|ed|ing|up)?|boot(?:s|ed|ing)?|launch(?:ed|ing)?|load(?:ed|ing)|initiali[sz]\w*|connect(?:ed|ing)|migrat\w*|configur\w*|running|version|waiting for|database|listening|ready|exited|stopp(?:ed|ing)|shutting down)\b/i;
+  /\b(?:start(?:s|ed|ing|up)?|boot(?:s|ed|ing)?|launch(?:ed|ing)?|load(?:ed|ing)|initiali[sz]\w*|connect(?:ed|ing)|migrat\w*|configur\w*|running|version|waiting for|up[- ]to[- ]date|environment|database|listening|ready|exited|stopp(?:ed|ing)|shutting down)\b/i;
 
 /**
  * Whether the records are an application's log: one that a logger wrote, one that a rule knows, one that says that it

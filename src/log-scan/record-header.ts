@@ -10,9 +10,9 @@ const TIMELIKE = /^[\s\d[\]():.,TZ/+-]*(?:[AP]M)?[\s\])-]*$/;
 
 /** Starts a record of its own wherever it appears: what runtimes, shells and Compose write. */
 const RAW_START =
-  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+|Exception in thread "|Node\.js v\d|PHP Fatal error: |FATAL ERROR: |BOOT FAILED|Kernel pid terminated|Runtime terminating during boot|Crash dump is being written|panic: |fatal error: |fatal: |thread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at|rails aborted!|rake aborted!|bin\/rails aborted!|\*\* \([A-Z]|=[A-Z ]{4,20} REPORT====|\*{30,}$|AH\d{5}: |Migration failed|Error during migration run:|npm (?:ERR!|error) )/;
+  /^(?:Unhandled exception\b[.:]|Unhandled Exception:|Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|Segmentation fault|Killed$|Aborted|GC heap |You must install|Failed to create CoreCLR|terminate called|\S+ exited with code \d+|Exception in thread "|Node\.js v\d|PHP Fatal error: |FATAL ERROR: |BOOT FAILED|\{?"?Kernel pid terminated|FAILED: |SystemCheckError: |Runtime terminating during boot|Crash dump is being written|panic: |fatal error: |fatal: |thread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at|rails aborted!|rake aborted!|bin\/rails aborted!|\*\* \([A-Z]|=[A-Z ]{4,20} REPORT====|\*{30,}$|AH\d{5}: |Migration failed|Error during migration run:|npm (?:ERR!|error) )/;
 /** First letters of the above, and of the names that Compose's exit lines begin with. */
-const RAW_FIRST = new Set("UFPSOKAGYtEBNCRMnprbf*=".split("").map((one) => one.charCodeAt(0)));
+const RAW_FIRST = new Set("UFPSOKAGYtEBNCRMnprbf*={".split("").map((one) => one.charCodeAt(0)));
 /** Whether a line that came through no logger begins a record of its own. */
 export function startsRaw(text: string): boolean {
   if (RAW_FIRST.has(text.charCodeAt(0)) && RAW_START.test(text)) return true;
@@ -97,12 +97,14 @@ const DEBUG_OUTPUT =
 
 const LEVEL_TOKEN =
   /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|NOTE|SYSTEM|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|SEVERE|EMERG|ALERT|FAIL)(?=[\s\]|):,>}-])/i;
-const TIME = /\d{1,2}:\d{2}:\d{2}/;
+/** A time of day; zerolog's console writes `9:04AM`. */
+const TIME = /\d{1,2}:\d{2}(?::\d{2}|[AP]M\b)/;
 const NLOG_REST = /^\|\s?([\w.`+<>,[\]]{1,200})\|\s?/;
 const CATEGORY =
   /^(?:\[(?:\d+|[\w. #-]{0,24})\]\s*)?\[?([A-Za-z_]\w*(?:(?:[.+`]|::)[\w<>`{}#]+)+)\]?(?:\[(-?\d+)\])?\]?\s*[:|>-]?\s+/;
 /** Spring Boot's process and thread before the logger. */
 const SPRING = /^\d{1,8} --- (?:\[[^\]\n]{0,80}\] ?){1,3}([\w.$[\]/-]{1,60}) *: /;
+const TARGET = /^([a-z_][\w:]{0,80})\] /;
 const SHORT_CATEGORY = /^(?:\[\d+\]\s*)?([A-Z]\w{2,60}): /;
 
 function readDebugOutput(text: string): Head | undefined {
@@ -140,6 +142,9 @@ function readText(text: string): Head | undefined {
       .replace(/^[\s\])|:>}-]{0,40}/, "")
       .replace(SPRING, "$1: ")
       .replace(/^<\d{1,6}\.\d{1,9}\.\d{1,6}> ?/, "");
+    // env_logger writes the target inside the bracket that it opened before the time.
+    const target = before.startsWith("[") ? TARGET.exec(rest) : null;
+    if (target !== null) rest = `${target[1]}: ${rest.slice(target[0].length)}`;
     const named = CATEGORY.exec(rest.slice(0, 260)) ?? SHORT_CATEGORY.exec(rest.slice(0, 80));
     if (named !== null && !/(?:Exception|Error)$/.test(named[1] ?? "")) {
       category = named[1] ?? "";

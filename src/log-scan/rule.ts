@@ -39,6 +39,8 @@ export interface Rule {
   readonly store?: true;
   /** The sentence to quote, where it is not the line that names the cause; its first group, where it has one. */
   readonly quote?: RegExp;
+  /** Programs that serve on print it, too: it counts until something says that it serves. */
+  readonly printed?: true;
   /** It only tells that the process ended: the error before it is what a person would quote. */
   readonly after?: true;
   /** A whole log that this rule alone makes fail. */

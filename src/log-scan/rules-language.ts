@@ -123,7 +123,8 @@ export const LANGUAGE_RULES: readonly Rule[] = [
     source: "npm, yarn, Composer, Rake",
     pattern:
       /^npm (?:ERR!|error) (?:code ELIFECYCLE|Lifecycle script|command failed|Exit status [1-9])|^error Command failed with exit code [1-9]|^(?:bin\/)?(?:rails|rake) aborted!/,
-    quote: /^(?:bin\/)?(?:rails|rake) aborted!\s{0,8}\n([^\n]{1,400})/,
+    quote:
+      /^(?:bin\/)?(?:rails|rake) aborted!\s{0,8}\n(?:[\w:]{1,120}:\s{0,8}\n)?\s{0,8}([^\n]{1,400})/,
     after: true,
     example: "npm error Lifecycle script `migrate` failed with error:",
     lookAlike: "npm warn config production Use `--omit=dev` instead.",

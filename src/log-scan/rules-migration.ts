@@ -27,7 +27,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     pattern:
       /^P(?:100[0-3]|1017|300\d|301[0-9])\b|\bError: P(?:100[0-3]|1017|300\d|301[0-9])\b|migrate found failed migrations in the target database|A migration failed to apply\. New migrations cannot be applied|Can't reach database server at|Timed out trying to acquire a postgres advisory lock|^The database schema is not empty|Authentication failed against (?:the )?database server/,
     quote:
-      /(migrate found failed migrations in the target database[^\n]{0,200}|A migration failed to apply\.(?! New)[^\n]{0,200}|Can't reach database server[^\n]{0,200}|The database schema is not empty[^\n]{0,200})/,
+      /(migrate found failed migrations in the target database[^\n]{0,200}|A migration failed to apply\.(?! New)[^\n]{0,200}|Can't reach database server[^\n]{0,200}|The database schema is not empty[^\n]{0,200}|Could not find the migration file[^\n]{0,200})/,
     example:
       "Error: P3009\n\nmigrate found failed migrations in the target database, new migrations will not be applied. Read more about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve",
     lookAlike: "12 migrations found in prisma/migrations\n\nNo pending migrations to apply.",
@@ -67,7 +67,8 @@ export const MIGRATION_RULES: readonly Rule[] = [
     source: "Ruby on Rails",
     pattern:
       /An error has occurred, (?:this and )?all later migrations canceled|ActiveRecord::(?:PendingMigrationError|ConcurrentMigrationError|DuplicateMigration\w{1,20}Error|UnknownMigrationVersionError)|Migrations are pending\. To resolve this issue/,
-    quote: /all later migrations canceled:\s{0,80}\n\s{0,80}(\S[^\n]{1,400})/,
+    quote:
+      /(?:all later migrations canceled|ConcurrentMigrationError|PendingMigrationError):\s{0,80}\n\s{0,80}(\S[^\n]{1,400})/,
     example:
       'StandardError: An error has occurred, this and all later migrations canceled:\n\nPG::DuplicateColumn: ERROR:  column "region" of relation "nodes" already exists',
     lookAlike: "== 20260101000000 AddErrorLog: migrated (0.0012s) ==========",

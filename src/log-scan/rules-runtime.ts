@@ -21,7 +21,7 @@ export const RUNTIME_RULES: readonly Rule[] = [
     class: "config",
     source: "Linux, runc",
     pattern:
-      /exec format error|^exec \S+: no such file|: error while loading shared libraries: (?!libgssapi)|standard_init_linux\.go|^\/\S{1,120}: (?:line )?\d+: .{0,120}\bnot found\s*$|exec: "[^"\n]{1,200}": (?:executable file not found|permission denied|stat )/i,
+      /exec format error|^exec \S+: no such file|: error while loading shared libraries: (?!libgssapi)|standard_init_linux\.go|: version `[\w.]{1,40}' not found \(required by|^Error relocating \S{1,200}: \S{1,200}: symbol not found|^\/\S{1,120}: (?:line )?\d+: .{0,120}\bnot found\s*$|exec: "[^"\n]{1,200}": (?:executable file not found|permission denied|stat )/i,
     example: "exec /app/gateway: exec format error",
     lookAlike: "exec /usr/local/bin/gateway --urls http://[::]:8080",
     meaning: "The program cannot be run: wrong architecture or an incomplete image.",
@@ -34,6 +34,7 @@ export const RUNTIME_RULES: readonly Rule[] = [
     source: "dotnet/runtime",
     pattern:
       /^(?:Fatal error\.|Process terminated\.|Stack overflow\.|Out of memory\.|GC heap initialization failed|terminate called)/i,
+    quote: /\bwhat\(\): +([^\n]{1,300})/,
     example: "GC heap initialization failed with error 0x8007000E",
     lookAlike: "[09:12:01 INF] GC heap limit is 512 MB",
     meaning: "The .NET runtime itself gave up.",
@@ -143,8 +144,9 @@ export const RUNTIME_RULES: readonly Rule[] = [
     lasts: "started",
     class: "config",
     source: "Loki, Traefik, Apache, programs in Go",
+    quote: /unmarshal errors:\s+(line \d{1,6}: [^\n]{1,200})/,
     pattern:
-      /\bCONFIG ERROR\b|(?:^|: )[Ss]yntax error on line \d+ of \/|^command \w{1,40} error: |\b(?:error|failed|unable|cannot|could not)\b[^\n]{0,20}\b(?:load|pars|read|validat)\w{0,6} (?:the )?(?:\w{1,20} )?config(?:uration)?\b(?! of )/i,
+      /\bCONFIG ERROR\b|^(?:[\w:]{1,40}: )?(?:invalid config(?:uration)? (?:in|file)\b|adapting config\b)|(?:^|: )[Ss]yntax error on line \d+ of \/|^command \w{1,40} error: |\b(?:error|failed|unable|cannot|could not)\b[^\n]{0,20}\b(?:load|pars|read|validat)\w{0,6} (?:the )?(?:\w{1,20} )?config(?:uration)?\b(?! of )/i,
     example:
       '{"level":"error","error":"command proxy error: field not found, node: swarmMode","time":"2026-01-02T03:04:05Z"}',
     lookAlike:

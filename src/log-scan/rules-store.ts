@@ -47,9 +47,9 @@ export const STORE_RULES: readonly Rule[] = [
     class: "crash",
     source: "PostgreSQL PANIC, start-up failures",
     pattern:
-      /^(?:could not create lock file|data directory ".{1,200}" has (?:invalid permissions|wrong ownership)|could not open file ".{1,200}global\/pg_)/,
+      /^(?:could not create lock file|could not open file ".{1,200}global\/pg_|could not (?:map anonymous|create|attach to) shared memory|could not create semaphores)/,
     example:
-      '2026-01-02 03:04:05.678 UTC [1] FATAL:  data directory "/var/lib/postgresql/data" has wrong ownership',
+      "2026-01-02 03:04:05.678 UTC [1] FATAL:  could not map anonymous shared memory: Cannot allocate memory",
     lookAlike: '2026-01-02 03:04:05.678 UTC [71] FATAL:  role "root" does not exist',
     meaning: "The database server could not start.",
   },
@@ -87,7 +87,7 @@ export const STORE_RULES: readonly Rule[] = [
     class: "config",
     source: "PostgreSQL FATAL at start",
     pattern:
-      /^(?:could not access file "|could not load library "|configuration file "[^"\n]{1,200}" contains errors|could not create any TCP\/IP sockets|could not access the server configuration file|lock file "postmaster\.pid" already exists|data directory "[^"\n]{1,200}" does not exist|unrecognized configuration parameter|invalid value for parameter)/,
+      /^(?:could not access file "|could not load library "|configuration file "[^"\n]{1,200}" contains errors|could not create any TCP\/IP sockets|could not access the server configuration file|lock file "postmaster\.pid" already exists|data directory "[^"\n]{1,200}" (?:does not exist|has (?:invalid permissions|wrong ownership))|unrecognized configuration parameter|invalid value for parameter)/,
     example:
       '2026-01-02 03:04:05.678 UTC [1] FATAL:  could not access file "timescaledb": No such file or directory',
     lookAlike:
@@ -148,7 +148,7 @@ export const STORE_RULES: readonly Rule[] = [
     source: "Redis, Valkey, KeyDB",
     pattern:
       /FATAL CONFIG FILE ERROR|Fatal error, can't open config file|Can't chdir to |Can't open or create append-only dir|Could not create server (?:TCP|TLS) listening socket|Failed listening on port/,
-    quote: /FATAL CONFIG FILE ERROR[\s\S]{0,300}?\n([A-Z][^\n>]{5,200})$/,
+    quote: /FATAL CONFIG FILE ERROR[\s\S]{0,300}?\n((?:>>> [^\n]{1,200}\n)?[A-Z][^\n>]{5,200})\s*$/,
     example:
       "1:M 01 Jan 2026 00:00:00.000 # Can't open or create append-only dir appendonlydir: Permission denied",
     lookAlike:
@@ -192,84 +192,11 @@ export const STORE_RULES: readonly Rule[] = [
     otherwise: "config",
     source: "RabbitMQ, Erlang",
     pattern:
-      /^BOOT FAILED|^Kernel pid terminated|^Runtime terminating during boot|^init terminating in do_boot|Error (?:during startup|when reading \S*\.erlang\.cookie): ?|Cookie file \S+ must be accessible by owner only|required feature flag not enabled|disabled_required_feature_flag|failed_to_initialize_feature_flags|schema_integrity_check_failed|inconsistent_cluster|incompatible_feature_flags|\{"Kernel pid terminated"/m,
+      /^BOOT FAILED|^Kernel pid terminated|^Runtime terminating during boot|^init terminating in do_boot|Error (?:during startup|when reading \S*\.erlang\.cookie): ?|Cookie file \S+ must be accessible by owner only|required feature flag not enabled|disabled_required_feature_flag|failed_to_initialize_feature_flags|schema_integrity_check_failed|inconsistent_cluster|incompatible_feature_flags|^Error generating configuration in phase|^Conf file attempted to set unknown variable|^You've tried to set \S{1,80}, but there is no setting|\{"Kernel pid terminated"/m,
     quote: /((?:Error during startup|Feature flags: |Error when reading|Cookie file)[^\n]{3,300})/,
     example: "2026-01-02 03:04:05.678000+00:00 [error] <0.254.0> BOOT FAILED",
     lookAlike:
       "2026-01-02 03:04:05.678000+00:00 [error] <0.812.0> closing AMQP connection <0.812.0> (172.18.0.5:51234 -> 172.18.0.4:5672):\nmissed heartbeats from client, timeout: 60s",
     meaning: "The broker refuses to start on its data, or on these settings.",
-  },
-  {
-    name: "mysql-refuses",
-    where: "failing",
-    lasts: "ended",
-    store: true,
-    class: "config",
-    source: "MySQL, MariaDB",
-    pattern:
-      /Invalid MySQL server (?:up|down)grade|Unsupported redo log format|Upgrade after a crash is not supported|\bunknown (?:variable|option) '|Failed to initialize DD Storage Engine|Data Dictionary (?:initialization failed|upgrade .{0,60}not)|Unknown\/unsupported storage engine: InnoDB|Can't open and lock privilege tables|Fatal error: Can't|Plugin initialization aborted/,
-    example:
-      "2026-01-02T03:04:05.678901Z 0 [ERROR] [MY-000067] [Server] unknown variable 'query_cache_size=0'.",
-    lookAlike:
-      "2026-01-02  3:04:05 0 [Warning] 'innodb-log-files-in-group' was removed. It does nothing now and exists only for compatibility with old my.cnf files.",
-    meaning: "The database server refuses the files or the settings of another version.",
-  },
-  {
-    name: "mysql-damaged",
-    where: "failing",
-    lasts: "started",
-    store: true,
-    class: "corruption",
-    source: "MySQL, MariaDB",
-    pattern:
-      /Database page corruption on disk|Corruption of an index tree|is in the future! Current system log sequence number|InnoDB: .{0,120}\bcorrupt(?:ed|ion)?\b|Missing (?:MLOG_|FILE_)CHECKPOINT|Cannot find checkpoint/,
-    example:
-      "2026-01-02  3:04:05 0 [ERROR] InnoDB: Database page corruption on disk or a failed read of file './gateway/nodes.ibd' page [page id: space=9, page number=3].",
-    lookAlike:
-      "2026-01-02  3:04:05 0 [Note] InnoDB: Starting crash recovery from checkpoint LSN=47993",
-    meaning: "The database server found damaged files.",
-  },
-  {
-    name: "mysql-crashed",
-    where: "any",
-    lasts: "ended",
-    store: true,
-    class: "crash",
-    source: "MySQL, MariaDB",
-    pattern: /\b(?:mysqld|mariadbd) got (?:signal|exception)|InnoDB: Assertion failure/,
-    example: "260102  3:04:05 [ERROR] mysqld got signal 11 ;",
-    lookAlike:
-      "2026-01-02T03:04:05.678901Z 0 [System] [MY-013172] [Server] Received SHUTDOWN from user <via user signal>. Shutting down mysqld (Version: 8.4.3).",
-    meaning: "The database server crashed.",
-  },
-  {
-    name: "mongodb-refuses",
-    where: "failing",
-    lasts: "ended",
-    store: true,
-    otherwise: "config",
-    source: "MongoDB",
-    pattern:
-      /exception in initAndListen|DBException in initAndListen|too recent to start up on the existing data files|Invalid featureCompatibilityVersion document|UPGRADE PROBLEM|Wrong mongod version|Failed to start up WiredTiger|unsupported WiredTiger file version|requires a CPU with AVX support/i,
-    example:
-      '{"t":{"$date":"2026-01-02T03:04:05.678+00:00"},"s":"E","c":"CONTROL","id":20557,"ctx":"initandlisten","msg":"DBException in initAndListen, terminating","attr":{"error":"Location4926900: Invalid featureCompatibilityVersion document"}}',
-    lookAlike:
-      '{"t":{"$date":"2026-01-02T03:04:05.678+00:00"},"s":"W","c":"STORAGE","id":22271,"ctx":"initandlisten","msg":"Detected unclean shutdown - Lock file is not empty","attr":{"lockFile":"/data/db/mongod.lock"}}',
-    meaning: "The database server refuses the files of another version, or its folder.",
-  },
-  {
-    name: "mongodb-damaged",
-    where: "error",
-    lasts: "ended",
-    store: true,
-    class: "corruption",
-    source: "MongoDB, WiredTiger",
-    pattern:
-      /WT_PANIC|WT_TRY_SALVAGE|checksum mismatch|encountered an illegal file format|__wt_block_read/,
-    example:
-      '{"t":{"$date":"2026-01-02T03:04:05.678+00:00"},"s":"E","c":"WT","id":22435,"ctx":"initandlisten","msg":"WiredTiger error","attr":{"error":-31804,"message":"WT_PANIC: WiredTiger library panic"}}',
-    lookAlike:
-      '{"t":{"$date":"2026-01-02T03:04:05.678+00:00"},"s":"I","c":"STORAGE","id":22430,"ctx":"initandlisten","msg":"WiredTiger message","attr":{"message":"recovery log replay has successfully finished"}}',
-    meaning: "The database server found damaged files.",
   },
 ];

@@ -84,7 +84,8 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
     });
   }
   const concluded = conclude(services, records, options.state);
-  const unknown = doubted && concluded.verdict === "clean" && !isRecognised(records);
+  const tells = isRecognised(records) && !records.every(isComplaint);
+  const unknown = doubted && concluded.verdict === "clean" && !tells;
   const outcome = unknown ? { ...concluded, verdict: "unverifiable" as const } : concluded;
   const isEmpty = isLog && seen === 0;
   const unread = { unread: isEmpty ? ("empty" as const) : ("unrecognised" as const) };
@@ -95,6 +96,11 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
     records: records.length,
     judged,
   };
+}
+
+/** Errors alone show neither a start nor its end. */
+function isComplaint({ level, kind }: LogRecord): boolean {
+  return kind === "other" && (level === "error" || level === "fatal");
 }
 
 function judge(records: readonly LogRecord[]): Standing {

@@ -1,5 +1,6 @@
+import { causeOf } from "./find-cause.ts";
 import { explained, type Finding, findingOf } from "./finding.ts";
-import { saysMigrationSucceeded, saysRetry } from "./migration-wording.ts";
+import { saysMigrationGoesOn, saysMigrationSucceeded, saysRetry } from "./migration-wording.ts";
 import { harmlessRule, type LogRecord } from "./record.ts";
 import { charge, isExpected } from "./suspicion.ts";
 
@@ -42,16 +43,24 @@ export class Judge {
   #last: LogRecord | undefined;
   #loud: LogRecord | undefined;
   #sinceLoud = 0;
+  /** The last words without a level that speak of a failure. */
+  #dying: LogRecord | undefined;
+  #sinceDying = 0;
   /** Something said that a part of it serves, in whatever words. */
   #serves = false;
+  /** The application itself said that it serves. */
+  #says = false;
   /** The records seen show the beginning of a start, not a time out of its middle. */
   #begins = false;
   #taken = 0;
+  /** Something was brought to its end. */
+  #done = false;
 
   /** Takes the next record of the start. */
   take(record: LogRecord): void {
     const found = charge(record, {
       started: this.#started,
+      serves: this.#says,
       startup: this.#startup,
       applying: this.#applying?.migration,
     });
@@ -69,8 +78,16 @@ export class Judge {
     if (record.kind === "exit") return;
     this.#taken += 1;
     if (this.#taken <= BEGINNING) this.#begins ||= BEGINS.test(record.message);
-    if (!isBad(record)) this.#serves ||= SERVES.test(record.message);
+    if (!isBad(record)) {
+      this.#serves ||= SERVES.test(record.message);
+      this.#done ||= DONE.test(record.message);
+    }
     this.#last = record;
+    this.#sinceDying += 1;
+    if (isDying(record)) {
+      this.#dying = record;
+      this.#sinceDying = 0;
+    }
     this.#sinceLoud += 1;
     if (isLoud(record)) {
       this.#loud = record;
@@ -102,11 +119,25 @@ export class Judge {
 
   #stuck(): LogRecord | undefined {
     const loud = this.#sinceLoud <= PARTING ? this.#loud : undefined;
-    if (loud?.level === undefined || !this.#begins || this.#retrying !== undefined)
-      return undefined;
-    if ([this.#started, this.#serves].includes(true) || !CRIPPLES.test(loud.message))
-      return undefined;
-    return saysRetry(loud.message) || harmlessRule(loud) !== undefined ? undefined : loud;
+    const dying = this.#sinceDying <= PARTING ? this.#dying : undefined;
+    const last = loud?.level === undefined ? (dying ?? loud) : loud;
+    if (last === undefined || this.#retrying !== undefined) return undefined;
+    if ([this.#started, this.#serves, this.#finished].includes(true)) return undefined;
+    if (!this.#isOver(last) || !isGrave(last)) return undefined;
+    const harmless = saysMigrationGoesOn(last) || harmlessRule(last) !== undefined;
+    return harmless || saysRetry(last.message) ? undefined : last;
+  }
+
+  /** Whether the log is that of a start which ends here. */
+  #isOver(last: LogRecord): boolean {
+    const told = last.level !== undefined;
+    const [begins, done] = [this.#begins, this.#done];
+    if (told && begins) return true;
+    if (last !== this.#last && !PARTS.test(this.#last?.message ?? "")) return false;
+    if (!told && done) return false;
+    // Few records are a whole log, and that of a start which did not come far.
+    const short = this.#taken >= 2 && this.#taken <= BEGINNING;
+    return [begins, short, SETUP.test(last.message)].includes(true);
   }
 
   #follow(record: LogRecord): void {
@@ -207,6 +238,7 @@ export class Judge {
       this.#startup = true;
     if (SOFT_START.test(record.message) && !/migrat|starting|backup/i.test(record.message)) {
       this.#serves = true;
+      this.#says = true;
       this.#drop((one) => one.lasts === "started");
     }
   }
@@ -265,12 +297,35 @@ const BEGINS =
   /\b(?:start(?:ing|ed)?|version|v\d+\.\d+|initiali[sz]\w*|load(?:ing|ed)|boot\w*|welcome|set ?up|using|prepar\w*|entrypoint|config\w*)\b/i;
 /** In the words of any program; only for an error after which nothing is said. */
 const SERVES =
-  /\blisten(?:ing|s)?\b|\b(?:waiting|ready|accept\w*) (?:for|to accept|new )?\s?connections?\b|\b(?:started|running|ready|serving|online|up)\b(?! in production)/i;
+  /\blisten(?:ing|s)?\b|\b(?:waiting|ready|accept\w*) (?:for|to accept|new )?\s?connections?\b|\b(?:started|running|ready|serving|online|up|scheduling|scheduled|watching|polling|next (?:run|check))\b(?! in production)/i;
 /** What a program cannot start without; other errors (mail, certificates, feeds) may be the last words of one that runs. */
 const CRIPPLES =
   /\b(?:start|boot|migrat|database|sql|schema|config|initiali[sz]|upgrad|downgrad|permission denied|corrupt|exit(?:ing|ed)\b|shut(?:ting)? down)|\bread-?only\b|SQL|\b(?:DB|Db)\b/i;
 /** How many records may follow the error that a start ends with: "Shutting down", an advice. */
 const PARTING = 2;
+
+/** What a program says of its own end, or a shell of it. */
+const PARTS = /\b(?:exit\w*|shut\w*|stop\w*|terminat\w*|abort\w*|quit\w*|goodbye|bye)\b/i;
+const DONE = /\b(?:finished|completed?|succeeded|success\w*|done)\b/i;
+/** Programs that prepare a container before its own one runs. */
+const SETUP =
+  /^(?:mkdir|chown|chmod|cp|mv|ln|rm|touch|install|su|gosu|su-exec|setpriv|useradd|usermod|groupadd): /;
+/** How those end who have no logger, or no longer one; Go's own puts a time before it. */
+const DYING =
+  /^(?:\d{4}\/\d{2}\/\d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,6})? )?(?:\S{1,80}: ){0,2}(?:error|fatal|failed|failure|cannot|can['\u2019]t|could(?: not|n['\u2019]t)|unable|invalid|missing|unknown|unrecogni[sz]ed|unsupported|refus\w{0,5}) \S|: (?:Permission denied|Operation not permitted|Read-only file system|No such file or directory|no such host|connection refused)\s*$/i;
+
+function isDying({ form, message, kind }: LogRecord): boolean {
+  return form === "raw" && kind === "other" && DYING.test(message.slice(0, 400));
+}
+
+/** Whether a program cannot go on after it, by its words or by the cause that it names. */
+function isGrave({ form, level, message }: LogRecord): boolean {
+  if (CRIPPLES.test(message)) return true;
+  if (form === "raw" || level === "fatal")
+    return causeOf(message) !== undefined || SETUP.test(message);
+  const kind = causeOf(message)?.class;
+  return kind !== undefined && kind !== "database-connection";
+}
 
 function isBad({ level, exception }: LogRecord): boolean {
   return level === "error" || level === "fatal" || exception !== "";

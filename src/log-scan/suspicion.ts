@@ -13,6 +13,8 @@ import { framesOf } from "./stack-frames.ts";
 interface Progressed {
   /** The application reported that it is up. */
   readonly started: boolean;
+  /** It said in words of its own that it serves. */
+  readonly serves: boolean;
   /** Something that only happens at a start was seen. */
   readonly startup: boolean;
   /** The migration that began last and has not been reported finished. */
@@ -70,6 +72,7 @@ function said(record: LogRecord, progress: Progressed): Charge | undefined {
   if (rule?.lasts === "ended" && record.form === "raw") return byRule(rule, progress);
   if (record.form === "postgres") return rule === undefined ? undefined : byRule(rule, progress);
   if (isOfStore(record) && rule?.where !== "raw" && rule?.store !== true) return undefined;
+  if (rule?.printed === true && progress.serves) return undefined;
   if (harmlessRule(record) !== undefined) return undefined;
   const quiet = record.level === "info" || record.level === "debug" || record.level === "trace";
   const frames = framesOf(record.exception);
@@ -131,10 +134,12 @@ function inWords(
   if (record.level === "fatal") return saysMigrationGoesOn(record) ? undefined : FATAL;
   if (record.form === "raw" && frames.preparation && !frames.runtime) return STARTUP;
   if (frames.startup && record.exception !== "" && !frames.runtime) return STARTUP;
+  const said = loud ? causeOf(record.message)?.class : undefined;
+  if (said === "corruption" || said === "disk-full") return DATABASE_ERROR;
   const damaged = cause?.class === "corruption" || cause?.class === "disk-full";
   if (loud && database && (damaged || progress.startup || migration !== undefined))
     return DATABASE_ERROR;
-  if (loud && progress.startup && SCHEMA.has(causeOf(record.message)?.class)) return DATABASE_ERROR;
+  if (progress.startup && SCHEMA.has(said)) return DATABASE_ERROR;
   // A cut log may hold nothing but an exception, or the tail of one.
   if (record.form !== "raw") return undefined;
   if (database && /Exception data:/.test(record.exception)) return DATABASE_ERROR;

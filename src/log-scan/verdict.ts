@@ -123,7 +123,8 @@ function byState(service: JudgedService, state: ContainerState | undefined): Fin
 function stuck({ name, standing }: JudgedService): Finding[] {
   const { stuck: record } = standing;
   if (record === undefined || isStore.test(name)) return [];
-  return [lastWords(record, STUCK, "crash")];
+  const found = findingOf(record, STUCK);
+  return [found.guessed ? lastWords(record, STUCK, "crash") : found];
 }
 
 /** A finding that follows from how it ended; an exception that was the last said may still name the cause. */

@@ -1,10 +1,20 @@
 import { expect, test } from "vitest";
 import { scan } from "../../../src/log-scan/scan.ts";
-import { failing as failingTools, healthy as healthyTools } from "./siblings.ts";
+import { broken, failing as failingTools, healthy as healthyTools } from "./siblings.ts";
 import { failingHosted, healthyHosted } from "./siblings-hosted.ts";
+import { starts } from "./starts.ts";
 
-const failing = [...failingTools, ...failingHosted];
-const healthy = { ...healthyTools, ...healthyHosted };
+const of = (verdict: string) => starts.filter((start) => start.verdict === verdict);
+const failing = [
+  ...failingTools,
+  ...failingHosted,
+  ...of("failed").map((one) => broken(one.classes.join(","), one.about, one.text)),
+];
+const healthy = {
+  ...healthyTools,
+  ...healthyHosted,
+  ...Object.fromEntries(of("clean").map(({ about, text }) => [about, text])),
+};
 
 const each = (change: (line: string, at: number) => string) => (text: string) =>
   text.trimEnd().split("\n").map(change).join("\n");
