@@ -198,7 +198,7 @@ export const CAUSES: readonly Cause[] = [
     example:
       "Microsoft.Extensions.Options.OptionsValidationException: The ApiKey field is required.",
     pattern:
-      /OptionsValidationException|(?:environment variable|setting|configuration (?:value|key|section)|option)s? .{0,80}\b(?:is|are|was) (?:not set|missing|required|invalid|not configured)|missing required (?:environment|config)|The configuration file '.{1,200}' was not found|InvalidDataException: Failed to load configuration|JsonReaderException|ImproperlyConfigured\b|^Missing `\w{1,60}` for|No application encryption key has been specified|Failed to bind to address|address already in use/i,
+      /OptionsValidationException|(?:environment variable|setting|configuration (?:value|key|section)|option)s? .{0,80}\b(?:is|are|was) (?:not set|missing|required|invalid|not configured)|missing required (?:environment|config)|The configuration file '.{1,200}' was not found|InvalidDataException: Failed to load configuration|JsonReaderException|ImproperlyConfigured\b|^Missing `\w{1,60}` for|No application encryption key has been specified|Unable to open config(?:uration)? file|Failed to bind to address|address already in use/i,
   },
   {
     name: "missing-assembly",

@@ -96,6 +96,8 @@ export function carriesOn(draft: Draft | undefined): boolean {
   return draft.form === "raw" && draft.body[0]?.startsWith(TRACEBACK) === true;
 }
 
+/** The reason stands on the next line: color-eyre, Apache. */
+const REASON_FOLLOWS = /^The application panicked \(crashed\)\.|^AH00526: /;
 /** Rails names the exception, and tells the reason after a blank line. */
 const RAILS = /^(?:bin\/)?(?:rails|rake) aborted!/;
 /** Redis tells the place and the reason on the three lines after it. */
@@ -105,6 +107,7 @@ const REDIS_CONFIG = "*** FATAL CONFIG FILE ERROR";
 function endsRaw(draft: Draft, text: string): boolean {
   const last = draft.body.at(-1) ?? "";
   if (draft.body[0]?.startsWith(REDIS_CONFIG) === true && draft.body.length < 4) return true;
+  if (REASON_FOLLOWS.test(draft.body[0] ?? "") && draft.body.length < 2) return true;
   if (RAILS.test(draft.body[0] ?? "") && draft.body.length < 4) return true;
   if (/ panicked at \S{1,300}:\d+:\d+:$/.test(last)) return true;
   if (draft.body[0]?.startsWith(TRACEBACK) !== true) return false;

@@ -76,8 +76,8 @@ export const HARMLESS: readonly HarmlessRule[] = [
   {
     name: "request-text",
     pattern:
-      /^(?:An unhandled exception (?:has occurred|was thrown) (?:while executing the request|by the application)|Connection id "[^"\n]{0,60}"|HTTP [A-Z]{3,7} ["/]|Unhandled exception (?:rendering|in circuit))/i,
-    source: "dotnet/aspnetcore, Serilog request logging",
+      /^(?:\[ExceptionsHandler\] |An unhandled exception (?:has occurred|was thrown) (?:while executing the request|by the application)|Connection id "[^"\n]{0,60}"|HTTP [A-Z]{3,7} ["/]|Unhandled exception (?:rendering|in circuit))/i,
+    source: "dotnet/aspnetcore, Serilog request logging, NestJS",
     example:
       '[09:12:01 ERR] An unhandled exception has occurred while executing the request.\nNpgsql.PostgresException (0x80004005): 42P01: relation "Widgets" does not exist',
     why: "One request failed; the process serves on.",

@@ -10,8 +10,9 @@ export const LANGUAGE_RULES: readonly Rule[] = [
     store: true,
     source: "rust std::panicking, qdrant, vaultwarden",
     pattern:
-      /\bthread '(?!tokio-runtime-worker|actix-rt)[^'\n]{1,60}' (?:\(\d+\) )?panicked at|^Panic occurred in file/,
-    quote: /\bthread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at [^\n]{1,200}:\d+:\d+:\n[^\n]{1,400}/,
+      /\bthread '(?!tokio-runtime-worker|actix-rt)[^'\n]{1,60}' (?:\(\d+\) )?panicked at|^Panic occurred in file|^The application panicked \(crashed\)\./,
+    quote:
+      /\bthread '[^'\n]{1,60}' (?:\(\d+\) )?panicked at [^\n]{1,200}:\d+:\d+:\n[^\n]{1,400}|(?<=^The application panicked \(crashed\)\.\n)Message: {1,4}[^\n]{1,400}/,
     example:
       "thread 'main' panicked at src/main.rs:60:17:\ncalled `Option::unwrap()` on a `None` value",
     lookAlike: "thread 'tokio-runtime-worker' panicked at src/api.rs:60:17: index out of bounds",

@@ -15,6 +15,43 @@ export const LAUNCH_RULES: readonly Rule[] = [
     meaning: "A script that starts the application demands a variable that is not set.",
   },
   {
+    name: "arguments-refused",
+    where: "failing",
+    lasts: "started",
+    class: "config",
+    source: "clap, Go's flag, argparse",
+    pattern:
+      /^(?:\S{1,60}: error: )?(?:unexpected argument '|Found argument '[^'\n]{1,80}' which wasn't expected|flag provided but not defined: |unrecognized arguments?: |the following arguments are required: |(?:unknown|invalid) option:? '?-)/,
+    example: "error: unexpected argument '--bind' found\n\nUsage: app [OPTIONS]",
+    lookAlike: "[09:12:01 INF] Ignoring unexpected argument 'bind'",
+    meaning: "The new version does not know an argument of the service's command.",
+  },
+  {
+    name: "dependency-timeout",
+    where: "failing",
+    lasts: "started",
+    class: "database-connection",
+    source: "wait-for-it, dockerize, entry-point scripts",
+    pattern:
+      /\btimeout occurred after waiting \d{1,6} seconds for |\bTimeout after \S{1,12} waiting on dependencies|\b[Tt]imed out waiting for (?:the )?(?:database|db|postgres\w*|mysql|mariadb|redis|rabbitmq)\b/,
+    example: "wait-for-it.sh: timeout occurred after waiting 30 seconds for db:5432",
+    lookAlike: "wait-for-it.sh: db:5432 is available after 3 seconds",
+    meaning: "The start waited for another service in vain.",
+  },
+  {
+    name: "rust-main-error",
+    where: "error",
+    lasts: "started",
+    printed: true,
+    otherwise: "crash",
+    source: "anyhow, eyre",
+    pattern: /^[^\n]{1,300}\n\s*\n?Caused by:\s*\n\s+\S/,
+    example:
+      "Error: failed to load vault\n\nCaused by:\n    0: reading /data/vault.key\n    1: No such file or directory (os error 2)",
+    lookAlike: "[09:12:01 WRN] Feed skipped\n    Caused by:\n      no route",
+    meaning: "The program ended with an error that its main function returned.",
+  },
+  {
     name: "java-not-launched",
     where: "failing",
     lasts: "ended",

@@ -57,9 +57,9 @@ export const RUNTIME_RULES: readonly Rule[] = [
     // Not "ended": the container and its other programs go on.
     lasts: "migration",
     class: "crash",
-    source: "supervisord",
+    source: "supervisord, PM2",
     pattern:
-      /^exited: \S+ \((?:terminated by SIG(?!TERM|INT)[A-Z0-9]+(?: \(core dumped\))?|exit status [1-9]\d*); not expected\)|^gave up: \S+ entered FATAL state/,
+      /^exited: \S+ \((?:terminated by SIG(?!TERM|INT)[A-Z0-9]+(?: \(core dumped\))?|exit status [1-9]\d*); not expected\)|^gave up: \S+ entered FATAL state|\bPM2 log: Script \S{1,200} had too many unstable restarts/,
     example:
       "2026-01-02 03:04:05,678 INFO exited: admin (terminated by SIGABRT (core dumped); not expected)",
     lookAlike: "2026-01-02 03:04:05,678 INFO exited: init (exit status 0; expected)",
@@ -144,9 +144,9 @@ export const RUNTIME_RULES: readonly Rule[] = [
     lasts: "started",
     class: "config",
     source: "Loki, Traefik, Apache, programs in Go",
-    quote: /unmarshal errors:\s+(line \d{1,6}: [^\n]{1,200})/,
+    quote: /unmarshal errors:\s+(line \d{1,6}: [^\n]{1,200})|^AH00526: [^\n]{1,300}\n[^\n]{1,300}/,
     pattern:
-      /\bCONFIG ERROR\b|^(?:[\w:]{1,40}: )?(?:invalid config(?:uration)? (?:in|file)\b|adapting config\b)|(?:^|: )[Ss]yntax error on line \d+ of \/|^command \w{1,40} error: |\b(?:error|failed|unable|cannot|could not)\b[^\n]{0,20}\b(?:load|pars|read|validat)\w{0,6} (?:the )?(?:\w{1,20} )?config(?:uration)?\b(?! of )/i,
+      /\bCONFIG ERROR\b|^(?:[\w:]{1,40}: )?(?:invalid config(?:uration)? (?:in|file)\b|adapting config\b|Configuration error\b)|\bError during parsing: |(?:^|: )[Ss]yntax error on line \d+ of \/|^command \w{1,40} error: |\b(?:error|failed|unable|cannot|could not)\b[^\n]{0,20}\b(?:load|pars|read|validat)\w{0,6} (?:the )?(?:\w{1,20} )?config(?:uration)?\b(?! of )/i,
     example:
       '{"level":"error","error":"command proxy error: field not found, node: swarmMode","time":"2026-01-02T03:04:05Z"}',
     lookAlike:
