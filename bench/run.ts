@@ -1,7 +1,10 @@
 import { join } from "node:path";
 
-/** `npm run bench -- backup | verify | upload | downtime | delta | overhead | prediction [options]`; each file tells its options. */
-const names = ["backup", "verify", "upload", "downtime", "delta", "overhead", "prediction"];
+/** `npm run bench -- backup | incremental | verify | upload | downtime | delta | overhead | prediction [options]`; each file tells its options. */
+const names = [
+  ...["backup", "incremental", "verify", "upload", "downtime", "delta"],
+  ...["overhead", "prediction"],
+];
 const [name = "", ...options] = process.argv.slice(2);
 if (names.includes(name)) {
   const file = join(import.meta.dirname, `${name}.ts`);

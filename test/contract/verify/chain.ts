@@ -28,10 +28,12 @@ export class TestChain {
     this.data = join(root, "data");
   }
 
-  static async at(root: string): Promise<TestChain> {
+  /** @param made - how many backups the chain has there already */
+  static async at(root: string, made = 0): Promise<TestChain> {
     const chain = new TestChain(root);
     await chain.repository.create();
-    await mkdir(chain.data);
+    await mkdir(chain.data, { recursive: true });
+    chain.#made = made;
     return chain;
   }
 
