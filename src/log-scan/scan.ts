@@ -3,7 +3,7 @@ import { decode } from "./decode.ts";
 import type { FailureClass } from "./failure-class.ts";
 import type { Finding } from "./finding.ts";
 import { lastStart } from "./last-start.ts";
-import { compilePatterns, matchesAny } from "./pattern.ts";
+import { compilePatterns, limitFor, matchesOf } from "./pattern.ts";
 import { isForeign, isPage, isRecognised } from "./recognition.ts";
 import { type LogRecord, toRecord } from "./record.ts";
 import { Judge, type Standing } from "./start-state.ts";
@@ -24,6 +24,8 @@ export interface ScanOptions {
   readonly allow?: readonly string[];
   /** Regular expressions: a record of the last start that matches one is a failure. */
   readonly deny?: readonly string[];
+  /** How long each of these may take; by the length of the log where absent. */
+  readonly patternMs?: number;
 }
 
 /** The verdict on the last start in a log. */
@@ -54,15 +56,16 @@ export interface LogVerdict {
 export function scan(text: string, options: ScanOptions = {}): LogVerdict {
   const allow = compilePatterns("log-allow", options.allow ?? []);
   const deny = compilePatterns("log-deny", options.deny ?? []);
+  const limitMs = Math.ceil(options.patternMs ?? limitFor(text.length));
   const doubted = options.doubted === true;
   const isLog = !(doubted && (isPage(text) || isBinary(text)));
-  const records: LogRecord[] = [];
+  const own: LogRecord[] = [];
   let seen = 0;
   decode(isLog ? text : "", (event) => {
     seen += 1;
-    if (matchesAny(allow, event) || (doubted && isForeign(event))) return;
-    records.push(toRecord(event));
+    if (!doubted || !isForeign(event)) own.push(toRecord(event));
   });
+  const records = without(own, matchesOf(allow, own, { limitMs, ifUndecided: false }));
   const groups = byService(records);
   const services: {
     name: string;
@@ -75,7 +78,8 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
     const start = lastStart(own);
     const last = own.slice(start);
     judged += last.length;
-    const denied = deny.length === 0 ? [] : last.filter((record) => matchesAny(deny, record));
+    const hits = matchesOf(deny, last, { limitMs, ifUndecided: true });
+    const denied = last.filter((_, at) => hits[at]);
     services.push({
       name,
       standing: judge(last),
@@ -101,6 +105,11 @@ export function scan(text: string, options: ScanOptions = {}): LogVerdict {
 /** Errors alone show neither a start nor its end. */
 function isComplaint({ level, kind }: LogRecord): boolean {
   return kind === "other" && (level === "error" || level === "fatal");
+}
+
+/** The records that are not marked. */
+function without(records: LogRecord[], marked: readonly boolean[]): LogRecord[] {
+  return marked.includes(true) ? records.filter((_, at) => marked[at] !== true) : records;
 }
 
 function judge(records: readonly LogRecord[]): Standing {

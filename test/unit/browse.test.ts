@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { isTree } from "../../src/operations/browse/entries.ts";
+import { RefusedError } from "../../src/core/errors.ts";
+import { isTree, pathFilter } from "../../src/operations/browse/entries.ts";
 import { indexPlace } from "../../src/stores/reader.ts";
 
 const details = { index: { at: 1, bytes: 2, sha256: "" } };
@@ -15,4 +16,16 @@ it.each([
   expect(isTree({ file })).toBe(tree);
   const component = { file, details } as unknown as Parameters<typeof indexPlace>[0];
   expect(indexPlace(component) !== undefined).toBe(indexed);
+});
+
+it.each([
+  ["c/*a*a*a*a*a*a*b", `c/${"a".repeat(200)}`, RefusedError],
+  ["**/*a*a*a*b", "c/x", false],
+  ["c/+(a|aa)*.txt", "c/aaa.txt", true],
+  ["**/a/**/b", "c/a/d/e/b", true],
+  ["*.json", "c/x.json", false],
+])("the pattern %s ends for every name", (pattern, path, expected) => {
+  const isChosen = pathFilter([pattern]);
+  if (typeof expected === "boolean") expect(isChosen(path)).toBe(expected);
+  else expect(() => isChosen(path)).toThrow(expected);
 });

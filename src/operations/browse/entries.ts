@@ -1,6 +1,7 @@
 import { matchesGlob } from "node:path";
 import type { IndexMember } from "../../archive/archive-index.ts";
-import { DamagedError } from "../../core/errors.ts";
+import { DamagedError, RefusedError } from "../../core/errors.ts";
+import { endsWithin } from "../../core/time-limit.ts";
 import type { Component } from "../../model/manifest.ts";
 import { membersOf, type SourceOptions } from "../../stores/reader.ts";
 
@@ -41,7 +42,29 @@ export function pathFilter(wanted: readonly string[]): PathFilter {
   return (path) =>
     exact.has(path) ||
     above.some((start) => path.startsWith(start)) ||
-    patterns.some((pattern) => matchesGlob(path, pattern));
+    patterns.some((pattern) => matchesPattern(path, pattern));
+}
+
+const patternMs = 1_000;
+
+/**
+ * Whether a path matches a pattern. The name of a file can be made so that a pattern with many wildcards tries for years.
+ *
+ * @throws RefusedError if a path takes too long.
+ */
+function matchesPattern(path: string, pattern: string): boolean {
+  // One or two wildcards in a name are quickly tried, and most patterns have no more.
+  const isSlow = /[*?][^/*]*[*?][^/*]*[*?]|[(]|\*\*.*\*\*/.test(pattern);
+  if (!isSlow) return matchesGlob(path, pattern);
+  let matches = false;
+  const ended = endsWithin(patternMs, () => {
+    matches = matchesGlob(path, pattern);
+  });
+  if (ended) return matches;
+  throw new RefusedError(
+    `path has "${pattern}", which takes too long for one of the names: write it with fewer wildcards`,
+    { class: "input" },
+  );
 }
 
 /** Whether something inside a component may be wanted: a path names its component first, so the others need not be read. */

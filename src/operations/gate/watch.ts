@@ -1,3 +1,4 @@
+import { allows } from "../../log-scan/pattern.ts";
 import { type MigrationProgress, progress } from "../../log-scan/progress.ts";
 import { clean } from "../../log-scan/quote.ts";
 import { type ContainerState, type LogVerdict, scan } from "../../log-scan/scan.ts";
@@ -108,7 +109,7 @@ function ofFailed(
 
 /** An allow pattern that matches the empty text permits an empty log. */
 function mayBeSilent({ allow }: Pick<WatchRules, "allow">): boolean {
-  return allow.some((pattern) => new RegExp(pattern).test(""));
+  return allows(allow, "");
 }
 
 /** Limits how often the databases are queried, because that is expensive, and stops once everything is healthy. */
@@ -129,9 +130,7 @@ function sampled(target: GateTarget, clock: WatchDependencies["clock"]) {
  */
 function schemaWithin(target: GateTarget, rules: WatchRules, clock: WatchDependencies["clock"]) {
   // `log-allow` can exempt a migration of a database outside the stack, by the line that announces it.
-  const allow = rules.allow.map((pattern) => new RegExp(pattern));
-  const isJudged = (name: string) =>
-    !allow.some((one) => one.test(`Applying migration '${name}'.`));
+  const isJudged = (name: string) => !allows(rules.allow, `Applying migration '${name}'.`);
   let endMs: number | undefined;
   return async (verdict: GateVerdict, logs: Look["logs"]): Promise<GateVerdict | undefined> => {
     const announced = [...logs.values()].flatMap(({ progress }) => progress.announced);
