@@ -1,8 +1,11 @@
 import type { Clock } from "./clock.ts";
 import type { Containers } from "./containers.ts";
 
-const attempts = 10;
 const everyMs = 200;
+const giveUpMs = 2_000;
+/** A busy host was seen to refuse with these words for seconds. */
+const busy = /unable to freeze/;
+const busyMs = 20_000;
 
 /**
  * Pauses a running container. The kernel refuses while a program is being started inside, and health checks start
@@ -17,12 +20,14 @@ export async function pauseContainer(
   },
 ): Promise<void> {
   const { containers, clock, signal } = context;
-  for (let attempt = 1; ; attempt += 1) {
+  const startMs = clock.monotonicMs();
+  for (;;) {
     try {
       return await containers.pause(id);
     } catch (error) {
       signal?.throwIfAborted();
-      if (attempt >= attempts) throw error;
+      const limitMs = busy.test(String(error)) ? busyMs : giveUpMs;
+      if (clock.monotonicMs() - startMs > limitMs) throw error;
       await clock.sleep(everyMs, signal);
     }
   }
