@@ -39,7 +39,7 @@ export async function locateProject(
   const directory = await checkedDirectory(options.projectDirectory);
   const given = await checkedFiles("compose-files", options.composeFiles, directory);
   if (directory === undefined && given.length === 0) {
-    const project = options.projectName ?? chooseProject(containers);
+    const project = options.projectName ?? (await chooseProject(containers));
     const own = containers.filter((container) => labelOf(container, "project") === project);
     if (own.length === 0) throw await nothingFound(engine, project, containers);
     return await fromLabels(project, own, options);
@@ -68,20 +68,25 @@ function labelOf(container: ContainerInfo, name: keyof typeof composeLabels): st
   return container.Labels[composeLabels[name]] ?? "";
 }
 
-/** @throws RefusedError if there is none, or several and this process stands in the directory of none of them. */
-function chooseProject(containers: readonly ContainerInfo[]): string {
+/**
+ * The project in whose directory this process stands, as with Compose itself; else the only one with a gateway; else the
+ * only one.
+ *
+ * @throws RefusedError if there is none, or no way to choose.
+ */
+async function chooseProject(containers: readonly ContainerInfo[]): Promise<string> {
+  const standsIn = await inDirectory(containers, process.cwd());
   const gateways = containers.filter((container) =>
     isGateway(sophonProfile, labelOf(container, "service"), container.Image),
   );
-  for (const candidates of [gateways, containers]) {
-    const names = [...new Set(candidates.map((container) => labelOf(container, "project")))];
+  const namesOf = (of: readonly ContainerInfo[]) => [
+    ...new Set(of.map((container) => labelOf(container, "project"))),
+  ];
+  for (const names of [[...standsIn], namesOf(gateways), namesOf(containers)]) {
     if (names.length === 1 && names[0] !== undefined) return names[0];
     if (names.length > 1) {
-      // Like Compose itself: who stands in a project's directory means that one.
-      const here = candidates.find((one) => labelOf(one, "directory") === process.cwd());
-      if (here !== undefined) return labelOf(here, "project");
       throw new RefusedError(
-        `there are several Compose projects on this host: ${names.join(", ")}`,
+        `there are several Compose projects on this host: ${namesOf(containers).join(", ")}`,
         {
           class: "ambiguous-project",
           hint: "Name the one to use with project-directory or project-name, or run this in its directory.",
@@ -93,6 +98,21 @@ function chooseProject(containers: readonly ContainerInfo[]): string {
     class: "no-project",
     hint: "Start the stack, or set project-directory.",
   });
+}
+
+/** The names of the projects that were started from a directory, whichever way its path is written. */
+async function inDirectory(
+  containers: readonly ContainerInfo[],
+  path: string,
+): Promise<ReadonlySet<string>> {
+  const here = await realpath(path);
+  const names = new Set<string>();
+  for (const container of containers) {
+    const directory = labelOf(container, "directory");
+    if ((await realpath(directory).catch(() => directory)) === here)
+      names.add(labelOf(container, "project"));
+  }
+  return names;
 }
 
 async function nothingFound(
@@ -123,13 +143,7 @@ async function nameIn(
   files: readonly string[],
   options: ProjectOptions,
 ): Promise<string> {
-  const here = await realpath(base);
-  const names = new Set<string>();
-  for (const container of containers) {
-    const directory = labelOf(container, "directory");
-    if ((await realpath(directory).catch(() => directory)) === here)
-      names.add(labelOf(container, "project"));
-  }
+  const names = await inDirectory(containers, base);
   const [only] = names;
   if (only !== undefined && names.size === 1) return only;
   const name = await readName(engine, base, files, options);

@@ -2,12 +2,12 @@ import type { ContainerInfo } from "dockerode";
 import { expect, it } from "vitest";
 import { locateProject } from "../../../src/stack/project.ts";
 
-const container = (project: string, directory: string) =>
+const container = (project: string, directory: string, service = "web") =>
   ({
-    ...{ Image: "example/web:1", Created: 1 },
+    ...{ Image: `example/${service}:1`, Created: 1 },
     Labels: {
       "com.docker.compose.project": project,
-      "com.docker.compose.service": "web",
+      "com.docker.compose.service": service,
       "com.docker.compose.project.working_dir": directory,
       // Any file that is there.
       "com.docker.compose.project.config_files": import.meta.filename,
@@ -28,4 +28,14 @@ it("takes the only project, of several the one in whose directory it runs, and r
   await expect(found(one, container("three", "/srv/three"))).rejects.toMatchObject({
     class: "ambiguous-project",
   });
+});
+
+it("takes the project in whose directory it runs before one with the profile's gateway", async () => {
+  const sophon = container("sophon", "/srv/sophon", "sophon-gateway");
+  const own = container("own", process.cwd());
+  expect(await found(sophon, container("other", "/srv/other"))).toBe("sophon");
+  expect(await found(sophon, own)).toBe("own");
+  const second = container("second", "/srv/second", "sophon-gateway");
+  expect(await found(sophon, second, own)).toBe("own");
+  await expect(found(sophon, second)).rejects.toThrow("sophon, second");
 });
