@@ -62,11 +62,14 @@ export function copyLines(result: Result): string[] {
   ];
 }
 
-/** Content that earlier restores replaced, and that is still there. */
+/**
+ * Content that earlier restores replaced, and that is still there, in the result of `list`. A restore's own result has bare
+ * paths, which its warnings or its reason already tell.
+ */
 export function keptLines({ setAside }: Result): string[] {
   if (!Array.isArray(setAside)) return [];
-  return (setAside as { restore: string; path: string }[]).map(
-    ({ restore, path }) => `${restore} set aside: ${visibleLine(path)}`,
+  return (setAside as (string | { restore: string; path: string })[]).flatMap((kept) =>
+    typeof kept === "string" ? [] : [`${kept.restore} set aside: ${visibleLine(kept.path)}`],
   );
 }
 

@@ -69,3 +69,18 @@ it("tells many passed checks by their number, and what did not pass by itself", 
   expect(text).not.toContain("check 8:");
   expect(text).toContain("19 of 20 checks passed");
 });
+
+it("tells what restores set aside, in the result of list and in that of a restore", () => {
+  const path = "/srv/sophon/conf.sophon-keeper-before-1";
+  const listed = resultText({
+    ...{ command: "list", version: "1.0.0", result: "listed", exitCode: 0, seconds: 1 },
+    setAside: [{ restore: "sophon-1", path }],
+  });
+  expect(listed).toContain(`sophon-1 set aside: ${path}`);
+  const restored = resultText({
+    ...{ command: "restore", version: "1.0.0", result: "restored", exitCode: 0, seconds: 1 },
+    setAside: [path],
+    warnings: [`the previous content is kept in ${path}`],
+  });
+  expect(restored.split(path)).toHaveLength(2);
+});
