@@ -5,6 +5,7 @@ import { isKey, type RawInputs } from "../options/input-files.ts";
 import { type InputName, inputSpec, inputsOf, isInputName } from "../options/inputs.ts";
 import { otherNames } from "../options/names.ts";
 import { nearest } from "../options/suggest.ts";
+import { joinLists } from "../options/values.ts";
 
 /** The parsed command line. */
 export type Request =
@@ -118,7 +119,7 @@ function addFlag(
   if (before !== undefined && !multiple.includes(kind)) {
     throw refused(`${rawName} is given twice`, "keep one of the two");
   }
-  raw[name] = before === undefined ? (value ?? "true") : `${before}\n${value}`;
+  raw[name] = before === undefined ? (value ?? "true") : joinLists(name, kind, before, value ?? "");
 }
 
 /** Refuses a secret key anywhere on the command line: in a list, after any flag, or as a separate word. */

@@ -135,7 +135,11 @@ function typedText(name: InputName, value: unknown, place: Place): string {
     if (kind === "recipients" && text.startsWith("@")) return `@${here(text.slice(1))}`;
     return isPath ? here(text) : text;
   });
-  if (listKinds.includes(kind) && Array.isArray(value)) return JSON.stringify(texts);
+  const isMany = Array.isArray(value) || isMapping(value);
+  if (listKinds.includes(kind) && isMany) return JSON.stringify(texts);
+  if (lineKinds.includes(kind) && isMany && texts.some((text) => /[\r\n]/.test(text.trimEnd()))) {
+    refuse(place.path, `${place.key} has an item with a line break`, "write each item by itself");
+  }
   if (listKinds.includes(kind) || lineKinds.includes(kind)) return texts.join("\n");
   const [only] = texts;
   if (only !== undefined && texts.length === 1) return only;

@@ -1,7 +1,7 @@
 import { RefusedError } from "../core/errors.ts";
 import type { InputName } from "./inputs.ts";
 import { inputSpec } from "./inputs.ts";
-import { absolute, type Places, words } from "./values.ts";
+import { absolute, isJsonList, type Places, words } from "./values.ts";
 
 /** What the user typed, by input name; omitted inputs are absent. */
 export type RawInputs = Readonly<Partial<Record<InputName, string>>>;
@@ -24,7 +24,9 @@ export async function readReferences(
     const isSecret = kind === "secret" || kind === "addresses";
     if (isSecret && text.startsWith("@")) resolved[name] = await read(text.slice(1));
     if (kind === "recipients" || kind === "identities") {
-      const parts = words(name, text).flatMap((word) => (isKey(word) ? word.split(/\s+/) : [word]));
+      const parts = words(name, text).flatMap((word) =>
+        isKey(word) ? keysOf(name, text, word) : [word],
+      );
       const texts = parts.map(async (part) => (isKey(part) ? part : read(part.replace(/^@/, ""))));
       resolved[name] = (await Promise.all(texts)).join("\n");
     }
@@ -37,6 +39,15 @@ export async function readReferences(
     }
   }
   return resolved;
+}
+
+/** The keys of one item. One of a JSON list is one key: what is pasted into it cannot add another. */
+function keysOf(name: InputName, text: string, word: string): string[] {
+  if (!isJsonList(text) || !/[\s,]/.test(word)) return word.split(/\s+/);
+  // Do not repeat the text: it may be a secret.
+  throw new RefusedError(`${name} has several keys in one item: write each item by itself`, {
+    class: "input",
+  });
 }
 
 /** Whether a word looks like a key. Such a word is never read as a path, so a mistyped key is reported as a key. */

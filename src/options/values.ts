@@ -3,7 +3,7 @@ import { RefusedError } from "../core/errors.ts";
 import { parsePublicKeys } from "../core/ssh-signature.ts";
 import { isAgeKey } from "./key.ts";
 import { addressKinds, parseAddress } from "./notify-address.ts";
-import type { InputSpec } from "./spec.ts";
+import type { InputKind, InputSpec } from "./spec.ts";
 
 /** The directories that relative paths are resolved against. */
 export interface Places {
@@ -62,6 +62,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
     case "signers":
       return readSigners(name, text);
     case "items":
+      // A path may begin with a bracket; two of them are no path that anybody has.
+      if (/^\s*\["/.test(text)) return jsonWords(name, text);
       return text.split(/\r?\n/).filter((line) => line.trim() !== "");
     case "addresses":
       return readAddresses(name, text);
@@ -76,7 +78,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
  * @throws RefusedError naming the input if a list that begins like JSON is none.
  */
 export function words(name: string, text: string): string[] {
-  if (/^\s*["[]/.test(text)) return jsonWords(name, text);
+  if (isJsonList(text)) return jsonWords(name, text);
   return text
     .split("\n")
     .filter((line) => !line.trim().startsWith("#"))
@@ -87,13 +89,44 @@ export function words(name: string, text: string): string[] {
 
 /** {@link words} of a list of paths: a path that contains commas stands in double quotes. */
 function pathWords(name: string, text: string): string[] {
-  if (/^\s*\[/.test(text)) return jsonWords(name, text);
+  if (/^\s*\[/.test(text) || isJsonText(text)) return jsonWords(name, text);
   return text.split("\n").flatMap((line) => {
     if (!line.includes('"')) return words(name, line);
     const parts = line.match(/"[^"]*"|[^,]+/g) ?? [];
     return parts.map((part) => part.trim().replace(/^"(.*)"$/, "$1")).filter((part) => part !== "");
   });
 }
+
+/** Whether the text of a list names its items exactly, as JSON. */
+export function isJsonList(text: string): boolean {
+  return /^\s*["[]/.test(text);
+}
+
+/**
+ * One text of a list from two, each in its own form: a flag that is repeated. Neither can add an item to the other.
+ *
+ * @throws RefusedError naming the input if one begins like JSON and is none.
+ */
+export function joinLists(name: string, kind: InputKind, before: string, after: string): string {
+  const isExact = isJsonList(before) || isJsonList(after);
+  if (!isExact || kind === "lines" || kind === "signers") return `${before}\n${after}`;
+  const read = (text: string) => {
+    if (kind === "items") return readValue(name, { kind } as InputSpec, text, noPlaces) as string[];
+    return kind === "paths" ? pathWords(name, text) : words(name, text);
+  };
+  return JSON.stringify([...read(before), ...read(after)]);
+}
+
+/** Whether the whole text is one text of JSON, as `toJSON` of a workflow writes it. */
+function isJsonText(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === "string";
+  } catch {
+    return false;
+  }
+}
+
+const noPlaces: Places = { workingDirectory: "/", home: undefined };
 
 function jsonWords(name: string, text: string): string[] {
   let parsed: unknown;
@@ -182,7 +215,7 @@ function readUrl(name: string, word: string): string {
 }
 
 function readImages(name: string, text: string): Record<string, string> {
-  const images: Record<string, string> = {};
+  const images = new Map<string, string>();
   for (const word of words(name, text)) {
     const [, service, reference] = /^([\w.-]+)\s*=\s*([\w./:@+-]+)$/.exec(word) ?? [];
     if (service === undefined || reference === undefined) {
@@ -192,12 +225,12 @@ function readImages(name: string, text: string): Record<string, string> {
         "write service=reference, such as web=example/web:1.3.0",
       );
     }
-    if (Object.hasOwn(images, service)) {
+    if (images.has(service)) {
       throw refused(name, `names the service ${service} twice`, "keep one of the two");
     }
-    images[service] = reference;
+    images.set(service, reference);
   }
-  return images;
+  return Object.fromEntries(images);
 }
 
 /** The key of {@link readModes} for everything that has no entry of its own. */
@@ -205,7 +238,7 @@ export const everyName = "*";
 
 /** `mode` for all, and `name=mode` for one. A name may contain `=`. */
 function readModes(name: string, choices: readonly string[], text: string): Record<string, string> {
-  const modes: Record<string, string> = {};
+  const modes = new Map<string, string>();
   for (const word of words(name, text)) {
     const at = word.lastIndexOf("=");
     const key = at < 0 ? everyName : word.slice(0, at).trim();
@@ -214,13 +247,13 @@ function readModes(name: string, choices: readonly string[], text: string): Reco
       const fix = `write one of ${choices.join(", ")}, or name=mode, such as dbdata=${choices[1] ?? ""}`;
       throw refused(name, `has "${word}"`, fix);
     }
-    if (Object.hasOwn(modes, key)) {
+    if (modes.has(key)) {
       const what = key === everyName ? "the mode of all" : key;
       throw refused(name, `names ${what} twice`, "keep one of the two");
     }
-    modes[key] = mode;
+    modes.set(key, mode);
   }
-  return modes;
+  return Object.fromEntries(modes);
 }
 
 function readPatterns(name: string, text: string): string[] {
