@@ -24,7 +24,11 @@ interface RcloneOptions {
   /** Bytes a second. */
   readonly limit: number | undefined;
   readonly retryForMs: number;
+  /** How long what sends no file may take, such as a list; default 10 minutes. */
+  readonly answerMs?: number;
 }
+
+const usualAnswerMs = 600_000;
 
 /** Digests that destinations compute, the best first. Dropbox and OneDrive have ones of their own. */
 const algorithms = ["sha256", "sha1", "md5"] as const;
@@ -227,15 +231,16 @@ export class RcloneStore implements ObjectStore {
   async #run(args: readonly string[], context: TransferContext, okCodes: readonly number[] = []) {
     const { clock, signal, reporter } = context;
     const [command = "", ...rest] = args;
-    return await withBackOff(
-      () => run("rclone", [command, ...flagsFor(), ...rest], { signal, okCodes: [0, ...okCodes] }),
-      {
-        ...{ clock, signal, forMs: this.#options.retryForMs },
-        isTransient: (error) => isTransient(error),
-        tell: (error, waitMs) =>
-          reporter.info(`${textOf(error)}; trying again in ${formatSeconds(waitMs / 1000)}`),
-      },
-    );
+    // What moves a file may take hours; rclone itself ends it when nothing moves.
+    const moves = command === "copyto" || rest.includes("--download");
+    const limit = moves ? {} : { timeoutMs: this.#options.answerMs ?? usualAnswerMs };
+    const ended = { signal, okCodes: [0, ...okCodes], ...limit };
+    return await withBackOff(() => run("rclone", [command, ...flagsFor(), ...rest], ended), {
+      ...{ clock, signal, forMs: this.#options.retryForMs },
+      isTransient: (error) => isTransient(error),
+      tell: (error, waitMs) =>
+        reporter.info(`${textOf(error)}; trying again in ${formatSeconds(waitMs / 1000)}`),
+    });
   }
 
   async #uploading<T>({ signal }: TransferContext, work: () => Promise<T>): Promise<T> {
@@ -268,18 +273,24 @@ export class RcloneStore implements ObjectStore {
   }
 }
 
-/** Nobody is there to be asked for a password. */
+/**
+ * Nobody is there to be asked for a password. A server that no longer answers is given up after some minutes: by itself
+ * rclone waits five minutes, twenty times.
+ */
 function flagsFor(): string[] {
-  return ["--ask-password=false", "--retries=2", "--stats=0"];
+  const limits = ["--contimeout=30s", "--timeout=2m", "--low-level-retries=3"];
+  return ["--ask-password=false", "--retries=2", "--stats=0", ...limits];
 }
 
 function isTransient(error: unknown): boolean {
   // 5: rclone itself says that trying again may help.
-  return error instanceof ExecError && (error.exitCode === 5 || network.test(error.stderr));
+  if (!(error instanceof ExecError)) return false;
+  return error.exitCode === 5 || error.timedOut || network.test(error.stderr);
 }
 
 /** The last line that rclone wrote, without its time. */
 function textOf(error: unknown): string {
+  if (error instanceof ExecError && error.timedOut) return "rclone did not answer in time";
   const text = error instanceof ExecError ? error.stderr : String(error);
   const last = text.trim().split("\n").at(-1) ?? "";
   return last.replace(/^[\d/]+ [\d:]+ /, "") || String(error);

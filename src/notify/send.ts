@@ -1,6 +1,7 @@
 import { createTransport } from "nodemailer";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
+import { ExecError, run } from "../core/exec.ts";
 import type { Address } from "../options/notify-address.ts";
 import { type Message, payloadOf } from "./message.ts";
 
@@ -27,7 +28,7 @@ export async function send(
 ): Promise<void> {
   await attempts(clock, async () => {
     if (address.kind === "mail") return await sendMail(address.url, message, attemptMs);
-    if (address.kind === "sendmail") return await sendBySendmail(address.url, message);
+    if (address.kind === "sendmail") return await sendBySendmail(address.url, message, attemptMs);
     const url =
       address.kind === "healthchecks" && !message.isGood ? below(address.url, "fail") : address.url;
     const { headers, body } = payloadOf(address.kind, message);
@@ -118,13 +119,22 @@ async function sendMail(url: string, message: Message, attemptMs: number): Promi
   }
 }
 
-async function sendBySendmail(to: string, message: Message): Promise<void> {
-  const transport = createTransport({ sendmail: true, newline: "unix" });
-  await transport.sendMail({
-    ...{ from: `sophon-keeper@${message.host}`, to, subject: message.title, text: message.text },
+async function sendBySendmail(to: string, message: Message, attemptMs: number): Promise<void> {
+  const from = `sophon-keeper@${message.host}`;
+  const transport = createTransport({ streamTransport: true, buffer: true, newline: "unix" });
+  const mail = await transport.sendMail({
+    ...{ from, to, subject: message.title, text: message.text },
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+  const input = mail.message as Buffer;
+  try {
+    await run("sendmail", ["-i", "-f", from, to], { input, timeoutMs: attemptMs, secrets: [to] });
+  } catch (cause) {
+    const isLate = cause instanceof ExecError && cause.timedOut;
+    const why = isLate ? `it did not end within ${attemptMs / 1000} s` : describeError(cause);
+    throw new Error(why, { cause });
+  }
 }
 
 function isLoopback(host: string): boolean {
