@@ -25,6 +25,7 @@ const multiple = [
   "list",
   "lines",
   "images",
+  "candidates",
   "modes",
   "recipients",
   "identities",

@@ -39,6 +39,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
   duration: "TIME",
   url: "URL",
   images: "SERVICE=IMAGE",
+  candidates: "SERVICE=IMAGE,...",
   modes: "MODE|NAME=MODE",
   recipients: "AGE1...|@PATH",
   identities: "PATH",

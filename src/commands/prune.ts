@@ -12,6 +12,7 @@ import { remoteAt } from "../operations/off-host/remotes.ts";
 import { decideThere, retainThere } from "../operations/off-host/retain-there.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { removeIdleTemplates } from "../operations/session/idle-templates.ts";
 import { listUnfinished } from "../operations/session/journal.ts";
 import { type Session, withLock } from "../operations/session/session.ts";
 import { hasRemoteRule, type Options } from "../options/parse.ts";
@@ -47,7 +48,9 @@ export async function prune(options: Options, dependencies: HostDependencies): P
   await requireRepository(options.repository);
   return await withLock("prune", options, dependencies, async (locked) => {
     const { repository, recovered, project } = locked;
-    const here = await applyRetention({ repository, dependencies }, options);
+    const { host } = dependencies;
+    const here = await applyRetention({ repository, host, dependencies }, options);
+    await removeIdleTemplates(dependencies, { ofProject: project });
     const there = hasRemoteRule(options)
       ? await retainThere(
           ...([remoteOf(repository, options), project, repository, options, dependencies] as const),
@@ -86,7 +89,7 @@ function remoteOf(repository: Repository, options: Options) {
  * @throws UnverifiableError if the newest good backup cannot be read; nothing is removed then.
  */
 export async function applyRetention(
-  { repository, dependencies }: Pick<Session, "repository" | "dependencies">,
+  { repository, host, dependencies }: Pick<Session, "repository" | "host" | "dependencies">,
   options: Options,
   fresh?: string,
 ): Promise<Retained> {
@@ -108,6 +111,8 @@ export async function applyRetention(
     const why = isHeld ? "needed by an operation that is under way" : reason;
     reporter.info(`${keep || isHeld ? "keep" : "removed"} ${id}: ${why}`);
   }
+  // Restored data that is kept for rehearsals goes with its backup.
+  await removeIdleTemplates({ host, reporter });
   // What a failed version left goes with the backup that was made before that upgrade.
   const { operations } = repository;
   const stays = new Set([

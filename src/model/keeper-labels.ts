@@ -2,7 +2,7 @@
 export const keeperLabels = {
   /** The operation that created it. */
   operation: "sophon-keeper.operation",
-  /** `helper`, `run`, `lock`, `scratch`, `keep`. */
+  /** `helper`, `run`, `lock`, `scratch`, `template`, `keep`. */
   kind: "sophon-keeper.kind",
   /** The Compose project it was created for. */
   project: "sophon-keeper.project",

@@ -1,3 +1,5 @@
+import type { Reason } from "./reason.ts";
+
 /** What a rehearsal found out. A member is absent if the rehearsal did not get that far. */
 export interface Rehearsal {
   /** The id of the backup. */
@@ -21,6 +23,10 @@ export interface Rehearsal {
   readonly memoryPeakBytes?: number;
   /** What the clone's data and its rollback copy used on disk after the upgrade. */
   readonly diskPeakBytes?: number;
+  /** How many processors the clone had during the upgrade: what it used, and what nobody used. */
+  readonly processorsFree?: number;
+  /** Whether the data came from a kept copy instead of a restore, and whether it is kept for the next rehearsal. */
+  readonly template?: { readonly used: boolean; readonly kept: boolean };
   /** The sizes of all images that change, together. */
   readonly imageBytes?: { readonly from: number; readonly to: number };
   readonly rollBack?: RehearsedRollBack;
@@ -33,6 +39,8 @@ export interface Rehearsal {
     readonly file: string;
     readonly line: number;
   }[];
+  /** With `candidates`: what was found out of each, in their order. What is of one candidate alone is only here. */
+  readonly candidates?: readonly Candidate[];
   /** What the clone omits, one line each. */
   readonly omitted?: readonly string[];
   /** The live stack meanwhile; absent if nothing of it runs on this host. */
@@ -41,6 +49,31 @@ export interface Rehearsal {
   readonly record?: string;
   readonly comment?: { readonly state: CommentState; readonly url?: string };
   readonly [extra: string]: unknown;
+}
+
+/** One of several images that were tried for the same service. */
+export interface Candidate
+  extends Pick<
+    Rehearsal,
+    | "upgrade"
+    | "schema"
+    | "rows"
+    | "requires"
+    | "newLogTemplates"
+    | "imageBytes"
+    | "rollBack"
+    | "prediction"
+    | "record"
+  > {
+  readonly service: string;
+  readonly reference: string;
+  /** `refused`: it cannot take over the data, for example that of another major version. */
+  readonly result: "passed" | "failed" | "refused" | "damaged" | "unverifiable" | "unchanged";
+  readonly reason?: Reason;
+  /** `repository@sha256:...`, or the image id if the image is in no registry. */
+  readonly digest?: string;
+  readonly lastLines?: Readonly<Record<string, readonly string[]>>;
+  readonly seconds: number;
 }
 
 /** How the live stack did while the clone ran. */

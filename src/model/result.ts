@@ -1,4 +1,7 @@
+import type { Reason } from "./reason.ts";
 import type { Rehearsal } from "./rehearsal.ts";
+
+export type { Reason } from "./reason.ts";
 
 /** Every word that `result` may be (contract of the command line). */
 export type ResultName =
@@ -34,16 +37,6 @@ export interface Check {
   readonly component?: string;
   readonly status: "pass" | "fail" | "unverifiable";
   readonly detail: string;
-}
-
-/** Why an operation failed. */
-export interface Reason {
-  readonly class: string;
-  readonly message: string;
-  /** The decisive log line, or the tail of a tool's stderr. */
-  readonly evidence?: string;
-  /** What the user can do. */
-  readonly hint?: string;
 }
 
 /** One upgraded service with its old and new image. */

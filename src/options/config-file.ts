@@ -30,7 +30,7 @@ const ofOneRun: readonly InputName[] = [
 const secretKinds: readonly InputKind[] = ["secret", "addresses", "identities"];
 
 const listKinds: readonly InputKind[] = [
-  ...(["paths", "list", "choices", "recipients", "images", "modes"] as const),
+  ...(["paths", "list", "choices", "recipients", "images", "modes", "candidates"] as const),
 ];
 const lineKinds: readonly InputKind[] = ["lines", "signers", "items"];
 const pathKinds: readonly InputKind[] = ["path", "paths", "items"];

@@ -19,6 +19,12 @@ export const upgradeInputs = {
     about:
       "The new Compose files of a rehearsal. Default: the files of the checkout (the working directory, else the project directory) with the names that they have in the backup. Their variables come from the .env beside them, else from the env files of the backup.",
   },
+  candidates: {
+    kind: "candidates",
+    commands: ["upgrade-test"],
+    about:
+      "For a rehearsal: several new images for one service, as service=reference and further references, one per line or separated by commas. The backup is restored once, each image is tried on a clone of its own, and one table tells which of them work. The result is that of the worst. images may name other services.",
+  },
   "failed-max-bytes": {
     kind: "integer",
     min: 1,
@@ -69,6 +75,13 @@ export const upgradeInputs = {
     commands: ["upgrade-test"],
     about:
       "For a rehearsal: the most memory that all containers of the clone may use together, in MiB. A clone that needs more ends as unverifiable. Default: as much as the host has to spare.",
+  },
+  "template-keep": {
+    kind: "integer",
+    commands: ["upgrade-test"],
+    max: 20,
+    about:
+      "For a rehearsal: how many restored backups stay on the host, in volumes of the engine, so that the next rehearsal of the same backup needs no restore. They are decrypted data of production, and go with their backup, with prune, and when the disk gets full. Default: 1 on the host of the live stack, else 0.",
   },
   "health-url": {
     kind: "url",

@@ -37,15 +37,17 @@ type ValueOf<S> = S extends { kind: ListKind }
   ? readonly string[]
   : S extends { kind: "images" | "modes" }
     ? Readonly<Record<string, string>>
-    : S extends { kind: "flag" }
-      ? boolean
-      : S extends { kind: "choices"; choices: readonly (infer C)[] }
-        ? readonly Exclude<C, "none">[]
-        : S extends { kind: "choice"; choices: readonly (infer C)[] }
-          ? C | (S extends { default: string } ? never : undefined)
-          : S extends { kind: keyof Kinds }
-            ? Kinds[S["kind"]] | (S extends { default: string } ? never : undefined)
-            : never;
+    : S extends { kind: "candidates" }
+      ? Readonly<Record<string, readonly string[]>>
+      : S extends { kind: "flag" }
+        ? boolean
+        : S extends { kind: "choices"; choices: readonly (infer C)[] }
+          ? readonly Exclude<C, "none">[]
+          : S extends { kind: "choice"; choices: readonly (infer C)[] }
+            ? C | (S extends { default: string } ? never : undefined)
+            : S extends { kind: keyof Kinds }
+              ? Kinds[S["kind"]] | (S extends { default: string } ? never : undefined)
+              : never;
 
 /**
  * The validated options of a command: paths are absolute, durations are in milliseconds (`...Ms`), lists are split, keys
@@ -118,7 +120,7 @@ function optionKey(name: InputName): string {
 
 function empty(kind: InputKind): Value | undefined {
   if (kind === "flag") return false;
-  if (kind === "images" || kind === "modes") return {};
+  if (kind === "images" || kind === "modes" || kind === "candidates") return {};
   const lists: readonly InputKind[] = [
     ...([
       "paths",
@@ -231,7 +233,7 @@ function refuseUpload(options: Options): void {
 
 /** Do not ignore it: a user who asks for another target must not get an upgrade of the live stack. */
 function refuseTarget(options: Options): void {
-  const { target, newFiles, maxAgeMs, dryRun, requireRehearsalMs } = options;
+  const { target, newFiles, maxAgeMs, dryRun, requireRehearsalMs, candidates, images } = options;
   if (target !== "live" && target !== "rehearsal") {
     refuse(`target is "${target}"`, "write live or rehearsal");
   }
@@ -241,10 +243,18 @@ function refuseTarget(options: Options): void {
   if (target === "live" && maxAgeMs !== undefined) {
     refuse("max-age is only for a rehearsal", "set target to rehearsal, or leave max-age out");
   }
-  const ofRehearsals = ["reuse-rehearsal", "clone-memory"] as const;
+  const ofRehearsals = ["reuse-rehearsal", "clone-memory", "candidates"] as const;
   const odd = ofRehearsals.find((name) => options.given.includes(name));
   if (target === "live" && odd !== undefined) {
     refuse(`${odd} is only for a rehearsal`, `set target to rehearsal, or leave ${odd} out`);
+  }
+  const twice = Object.keys(candidates).find((service) => service in images);
+  if (twice !== undefined) {
+    refuse(`candidates and images both name ${twice}`, "give its references in one of the two");
+  }
+  if (Object.keys(candidates).length > 0 && newFiles.length > 0) {
+    const fix = "leave new-files out, candidates are tried on the definition of the backup";
+    refuse("candidates and new-files exclude each other", fix);
   }
   if (target === "rehearsal" && requireRehearsalMs !== undefined) {
     refuse("require-rehearsal is only for target: live", "leave it out of the rehearsal itself");

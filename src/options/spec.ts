@@ -14,6 +14,7 @@ export type InputKind =
   | "duration"
   | "url"
   | "images"
+  | "candidates"
   | "modes"
   | "recipients"
   | "identities"

@@ -17,7 +17,8 @@ export type Value =
   | boolean
   | number
   | readonly string[]
-  | Readonly<Record<string, string>>;
+  | Readonly<Record<string, string>>
+  | Readonly<Record<string, readonly string[]>>;
 
 /**
  * Parses the text of one input according to its kind.
@@ -53,6 +54,8 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readUrl(name, text.trim());
     case "images":
       return readImages(name, text);
+    case "candidates":
+      return readCandidates(name, text);
     case "modes":
       return readModes(name, spec.choices ?? [], text);
     case "recipients":
@@ -231,6 +234,33 @@ function readImages(name: string, text: string): Record<string, string> {
     images.set(service, reference);
   }
   return Object.fromEntries(images);
+}
+
+/** `service=reference` and further references of the same service. */
+function readCandidates(name: string, text: string): Record<string, string[]> {
+  const references: string[] = [];
+  let of: string | undefined;
+  for (const word of words(name, text)) {
+    const [, service = of, reference] = /^(?:([\w.-]+)\s*=\s*)?([\w./:@+-]+)$/.exec(word) ?? [];
+    if (service === undefined || reference === undefined) {
+      const fix = "write service=reference, then further references of that service";
+      throw refused(
+        name,
+        `has "${word}"`,
+        `${fix}, such as web=example/web:1.3.0,example/web:1.4.0`,
+      );
+    }
+    if (of !== undefined && service !== of) {
+      const fix = "keep one of the two, and rehearse the other one by itself";
+      throw refused(name, `names two services, ${of} and ${service}`, fix);
+    }
+    if (references.includes(reference)) {
+      throw refused(name, `has ${reference} twice`, "keep one of the two");
+    }
+    of = service;
+    references.push(reference);
+  }
+  return of === undefined ? {} : { [of]: references };
 }
 
 /** The key of {@link readModes} for everything that has no entry of its own. */

@@ -1,6 +1,6 @@
 import { formatSeconds } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
-import { inert, inlineCode, rehearsalMarkdown } from "./rehearsal-markdown.ts";
+import { candidatesMarkdown, inert, inlineCode, rehearsalMarkdown } from "./rehearsal-markdown.ts";
 import { headline, isGood } from "./verdict-text.ts";
 
 /** How much a comment tells: everything, or verdict and times. */
@@ -42,6 +42,7 @@ export function commentBody(result: Result, facts: CommentFacts): string {
     `### ${sign} ${inert(headline(result, "rehearsal"))}`,
     [`project ${inlineCode(project)}`, ...timesOf(result)].join(" · "),
     images(result),
+    candidatesMarkdown(result),
     reason(result, detail),
   ];
   const end = [
@@ -93,7 +94,7 @@ function reason({ reason: why }: Result, detail: CommentDetail): string {
 }
 
 function folded(result: Result): string {
-  const sections = rehearsalMarkdown(result);
+  const sections = rehearsalMarkdown(result, false);
   const bad = (result.checks ?? []).filter(({ status }) => status !== "pass");
   const checks = bad.map(
     ({ name, component = "", status, detail }) =>

@@ -106,7 +106,12 @@ function bands(title: string, id: string, bars: readonly Bar[]): string {
 function rehearsal(result: Result): string[] {
   const piece = (part: Part) =>
     typeof part === "string" ? escaped(part) : `<code>${escaped(part.code)}</code>`;
-  return rehearsalSections(result).map(({ title, lines }) => {
+  return rehearsalSections(result).map(({ title, lines, table }) => {
+    if (table !== undefined) {
+      const [first = "", ...head] = table.head;
+      const rows = table.rows.map((cells) => cells.map((cell) => cell.map(piece).join("")));
+      return section(title, [`${first} !`, ...head], rows);
+    }
     const items = lines.map((line) => `<li>${line.map(piece).join("")}</li>`).join("\n");
     return `<section><h2>${escaped(title)}</h2>\n<ul>\n${items}\n</ul>\n</section>`;
   });

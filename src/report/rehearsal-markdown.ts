@@ -1,14 +1,39 @@
 import type { Result } from "../model/result.ts";
-import { type Part, rehearsalSections } from "./rehearsal-sections.ts";
+import { candidates, type Part, rehearsalSections, type Section } from "./rehearsal-sections.ts";
 
-/** The findings of a rehearsal as Markdown; empty for any other result. */
-export function rehearsalMarkdown(result: Result): string {
-  return rehearsalSections(result)
-    .map(
-      ({ title, lines }) =>
-        `**${title}**\n\n${lines.map((line) => `- ${lineMarkdown(line)}`).join("\n")}`,
-    )
+/**
+ * The findings of a rehearsal as Markdown; empty for any other result.
+ *
+ * @param isWhole - with the table of candidates
+ */
+export function rehearsalMarkdown(result: Result, isWhole = true): string {
+  const sections = rehearsalSections(result);
+  return sections
+    .filter(({ table }) => isWhole || table === undefined)
+    .map(sectionMarkdown)
     .join("\n\n");
+}
+
+/** The table of candidates as Markdown; empty without one. */
+export function candidatesMarkdown({ rehearsal }: Result): string {
+  return rehearsal === undefined ? "" : candidates(rehearsal).map(sectionMarkdown).join("\n\n");
+}
+
+function sectionMarkdown({ title, lines, table }: Section): string {
+  if (table === undefined) {
+    return `**${title}**\n\n${lines.map((line) => `- ${lineMarkdown(line)}`).join("\n")}`;
+  }
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  // Inside a table a bar ends the cell, even in code.
+  const cell = (parts: readonly Part[]) =>
+    parts
+      .map((part) =>
+        typeof part === "string" ? inert(part) : inlineCode(part.code.replaceAll("|", "\\|")),
+      )
+      .join("");
+  const rule = row(table.head.map(() => "---"));
+  const rows = table.rows.map((cells) => row(cells.map(cell)));
+  return [`**${title}**`, "", row(table.head), rule, ...rows].join("\n");
 }
 
 function lineMarkdown(parts: readonly Part[]): string {

@@ -1,21 +1,26 @@
 import { formatBytes, formatSeconds } from "../core/format.ts";
-import type { Rehearsal } from "../model/rehearsal.ts";
+import type { Candidate, Rehearsal } from "../model/rehearsal.ts";
 import type { Result } from "../model/result.ts";
 
 /** A piece of a line: our own words, or text from an image, a log or a database. */
 export type Part = string | { readonly code: string };
 
 /** What a reviewer reads about one question. */
-interface Section {
+export interface Section {
   readonly title: string;
   readonly lines: readonly (readonly Part[])[];
+  /** Shown instead of the lines where there are tables. The lines say the same. */
+  readonly table?: {
+    readonly head: readonly string[];
+    readonly rows: readonly (readonly Part[][])[];
+  };
 }
 
 /** What a rehearsal found out, in the order in which a reviewer asks. Sections without an answer are absent. */
 export function rehearsalSections(result: Result): Section[] {
   const { rehearsal } = result;
   if (rehearsal === undefined) return [];
-  return [
+  const own: Section[] = [
     { title: "On your data", lines: works(result, rehearsal) },
     { title: "Rollback", lines: rollBack(result, rehearsal) },
     { title: "Downtime", lines: downtime(rehearsal) },
@@ -27,9 +32,45 @@ export function rehearsalSections(result: Result): Section[] {
     { title: "Definition", lines: definition(rehearsal) },
     { title: "New in the log", lines: complaints(rehearsal) },
     { title: "Size", lines: size(rehearsal) },
+    ...candidates(rehearsal),
     { title: "Live stack", lines: liveStack(rehearsal) },
     { title: "Not in the clone", lines: (rehearsal.omitted ?? []).map((line) => [code(line)]) },
-  ].filter(({ lines }) => lines.length > 0);
+  ];
+  return own.filter(({ lines }) => lines.length > 0);
+}
+
+/** Which of several images work, as one table. Empty without `candidates`. */
+export function candidates({ candidates: all = [] }: Rehearsal): Section[] {
+  if (all.length === 0) return [];
+  const rows = all.map(candidateRow);
+  const head = ["image", "result", "downtime", "migrations", "dropped", "the old image alone"];
+  const lines = rows.map((cells) =>
+    cells.flatMap((cell, at) => {
+      if (cell.length === 0) return [];
+      const name = at < 2 ? "" : `${head[at]} `;
+      return [...(at === 0 ? [] : [at === 1 ? ": " : ", "]), name, ...cell];
+    }),
+  );
+  return [{ title: "Candidates", lines, table: { head, rows } }];
+}
+
+function candidateRow(one: Candidate): Part[][] {
+  const { reference, result, reason, prediction, upgrade, schema: changes = [], rollBack } = one;
+  const values = changes.flatMap(({ dropped: gone }) => gone.map((column) => column.values));
+  const lost = values.reduce((sum, n) => sum + n, 0);
+  const alone = { works: ["works"], fails: ["fails"] };
+  return [
+    [code(reference)],
+    reason === undefined ? [result] : [`${result} `, code(reason.class)],
+    prediction === undefined
+      ? []
+      : [
+          `${formatSeconds(prediction.downtimeSeconds)} (${formatSeconds(prediction.low)} to ${formatSeconds(prediction.high)})`,
+        ],
+    upgrade === undefined ? [] : [String(upgrade.migrations.length)],
+    upgrade === undefined ? [] : [values.length === 0 ? "nothing" : `${lost} values`],
+    rollBack?.inPlace === undefined ? [] : alone[rollBack.inPlace],
+  ];
 }
 
 const most = 50;
@@ -38,7 +79,8 @@ function code(text: string): Part {
   return { code: text };
 }
 
-function works(result: Result, { control, upgrade, backupAgeSeconds, source }: Rehearsal) {
+function works(result: Result, rehearsal: Rehearsal) {
+  const { control, upgrade, backupAgeSeconds, source, candidates: many } = rehearsal;
   const lines: Part[][] = [
     ["backup ", code(source), `, ${formatSeconds(backupAgeSeconds)} old at the time`],
   ];
@@ -53,7 +95,8 @@ function works(result: Result, { control, upgrade, backupAgeSeconds, source }: R
     if (secondStartSeconds !== undefined) {
       lines.push([`its second start took ${formatSeconds(secondStartSeconds)}`]);
     }
-  } else if (result.result === "failed") lines.push(["the new version did not become good on it"]);
+  } else if (result.result === "failed" && many === undefined)
+    lines.push(["the new version did not become good on it"]);
   return lines;
 }
 

@@ -39,18 +39,28 @@ export async function holdBackup(
 }
 
 /** The ids of the backups that living processes use. Removes the files of dead ones. */
-export async function heldBackups({ path }: Pick<Repository, "path">): Promise<string[]> {
+export async function heldBackups(repository: Pick<Repository, "path">): Promise<string[]> {
+  return (await livingHolds(repository)).map(({ backupId }) => backupId);
+}
+
+/** The ids of the living operations that hold a backup. */
+export async function livingHolders(repository: Pick<Repository, "path">): Promise<Set<string>> {
+  return new Set((await livingHolds(repository)).map(({ operationId }) => operationId));
+}
+
+async function livingHolds({ path }: Pick<Repository, "path">) {
   const names = await readdir(directoryOf(path)).catch(() => []);
   const here = await ownProcess();
-  const held: string[] = [];
+  const living: { readonly backupId: string; readonly operationId: string }[] = [];
   for (const name of names) {
     const file = join(directoryOf(path), name);
     const hold = await readHold(file);
     if (hold === undefined) continue;
-    if ((await judgeOwner(hold.owner, here)) !== "dead") held.push(hold.backupId);
-    else await rm(file, { force: true }).catch(() => undefined);
+    if ((await judgeOwner(hold.owner, here)) !== "dead") {
+      living.push({ backupId: hold.backupId, operationId: name.replace(/\.json$/, "") });
+    } else await rm(file, { force: true }).catch(() => undefined);
   }
-  return held;
+  return living;
 }
 
 /** Undefined for a file that was removed meanwhile or is being written. */

@@ -15,7 +15,7 @@ import { describeServer, type ServerStore } from "./server.ts";
 import type { ServerKind } from "./server-kind.ts";
 
 /** The process that created a scratch project. A later run removes the project if this process is dead. */
-const ownerLabel = "sophon-keeper.owner";
+export const ownerLabel = "sophon-keeper.owner";
 
 /** An isolated clone of a stack in the engine. Disposing it removes the whole clone. */
 export interface ScratchStack extends AsyncDisposable {

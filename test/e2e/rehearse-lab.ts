@@ -13,7 +13,8 @@ export async function backedUp(stack: LabStack): Promise<string> {
 /** Rehearses an upgrade of the gateway. Neither the project nor its directory is named: only the repository. */
 export function rehearse(stack: LabStack, reference: string, ...more: readonly string[]): Running {
   const soak = more.includes("--soak") ? [] : ["--soak", "6s"];
-  const images = more.includes("--new-files") ? [] : ["--images", `sophon-gateway=${reference}`];
+  const hasOther = more.includes("--new-files") || more.includes("--candidates");
+  const images = hasOther ? [] : ["--images", `sophon-gateway=${reference}`];
   const how = ["upgrade-test", "--target", "rehearsal", "--repository", repository(stack)];
   return startKeeper([...how, ...images, ...soak, ...more]);
 }
@@ -28,4 +29,15 @@ export async function clonesOf({ projectName }: LabStack): Promise<string[]> {
     run(["docker", "network", "ls", "--quiet", ...filter]),
   ]);
   return all.flatMap((text) => text.split("\n").filter((line) => line !== ""));
+}
+
+/** The volumes with restored data that is kept for the next rehearsal, by name. */
+export async function keptDataOf({ projectName }: LabStack): Promise<string[]> {
+  const labels = ["sophon-keeper.kind=template", `sophon-keeper.project=${projectName}`];
+  const filter = labels.flatMap((label) => ["--filter", `label=${label}`]);
+  const text = await run(["docker", "volume", "ls", "--quiet", ...filter]);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .toSorted();
 }

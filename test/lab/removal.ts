@@ -55,6 +55,15 @@ export async function removeStack(
   const down = ["docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout", "0"];
   const result = await tryRun(down, { cwd: directory });
   if (result.code !== 0) await forceDown(projectName);
+  const kept = [
+    "volume",
+    "ls",
+    "--quiet",
+    "--filter",
+    `label=sophon-keeper.project=${projectName}`,
+  ];
+  const volumes = (await run(["docker", ...kept])).split("\n").filter((name) => name !== "");
+  if (volumes.length > 0) await tryRun(["docker", "volume", "rm", ...volumes]);
   const references = `reference=*/${projectName}/*/*`;
   const images = await run([
     "docker",

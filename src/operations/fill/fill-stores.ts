@@ -104,6 +104,26 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
   return { servers: services, stores: [...found.values()], checks };
 }
 
+/**
+ * The stores of a target that holds their data already. Starts the servers.
+ *
+ * @throws an error if the place of a store cannot be determined or its server does not become ready.
+ */
+export async function findFilledStores(request: FillRequest): Promise<DiscoveredStore[]> {
+  const { stores, target, dependencies } = request;
+  const servers = stores.filter((store) => contractOf(store).hasServer);
+  const services = servers.flatMap(({ service }) => service ?? []);
+  await target.start(services, dependencies.signal);
+  return await Promise.all(
+    stores.map(async (store) => {
+      const { atRest, hasServer } = contractOf(store);
+      if (hasServer || atRest === undefined) return await readyServer(store, request);
+      const { name, service, components } = store;
+      return atRest({ name, service, components, mount: await target.mountOf(store) });
+    }),
+  );
+}
+
 /** The paths of the stores. A place that cannot be determined is reported when the store is filled. */
 async function sourcesOf({ stores, target }: FillRequest): Promise<Map<BackedUpStore, string>> {
   const sources = new Map<BackedUpStore, string>();

@@ -1,11 +1,20 @@
 import { orReason } from "../../core/abort-reason.ts";
+import { describeError } from "../../core/errors.ts";
 import { type Clone, openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
-import { type FillRequest, fillStores, migrationsOf } from "../fill/fill-stores.ts";
+import {
+  type FillRequest,
+  fillStores,
+  findFilledStores,
+  migrationsOf,
+} from "../fill/fill-stores.ts";
+import { CloneContents } from "./clone-contents.ts";
+import { DataCopies } from "./data-copies.ts";
 import { maskKeys } from "./mask-secrets.ts";
 import { PeakMemory } from "./peak-memory.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
+import { type Baseline, type Template, UnusableTemplateError } from "./template.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
 
 /**
@@ -22,7 +31,7 @@ export async function tryInClone(
   const { stack, manifest, stores, operationId, workbench } = trial;
   const { reporter, host } = given;
   const { tasks } = workbench;
-  phases.begin("restore");
+  phases.begin(trial.template?.baseline === undefined ? "restore" : "clone");
   const request = { stack, manifest, stores, operationId, tasks };
   await using clone = await openClone(request, given);
   for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
@@ -49,6 +58,9 @@ async function fillAndPlay(
     ...{ target: clone, stores, manifest, source, workbench, dependencies },
     journal: async () => undefined,
   };
+  if (trial.template?.baseline !== undefined) {
+    return await playFromTemplate(clone, trial, { phases, filling }, dependencies);
+  }
   const filled = await fillStores(filling);
   await maskKeys(filled.stores, tasks, { ...dependencies, masker });
   const heads = filled.checks.every(({ status }) => status === "pass")
@@ -65,6 +77,44 @@ async function fillAndPlay(
     ...tried,
     findings: { restored, ...tried.findings },
     checks: [...restored, ...tried.checks],
+    rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
+  };
+}
+
+/** Fills the clone from the trial's template and plays the phases from the upgrade on. */
+async function playFromTemplate(
+  clone: Clone,
+  trial: Trial,
+  { phases, filling }: { readonly phases: Phases; readonly filling: FillRequest },
+  dependencies: TrialDependencies,
+): Promise<Tried> {
+  const { template, masker } = trial;
+  const { tasks } = trial.workbench;
+  const fill = async (from: Template, { contents }: Baseline) => {
+    const copies = await DataCopies.fill(clone, from, tasks, dependencies);
+    const stores = await findFilledStores(filling);
+    const now = new CloneContents(filling, stores);
+    const checks = await now.compare("kept counts", contents);
+    const wrong = checks.find(({ status }) => status !== "pass");
+    if (wrong !== undefined) throw new Error(`${wrong.component}: ${wrong.detail}`);
+    return { copies, stores, checks };
+  };
+  if (template?.baseline === undefined) throw new Error("the template is not filled");
+  const { baseline } = template;
+  const { copies, stores, checks } = await dependencies.reporter
+    .group("Fill the clone from the kept copy of the restored data", () => fill(template, baseline))
+    .catch((cause: unknown) => {
+      dependencies.signal.throwIfAborted();
+      throw new UnusableTemplateError(`${template.id}: ${describeError(cause)}`, { cause });
+    });
+  await maskKeys(stores, tasks, { ...dependencies, masker });
+  const stage = new Stage(trial, clone, filling, stores, dependencies);
+  const tried = await stage.play(phases, copies);
+  phases.begin("clean-up");
+  return {
+    ...tried,
+    findings: { restored: checks, ...tried.findings },
+    checks: [...checks, ...tried.checks],
     rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
   };
 }

@@ -3,12 +3,17 @@ import type { StartVerdict } from "./start-and-watch.ts";
 
 const most = 50;
 
+/** What logs complain about, as templates. Pure. */
+export function complaintsIn(texts: StartVerdict["texts"]): readonly string[] {
+  return [...new Set(Object.values(texts).flatMap(complaints))];
+}
+
 /** What the new version complains about and the old one does not, as templates. Pure. */
 export function newComplaints(
-  before: StartVerdict["texts"],
+  known: readonly string[],
   after: StartVerdict["texts"],
 ): readonly string[] {
-  const known = new Set(Object.values(before).flatMap(complaints));
-  const all = new Set(Object.values(after).flatMap(complaints));
-  return [...all].filter((line) => !known.has(line)).slice(0, most);
+  return complaintsIn(after)
+    .filter((line) => !known.includes(line))
+    .slice(0, most);
 }

@@ -6,6 +6,7 @@ type Phase =
   | "look"
   | "pull"
   | "restore"
+  | "clone"
   | "control"
   | "copy"
   | "upgrade"

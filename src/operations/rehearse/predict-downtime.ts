@@ -24,7 +24,7 @@ export async function predictionOf(
     isMeasured: last !== undefined,
     startSeconds: healthySeconds,
     starts: [healthySeconds, secondStartSeconds, control?.healthySeconds ?? healthySeconds],
-    ...{ swapSeconds, factors },
+    ...{ swapSeconds, factors, processorsFree: rehearsal.processorsFree },
   });
 }
 

@@ -12,6 +12,8 @@ interface PredictionBasis {
   readonly startSeconds: number;
   /** Every start of these images that was seen. */
   readonly starts: readonly number[];
+  /** How many processors the clone had; undefined if that is not known. */
+  readonly processorsFree?: number | undefined;
   /** Actual divided by predicted downtime of earlier live upgrades, newest first. */
   readonly factors: readonly number[];
 }
@@ -19,6 +21,9 @@ interface PredictionBasis {
 const mostFactors = 5;
 const leastBand = 0.15;
 const leastGateSeconds = 120;
+/** With less of a processor the clone starts more slowly than the live stack, by as much as nobody knows. */
+const enoughProcessors = 0.5;
+const mostWidening = 4;
 
 /** Predicts the downtime of the live upgrade, with a band, and the time that its gate should have. */
 export function predict(basis: PredictionBasis): Prediction {
@@ -26,7 +31,8 @@ export function predict(basis: PredictionBasis): Prediction {
   const factors = basis.factors.slice(0, mostFactors);
   const factor = factors.length === 0 ? 1 : median(factors);
   const downtime = factor * (quiesceSeconds + swapSeconds + startSeconds);
-  const band = Math.max(leastBand * downtime, spread(starts));
+  const widening = wideningFor(basis.processorsFree);
+  const band = widening * Math.max(leastBand * downtime, spread(starts));
   const high = downtime + band;
   const earlier =
     factors.length === 0
@@ -42,8 +48,16 @@ export function predict(basis: PredictionBasis): Prediction {
       `exchange the containers ${swapSeconds.toFixed(1)} s`,
       `start and migrate ${startSeconds.toFixed(1)} s`,
       ...earlier,
+      ...(widening === 1
+        ? []
+        : [`the clone had only ${basis.processorsFree} of a processor: the band is wider`]),
     ],
   };
+}
+
+function wideningFor(processorsFree: number | undefined): number {
+  if (processorsFree === undefined || processorsFree >= enoughProcessors) return 1;
+  return Math.min(mostWidening, enoughProcessors / Math.max(processorsFree, 0.01));
 }
 
 function median(values: readonly number[]): number {

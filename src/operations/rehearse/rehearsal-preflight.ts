@@ -6,6 +6,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { freeForVolumes } from "../../stack/engine-space.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { kindOfImage } from "../../stack/server-kind.ts";
+import { removeIdleTemplates } from "../session/idle-templates.ts";
 import { imageVersion } from "../upgrade/store-versions.ts";
 import { refuseJump } from "../upgrade/version-rules.ts";
 import type { RehearsedImages } from "./rehearsed-images.ts";
@@ -14,14 +15,27 @@ import type { RehearsedImages } from "./rehearsed-images.ts";
 const timesTheData = 3;
 const spareBytes = 5 * 2 ** 30;
 
-/** @throws UnverifiableError if the file system of the engine's volumes has too little room. */
-export async function requireDisk({ components }: Manifest, engine: Engine): Promise<void> {
+/**
+ * Kept copies of other backups are removed if their room is needed.
+ *
+ * @param hasTemplate - one of the three copies of the data is there already
+ * @throws UnverifiableError if the file system of the engine's volumes has too little room.
+ */
+export async function requireDisk(
+  { components }: Manifest,
+  hasTemplate: boolean,
+  dependencies: Parameters<typeof removeIdleTemplates>[0],
+): Promise<void> {
+  const engine = await dependencies.host.engine();
   const data = components.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
-  const needed = timesTheData * data + spareBytes;
+  const needed = (hasTemplate ? timesTheData - 1 : timesTheData) * data + spareBytes;
+  const isEnough = (free: number | undefined) => free === undefined || free >= needed;
+  if (isEnough(await freeForVolumes(engine))) return;
+  await removeIdleTemplates(dependencies, { all: true });
   const free = await freeForVolumes(engine);
-  if (free === undefined || free >= needed) return;
+  if (isEnough(free)) return;
   throw new UnverifiableError(
-    `a rehearsal needs ${formatBytes(needed)} for volumes, and ${formatBytes(free)} are free`,
+    `a rehearsal needs ${formatBytes(needed)} for volumes, and ${formatBytes(free ?? 0)} are free`,
     { class: "disk", hint: "Make room on the disk of the Docker engine." },
   );
 }

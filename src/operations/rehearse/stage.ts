@@ -7,17 +7,21 @@ import type { FillRequest } from "../fill/fill-stores.ts";
 import type { Histories } from "../gate/schema.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { WatchVerdict } from "../gate/watch.ts";
-import { CloneContents, type Contents } from "./clone-contents.ts";
+import { CloneContents } from "./clone-contents.ts";
 import { CloneDatabases } from "./clone-databases.ts";
 import { DataCopies } from "./data-copies.ts";
 import { reasonIn, undecided } from "./gate-reason.ts";
+import { imagesAfter } from "./images-after.ts";
 import { noiseOf } from "./log-noise.ts";
-import { newComplaints } from "./new-complaints.ts";
+import { complaintsIn, newComplaints } from "./new-complaints.ts";
 import type { Phases } from "./phases.ts";
-import type { Findings } from "./rehearsal-verdict.ts";
 import { missedVariables } from "./required.ts";
+import { secondStartChecks } from "./second-start.ts";
+import type { Begun, Played, State } from "./stage-state.ts";
 import { type StartRules, type StartVerdict, startAndWatch } from "./start-and-watch.ts";
-import type { Trial, TrialDependencies, Tried } from "./trial.ts";
+import type { Baseline } from "./template.ts";
+import type { Trial, TrialDependencies } from "./trial.ts";
+import { watchProcessors } from "./watch-processors.ts";
 import { countChanges, migrationsBetween, schemaChanges } from "./what-changed.ts";
 
 const controlSoakMs = 10_000;
@@ -25,21 +29,6 @@ const laterSoakMs = 3_000;
 const mostNoises = 5;
 /** The shortest time that the old image gets on the migrated data. */
 const leastInPlaceMs = 20_000;
-
-/** What the phases after the restore found. */
-type Played = Omit<Tried, "findings"> & { readonly findings: Omit<Findings, "restored"> };
-
-/** What the clone holds at one moment. */
-interface State {
-  readonly contents: Contents;
-  /** Of the databases that the backup has. */
-  readonly histories: Histories;
-  /** Of these and of new databases. */
-  readonly all: Histories;
-  /** How long the services that are no stores took to stop. */
-  readonly stopSeconds: number;
-  readonly shapes: Awaited<ReturnType<CloneDatabases["shapes"]>>;
-}
 
 /** The phases after the restore, on one clone. */
 export class Stage {
@@ -66,35 +55,28 @@ export class Stage {
     this.#allow = trial.options.logAllow;
   }
 
-  async play(phases: Phases): Promise<Played> {
-    const { reporter, signal } = this.#dependencies;
-    const restored = await this.#databases.histories();
-    phases.begin("control");
-    await this.#clone.stop(signal);
-    const control = await reporter.group("Control: start the old images", () =>
-      this.#control(restored),
-    );
-    const controlled = { passed: control.passed, ...reasonIn(control) };
-    if (!control.passed) {
-      const { checks, lastLines } = control;
-      return { findings: { control: controlled }, checks, lastLines, rehearsal: {} };
-    }
-    const before = await this.#rest();
-    await this.#clone.stop(signal);
-    phases.begin("copy");
-    const copies = await reporter.group("Copy the data for the rollback", () =>
-      DataCopies.make(this.#clone, this.#trial.workbench.tasks, this.#dependencies),
-    );
+  /**
+   * @param filled - the clone was filled from the trial's template, by these copies: the old images need not be tried again
+   */
+  async play(phases: Phases, filled?: DataCopies): Promise<Played> {
+    const { reporter } = this.#dependencies;
+    const begun =
+      filled === undefined ? await this.#begin(phases) : await this.#beginFromTemplate(filled);
+    if ("ended" in begun) return begun.ended;
+    const { before, copies, baseline } = begun;
     phases.begin("upgrade");
+    const processors = await watchProcessors(this.#clone, this.#dependencies);
     const { upgrade, createSeconds } = await reporter.group("Upgrade to the new images", () =>
       this.#upgrade(before),
     );
+    const processorsFree = await processors();
     const upgraded = { passed: upgrade.passed, ...reasonIn(upgrade) };
     phases.begin("compare");
     const diskPeakBytes = await copies.bytes();
     const told = {
       requires: { environment: this.#missed(upgrade), volumes: [] },
-      newLogTemplates: newComplaints(control.texts, upgrade.texts),
+      newLogTemplates: newComplaints(baseline.complaints, upgrade.texts),
+      ...(processorsFree === undefined ? {} : { processorsFree }),
       diskPeakBytes,
     };
     const compared = upgrade.passed
@@ -103,16 +85,18 @@ export class Stage {
     phases.begin("roll-back");
     const inPlace = upgrade.passed
       ? await reporter.group("Start the old images on the migrated data", () =>
-          this.#oldOnNew(control),
+          this.#oldOnNew(baseline),
         )
       : undefined;
     const back = await reporter.group("Roll back images and data", () =>
       this.#rollBack(before, copies),
     );
-    const { healthySeconds = 0 } = control;
+    // The old images were tried in an earlier run. If they fail now as well, the new version is not to blame.
+    const isProven = filled === undefined || upgrade.passed || back.passed;
+    const { healthySeconds } = baseline;
     return {
       findings: {
-        control: controlled,
+        control: isProven ? { passed: true } : { passed: false, ...back.reason },
         upgrade: upgraded,
         ...(compared === undefined ? {} : { compared: compared.checks }),
         rolledBack: back.checks,
@@ -120,7 +104,7 @@ export class Stage {
       checks: [...upgrade.checks, ...(compared?.checks ?? []), ...back.checks],
       lastLines: upgrade.passed ? back.lastLines : upgrade.lastLines,
       histories: before.histories,
-      swapSeconds: before.stopSeconds + createSeconds,
+      swapSeconds: baseline.stopSeconds + createSeconds,
       rehearsal: {
         control: { healthySeconds },
         ...told,
@@ -128,6 +112,49 @@ export class Stage {
         rollBack: { seconds: back.seconds, ...(inPlace === undefined ? {} : { inPlace }) },
       },
     };
+  }
+
+  /** Tries the old images on the restored data, and copies it for the rollback. */
+  async #begin(phases: Phases): Promise<Begun | { readonly ended: Played }> {
+    const { reporter, signal } = this.#dependencies;
+    const { template, workbench, options } = this.#trial;
+    const restored = await this.#databases.histories();
+    phases.begin("control");
+    await this.#clone.stop(signal);
+    const control = await reporter.group("Control: start the old images", () =>
+      this.#control(restored),
+    );
+    const { passed, checks, lastLines, healthySeconds = 0 } = control;
+    if (!passed) {
+      const findings = { control: { passed, ...reasonIn(control) } };
+      return { ended: { findings, checks, lastLines, rehearsal: {} } };
+    }
+    const before = await this.#rest();
+    await this.#clone.stop(signal);
+    phases.begin("copy");
+    const copies = await reporter.group("Copy the data for the rollback", () =>
+      DataCopies.make(this.#clone, template, workbench.tasks, this.#dependencies),
+    );
+    const baseline: Baseline = {
+      ...{ healthySeconds, stopSeconds: before.stopSeconds, mustLog: [...this.#mustLog] },
+      noise: this.#allow.filter((one) => !options.logAllow.includes(one)),
+      complaints: [...complaintsIn(control.texts)],
+      contents: { ...before.contents },
+    };
+    template?.fill(baseline);
+    return { before, copies, baseline };
+  }
+
+  /** Takes what the old images showed on the same data from the template. The servers run already. */
+  async #beginFromTemplate(copies: DataCopies): Promise<Begun> {
+    const { template } = this.#trial;
+    const baseline = template?.baseline;
+    if (baseline === undefined) throw new Error("the template is not filled");
+    this.#mustLog = baseline.mustLog;
+    this.#allow = [...this.#allow, ...baseline.noise];
+    const before = await this.#rest();
+    await this.#clone.stop(this.#dependencies.signal);
+    return { before, copies, baseline };
   }
 
   /** Starts the old images. What they log in isolation although they are healthy is noise from then on. */
@@ -194,23 +221,7 @@ export class Stage {
     const again = migrationsBetween(after.all, last);
     const { healthySeconds = 0 } = upgrade;
     const { healthySeconds: secondStartSeconds = healthySeconds } = second;
-    const told = again.map(({ database, id }) => `${database}: ${id}`).join(", ");
-    const checks: Check[] = [
-      second.passed
-        ? { name: "second start", status: "pass", detail: `${secondStartSeconds.toFixed(1)} s` }
-        : {
-            name: "second start",
-            status: "fail",
-            detail: second.reason?.message ?? "the new version does not start again",
-          },
-      again.length === 0
-        ? { name: "migrations", status: "pass", detail: "the second start migrates nothing" }
-        : {
-            name: "migrations",
-            status: "fail",
-            detail: `the second start migrates again: ${told}`,
-          },
-    ];
+    const checks = secondStartChecks(second, secondStartSeconds, again);
     return {
       checks,
       rehearsal: {
@@ -230,11 +241,11 @@ export class Stage {
   }
 
   /** Whether putting back the image alone would do. A fact and not a check. */
-  async #oldOnNew(control: WatchVerdict): Promise<"works" | "fails"> {
+  async #oldOnNew({ healthySeconds }: Baseline): Promise<"works" | "fails"> {
     const { signal } = this.#dependencies;
     await this.#clone.stop(signal);
     await this.#useOld();
-    const healthTimeoutMs = Math.max(leastInPlaceMs, 3000 * (control.healthySeconds ?? 0));
+    const healthTimeoutMs = Math.max(leastInPlaceMs, 3000 * healthySeconds);
     const databases = { schema: async () => undefined };
     const { passed } = await this.#start(databases, { soakMs: laterSoakMs, healthTimeoutMs });
     return passed ? "works" : "fails";
@@ -255,11 +266,13 @@ export class Stage {
     const checks = verdict.checks.map(
       (check): Check => ({ ...check, name: `${check.name} after` }),
     );
-    const images = await this.#imagesAfter();
+    const images = imagesAfter(await this.#clone.containers(), this.#trial.manifest);
     const { healthySeconds = 0, lastLines } = verdict;
     return {
       checks: [...counts, ...images, ...checks, ...undecided(verdict)],
       seconds: putBackMs / 1000 + healthySeconds,
+      passed: verdict.passed,
+      reason: reasonIn(verdict),
       lastLines,
     };
   }
@@ -272,17 +285,6 @@ export class Stage {
     if (model !== undefined) return void (await this.#clone.useModel(stack.model, old, signal));
     const changed = Object.keys(images).map((name) => [name, old[name] ?? ""]);
     await this.#clone.useImages(Object.fromEntries(changed), signal);
-  }
-
-  async #imagesAfter(): Promise<Check[]> {
-    const { manifest } = this.#trial;
-    return (await this.#clone.containers()).map(({ service, imageId }): Check => {
-      const isOld = imageId === manifest.services[service]?.imageId;
-      const subject = { name: "image after", component: service } as const;
-      return isOld
-        ? { ...subject, status: "pass", detail: imageId }
-        : { ...subject, status: "fail", detail: `it runs ${imageId}` };
-    });
   }
 
   /** Stops all but the store servers, and reads what they hold. */

@@ -12,6 +12,7 @@ import type { WatchVerdict } from "../gate/watch.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Host, Workbench } from "../session/host.ts";
 import type { Findings } from "./rehearsal-verdict.ts";
+import type { Template } from "./template.ts";
 
 /** The parts of the host that a rehearsal uses. */
 export type RehearsalHost = Pick<Host, "project" | "workbench" | "engine">;
@@ -30,6 +31,8 @@ export interface Trial {
   /** Knows the secrets of the stack and of the restored data. */
   readonly masker: Masker;
   readonly workbench: Workbench;
+  /** The restored data that this clone is filled from or fills; undefined if it is not needed again. */
+  readonly template?: Template | undefined;
   readonly options: Pick<
     Options,
     "cloneHealth" | "cloneMemory" | "healthTimeoutMs" | "soakMs" | "logAllow" | "logDeny"
@@ -57,6 +60,7 @@ export interface Tried {
     | "newLogTemplates"
     | "memoryPeakBytes"
     | "diskPeakBytes"
+    | "processorsFree"
   >;
 }
 

@@ -1,10 +1,9 @@
-import { statfs } from "node:fs/promises";
 import { orReason } from "../../core/abort-reason.ts";
 import { UnverifiableError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Engine } from "../../stack/engine.ts";
-import { freeForVolumes } from "../../stack/engine-space.ts";
+import { tooLittleFree } from "../../stack/engine-space.ts";
 import { type LiveLook, lookAtLive } from "../../stack/live-look.ts";
 import type { Dependencies } from "../session/command.ts";
 import { AnswerTimes } from "./answer-times.ts";
@@ -14,8 +13,6 @@ type LiveFacts = NonNullable<Rehearsal["live"]>;
 
 const everyMs = 1_000;
 const diskEveryLooks = 2;
-const leastFreeBytes = 5 * 2 ** 30;
-const leastFreeShare = 0.1;
 const mostBadLooks = 2;
 
 /**
@@ -76,15 +73,8 @@ function liveTrouble({ changing }: LiveLook, trouble: string | undefined): Unver
 }
 
 async function requireFree(engine: Engine, over: AbortController): Promise<void> {
-  const free = await freeForVolumes(engine);
+  const free = await tooLittleFree(engine);
   if (free === undefined) return;
-  const { DockerRootDir: root = "/" } = (await engine.docker.info()) as { DockerRootDir?: string };
-  const size = await statfs(root).then(
-    ({ blocks, bsize }) => blocks * bsize,
-    () => 0,
-  );
-  if (free >= Math.max(leastFreeBytes, Math.min(leastFreeShare * size, 10 * leastFreeBytes)))
-    return;
   over.abort(
     new UnverifiableError(`only ${formatBytes(free)} are left on the disk of the Docker engine`, {
       class: "disk",

@@ -18,6 +18,8 @@ function memberOf(name: InputName): string {
   return inputSpec(name).kind === "duration" ? `${camel}Ms` : camel;
 }
 
+const rehearsal = { target: "rehearsal" };
+
 describe("parseOptions", () => {
   it("gives every input's member, with its default", () => {
     const options = parse("backup", {});
@@ -108,6 +110,23 @@ describe("parseOptions", () => {
     ["backup", { upload: "cache" }, /^upload is cache, but nothing encrypts the backup/],
     ["upgrade-test", { images: "web" }, /^images has "web": write service=reference/],
     ["upgrade-test", { images: "web=a,web=b" }, /twice/],
+    ["upgrade-test", { candidates: "web=a,b" }, /^candidates is only for a rehearsal/],
+    ["upgrade-test", { ...rehearsal, candidates: "a,b" }, /^candidates has "a": write service=/],
+    ["upgrade-test", { ...rehearsal, candidates: "web=" }, /^candidates has "web="/],
+    ["upgrade-test", { ...rehearsal, candidates: "web=a b" }, /^candidates has "web=a b"/],
+    ["upgrade-test", { ...rehearsal, candidates: "web=a,db=b" }, /two services, web and db/],
+    ["upgrade-test", { ...rehearsal, candidates: "web=a,b,web=a" }, /^candidates has a twice/],
+    [
+      "upgrade-test",
+      { ...rehearsal, candidates: "web=a,b", images: "web=c" },
+      /^candidates and images both name web/,
+    ],
+    [
+      "upgrade-test",
+      { ...rehearsal, candidates: "web=a,b", "new-files": "c.yml" },
+      /^candidates and new-files exclude each other/,
+    ],
+    ["upgrade-test", { ...rehearsal, "template-keep": "-1" }, /^template-keep is "-1"/],
     ["upgrade-test", { target: "/srv/copy" }, /^target is "\/srv\/copy": write live or rehearsal/],
     ["upgrade-test", { "max-age": "7d" }, /^max-age is only for a rehearsal: set target/],
     ["upgrade-test", { "new-files": "a.yml" }, /^new-files is only for a rehearsal: set target/],
@@ -126,6 +145,17 @@ describe("parseOptions", () => {
     const secret = "AGE-SECRET-KEY-1QQQQ";
     expect(() => parse("verify", { identity: secret })).toThrow(/identity holds no age identity/);
     expect(() => parse("verify", { identity: secret })).not.toThrow(/QQQQ/);
+  });
+
+  it.each([
+    "web=example/web:1,example/web:2",
+    "web=example/web:1\n# comment\nweb = example/web:2",
+    '["web=example/web:1", "example/web:2"]',
+  ])("reads candidates as the references of one service: %s", (candidates) => {
+    expect(parse("upgrade-test", { ...rehearsal, candidates }).candidates).toEqual({
+      web: ["example/web:1", "example/web:2"],
+    });
+    expect(parse("upgrade-test", rehearsal).candidates).toEqual({});
   });
 
   it("keeps the items of a JSON list as they are", () => {

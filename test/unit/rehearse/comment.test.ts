@@ -3,6 +3,7 @@ import { pullRequestOf } from "../../../src/action/pull-request.ts";
 import type { Result } from "../../../src/model/result.ts";
 import { commentBody } from "../../../src/report/comment.ts";
 import { summaryMarkdown } from "../../../src/report/markdown.ts";
+import { pageHtml } from "../../../src/report/page.ts";
 import { inert, inlineCode } from "../../../src/report/rehearsal-markdown.ts";
 import { resultText } from "../../../src/report/text.ts";
 
@@ -37,6 +38,50 @@ const facts: Parameters<typeof commentBody>[1] = {
   at: new Date("2026-11-20T10:00:00Z"),
   before: undefined,
 };
+
+const ofCandidates: Result = {
+  ...{ result: "failed", seconds: 99 },
+  reason: { class: "crash", message: "1 of 2 candidates work (a:2); a:3|@x: it ended" },
+  rehearsal: {
+    ...{ source: "app-1", backupAgeSeconds: 60, control: { healthySeconds: 5 } },
+    candidates: [
+      {
+        ...{ service: "web", reference: "a:2", result: "passed", seconds: 40 },
+        ...{ upgrade: result.rehearsal?.upgrade, schema: result.rehearsal?.schema ?? [] },
+        ...{ rollBack: { seconds: 7, inPlace: "fails" } },
+        ...{ prediction: result.rehearsal?.prediction },
+      } as NonNullable<NonNullable<Result["rehearsal"]>["candidates"]>[number],
+      {
+        ...{ service: "web", reference: "a:3|@x", result: "failed", seconds: 20 },
+        reason: { class: "crash", message: "it ended" },
+      },
+    ],
+  },
+};
+
+describe("the table of candidates", () => {
+  it("stands in the summary, in either comment and in the page, once each", () => {
+    const comments = (["full", "verdict"] as const).map((detail) =>
+      commentBody(ofCandidates, { ...facts, detail }),
+    );
+    for (const text of [summaryMarkdown(ofCandidates, "upgrade-test"), ...comments]) {
+      const rows = text.split("\n").filter((line) => /^\| `a:/.test(line));
+      expect(rows).toEqual([
+        "| `a:2` | passed | 8.0 s (6.0 s to 10.0 s) | 1 | 3 values | fails |",
+        "| `a:3\\|@x` | failed `crash` |  |  |  |  |",
+      ]);
+    }
+    const about = { version: "1", command: "upgrade-test", at: facts.at, host: "h", stack: "app" };
+    const page = pageHtml(ofCandidates, about);
+    expect(page).toMatch(/<code>a:2<\/code>[\s\S]*passed[\s\S]*<code>a:3\|@x<\/code>[\s\S]*failed/);
+  });
+
+  it("is a line for each candidate in the terminal", () => {
+    const text = resultText(ofCandidates);
+    expect(text).toMatch(/a:2: passed, downtime 8\.0 s .*, migrations 1, dropped 3 values/);
+    expect(text).toMatch(/a:3\|@x: failed crash$/m);
+  });
+});
 
 describe("the comment of a rehearsal", () => {
   it("answers the reviewer's questions in their order, as the summary and the terminal do", () => {

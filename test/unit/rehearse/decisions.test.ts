@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { scan } from "../../../src/log-scan/scan.ts";
+import type { Candidate } from "../../../src/model/rehearsal.ts";
 import type { Check } from "../../../src/model/result.ts";
+import { verdictOfCandidates } from "../../../src/operations/rehearse/candidates-verdict.ts";
 import { patternOf } from "../../../src/operations/rehearse/line-pattern.ts";
 import { troubleOf } from "../../../src/operations/rehearse/live-trouble.ts";
 import { noiseOf } from "../../../src/operations/rehearse/log-noise.ts";
@@ -61,6 +63,34 @@ describe("the verdict of a rehearsal", () => {
     const verdict = verdictOfRehearsal(findings);
     expect(verdict.result).toBe(result);
     expect(verdict.reason?.class).toBe(kind);
+  });
+});
+
+describe("the verdict of candidates", () => {
+  const one = (result: Candidate["result"]) => {
+    const why = result === "passed" || result === "unchanged" ? {} : { reason };
+    return { reference: `app:${result}`, result, ...why };
+  };
+
+  it.each<[Candidate["result"][], string]>([
+    [["passed", "passed"], "passed"],
+    [["passed", "unchanged"], "passed"],
+    [["unchanged"], "unchanged"],
+    [["passed", "failed", "unverifiable"], "failed"],
+    [["passed", "unverifiable"], "unverifiable"],
+    [["passed", "refused"], "failed"],
+    [["refused", "refused"], "refused"],
+    [["failed", "damaged"], "damaged"],
+  ])("%s is that of the worst: %s", (results, expected) => {
+    expect(verdictOfCandidates(results.map(one)).result).toBe(expected);
+  });
+
+  it("tells which work and why another does not", () => {
+    const { reason: told } = verdictOfCandidates([one("failed"), one("passed")]);
+    expect(told).toEqual({
+      class: "schema-conflict",
+      message: "1 of 2 candidates work (app:passed); app:failed: 42P07",
+    });
   });
 });
 

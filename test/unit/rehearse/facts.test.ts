@@ -6,7 +6,7 @@ import { migrationTimes } from "../../../src/log-scan/migration-times.ts";
 import { scan } from "../../../src/log-scan/scan.ts";
 import { lineOf } from "../../../src/operations/rehearse/line-of-image.ts";
 import { tooMuch } from "../../../src/operations/rehearse/memory-limit.ts";
-import { newComplaints } from "../../../src/operations/rehearse/new-complaints.ts";
+import { complaintsIn, newComplaints } from "../../../src/operations/rehearse/new-complaints.ts";
 import { newlyDeclared } from "../../../src/operations/rehearse/newly-declared.ts";
 import { missedVariables } from "../../../src/operations/rehearse/required.ts";
 import { sameRehearsal } from "../../../src/operations/rehearse/same-rehearsal.ts";
@@ -50,7 +50,7 @@ it("tells what only the new version complains about, whatever the numbers in it"
     "warn: Cache[3]\n      cache of 12 entries is slow\ninfo: App[1]\n      started in 3 s\n";
   const now = `${old.replace("12", "99")}warn: Mail[7]\n      no sender for tenant 41, id 0a1b2c3d4e5f\nfail: Db[9]\n      cannot read 5 rows\n`;
   expect(complaints(old)).toEqual(["cache of # entries is slow"]);
-  expect(newComplaints({ a: old, b: "" }, { a: now })).toEqual([
+  expect(newComplaints(complaintsIn({ a: old, b: "" }), { a: now })).toEqual([
     "no sender for tenant #, id #",
     "cannot read # rows",
   ]);

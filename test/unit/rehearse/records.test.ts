@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freeProcessors, idleMsIn } from "../../../src/operations/rehearse/free-processors.ts";
 import { predict } from "../../../src/operations/rehearse/prediction.ts";
 import { schemaChanges } from "../../../src/operations/rehearse/what-changed.ts";
 import { type Intended, rehearsalOf } from "../../../src/operations/upgrade/matching-rehearsal.ts";
@@ -119,6 +120,38 @@ describe("a hold", () => {
     child.kill("SIGKILL");
     await once(child, "exit");
     expect(await heldBackups({ path })).toEqual([]);
+  });
+});
+
+describe("the processors of a clone", () => {
+  const look = (atMs: number, idleMs: number, usedMs: Record<string, number>) => {
+    return { atMs, idleMs, usedMs };
+  };
+
+  it("are what it used and what nobody used", () => {
+    const before = look(1000, 5000, { db: 100 });
+    // Two processors, of which others take nearly all; a container was replaced.
+    expect(freeProcessors(before, look(11_000, 6000, { db: 1100, app: 1000 }))).toBe(0.3);
+    // It waits for a disk on an idle host.
+    expect(freeProcessors(before, look(11_000, 25_000, { db: 100 }))).toBe(2);
+    expect(freeProcessors(before, before)).toBeUndefined();
+    expect(idleMsIn("cpu  10 0 20 300 45 0 1 0 0 0\ncpu0 5 0 10 150 20 0 0 0 0 0\n")).toBe(3450);
+    expect(idleMsIn("nothing")).toBeUndefined();
+  });
+
+  it("widen the band if they were less than half of one", () => {
+    const basis = { quiesceSeconds: 1, swapSeconds: 2, startSeconds: 97, starts: [], factors: [] };
+    const width = (processorsFree?: number) => {
+      const { low, high, basis: told } = predict({ ...basis, processorsFree });
+      return { width: Math.round(high - low), told: told.at(-1) };
+    };
+    expect(width().width).toBe(30);
+    expect(width(0.5).width).toBe(30);
+    expect(width(0.25)).toEqual({
+      width: 60,
+      told: "the clone had only 0.25 of a processor: the band is wider",
+    });
+    expect(width(0).width).toBe(120);
   });
 });
 
