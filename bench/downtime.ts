@@ -2,14 +2,13 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startKeeper } from "../test/e2e/support/keeper.ts";
-import type { LabStack } from "../test/lab/lab-stack.ts";
 import { prober } from "../test/lab/prober.ts";
 import { buildProgram } from "../test/lab/program.ts";
 import { run } from "../test/lab/run.ts";
 import { createStack } from "../test/lab/stack.ts";
 import { until } from "../test/lab/step.ts";
 import { badVersions, goodVersions } from "../test/lab/versions.ts";
-import { makeData } from "./data.ts";
+import { fill } from "./fill.ts";
 import { machine, median } from "./measure.ts";
 
 /**
@@ -33,7 +32,7 @@ const figures = new Map<string, number[]>();
 await buildProgram();
 await using stack = await createStack({ tier: "pro", name: "bench" });
 console.log(`${machine(stack.dataDir)}; scale ${scale}`);
-await fill(stack);
+await fill(stack, scale);
 const first = stack.reference("1.1.0");
 // The same schema, so that a plain `up` can go there and back.
 const next = await stack.publish({ ...goodVersions["1.1.0"], version: "1.1.0-next" });
@@ -118,23 +117,6 @@ interface Step {
   readonly phase: string;
   readonly step: string;
   readonly time: string;
-}
-
-async function fill({ dataDir, compose }: LabStack): Promise<void> {
-  makeData(join(dataDir, "bench"), scale);
-  await run(["chown", "-R", "--reference", dataDir, join(dataDir, "bench")]);
-  const rows = Math.ceil(900_000 * scale);
-  // 1 KiB a row that PostgreSQL cannot compress and does not move out of the table.
-  const text = "(select string_agg(md5(random()::text || n), '') from generate_series(1, 32))";
-  const sql = `create table bench_fill as select n, ${text} from generate_series(1, ${rows}) n; checkpoint`;
-  const psql = ["psql", "--username", "sophon", "--dbname", "sophon", "--quiet"];
-  await compose([
-    "exec",
-    "-T",
-    "postgres",
-    ...psql,
-    ...sql.split("; ").flatMap((one) => ["--command", one]),
-  ]);
 }
 
 function note(what: string, seconds: number): void {

@@ -1,0 +1,41 @@
+import { parseArgs } from "node:util";
+import { backedUp, rehearse } from "../test/e2e/rehearse-lab.ts";
+import { buildProgram } from "../test/lab/program.ts";
+import { createStack } from "../test/lab/stack.ts";
+import { goodVersions } from "../test/lab/versions.ts";
+import { fill } from "./fill.ts";
+import { machine } from "./measure.ts";
+
+/**
+ * What a reviewer waits for: the rehearsals of a first push and of a second one, on the same backup of a Pro stack, and
+ * what each phase takes. `npm run bench -- rehearsal [--scale 1] [--soak 30s]`; scale 1 is 1 GB in the data directory
+ * and 1 GB in PostgreSQL. Needs the lab: `npm run lab up`.
+ */
+const { values } = parseArgs({
+  options: {
+    scale: { type: "string", default: "1" },
+    soak: { type: "string", default: "30s" },
+  },
+});
+
+interface Timed {
+  readonly seconds: number;
+  readonly timeline: {
+    readonly phases: readonly { readonly phase: string; readonly seconds: number }[];
+  };
+}
+
+await buildProgram();
+await using stack = await createStack({ tier: "pro", name: "bench-rehearsal" });
+await fill(stack, Number(values.scale));
+await backedUp(stack);
+const reference = await stack.publish(goodVersions["1.2.0"]);
+console.log(`${machine(stack.dataDir)}; scale ${values.scale}; soak ${values.soak}`);
+console.log("| push | seconds | phases |\n| --- | --- | --- |");
+for (const push of ["first", "second"]) {
+  const { code, result, stderr } = await rehearse(stack, reference, "--soak", values.soak).done;
+  if (code !== 0) throw new Error(stderr);
+  const { seconds, timeline } = result as unknown as Timed;
+  const phases = timeline.phases.map((one) => `${one.phase} ${one.seconds.toFixed(1)}`);
+  console.log(`| ${push} | ${seconds.toFixed(1)} | ${phases.join(", ")} |`);
+}
