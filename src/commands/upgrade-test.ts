@@ -13,6 +13,7 @@ import { recordModel } from "../operations/upgrade/deployed-record.ts";
 import { exchange, type Outcome } from "../operations/upgrade/exchange.ts";
 import { cleanUp } from "../operations/upgrade/finish.ts";
 import { upgradeJournal } from "../operations/upgrade/journal.ts";
+import { refuseLostVolumes } from "../operations/upgrade/lost-volumes.ts";
 import { preflight } from "../operations/upgrade/preflight.ts";
 import { startProber } from "../operations/upgrade/prober.ts";
 import { checkpoint } from "../operations/upgrade/quiesce.ts";
@@ -88,6 +89,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const images = await reporter.group("Pull while the stack serves", () =>
     pullImages(session, first),
   );
+  await refuseLostVolumes(session, images);
   await requireSupportedJumps(session, first, images);
   if (Object.keys(images).length === 0) {
     await undo.unwind();

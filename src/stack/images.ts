@@ -146,7 +146,7 @@ export async function tagImage(
 
 /**
  * Protects an image from every kind of prune until {@link releaseImages}: a tag protects it from `image prune`, a
- * created container from `prune -a`.
+ * created container from `prune -a`. The container also has `volumes`, which protects those from `volume prune`.
  *
  * @returns the tag, which can be used to run the image.
  */
@@ -154,6 +154,7 @@ export async function keepImage(
   engine: Pick<Engine, "docker">,
   image: { readonly id: string; readonly service: string },
   operation: { readonly id: string; readonly project: string },
+  volumes: readonly string[] = [],
 ): Promise<string> {
   const name = `${operation.id}-${image.service}`;
   const tag = `${keepRepository}:${name}`;
@@ -163,7 +164,14 @@ export async function keepImage(
     [keeperLabels.project]: operation.project,
     [keeperLabels.operation]: operation.id,
   };
-  const config = { name: `sophon-keeper-keep-${name}`, Image: tag, Cmd: ["keep"], Labels };
+  const Mounts = volumes.map((Source, at) => ({
+    ...({ Type: "volume", Source, Target: `/kept/${at}`, ReadOnly: true } as const),
+    VolumeOptions: { NoCopy: true } as never,
+  }));
+  const config = {
+    ...{ name: `sophon-keeper-keep-${name}`, Image: tag, Cmd: ["keep"], Labels },
+    HostConfig: { Mounts },
+  };
   try {
     await engine.docker.createContainer(config);
   } catch (error) {

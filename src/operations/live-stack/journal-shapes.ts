@@ -38,6 +38,11 @@ export const dependenciesShape = z.record(
     .readonly(),
 );
 
+/** The volumes of a container that have no name in the files: one that takes over gets them. */
+export const anonymousShape = z
+  .array(z.object({ volume: z.string(), target: z.string() }))
+  .readonly();
+
 /** What {@link pinsShape} describes. */
 export type Pins = z.output<typeof pinsShape>;
 /** What {@link projectShape} describes. */

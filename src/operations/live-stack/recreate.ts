@@ -2,11 +2,13 @@ import type { Clock } from "../../core/clock.ts";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
+import { carryVolumes, hasVolumes } from "../../stack/carried-volumes.ts";
 import { type Compose, createCompose } from "../../stack/compose.ts";
 import { removeContainer } from "../../stack/containers.ts";
 import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectContainer } from "../../stack/inspect.ts";
+import type { AnonymousVolume } from "../../stack/like-container.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 import { highestNumbers } from "./replica-numbers.ts";
 
@@ -20,6 +22,8 @@ interface Earlier {
   /** Absent in journals of earlier versions. */
   readonly imageId?: string;
   readonly ran: boolean;
+  /** Its volumes without a name, which the recreated container gets. Absent: none. */
+  readonly anonymous?: readonly AnonymousVolume[] | undefined;
 }
 
 /** The current containers of a project. */
@@ -62,6 +66,8 @@ interface Remaking {
   /** Runs the work while these files have the right content. */
   readonly within?: (work: () => Promise<void>) => Promise<void>;
   readonly scaleOf: (services: readonly string[]) => Readonly<Record<string, number>>;
+  /** What each service depends on. Absent in journals of earlier versions. */
+  readonly needs: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /**
@@ -71,17 +77,17 @@ interface Remaking {
  * @throws Error when a container is missing afterwards or has another image.
  */
 export async function makeMissing(before: readonly Earlier[], given: Remaking): Promise<void> {
-  const { engine, files, within = async (work) => await work(), scaleOf } = given;
+  const { engine, files, within = async (work) => await work(), scaleOf, needs } = given;
   let failure: unknown;
   // A container may join the namespace of one that an earlier round recreated.
   for (let round = 1; round <= makingRounds; round += 1) {
     await removeCutOff(before, engine, files.project);
-    const there = new Set((await present(engine, files.project)).map(({ name }) => name));
-    const missing = before.filter(({ name }) => !there.has(name));
+    const there = await present(engine, files.project);
+    const missing = before.filter((one) => !there.some((other) => isWhole(other, one)));
     if (missing.length === 0) break;
     await within(async () => {
       const compose = createCompose(engine, files);
-      const creating = { engine, compose, project: files.project, scaleOf };
+      const creating = { engine, compose, project: files.project, scaleOf, needs };
       try {
         await createExactly(missing, before, creating);
         failure = undefined;
@@ -92,14 +98,21 @@ export async function makeMissing(before: readonly Earlier[], given: Remaking): 
     });
   }
   const now = await present(engine, files.project);
-  for (const { name, imageId = "" } of before) {
-    const found = now.find((one) => one.name === name);
+  for (const one of before) {
+    const { name, imageId = "" } = one;
+    const found = now.find((other) => other.name === name);
     if (found === undefined) {
       const why = failure === undefined ? "" : `: ${describeError(failure)}`;
       throw new Error(`container ${name} could not be recreated${why}`, { cause: failure });
     }
     if (imageId !== "" && found.imageId !== imageId) throw new Error(`${name} has another image`);
+    if (!isWhole(found, one)) throw new Error(`${name} has other volumes than before`);
   }
+}
+
+/** An interruption may have left a container of Compose that did not get its volumes yet. */
+function isWhole(found: ContainerState, { name, anonymous = [] }: Earlier): boolean {
+  return found.name === name && hasVolumes(found, anonymous);
 }
 
 /** What creating containers needs. */
@@ -108,10 +121,11 @@ interface Creating {
   readonly compose: Pick<Compose, "up">;
   readonly project: string;
   readonly scaleOf: Remaking["scaleOf"];
+  readonly needs: Remaking["needs"];
   readonly signal?: AbortSignal | undefined;
 }
 
-type Numbered = Pick<Earlier, "name" | "service">;
+type Numbered = Pick<Earlier, "name" | "service" | "anonymous">;
 
 /**
  * Lets Compose create missing containers under the names that they had, and starts nothing. Containers of other
@@ -120,26 +134,59 @@ type Numbered = Pick<Earlier, "name" | "service">;
  * Compose numbers the replicas of a service upwards from those that exist. So none of a service may exist while one is
  * missing, and where a number was free before, one more is created for it and removed again.
  *
+ * Volumes without a name are carried over. Their container is then another one than Compose created, so each service is
+ * created after those whose containers it refers to.
+ *
  * @param missing - the containers to create; all others of their services are stopped
  * @param all - all containers that these services had
  */
 export async function createExactly(
   missing: readonly Numbered[],
   all: readonly Numbered[],
-  { engine, compose, project, scaleOf, signal }: Creating,
+  creating: Creating,
 ): Promise<void> {
+  const { engine, project, needs = {} } = creating;
   const services = [...new Set(missing.map(({ service }) => service))];
   const own = all.filter(({ service }) => services.includes(service));
   for (const { id, service } of await present(engine, project)) {
     if (services.includes(service)) await removeContainer(engine, id, { volumes: false });
   }
+  const hasAnonymous = own.some(({ anonymous = [] }) => anonymous.length > 0);
+  const groups = hasAnonymous ? needsFirst(services, needs).map((one) => [one]) : [services];
+  for (const group of groups) await createGroup(group, own, creating);
+}
+
+async function createGroup(
+  services: readonly string[],
+  all: readonly Numbered[],
+  { engine, compose, project, scaleOf, signal }: Creating,
+): Promise<void> {
+  const own = all.filter(({ service }) => services.includes(service));
   const scale = { ...scaleOf(services), ...highestNumbers(own, project) };
   await compose.up({ services, noStart: true, noRecreate: true, scale }, signal);
-  const names = new Set(own.map(({ name }) => name));
   for (const { id, name, service } of await present(engine, project)) {
-    const isFiller = services.includes(service) && !names.has(name);
-    if (isFiller) await removeContainer(engine, id, { volumes: false });
+    if (!services.includes(service)) continue;
+    const before = own.find((one) => one.name === name);
+    if (before === undefined) await removeContainer(engine, id, { volumes: false });
+    else await carryVolumes(engine, id, before.anonymous ?? []);
   }
+}
+
+/** The services, each after those that it needs. */
+export function needsFirst(
+  services: readonly string[],
+  needs: Readonly<Record<string, readonly string[]>>,
+): string[] {
+  const sorted = new Set<string>();
+  const seen = new Set<string>();
+  const visit = (service: string): void => {
+    if (seen.has(service)) return;
+    seen.add(service);
+    for (const need of needs[service] ?? []) visit(need);
+    if (services.includes(service)) sorted.add(service);
+  };
+  for (const service of services) visit(service);
+  return [...sorted];
 }
 
 /**

@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { dependenciesShape, pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
+import {
+  anonymousShape,
+  dependenciesShape,
+  pinsShape,
+  projectShape,
+} from "../live-stack/journal-shapes.ts";
 import type { JournalSpec } from "../session/journal.ts";
 import type { Session } from "../session/session.ts";
 
@@ -35,7 +40,13 @@ const bothPins = z.object({ forward: pinsShape, backward: pinsShape, work: z.str
 const creation = z.object({
   project: projectShape,
   services: texts,
-  containers: z.array(z.object({ id: z.string(), name: z.string(), service: z.string() })),
+  containers: z.array(
+    z.object({
+      ...{ id: z.string(), name: z.string(), service: z.string() },
+      /** Absent for none, and in journals of earlier versions. */
+      anonymous: anonymousShape.optional(),
+    }),
+  ),
   volumes: texts,
   networks: texts,
   /** Directories that did not exist, outermost first. */

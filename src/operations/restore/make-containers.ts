@@ -12,6 +12,7 @@ import { referencedFiles } from "../../stores/stack-files/references.ts";
 import { driftOf } from "../live-stack/definition.ts";
 import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
+import { anonymousOf, lostPlaces } from "../live-stack/lost-places.ts";
 import {
   createExactly,
   joinsNobody,
@@ -153,10 +154,12 @@ export async function makeContainers(
   const { signal } = dependencies;
   const needs = neededServices(model);
   const scaleOfAll = (names: readonly string[]) => scaleFor(scale, needs, names);
-  const before = stack.containers;
+  const before = stack.containers.map(described);
   const again = async (names: readonly string[]) => {
     const own = before.filter(({ service }) => names.includes(service));
-    const creating = { engine, compose, project: project.project, scaleOf: scaleOfAll, signal };
+    const creating = {
+      ...{ engine, compose, project: project.project, scaleOf: scaleOfAll, needs, signal },
+    };
     if (own.length > 0) await createExactly(own, own, creating);
   };
   await again(makings.replace);
@@ -170,7 +173,7 @@ export async function makeContainers(
   return created;
 }
 
-/** Protects the previous images from pruning while a rollback may need them. */
+/** Protects the previous images, and volumes without a name, from pruning while a rollback may need them. */
 async function keepRunningImages({ session, stack, makings }: Making, engine: Engine) {
   const images = new Map(
     stack.containers
@@ -180,7 +183,8 @@ async function keepRunningImages({ session, stack, makings }: Making, engine: En
   if (images.size === 0) return;
   session.journal.append("restore", "keep", { images: [...images.values()] });
   for (const image of images.values()) {
-    await keepImage(engine, image, { id: session.id, project: stack.project });
+    const volumes = stack.containers.flatMap(anonymousOf).map(({ volume }) => volume);
+    await keepImage(engine, image, { id: session.id, project: stack.project }, volumes);
   }
 }
 
@@ -192,6 +196,8 @@ async function creationOf(
 ): Promise<JournalledCreation> {
   const { volumes, networks } = await projectParts(engine, stack.project);
   const there = new Set(volumes);
+  // They have no labels of the project.
+  for (const { volume } of stack.containers.flatMap(anonymousOf)) there.add(volume);
   for (const volume of Object.values(model.volumes ?? {})) {
     const name = volume?.name;
     if (typeof name === "string" && (await hasVolume(engine, name))) there.add(name);
@@ -199,13 +205,19 @@ async function creationOf(
   return {
     project: projectOf(stack),
     services: [...services],
-    containers: stack.containers.map(({ id, name, service }) => ({ id, name, service })),
+    containers: stack.containers.map(described),
     volumes: [...there],
     networks: [...networks],
     directories: missingDirectories(model),
     scale: scaleOf(stack.containers, withNeeds(neededServices(model), services)),
     needs: neededServices(model),
   };
+}
+
+function described(container: ContainerState): JournalledCreation["containers"][number] {
+  const { id, name, service } = container;
+  const anonymous = anonymousOf(container);
+  return { id, name, service, ...(anonymous.length === 0 ? {} : { anonymous }) };
 }
 
 /** The directories that the engine will create for bind mounts, with missing parents, outermost first. */
@@ -260,7 +272,7 @@ async function refuseUnlike(
   const project = projectOf(stack);
   const compared = { project, model, containers, images, services: made, secrets };
   const found = await driftOf(engine, compared);
-  for (const { service, imageId, mounts } of own) {
+  for (const { service, imageId } of own) {
     const isReplaced = makings.replace.includes(service);
     const named = isReplaced ? undefined : await inspectImage(engine, imageOf(model, service));
     if (!isReplaced && named?.id !== imageId) found.push(`${service}: image`);
@@ -270,17 +282,15 @@ async function refuseUnlike(
         hint: `run \`docker compose -p ${stack.project} up --no-start\`, then restore`,
       });
     }
-    const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
-    const isJoined = joined.includes(service);
-    if ((!isReplaced && !isJoined) || anonymous === undefined) continue;
-    const why = isJoined
-      ? "joins a namespace of a container that is recreated"
-      : "runs another image than the backup has";
+    const next = isReplaced ? await inspectImage(engine, making.images[service] ?? "") : named;
+    const [place] =
+      next === undefined ? [] : lostPlaces({ model, containers }, service, next.volumes);
+    if (place === undefined) continue;
     throw new RefusedError(
-      `service ${service} ${why}, and keeps ${anonymous.target} in an anonymous volume`,
+      `service ${service} keeps ${place} in a volume without a name, and the image of the backup declares no volume there`,
       {
         class: "anonymous-volume",
-        hint: "a new container would get a new anonymous volume: use a named volume in the compose file, or give keep-images",
+        hint: "The service would start without that data: give the volume a name in the compose file, or give keep-images.",
       },
     );
   }

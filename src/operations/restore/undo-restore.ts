@@ -226,9 +226,9 @@ async function makeAgain(
   { engine }: UndoContext,
 ): Promise<void> {
   const backward = pinned?.backward ?? { edits: [], composeFiles: created.project.composeFiles };
-  const all = created.containers.map(({ id, name, service }) => {
+  const all = created.containers.map(({ id, name, service, anonymous }) => {
     const { imageId = "", ran = false } = before.find((one) => one.id === id) ?? {};
-    return { name, service, imageId, ran };
+    return { name, service, imageId, ran, ...(anonymous === undefined ? {} : { anonymous }) };
   });
   await makeMissing(all, {
     engine,
@@ -237,6 +237,7 @@ async function makeAgain(
       created.needs === undefined
         ? created.scale
         : scaleFor(created.scale, created.needs, services),
+    needs: created.needs,
     within: async (work) => {
       applyEdits(backward.edits);
       await work();

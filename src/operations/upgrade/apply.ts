@@ -40,6 +40,7 @@ export async function apply(
   const creating = {
     ...{ engine, compose, project: project.project, signal },
     scaleOf: (names: readonly string[]) => scaleOf(plan, names),
+    needs: plan.needs,
   };
   const create = async (names: readonly string[]) => {
     const own = plan.containers.filter(({ service }) => names.includes(service));

@@ -1,7 +1,12 @@
 import { z } from "zod";
 import { type UpgradePhase, upgradePhases } from "../../model/upgrade-phase.ts";
 import { backupSteps } from "../backup/journal.ts";
-import { dependenciesShape, pinsShape, projectShape } from "../live-stack/journal-shapes.ts";
+import {
+  anonymousShape,
+  dependenciesShape,
+  pinsShape,
+  projectShape,
+} from "../live-stack/journal-shapes.ts";
 import type { JournalEntry, JournalSpec } from "../session/journal.ts";
 
 const texts = z.array(z.string());
@@ -18,6 +23,8 @@ const container = z.object({
   restartPolicy: z.string(),
   /** The container was in a crash loop; `state` says `running` then. */
   restarting: z.boolean().optional(),
+  /** Absent for none, and in journals of older versions. */
+  anonymous: anonymousShape.optional(),
 });
 
 /** One place that the stack writes to, and its rollback copy. */

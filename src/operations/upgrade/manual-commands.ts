@@ -4,7 +4,7 @@ import { quoted } from "../../core/shell.ts";
 import { keeperLabels } from "../../model/keeper-labels.ts";
 import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
 import { scriptOf } from "../live-stack/shell-variables.ts";
-import type { UpgradePlan } from "./journal.ts";
+import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 
 /** An upgrade that a person has to roll back manually. */
 interface LeftUpgrade {
@@ -50,6 +50,7 @@ export function byHand({ plan, doubt, journal }: LeftUpgrade): string[] {
     `mv ${quoted(journal)} ${quoted(`${journal}.by-hand`)}`,
     ...(project.variables === undefined ? [] : [`. ${quoted(scriptOf(project.variables))}`]),
     `docker compose ${flags.join(" ")} ${createWords(services, plan)}`,
+    ...(doubt === "data" ? plan.containers.flatMap((one) => putIntoAnonymous(one, plan)) : []),
     ...startCommands(ran, plan.dependencies),
   ].map((command) => `  ${command}`);
 }
@@ -73,6 +74,21 @@ function putBack({ source, copy }: UpgradePlan["copies"][number]): string {
     return `cp --archive ${quoted(join(from, basename(source)))} ${to}`;
   }
   return `find ${to} -mindepth 1 -delete && cp --archive ${quoted(from)}/. ${to}/`;
+}
+
+/**
+ * A volume without a name belongs to its container: one that Compose creates anew has another, empty volume. So the
+ * content is put there as well.
+ */
+function putIntoAnonymous({ name, anonymous = [] }: PlannedContainer, plan: UpgradePlan): string[] {
+  return anonymous.flatMap(({ volume, target }) => {
+    const own = plan.copies.find((one) => one.volume === volume);
+    if (own === undefined) return [];
+    const place = `{{range .Mounts}}{{if eq .Destination "${target}"}}{{.Source}}{{end}}{{end}}`;
+    const to = `"$(docker inspect --format ${quoted(place)} ${quoted(name)})"`;
+    const from = join(own.copy, "tree");
+    return [`find ${to} -mindepth 1 -delete && cp --archive ${quoted(from)}/. ${to}/`];
+  });
 }
 
 /** A bind mount may be a single file: its copy contains only that file, and the source may be missing. */

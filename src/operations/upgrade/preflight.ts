@@ -22,6 +22,7 @@ import {
   restartedWith,
 } from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
+import { anonymousOf } from "../live-stack/lost-places.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { saveShellVariables } from "../live-stack/shell-variables.ts";
@@ -32,15 +33,7 @@ import { lookAround, presentContainers } from "./live-target.ts";
 import { copyPlace } from "./rollback-copies.ts";
 import { failedLimitBytes } from "./seal-failed.ts";
 import type { UpgradeSession } from "./session.ts";
-import {
-  chooseTargets,
-  noLog,
-  refuseAnonymous,
-  refuseShared,
-  refuseUnsafe,
-  runs,
-  type Target,
-} from "./targets.ts";
+import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
 
 /** How long a stack may be starting before an upgrade: the usual interval of health checks is half a minute. */
 const mostStartingMs = 90_000;
@@ -117,19 +110,20 @@ function planned(container: ContainerState): UpgradePlan["containers"][number] {
   const { id, name, service, imageId, imageReference, health, restartPolicy } = container;
   const state = runs(container) ? "running" : container.state;
   const restarting = container.state === "restarting";
-  return { id, name, service, imageId, imageReference, state, health, restartPolicy, restarting };
+  const anonymous = anonymousOf(container);
+  return {
+    ...{ id, name, service, imageId, imageReference, state, health, restartPolicy, restarting },
+    ...(anonymous.length === 0 ? {} : { anonymous }),
+  };
 }
 
 /**
  * The services that join a namespace of an upgraded one, running or not. They refer to its container by id, so they
  * have to be recreated with it.
- *
- * @throws RefusedError for a joiner that would lose data when it is recreated.
  */
 function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>): string[] {
   const providers = stack.containers.filter(({ service }) => service in targets);
   const joiners = joinersOf(stack.containers, providers);
-  for (const one of joiners) refuseAnonymous(one);
   return [...new Set(joiners.map(({ service }) => service))];
 }
 

@@ -157,6 +157,7 @@ async function recreate({ engine }: RollbackContext, plan: UpgradePlan): Promise
     engine,
     files: { ...plan.project, composeFiles: plan.backward.composeFiles },
     scaleOf: (services) => scaleOf(plan, services),
+    needs: plan.needs,
   });
 }
 

@@ -99,21 +99,8 @@ export function runs({ state }: Pick<ContainerState, "state">): boolean {
   return state === "running" || state === "restarting";
 }
 
-function refuseContainer(container: ContainerState): void {
-  refuseAnonymous(container);
-  const { service, logDriver } = container;
+function refuseContainer({ service, logDriver }: ContainerState): void {
   if (logDriver === "none") throw noLog(service, logDriver);
-}
-
-/** @throws RefusedError for a container that would lose its data when it is recreated. */
-export function refuseAnonymous({ service, mounts }: ContainerState): void {
-  const anonymous = mounts.find((mount) => mount.anonymous && mount.writable);
-  if (anonymous !== undefined) {
-    throw new RefusedError(`service ${service} keeps ${anonymous.target} on an anonymous volume`, {
-      class: "anonymous-volume",
-      hint: "A new container would get a new volume: use a named volume in the compose file.",
-    });
-  }
 }
 
 /** The refusal for a service whose log cannot be read back. */

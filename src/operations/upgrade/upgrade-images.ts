@@ -7,7 +7,10 @@ import type { UpgradeSession } from "./session.ts";
 /** The id of the new image by service, for the services whose image changes. */
 export type NewImages = Readonly<Record<string, string>>;
 
-/** Protects the running images from pruning, even if their tags move. */
+/**
+ * Protects the running images from pruning, even if their tags move, and the volumes without a name, which belong to no
+ * container while theirs is exchanged.
+ */
 export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const engine = await session.host.engine();
   const images = Object.entries(plan.services).map(([service, { fromId }]) => ({
@@ -16,7 +19,10 @@ export async function keepOldImages(session: UpgradeSession, plan: UpgradePlan):
   }));
   session.journal.append("preflight", "keep", { images });
   for (const image of images) {
-    await keepImage(engine, image, { id: session.id, project: plan.project.project });
+    const volumes = plan.containers
+      .filter(({ service }) => service === image.service || plan.joined?.includes(service))
+      .flatMap(({ anonymous = [] }) => anonymous.map(({ volume }) => volume));
+    await keepImage(engine, image, { id: session.id, project: plan.project.project }, volumes);
   }
 }
 
