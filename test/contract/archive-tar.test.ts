@@ -36,6 +36,23 @@ describe("a directory packed and unpacked", () => {
     expect(describeTree(into)).toEqual(describeTree(source));
   });
 
+  it("may hold a file of 5 GB with holes that is being written", async () => {
+    await using directory = await temporaryDirectory("sk-archive-");
+    const { source, into } = places(directory.path);
+    const bytes = 5_000_000_000;
+    await using image = await open(join(source, "image"), "w");
+    await image.truncate(bytes);
+    await image.write("data", 4_900_000_000);
+    const request = { directory: source, wanted: [{ name: "image" }] };
+    const { identity, file, summary } = await pack(request, directory.path);
+    expect(summary).toMatchObject({ files: 1, contentBytes: bytes });
+    await unpackTar({ file, compressed: true, decrypt: { identities: [identity] }, into });
+    await using restored = await open(join(into, "image"));
+    expect((await restored.stat()).size).toBe(bytes);
+    const read = await restored.read(Buffer.alloc(4), 0, 4, 4_900_000_000);
+    expect(read.buffer.toString()).toBe("data");
+  });
+
   it("counts what tar lists, and hands out wanted members", async () => {
     await using directory = await temporaryDirectory("sk-archive-");
     const { source } = places(directory.path);

@@ -43,14 +43,14 @@ interface PackedTar {
  */
 export function packTar(
   request: PackRequest & {
-    /** Members whose hash or content is wanted. */
+    /** Members whose hash or content is wanted. One of more than 1 GiB that has holes is not found. */
     readonly wanted?: readonly WantedMember[];
     readonly listener?: MemberListener;
     readonly signal?: AbortSignal | undefined;
   },
 ): PackedTar {
   const pool = new BlockPool();
-  const scanner = new TarScanner(request);
+  const scanner = new TarScanner({ ...request, isOwn: true });
   const started = startTar(request, pool);
   const scanned = Promise.withResolvers<void>();
   const done = started.then(async ({ ended }) => {

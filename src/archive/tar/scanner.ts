@@ -9,7 +9,7 @@ import {
   TAR_BLOCK_BYTES,
   type TarHeader,
 } from "./header.ts";
-import { SparseExpander } from "./sparse.ts";
+import { EXPANDED_LIMIT_BYTES, SparseExpander } from "./sparse.ts";
 
 /** A member whose content is wanted in passing. */
 export interface WantedMember {
@@ -63,6 +63,7 @@ type Body = { left: number; padding: number; sink: Sink | undefined };
 export class TarScanner implements Observer {
   readonly #wanted: ReadonlyMap<string, WantedMember>;
   readonly #listener: MemberListener | undefined;
+  readonly #isOwn: boolean;
   readonly #names = createHash("sha256");
   readonly #found = new Map<string, FoundMember>();
   readonly #counts = { files: 0, directories: 0, symlinks: 0, hardlinks: 0, specials: 0 };
@@ -80,7 +81,15 @@ export class TarScanner implements Observer {
   /** Where the first header of the next member begins. */
   #memberOffset: number | undefined;
 
-  constructor(options: { wanted?: readonly WantedMember[]; listener?: MemberListener } = {}) {
+  /** @param options - `isOwn`: tar makes the archive now, so a large member with holes is no forgery and is passed over */
+  constructor(
+    options: {
+      readonly wanted?: readonly WantedMember[];
+      readonly listener?: MemberListener;
+      readonly isOwn?: boolean;
+    } = {},
+  ) {
+    this.#isOwn = options.isOwn === true;
     this.#wanted = new Map(options.wanted?.map((member) => [member.name, member]));
     this.#listener = options.listener;
   }
@@ -216,7 +225,9 @@ export class TarScanner implements Observer {
     // Whoever unpacks the archive gets the last member of a name.
     this.#found.delete(name);
     if (!isFile(header.type)) return undefined;
-    return this.#capture(wanted, realBytes, pax?.get("GNU.sparse.major")?.toString() === "1");
+    const isSparse = pax?.get("GNU.sparse.major")?.toString() === "1";
+    if (this.#isOwn && isSparse && realBytes > EXPANDED_LIMIT_BYTES) return undefined;
+    return this.#capture(wanted, realBytes, isSparse);
   }
 
   #count(type: string, bytes: number): void {

@@ -4,7 +4,7 @@ import { TAR_BLOCK_BYTES } from "./header.ts";
 const NEWLINE = 0x0a;
 const ZEROS = Buffer.alloc(64 * 1024);
 /** What is looked at in passing are keys and settings. A forged map would have zeros hashed for years. */
-const LIMIT_BYTES = 2 ** 30;
+export const EXPANDED_LIMIT_BYTES: number = 2 ** 30;
 /** A number of a map has as many digits as a size may have. */
 const LIMIT_DIGITS = 16;
 
@@ -25,7 +25,7 @@ export class SparseExpander {
   #pair = 0;
 
   constructor(realBytes: number, emit: (content: Buffer) => void) {
-    if (realBytes > LIMIT_BYTES) throw damaged();
+    if (realBytes > EXPANDED_LIMIT_BYTES) throw damaged();
     this.#realBytes = realBytes;
     this.#emit = emit;
   }
