@@ -5,7 +5,10 @@ import { execFileSync } from "node:child_process";
  * foreign owners, odd modes, nanoseconds before 1970, and names of every kind up to the limits.
  */
 export function makeOddTree(directory: string): void {
-  execFileSync("python3", ["-c", MAKE, directory], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("python3", ["-c", MAKE, directory], {
+    stdio: ["ignore", "ignore", "inherit"],
+    timeout: 120_000,
+  });
 }
 
 /**
@@ -15,7 +18,7 @@ export function makeOddTree(directory: string): void {
  * Told by Python's system calls and not by anything that the product uses.
  */
 export function describeTree(directory: string): Record<string, unknown> {
-  const options = { maxBuffer: 1e9, encoding: "utf8" } as const;
+  const options = { maxBuffer: 1e9, encoding: "utf8", timeout: 120_000 } as const;
   return JSON.parse(execFileSync("python3", ["-c", DESCRIBE, directory], options));
 }
 
