@@ -13,7 +13,9 @@ import type { Options } from "../../options/parse.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, pullImage, tagImage } from "../../stack/images.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
+import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
+import { chosenStores } from "./store-mounts.ts";
 
 /** The name of the backup's image for each service; undefined if the image is not on this host. */
 type FoundImages = Readonly<Record<string, string | undefined>>;
@@ -73,6 +75,8 @@ async function requireImages(
  * The backup's images, by service. Missing images are pulled, because the verification of the backup needs them. The
  * result is empty if the manifest cannot be read: the verification reports why. If an image is not available, the error
  * is returned and not thrown, because the verification may find something worse.
+ *
+ * @throws RefusedError if `only` names a store that the backup does not have.
  */
 export async function imagesOfBackup(
   source: SourceOptions,
@@ -83,7 +87,10 @@ export async function imagesOfBackup(
     join(source.directory, manifestFile),
     manifestLimitBytes,
   ).then(parseManifest, () => undefined);
-  if (manifest === undefined || dryRun) return {};
+  if (manifest === undefined) return {};
+  // A name that is not there is refused before everything is read.
+  chosenStores(storesOf(manifest), only);
+  if (dryRun) return {};
   const servers = new Set(
     manifest.components
       .filter(({ store }) => store !== "data" && store !== "volume")
