@@ -216,13 +216,14 @@ async function plan(
 ): Promise<readonly Planned[]> {
   const ofBackup = { model: stack.model, differences: [], lines: [] };
   const candidates = Object.entries(options.candidates).flatMap(([service, references]) =>
-    references.map((reference) => ({ ...options.images, [service]: reference })),
+    references.map((reference) => ({ [service]: reference })),
   );
   if (candidates.length > 0) {
-    return candidates.map((images) => ({
-      ...ofBackup,
-      images: changedImages(images, manifest, undefined),
-    }));
+    const others = changedImages(options.images, manifest, { name: "", services: {} });
+    return candidates.map((candidate) => {
+      const images = changedImages(candidate, manifest, undefined, "candidates");
+      return { ...ofBackup, images: { ...others, ...images } };
+    });
   }
   if (Object.keys(options.images).length > 0) {
     return [{ ...ofBackup, images: changedImages(options.images, manifest, undefined) }];

@@ -22,12 +22,14 @@ export type RehearsedImages = Readonly<Record<string, RehearsedImage>>;
  * backup's.
  *
  * @param model - the new files; undefined if `images` names everything
+ * @param input - where `images` comes from, for messages
  * @throws RefusedError for a service that is not in the backup.
  */
 export function changedImages(
   images: Options["images"],
   manifest: Pick<Manifest, "services">,
   model: ComposeModel | undefined,
+  input: "images" | "candidates" = "images",
 ): RehearsedImages {
   const wanted =
     Object.keys(images).length > 0 ? images : referencesIn(model ?? { name: "", services: {} });
@@ -37,7 +39,7 @@ export function changedImages(
     const record = manifest.services[service];
     if (record === undefined) {
       if (!named) continue;
-      throw new RefusedError(`images: the backup has no service ${service}`, {
+      throw new RefusedError(`${input}: the backup has no service ${service}`, {
         class: "no-service",
         hint: `Its services are ${Object.keys(manifest.services).join(", ")}.`,
       });

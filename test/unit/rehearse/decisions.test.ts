@@ -178,6 +178,8 @@ describe("the images of a rehearsal", () => {
 
   it("are refused for a service that the backup does not have", () => {
     expect(() => changedImages({ wbe: "a" }, { services }, undefined)).toThrow(/no service wbe/);
+    const act = () => changedImages({ wbe: "a" }, { services }, undefined, "candidates");
+    expect(act).toThrow(/^candidates: the backup has no service wbe/);
   });
 });
 
