@@ -106,7 +106,7 @@ describe("a second push", () => {
   });
 
   it.each([
-    ["while the data is copied", 1, "Copy the data for the rollback"],
+    ["when a volume is copied", 1, " copied"],
     ["after the data is copied", 1, "Upgrade to the new images"],
     ["while a clone is filled", 2, "Fill the clone from the kept copy"],
     ["while the clone is rolled back", 2, "Roll back images and data"],
