@@ -107,13 +107,14 @@ function wantedAfter(
 }
 
 /**
- * A container that has ended and whose success another service waits for. With a new image it must run again. State
- * `created` counts too: a rollback recreates a one-shot without running it.
+ * A job, or a container that has ended and whose success another service waits for. With a new image it must run again.
+ * State `created` counts too: a rollback recreates a one-shot without running it.
  */
 function isOneShot(
   { dependencies = {} }: UpgradePlan,
-  { service, state }: PlannedContainer,
+  { service, state, job }: PlannedContainer,
 ): boolean {
+  if (job === true) return true;
   const isWaitedFor = Object.values(dependencies).some((needs) =>
     needs.some(
       (need) => need.service === service && need.condition === "service_completed_successfully",

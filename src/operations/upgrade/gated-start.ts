@@ -46,7 +46,19 @@ export function gatedWaits(
         );
       }
     },
-    completed: async (one, signal) => await wait(one, true, signal),
+    completed: async (one, signal) => {
+      const isJob = plan.containers.find(({ name }) => name === one.name)?.job === true;
+      try {
+        await wait(one, true, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Nobody waits for its end, and it runs: it may be a server that a person had stopped.
+        const { state } = (await session.containers.inspect(one.id)) ?? {};
+        const isSlow = error instanceof GateError && ["hung", "unhealthy"].includes(error.class);
+        if (!isJob || !isSlow || state !== "running") throw error;
+        reporter.warning(`${one.service} has not ended: it is left running`);
+      }
+    },
   };
 }
 

@@ -23,6 +23,8 @@ const container = z.object({
   restartPolicy: z.string(),
   /** The container was in a crash loop; `state` says `running` then. */
   restarting: z.boolean().optional(),
+  /** A job that no other service waits for; Compose runs it again. Absent: none. */
+  job: z.boolean().optional(),
   /** Absent for none, and in journals of older versions. */
   anonymous: anonymousShape.optional(),
 });

@@ -73,12 +73,14 @@ function targetOf(
   const runs = planned.state === "running";
   // A finished job is judged only if the upgrade recreated it and ran it again.
   if (!runs && !(isNew && hasRunAgain(planned, found))) return [];
-  if (found !== undefined) return [{ ...found, isNew, ends: runs ? "never" : "must" }];
+  // What took a job's time without ending was accepted when it was started.
+  const ends = runs ? "never" : planned.job === true ? "may" : "must";
+  if (found !== undefined) return [{ ...found, isNew, ends }];
   const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
   return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: "never" }];
 }
 
 function hasRunAgain(planned: PlannedContainer, found: ContainerState | undefined): boolean {
-  if (planned.state !== "exited" || found === undefined) return false;
+  if ((planned.state !== "exited" && planned.job !== true) || found === undefined) return false;
   return found.id !== planned.id && found.state !== "created";
 }

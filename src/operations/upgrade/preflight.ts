@@ -23,6 +23,7 @@ import {
 } from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
 import { anonymousOf } from "../live-stack/lost-places.ts";
+import { isJob } from "../live-stack/one-shots.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { saveShellVariables } from "../live-stack/shell-variables.ts";
@@ -74,7 +75,10 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const copies = placesOf(stack).map((place, at) => copyPlace(session, place, at));
   const plan: UpgradePlan = {
     ...{ project, services: targets, copies, forward, backward, work },
-    containers: containers.map(planned),
+    containers: containers.map((one) => ({
+      ...planned(one),
+      ...(isJob(one, stack) ? { job: true } : {}),
+    })),
     ...{ needs: neededServices(model), dependencies, joined },
     ...quietened(stack, { changed: [...Object.keys(targets), ...joined], dependencies }, copies),
     logged,

@@ -1,0 +1,36 @@
+import type { ComposeModel, ContainerState } from "../../model/stack.ts";
+
+/**
+ * Whether a container is a job that has done its work, although no other service waits for it. Compose runs it again
+ * once its image has changed. The engine does not tell a job from a server that a person has stopped: one that others
+ * connect to, that has a health check, that its restart policy would bring back, or of which another replica runs is
+ * taken for a server.
+ *
+ * A container that was created and never ran counts as well: a rollback recreates a job without running it.
+ */
+export function isJob(
+  { service, state, exitCode, restartPolicy, health }: Jobs,
+  { model: { services }, containers }: Among,
+): boolean {
+  if (state !== "created" && (state !== "exited" || exitCode !== 0)) return false;
+  if (restartPolicy !== "no" && !restartPolicy.startsWith("on-failure")) return false;
+  const { ports, healthcheck } = services[service] ?? {};
+  if ((Array.isArray(ports) && ports.length > 0) || health !== "none") return false;
+  const others = containers.filter((one) => one.service === service);
+  if (others.some((one) => one.state !== "exited" && one.state !== "created")) return false;
+  if (healthcheck !== undefined && (healthcheck as { disable?: boolean }).disable !== true) {
+    return false;
+  }
+  return !Object.values(services).some(({ depends_on: needs = {} }) => {
+    const condition = needs[service]?.condition;
+    return condition !== undefined && condition !== "service_completed_successfully";
+  });
+}
+
+type Jobs = Pick<ContainerState, "service" | "state" | "exitCode" | "restartPolicy" | "health">;
+
+interface Among {
+  readonly model: Pick<ComposeModel, "services">;
+  /** All containers of the project. */
+  readonly containers: readonly Pick<ContainerState, "service" | "state">[];
+}

@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { exhaustive } from "../lab/matrix.ts";
+import { settled } from "./support/layouts.ts";
+import { healthFile, smallStack } from "./support/small-stack.ts";
+
+it(
+  "runs a job again that nobody waits for, and is rolled back when it fails",
+  exhaustive,
+  async () => {
+    await using stack = await smallStack("job", {
+      app: `image: IMAGE, init: true, volumes: ["DATA:/data"], command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], ${healthFile}`,
+      job: `image: IMAGE, volumes: ["DATA:/data"], command: ["sh", "-c", "echo v$$V >>/data/runs; echo done; [ $$V != 3 ]"]`,
+    });
+    await stack.compose(["up", "--detach"]);
+    await settled(stack);
+    const runs = () => readFile(join(stack.data, "runs"), "utf8");
+    await expect.poll(runs, { timeout: 60_000 }).toBe("v1\n");
+    const before = await stack.states();
+    const good = await stack.upgrade({ app: 2, job: 2 });
+    expect(good.code, good.stderr).toBe(0);
+    expect(await runs()).toBe("v1\nv2\n");
+    expect(await stack.states()).toBe(before);
+    const bad = await stack.upgrade({ app: 3, job: 3 });
+    expect(bad.code, bad.stderr).toBe(6);
+    expect(await runs()).toBe("v1\nv2\n");
+    expect(await stack.versions()).toEqual({ app: "2", job: "2" });
+    // The job is there again without having run, and the next good version runs it.
+    const next = await stack.upgrade({ app: 4, job: 4 });
+    expect(next.code, next.stderr).toBe(0);
+    expect(await runs()).toBe("v1\nv2\nv4\n");
+  },
+);
