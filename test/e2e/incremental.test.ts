@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
+import { S3Server } from "../lab/s3-server.ts";
 import { createStack } from "../lab/stack.ts";
 import { damageFile } from "./support/damage-file.ts";
 import { ageKey, keeper, stackFlags } from "./support/keeper.ts";
@@ -181,5 +182,62 @@ it(
     }
     const left = await readdir(join(stack.repository, "backups"));
     expect(left.filter((name) => name.startsWith("."))).toEqual([]);
+  },
+);
+
+it(
+  "a chain in a bucket is verified and restored from there, without anything on the host",
+  exhaustive,
+  async () => {
+    await using stack = await smallStack("incrbucket", {
+      app: 'image: IMAGE, volumes: ["DATA:/data"]',
+    });
+    await using server = await S3Server.start();
+    await stack.compose(["up", "--detach"]);
+    const { identity, recipient } = await ageKey(stack);
+    const env = { AWS_ACCESS_KEY_ID: "AKIDTEST", AWS_SECRET_ACCESS_KEY: "of nobody" };
+    const place = ["--project-directory", stack.directory, "--repository", stack.repository];
+    const reach = ["--upload-endpoint", server.endpoint, "--upload-path-style"];
+    const upload = ["--upload", "s3", "--upload-to", "s3://bucket/off"];
+    const make = ["backup", ...place, "--recipients", recipient, "--incremental", ...reach];
+    await run(["dd", "if=/dev/urandom", `of=${join(stack.data, "large")}`, "bs=1M", "count=4"]);
+    // The full one is not sent by its own run: the one that needs it sends it first.
+    const full = await keeper(make, { env });
+    expect(full.result, full.stderr).toMatchObject({ result: "backed-up" });
+    const ids: string[] = [full.result.backupId];
+    for (const night of [1, 2, 3]) {
+      await appendFile(join(stack.data, "large"), `night ${night}`);
+      const made = await keeper([...make, ...upload], { env });
+      expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+      ids.push(made.result.backupId);
+      const sent = made.result.uploads.map(({ backupId }: { backupId: string }) => backupId);
+      expect(sent).toEqual(ids.slice(night === 1 ? 0 : -1));
+    }
+    const live = await run(["sha256sum", join(stack.data, "large")]);
+    await rm(stack.repository, { recursive: true });
+    const newest = ids.at(-1);
+    const from = ["--backup", `s3://bucket/off/${stack.projectName}/${newest}`, ...reach];
+    const key = ["--identity", identity];
+    const read = ["verify", ...place, "--level", "contents", ...from, ...key];
+    const verified = await keeper(read, { env });
+    expect(verified.result, verified.stderr).toMatchObject({
+      result: "verified",
+      backupId: newest,
+    });
+    const target = join(stack.scratch, "restored");
+    // The host's key is gone with its repository.
+    const extract = ["restore", ...place, ...from, ...key, "--target", target, "--allow-unsigned"];
+    const restored = await keeper(extract, { env });
+    expect(restored.result, restored.stderr).toMatchObject({ result: "restored" });
+    const [volume = ""] = (await readdir(target)).filter((name) => name.startsWith("volume-"));
+    const sum = (text: string) => text.split(" ")[0];
+    expect(sum(await run(["sha256sum", join(target, volume, "large")]))).toBe(sum(live));
+
+    const [damaged = ""] = [...server.objects.keys()].filter(
+      (name) => name.includes(`${ids[0]}/volume-`) && name.endsWith(".age"),
+    );
+    server.flip(damaged);
+    const again = await keeper(read, { env });
+    expect(again.result, again.stderr).toMatchObject({ result: "damaged" });
   },
 );
