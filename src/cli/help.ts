@@ -52,7 +52,7 @@ const placeholders: Readonly<Record<InputKind, string>> = {
 /** What people come for, then what they do once, then what helps them. */
 const groups: readonly (readonly [title: string, commands: readonly CommandName[]])[] = [
   ["EVERY NIGHT", ["backup", "verify", "list", "report", "prune", "upload"]],
-  ["WHEN SOMETHING IS LOST", ["restore", "ls", "find", "diff", "recover"]],
+  ["WHEN SOMETHING IS LOST", ["restore", "undo", "ls", "find", "diff", "recover"]],
   ["NEW VERSIONS", ["upgrade-test", "scan-log"]],
   ["THE FIRST TIME", ["init", "doctor"]],
 ];

@@ -49,7 +49,7 @@ export function parseRunRecord(line: string): RunRecord | undefined {
 
 /** The commands whose runs are remembered: those that make, prove or change something. */
 const remembered: readonly string[] = [
-  ...["backup", "verify", "restore", "upgrade-test", "recover", "prune", "upload"],
+  ...["backup", "verify", "restore", "undo", "upgrade-test", "recover", "prune", "upload"],
 ];
 
 /** Whether a run is one that the history is about. A plan is none. */

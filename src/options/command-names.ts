@@ -6,6 +6,7 @@ export const commandNames = [
   "backup",
   "verify",
   "restore",
+  "undo",
   "upgrade-test",
   "recover",
   "doctor",
@@ -66,6 +67,13 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
     example:
       "sophon-keeper restore --project-directory /srv/sophon --backup latest --identity /media/stick/backup.key",
     exits: [4, 5, 6, 7, 8],
+  },
+  undo: {
+    summary: "undo the newest restore: put back what it set aside",
+    about:
+      "Exchanges what the newest restore set aside with what is there now, gives the containers the images that they had, and starts the stack. Nothing is removed: what the restore brought is set aside in its place, and another undo brings it back. Works until somebody removes what was set aside or upgrades the stack; list shows what is there.",
+    example: "sophon-keeper undo --project-directory /srv/sophon",
+    exits: [6, 7, 8],
   },
   "upgrade-test": {
     summary: "upgrade to new images; roll images and data back if anything fails",

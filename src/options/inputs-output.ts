@@ -5,6 +5,7 @@ const told = [
   "backup",
   "verify",
   "restore",
+  "undo",
   "upgrade-test",
   "recover",
   "prune",
@@ -14,7 +15,7 @@ const told = [
 export const outputInputs = {
   "dry-run": {
     kind: "flag",
-    commands: ["init", "backup", "restore", "upgrade-test", "prune", "upload"],
+    commands: ["init", "backup", "restore", "undo", "upgrade-test", "prune", "upload"],
     about: "Only report what would be done; change nothing.",
   },
   "report-path": {

@@ -6,6 +6,7 @@ const stack = [
   "backup",
   "verify",
   "restore",
+  "undo",
   "upgrade-test",
   "recover",
   "doctor",
@@ -26,6 +27,7 @@ const stores = [
 const changing = [
   "backup",
   "restore",
+  "undo",
   "upgrade-test",
   "recover",
   "prune",

@@ -2,7 +2,7 @@ import type { CommandName } from "./command-names.ts";
 import type { InputSpec } from "./spec.ts";
 
 const gated = ["restore", "upgrade-test"] as const satisfies readonly CommandName[];
-const booted = ["verify", "restore", "upgrade-test"] as const satisfies readonly CommandName[];
+const pinned = ["restore", "undo", "upgrade-test"] as const satisfies readonly CommandName[];
 const logs = ["verify", "upgrade-test", "scan-log"] as const satisfies readonly CommandName[];
 
 /** What to upgrade to, and which checks decide whether the upgrade succeeded. */
@@ -104,7 +104,7 @@ export const upgradeInputs = {
   "health-timeout": {
     kind: "duration",
     default: "10m",
-    commands: booted,
+    commands: ["verify", "restore", "undo", "upgrade-test"],
     about:
       "How long the stack may take to become healthy. A migration that makes progress gets more time.",
   },
@@ -123,7 +123,7 @@ export const upgradeInputs = {
     kind: "choice",
     choices: ["file", "override", "none"],
     default: "file",
-    commands: gated,
+    commands: pinned,
     about:
       "Where the new images are written after a successful upgrade, so that a plain docker compose up keeps them: the Compose or env file itself, an override file, or nowhere.",
   },

@@ -10,6 +10,7 @@ import { recover } from "../commands/recover.ts";
 import { report } from "../commands/report.ts";
 import { restore } from "../commands/restore.ts";
 import { scanLog } from "../commands/scan-log.ts";
+import { undo } from "../commands/undo-last-restore.ts";
 import { upgradeTest } from "../commands/upgrade-test.ts";
 import { upload } from "../commands/upload.ts";
 import { verify } from "../commands/verify.ts";
@@ -36,6 +37,7 @@ export const commands: Commands = {
   recover: onHost(recover),
   report: onHost(report),
   restore: onHost(restore),
+  undo: onHost(undo),
   upload: onHost(upload),
   verify: onHost(verify),
   "upgrade-test": onHost(upgradeTest),

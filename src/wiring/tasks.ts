@@ -28,6 +28,7 @@ import { sqliteMigrations } from "../stores/sqlite/migrations.ts";
 import { stackPack } from "../stores/stack-files/pack.ts";
 import { stackRemove, stackUnpack } from "../stores/stack-files/unpack.ts";
 import { treeBackup, treeBackupStill } from "../stores/tree/backup.ts";
+import { treeExchange } from "../stores/tree/exchange-tree.ts";
 import { extractComponents } from "../stores/tree/extract.ts";
 import { extractMembers } from "../stores/tree/extract-members.ts";
 import {
@@ -86,6 +87,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     treeBackup,
     treeBackupStill,
     treeDiscard,
+    treeExchange,
     treeMeasure,
     treePutBack,
     treeReplace,

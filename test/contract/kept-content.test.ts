@@ -6,6 +6,7 @@ import { temporaryDirectory } from "../../src/core/temp.ts";
 import { restoreJournal } from "../../src/operations/restore/journal.ts";
 import { keptContent } from "../../src/operations/restore/kept-content.ts";
 import { createJournal } from "../../src/operations/session/journal.ts";
+import { treeExchange } from "../../src/stores/tree/exchange-tree.ts";
 import { treeReplace } from "../../src/stores/tree/replace.ts";
 import { plainTasks } from "./stores-a/contexts.ts";
 
@@ -25,6 +26,16 @@ it("content that a finished restore set aside is listed until somebody removes i
     journal.close(outcome);
   }
   expect(keptContent(operations).map(({ path }) => path)).toEqual([paths[2], paths[0]]);
+  // The undo of a restore exchanges what it set aside: from then on its own content is there.
+  const [target = "", place] = [join(directory.path, "data-0"), { mounts: [] }];
+  const exchange = { target, stamp: "before-3", from: "before-0" };
+  const id = "sophon-20260102T030403Z-00aa";
+  const journal = createJournal(operations, id, restoreJournal, { clock: systemClock });
+  journal.append("restore", "exchange", { ...exchange, place });
+  const { aside } = await plainTasks.run(treeExchange, exchange, place);
+  journal.close("done");
+  expect(keptContent(operations).map(({ path }) => path)).toEqual([aside, paths[2]]);
+  await plainTasks.run(treeExchange, { target, stamp: "before-0", from: "before-3" }, place);
   rmSync(paths[2] ?? "", { recursive: true });
   expect(keptContent(operations)).toMatchObject([
     { restore: "sophon-20260102T030400Z-00aa", path: paths[0] },

@@ -32,6 +32,9 @@ const stopped = z.object({
   /** Journals of earlier versions lack both. */
   imageId: z.string().default(""),
   state: z.string().default(""),
+  /** Journals of earlier versions lack both. */
+  imageReference: z.string().default(""),
+  health: z.string().default(""),
 });
 
 const bothPins = z.object({ forward: pinsShape, backward: pinsShape, work: z.string() });
@@ -73,6 +76,11 @@ export const restoreSteps = {
   create: creation,
   /** A volume or directory whose content is renamed aside. */
   "set-aside": replacement,
+  /**
+   * A place whose content is exchanged with what an earlier restore set aside under the stamp `from`. It is undone by the
+   * reverse exchange, because neither content may be removed.
+   */
+  exchange: replacement.extend({ from: z.string() }),
   /** An archive that is extracted into such a volume or directory. */
   "replace-tree": replacement,
   /** A database restored into a server that started empty. It is undone with its volume. */
@@ -80,7 +88,11 @@ export const restoreSteps = {
   /** Every store is restored and counted. From now on users may write to the restored stack. */
   start: z.object({}),
   /** All checks passed: recovery finishes the restore and does not undo it. `discard` holds no user data. */
-  restored: z.object({ discard: z.array(replacement) }),
+  restored: z.object({
+    discard: z.array(replacement),
+    /** The containers that the restore left. Journals of earlier versions lack it. */
+    containers: z.array(z.object({ name: z.string(), imageId: z.string() })).optional(),
+  }),
 } as const;
 
 /** The journal of `restore`. */
@@ -98,6 +110,9 @@ export type JournalledPins = z.infer<typeof bothPins>;
 export type JournalledCreation = z.infer<typeof creation>;
 /** One of {@link restoreJournal}'s replacements. */
 export type JournalledReplacement = z.infer<typeof replacement>;
+
+/** One of {@link restoreJournal}'s exchanges. */
+export type JournalledExchange = z.infer<typeof restoreSteps.exchange>;
 
 /** A running restore. */
 export type RestoreSession = Session<typeof restoreJournal>;

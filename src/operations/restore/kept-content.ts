@@ -36,7 +36,7 @@ export function keptContent(operations: string): KeptContent[] {
 function replacementsOf(operations: string, id: string): JournalledReplacement[] {
   try {
     return readJournal(operations, id, restoreJournal).entries.flatMap((entry) =>
-      entry.step === "set-aside" ? [entry.data] : [],
+      entry.step === "set-aside" || entry.step === "exchange" ? [entry.data] : [],
     );
   } catch {
     return [];

@@ -30,7 +30,7 @@ import type { JournalledCreation, JournalledPins, RestoreSession } from "./journ
 interface Making {
   readonly session: RestoreSession;
   readonly stack: StackNow;
-  readonly manifest: Manifest;
+  readonly manifest: Pick<Manifest, "services">;
   readonly makings: Makings;
   /** The engine's name of the backup's image, by service. */
   readonly images: Readonly<Record<string, string>>;

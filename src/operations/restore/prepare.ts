@@ -22,14 +22,21 @@ import { refuseSharedPlaces } from "./shared-places.ts";
 import { requireFits } from "./store-compatibility.ts";
 import { mountOf, type PlacedStore } from "./store-mounts.ts";
 
-/** The input of a restore of a stack. */
+/** The files of the stack in a backup. */
+interface BackedUpFiles {
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  readonly files: StackFiles;
+}
+
+/** What a stack is prepared for. */
 export interface PrepareRequest {
   readonly session: RestoreSession;
   readonly stack: StackNow;
-  readonly manifest: Manifest;
-  readonly source: SourceOptions;
+  /** The services that the containers must have, with their images. */
+  readonly manifest: Pick<Manifest, "services">;
   /** Undefined if the stack's files are not restored. */
-  readonly files: StackFiles | undefined;
+  readonly files: BackedUpFiles | undefined;
   readonly stores: readonly BackedUpStore[];
   readonly images: Readonly<Record<string, string>>;
 }
@@ -112,8 +119,9 @@ export async function prepare(request: PrepareRequest): Promise<Prepared> {
 
 /** On a bare host the files of the stack come from the backup. Existing files must define the same stack. */
 async function placeFiles(request: PrepareRequest): Promise<void> {
-  const { session, stack, manifest, source, files } = request;
-  if (!stack.filesFromBackup || files === undefined) return;
+  const { session, stack } = request;
+  if (!stack.filesFromBackup || request.files === undefined) return;
+  const { manifest, source, files } = request.files;
   const { reporter, signal } = session.dependencies;
   await reporter.group("Restore the files of the stack", async () => {
     const { moved } = stack;
@@ -182,7 +190,8 @@ async function madeContainers(
 }
 
 function described(container: ContainerState): StoppedContainer {
-  const { id, name, service, restartPolicy, state, health, imageId } = container;
+  const { id, name, service, restartPolicy, state, health, imageId, imageReference } = container;
   const ran = state === "running" || state === "paused" || state === "restarting";
-  return { id, name, service, restartPolicy, ran, healthy: health === "healthy", imageId, state };
+  const about = { id, name, service, restartPolicy, imageId, imageReference, state, health };
+  return { ...about, ran, healthy: health === "healthy" };
 }

@@ -1,12 +1,12 @@
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
 import { byHand, type LeftToDo } from "./manual-commands.ts";
 
-/** The error of a failed restore with a successful rollback. */
-export function rolledBack(cause: unknown): KeeperError {
+/** The error of a failed restore, or undo of one, with a successful rollback. */
+export function rolledBack(cause: unknown, what: string): KeeperError {
   return new KeeperError(
     exitCodes.rolledBack,
     "rolled-back",
-    `the restore failed; the previous state was restored and is running: ${describeError(cause)}`,
+    `the ${what} failed; the previous state was restored and is running: ${describeError(cause)}`,
     { cause, class: "restore-failed" },
   );
 }
@@ -19,19 +19,21 @@ interface FailedUndo extends LeftToDo {
   /** The error that caused the rollback; undefined for an interrupted run. */
   readonly cause: unknown;
   readonly error: unknown;
+  /** What failed; by default the restore. */
+  readonly what?: string | undefined;
   /** The directory of the repository that contains the journal. */
   readonly repository: string;
 }
 
 /** The error of a failed rollback: its cause, the paths of the previous content, and the commands that finish it. */
 export function undoFailed(failed: FailedUndo): KeeperError {
-  const { cause, error, project, repository, asides } = failed;
+  const { cause, error, project, repository, asides, what = "restore" } = failed;
   const isBack = error instanceof RestartError;
   const result = isBack ? "restart-failed" : "rollback-failed";
   const first =
     cause === undefined
-      ? "the restore was interrupted"
-      : `the restore failed (${describeError(cause)})`;
+      ? `the ${what} was interrupted`
+      : `the ${what} failed (${describeError(cause)})`;
   const second = isBack
     ? "the previous content is back in its place, but the stack does not run as before"
     : "the rollback failed";

@@ -12,6 +12,8 @@ import { leftToDo, undoRestore } from "./undo-restore.ts";
 interface RestoreTarget {
   readonly project: string;
   readonly discover: () => Promise<Stack>;
+  /** What a message calls the operation; by default a restore. */
+  readonly what?: string;
 }
 
 /**
@@ -21,7 +23,7 @@ interface RestoreTarget {
  *   LockedError, CancelledError.
  */
 export async function withRestoreSession<T>(
-  { project, discover }: RestoreTarget,
+  { project, discover, what = "restore" }: RestoreTarget,
   options: Options,
   dependencies: HostDependencies,
   work: (session: RestoreSession) => Promise<T>,
@@ -32,8 +34,8 @@ export async function withRestoreSession<T>(
   let cause: unknown;
   try {
     return await withSession(restoreJournal, own, { ...dependencies, host }, async (session) => {
-      session.undo.add("roll back the restore", async () => {
-        undone = await undoAll(session, cause);
+      session.undo.add(`roll back the ${what}`, async () => {
+        undone = await undoAll(session, cause, what);
         if (undone instanceof Error) throw undone;
       });
       try {
@@ -47,23 +49,27 @@ export async function withRestoreSession<T>(
     if (undone instanceof Error) throw undone;
     // After a refusal or a cancellation everything is undone, and no content was replaced.
     const isAsBefore = error instanceof CancelledError || error instanceof RefusedError;
-    throw undone === undefined || isAsBefore ? error : rolledBack(error);
+    throw undone === undefined || isAsBefore ? error : rolledBack(error, what);
   }
 }
 
 /** @returns an error that tells a person what is left to do, if the rollback fails. */
-async function undoAll(session: RestoreSession, cause: unknown): Promise<Error | "well"> {
+async function undoAll(
+  session: RestoreSession,
+  cause: unknown,
+  what: string,
+): Promise<Error | "well"> {
   const { id, journal, repository, containers, tasks, project, host } = session;
   const { clock, reporter } = session.dependencies;
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
     const engine = await host.engine();
-    await reporter.group("Roll back the restore", () =>
+    await reporter.group(`Roll back the ${what}`, () =>
       undoRestore(entries, { containers, tasks, clock, reporter, engine, id, project }),
     );
     return "well";
   } catch (error) {
     const left = await leftToDo(entries, { tasks, project, reporter });
-    return undoFailed({ ...left, cause, error, repository: repository.path });
+    return undoFailed({ ...left, what, cause, error, repository: repository.path });
   }
 }

@@ -2,10 +2,13 @@ import { basename } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { ContainerState, Mount } from "../../model/stack.ts";
 import { startFirst } from "../../stack/first-start.ts";
 import { serverOf } from "../../stack/scratch.ts";
+import type { SourceOptions } from "../../stores/reader.ts";
+import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
 import { placingFor, treeReplace } from "../../stores/tree/replace.ts";
 import { fileOf, mountsForAll, placesInside, replacementPlace } from "../../stores/tree/restore.ts";
 import { contractOf } from "../fill/backed-up-store.ts";
@@ -32,6 +35,14 @@ import { standingPlace } from "./put-stack-files.ts";
 import { compareHeads } from "./schema-heads.ts";
 import { finishRestore } from "./undo-restore.ts";
 
+/** The input of a restore of a stack. */
+interface RestoreRequest extends Omit<PrepareRequest, "files"> {
+  readonly manifest: Manifest;
+  readonly source: SourceOptions;
+  /** Undefined if the stack's files are not restored. */
+  readonly files: StackFiles | undefined;
+}
+
 /** The result of a restore. */
 export interface LiveRestored {
   readonly checks: readonly Check[];
@@ -48,11 +59,12 @@ export interface LiveRestored {
  * @throws Error if a store differs from the backup, or the stack does not start; RefusedError if a change could not be
  *   undone.
  */
-export async function restoreLive(request: PrepareRequest): Promise<LiveRestored> {
-  const { session } = request;
+export async function restoreLive(request: RestoreRequest): Promise<LiveRestored> {
+  const { session, manifest, source, files } = request;
   const { reporter, clock } = session.dependencies;
   const begun = clock.monotonicMs();
-  const prepared = await prepare(request);
+  const backedUp = files === undefined ? undefined : { manifest, source, files };
+  const prepared = await prepare({ ...request, files: backedUp });
   const setAside = await reporter.group("Set the content aside", () =>
     emptyPlaces(request, prepared),
   );
@@ -63,12 +75,9 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
   refuseBad(health);
   const downtimeSeconds = (clock.monotonicMs() - begun) / 1000;
   const checks = [...filled.checks, ...health, ...(await judge(request, prepared))];
-  for (const { id, restartPolicy } of prepared.containers) {
-    await session.containers.setRestartPolicy(id, restartPolicy);
-  }
+  await enableRestarts(session, prepared);
   const emptied = setAside.filter(({ isNew }) => isNew).map(({ replacement }) => replacement);
-  session.journal.append("restore", "restored", { discard: [...filled.replacements, ...emptied] });
-  await finish(request);
+  await finish(session, [...filled.replacements, ...emptied]);
   return {
     checks,
     setAside: setAside.filter(({ isNew }) => !isNew).map(({ aside }) => aside),
@@ -78,7 +87,7 @@ export async function restoreLive(request: PrepareRequest): Promise<LiveRestored
 
 /** The checks of verification level 3, after the application has started on the restored data. */
 async function judge(
-  { session, files }: PrepareRequest,
+  { session, files }: RestoreRequest,
   { stores, containers }: Prepared,
 ): Promise<Check[]> {
   const logs = await judgeLogs(session, containers);
@@ -89,9 +98,25 @@ async function judge(
   return [...logs, ...heads];
 }
 
-/** The restore has succeeded, so a failed clean-up is only a warning. */
-async function finish({ session }: PrepareRequest): Promise<void> {
+/** Gives the containers their restart policies back. */
+export async function enableRestarts(
+  { containers }: Pick<RestoreSession, "containers">,
+  prepared: Pick<Prepared, "containers">,
+): Promise<void> {
+  for (const { id, restartPolicy } of prepared.containers) {
+    await containers.setRestartPolicy(id, restartPolicy);
+  }
+}
+
+/** Records that the restore has succeeded, and cleans up. A failed clean-up is only a warning. */
+export async function finish(
+  session: RestoreSession,
+  discard: readonly JournalledReplacement[],
+): Promise<void> {
   const { repository, journal, host, id, tasks, dependencies } = session;
+  const left = await present(await host.engine(), session.project);
+  const containers = left.map(({ name, imageId }) => ({ name, imageId }));
+  journal.append("restore", "restored", { discard: [...discard], containers });
   const { entries } = readJournal(repository.operations, journal.id, restoreJournal);
   try {
     await finishRestore(entries, { tasks, engine: await host.engine(), id });
@@ -107,7 +132,7 @@ interface SetAside {
 }
 
 async function emptyPlaces(
-  { session }: PrepareRequest,
+  { session }: RestoreRequest,
   { stores, containers, isNew }: Prepared,
 ): Promise<SetAside[]> {
   const { journal, dependencies, host, id } = session;
@@ -151,7 +176,7 @@ async function emptyPlaces(
 }
 
 async function fill(
-  { session, stack, manifest, source }: PrepareRequest,
+  { session, stack, manifest, source }: RestoreRequest,
   { stores, containers: stopped }: Prepared,
 ): Promise<{ checks: readonly Check[]; replacements: JournalledReplacement[] }> {
   const { containers, tasks, dependencies, journal, host } = session;
@@ -212,7 +237,7 @@ async function startContext(session: RestoreSession, stack: StackNow): Promise<S
 
 /** Starts what ran before. If nothing ran, starts what ran at backup time. Dependencies must be healthy first. */
 async function startAll(
-  { session, stack, manifest }: PrepareRequest,
+  { session, stack, manifest }: RestoreRequest,
   { containers: stopped }: Prepared,
 ): Promise<Check[]> {
   const wasUp = stopped.some(({ ran }) => ran);
@@ -224,9 +249,24 @@ async function startAll(
       const isPaused = ran && state === "paused";
       return { name, state: isPaused ? "paused" : "running", healthy: true };
     });
+  return await startChecked(session, stack, wanted);
+}
+
+/**
+ * Starts containers in dependency order until all that must be well are healthy.
+ *
+ * @returns a check for each of those; the first failed one ends the start.
+ */
+export async function startChecked(
+  session: RestoreSession,
+  stack: StackNow,
+  wanted: readonly Wanted[],
+  mustBeWell: (container: ContainerState) => boolean = () => true,
+): Promise<Check[]> {
   const checks: Check[] = [];
+  const waits = waitsOf(session, checks, mustBeWell);
   try {
-    await startContainers(wanted, await startContext(session, stack), waitsOf(session, checks));
+    await startContainers(wanted, await startContext(session, stack), waits);
   } catch (error) {
     // A failed check already reports an unhealthy container.
     if (checks.every(({ status }) => status === "pass")) throw error;
@@ -235,7 +275,11 @@ async function startAll(
 }
 
 /** Every container must become healthy; a failed one keeps the rest from starting. */
-function waitsOf({ containers, dependencies, options }: RestoreSession, checks: Check[]): Waits {
+function waitsOf(
+  { containers, dependencies, options }: RestoreSession,
+  checks: Check[],
+  mustBeWell: (container: ContainerState) => boolean,
+): Waits {
   const { clock } = dependencies;
   const known = new Map<string, Promise<void>>();
   const judge = async ({ id, service }: ContainerState, signal: AbortSignal) => {
@@ -253,6 +297,7 @@ function waitsOf({ containers, dependencies, options }: RestoreSession, checks: 
     if (status === "fail") throw new Error(`${service}: ${last}`);
   };
   const well = (one: ContainerState, signal: AbortSignal): Promise<void> => {
+    if (!mustBeWell(one)) return Promise.resolve();
     const judged = known.get(one.id) ?? judge(one, signal);
     known.set(one.id, judged);
     return judged;
@@ -266,7 +311,8 @@ function waitsOf({ containers, dependencies, options }: RestoreSession, checks: 
   };
 }
 
-function refuseBad(checks: readonly Check[]): void {
+/** @throws Error for the first check that did not pass. */
+export function refuseBad(checks: readonly Check[]): void {
   const bad = checks.find(({ status }) => status !== "pass");
   if (bad === undefined) return;
   throw new Error(`${bad.component ?? bad.name}: ${bad.name}: ${bad.detail}`);

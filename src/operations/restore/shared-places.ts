@@ -1,12 +1,12 @@
 import { RefusedError } from "../../core/errors.ts";
+import type { Mount } from "../../model/stack.ts";
 import { findSharedUses } from "../../stack/shared.ts";
 import type { RestoreSession } from "./journal.ts";
-import type { PlacedStore } from "./store-mounts.ts";
 
 /** Refuses to replace a volume or path that a container outside the stack also uses. @throws RefusedError. */
 export async function refuseSharedPlaces(
   { project, options, host }: Pick<RestoreSession, "project" | "options" | "host">,
-  stores: readonly PlacedStore[],
+  stores: readonly { readonly store: { readonly name: string }; readonly mount: Mount }[],
 ): Promise<void> {
   if (options.allowSharedPaths) return;
   const places = stores.map(({ store, mount }) => ({

@@ -9,6 +9,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { releaseImages } from "../../stack/images.ts";
 import { removeNewParts } from "../../stack/parts.ts";
 import { stackRemove } from "../../stores/stack-files/unpack.ts";
+import { treeExchange } from "../../stores/tree/exchange-tree.ts";
 import { treeAside, treeDiscard, treePutBack } from "../../stores/tree/replace.ts";
 import { requireAsBefore } from "../live-stack/as-before.ts";
 import type { Dependencies } from "../live-stack/depends-on.ts";
@@ -26,6 +27,7 @@ import type { Workbench } from "../session/host.ts";
 import { type JournalEntry, readJournal, reopenJournal } from "../session/journal.ts";
 import {
   type JournalledCreation,
+  type JournalledExchange,
   type JournalledPins,
   type JournalledReplacement,
   type restoreJournal,
@@ -110,7 +112,7 @@ export async function leftToDo(
 ): Promise<LeftToDo> {
   const asides: PlaceAside[] = [];
   for (const entry of entries) {
-    if (entry.step !== "set-aside") continue;
+    if (entry.step !== "set-aside" && entry.step !== "exchange") continue;
     const { target, stamp, place } = entry.data;
     const look = () => tasks.run(treeAside, { target, stamp }, placeOf(place));
     // If the engine is down there is no helper: fall back to what this process can see.
@@ -127,6 +129,7 @@ async function putBackTrees(entries: readonly Entry[], context: UndoContext): Pr
   const mayHoldWork = context.wasKilled === true && dataOf(entries, "start") !== undefined;
   const targets = new Set<string>();
   for (const entry of entries.toReversed()) {
+    if (entry.step === "exchange") await exchangeBack(entry.data, context);
     if (entry.step !== "set-aside" && entry.step !== "replace-tree") continue;
     const { target, stamp, place } = entry.data;
     // Earlier replacements of the same target hold only emptied content.
@@ -137,6 +140,13 @@ async function putBackTrees(entries: readonly Entry[], context: UndoContext): Pr
     if (kept !== null)
       context.reporter.warning(`the content of the restored stack is kept in ${kept}`);
   }
+}
+
+async function exchangeBack(
+  { target, stamp, from, place }: JournalledExchange,
+  { tasks }: UndoContext,
+): Promise<void> {
+  await tasks.run(treeExchange, { target, stamp: from, from: stamp }, placeOf(place));
 }
 
 /** Rolls a killed restore back, or finishes it if it had passed its checks. */
@@ -284,7 +294,7 @@ async function startAgain(
 }
 
 /** The place of a journalled task. */
-function placeOf(place: JournalledReplacement["place"]): TaskPlace {
+export function placeOf(place: JournalledReplacement["place"]): TaskPlace {
   return {
     mounts: place.mounts.map(({ path, readOnly, volume }) => ({
       ...{ path, readOnly },

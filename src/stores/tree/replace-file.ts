@@ -84,7 +84,7 @@ async function setFileAside({ target, aside, making }: FilePlaces, mark: Mark): 
 }
 
 /** Copies content, owner, mode, times and attributes. An existing file keeps its inode. */
-async function copyExactly(from: string, to: string, mark: Mark): Promise<void> {
+export async function copyExactly(from: string, to: string, mark: Mark): Promise<void> {
   const exact = ["--archive", "--reflink=auto", "--no-target-directory"];
   await run("cp", [...exact, "--", from, to], { addEnv: mark });
   await using file = await open(to, "r");

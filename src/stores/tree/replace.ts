@@ -21,7 +21,7 @@ import { keptPrefix } from "./params.ts";
 import { isFileReplacement, putFileBack, replaceFile } from "./replace-file.ts";
 
 /** Marks the programs of one replacement. If their owner is killed, they would continue to write. */
-const marker = "SOPHON_KEEPER_TREE";
+export const marker = "SOPHON_KEEPER_TREE";
 
 /** A directory whose content is replaced, and the stamp that identifies the replacement. */
 export interface TreeReplacement {
@@ -50,7 +50,7 @@ interface TreeReplaceParams extends TreeReplacement {
  * The paths that a replacement uses. They are next to the target, on the same file system, so that each move is one
  * rename. If the target is a mount point, which cannot be renamed, they are inside it.
  */
-interface Places {
+export interface Places {
   readonly inside: boolean;
   /** The complete previous content. */
   readonly aside: string;
@@ -162,7 +162,7 @@ export function asidePaths({ target, stamp }: TreeReplacement): [beside: string,
 }
 
 /** Ends programs left by a killed owner, and returns the paths of the replacement. */
-async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
+export async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
   const inside = await isMountPoint(target);
   const base = asidePaths({ target, stamp })[inside ? 1 : 0];
@@ -231,7 +231,7 @@ async function replaceInside(
 }
 
 /** Creates `leaving` with the target's owner and mode. The rename makes sure that it never exists without them. */
-async function makeLeaving(target: string, { making, leaving }: Places): Promise<void> {
+export async function makeLeaving(target: string, { making, leaving }: Places): Promise<void> {
   const stats = await lstat(target);
   await mkdir(making, { recursive: true, mode: 0o700 });
   await setAttributes(making, stats);
@@ -306,7 +306,7 @@ async function keep(from: string, to: string, path: string, options: ExecOptions
 }
 
 /** Moves all entries except those of replacements. */
-async function moveEntries(from: string, to: string): Promise<void> {
+export async function moveEntries(from: string, to: string): Promise<void> {
   for (const name of await readdir(from, { encoding: "buffer" })) {
     if (name.toString("latin1").startsWith(keptPrefix)) continue;
     await rename(joined(from, name), joined(to, name));
@@ -317,7 +317,7 @@ async function moveEntries(from: string, to: string): Promise<void> {
  * Moves a directory's content and attributes. Owner and mode are set while the source still exists, so that a second
  * try after a kill finds them. Every move changes the mtime, so after a kill it is that of the second try.
  */
-async function moveAll(from: string, to: string): Promise<void> {
+export async function moveAll(from: string, to: string): Promise<void> {
   const stats = await lstat(from);
   await moveEntries(from, to);
   await setOwnerAndMode(to, stats);

@@ -75,7 +75,7 @@ export async function smallStack(
   const flags = ["--project-directory", directory, "--repository", repository];
   // Beside this test there may run a machine that sees the whole lab.
   const shared = (command: string) =>
-    ["restore", "upgrade-test"].includes(command) ? ["--allow-shared-paths"] : [];
+    ["restore", "undo", "upgrade-test"].includes(command) ? ["--allow-shared-paths"] : [];
   const argv = (command: string, given: readonly string[]) => [
     command,
     ...flags,

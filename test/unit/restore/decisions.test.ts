@@ -153,7 +153,7 @@ describe("files that are there already", () => {
 describe("what a person is told when putting back fails", () => {
   const stopped = (service: string) => ({
     ...{ id: service, name: `${service}-1`, service, restartPolicy: "always", ran: true },
-    ...{ healthy: true, imageId: "", state: "running" },
+    ...{ healthy: true, imageId: "", state: "running", imageReference: "", health: "healthy" },
   });
   const starts = [
     "  docker start postgres-1",
