@@ -1,3 +1,4 @@
+import { archiveEscapes } from "./forged.ts";
 import { faultyDisks, faultyHosts } from "./hosts.ts";
 import { hostileLogs } from "./logs.ts";
 import type { Kind } from "./row.ts";
@@ -7,6 +8,7 @@ import { badValues } from "./values.ts";
 /** All hostile and unlucky inputs. */
 export const kinds: readonly Kind[] = [
   badValues,
+  archiveEscapes,
   hostileLogs,
   specialFiles,
   faultyHosts,

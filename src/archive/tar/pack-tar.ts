@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
-import { ExecError, spawnStream } from "../../core/exec.ts";
+import { DamagedError, UnverifiableError } from "../../core/errors.ts";
+import { ExecError, isOfTheHost, spawnStream } from "../../core/exec.ts";
 import { BlockPool } from "../io/block-pool.ts";
 import { release } from "../io/byte-reader.ts";
 import { type Intake, openIntake } from "../io/socket-reader.ts";
@@ -139,7 +140,7 @@ function roundUp(bytes: number, unit: number): number {
  *
  * The source is read to its last byte, so that a success says that the whole archive is good.
  *
- * @throws as `readArchive` does, and {@link ExecError} when tar fails.
+ * @throws as `readArchive` does; DamagedError or UnverifiableError when tar fails, {@link ExecError} when the host failed it.
  */
 export async function unpackTar(
   request: ReadRequest & {
@@ -177,7 +178,7 @@ export async function unpackTar(
  * On any failure what has been unpacked is still there and must be thrown away.
  *
  * @param records - whole members with their headers, without the end of the archive
- * @throws the error of `records`, and {@link ExecError} when tar fails.
+ * @throws the error of `records`, and as {@link unpackTar} when tar fails.
  */
 export async function unpackRecords(
   records: AsyncIterable<Buffer>,
@@ -202,7 +203,7 @@ export async function unpackRecords(
   } catch (error) {
     tar.kill(0);
     await tar.done.catch(() => undefined);
-    throw error;
+    throw explained(error);
   }
 }
 
@@ -223,8 +224,26 @@ async function unpackWith(
     const { unknown } = parseTarMessages(lines.all());
     const isOfDepth = unknown.length > 0 && unknown.every((line) => line.endsWith(tooLong));
     if (isOfDepth && error instanceof ExecError && error.exitCode === 2) return error;
-    throw error;
+    throw explained(error);
   }
+}
+
+/** What tar says of an archive that cannot be what this program packed, whatever the host. */
+const isOfArchive =
+  /Member name contains '\.\.'|Cannot (?:hard|sym)?link to |: Not a directory$|Cannot continue file|Unexpected EOF in archive|Malformed|does not look like a tar archive|Skipping to next header|Unknown file type/i;
+
+/** A failure of tar in which the host had no part is one of the archive, and no bug. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof ExecError) || isOfTheHost(error)) return error;
+  const complaints = error.stderr.trim().split("\n");
+  const told = complaints.find((line) => isOfArchive.test(line));
+  const evidence = complaints.join("\n");
+  if (told !== undefined) {
+    const message = `the archive cannot be unpacked: ${told.replace(/^tar: /, "")}`;
+    return new DamagedError(message, { class: "archive", evidence, cause: error });
+  }
+  const message = `tar cannot unpack the archive here: ${(complaints[0] ?? "").replace(/^tar: /, "")}`;
+  return new UnverifiableError(message, { class: "unpack", evidence, cause: error });
 }
 
 function startUnpacking(
