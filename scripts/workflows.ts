@@ -34,6 +34,11 @@ export async function lintWorkflows(root: string): Promise<string[]> {
       problems.push(...lint(text).map((problem) => `${path}: ${problem}`));
     }
   }
+  for (const page of ["README.md", ...(await readdir(join(root, "docs"))).map(inDocs)]) {
+    if (!page.endsWith(".md")) continue;
+    const text = await readFile(join(root, page), "utf8");
+    problems.push(...lintPage(text).map((problem) => `${page}: ${problem}`));
+  }
   const examples = linted.filter((path) => path.startsWith("examples"));
   problems.push(...(await actionlint(root, linted)));
   return [...problems, ...(await zizmor(root, examples))];
@@ -58,9 +63,27 @@ function lint(text: string): string[] {
   return problems;
 }
 
+function inDocs(name: string): string {
+  return join("docs", name);
+}
+
+function isOurs(uses: string): boolean {
+  return /^sophon-keeper\/|\/sophon-keeper@|^\.\/?$/.test(uses);
+}
+
+/** The workflows that a page shows are copied, too. */
+function lintPage(text: string): string[] {
+  const uses = [...text.matchAll(/^[ \t]*(?:- )?uses:[ \t]*([^.\s]\S*@\S+)(.*)$/gm)];
+  return uses.flatMap(([, use = "", rest = ""]) =>
+    isOurs(use) || (/@[0-9a-f]{40}$/.test(use) && /# v\d/.test(rest))
+      ? []
+      : [`${use}: pin it to a commit, with the version as a comment`],
+  );
+}
+
 function lintUse(step: Step): string[] {
   const uses = step.uses ?? "";
-  if (/^sophon-keeper\/|\/sophon-keeper@|^\.\/?$/.test(uses)) return lintOurs(step);
+  if (isOurs(uses)) return lintOurs(step);
   if (uses.startsWith("./")) return [];
   return /@[0-9a-f]{40}$/.test(uses) ? [] : [`${uses} is not pinned to a commit`];
 }
