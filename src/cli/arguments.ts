@@ -77,7 +77,11 @@ export function parseArguments(argv: readonly string[], offered: readonly Comman
       known.map(([name]) => name),
     );
   if (words[0] !== undefined) {
-    throw refused(`unexpected word "${words[0]}"`, `${chosen} takes flags only, see --help`);
+    const fix =
+      chosen === "scan-log"
+        ? "it reads standard input, as in scan-log < FILE"
+        : `${chosen} takes flags only, see --help`;
+    throw refused(`unexpected word "${words[0]}"`, fix);
   }
   const idle = (Object.keys(raw) as InputName[]).filter(
     (name) => !inputSpec(name).commands.includes(chosen),

@@ -225,7 +225,11 @@ function dependenciesOf(terminal: Terminal): Dependencies {
   return { reporter, clock, signal, version, readInput, destinations: {} };
 }
 
-/** Takes a value from the environment if its flag was omitted. Variables that the command does not use are ignored. */
+/**
+ * Takes a value from the environment if its flag was omitted. Variables that the command does not use are ignored.
+ *
+ * @throws RefusedError for a variable that is named like an input which only a flag or the configuration file gives.
+ */
 function withEnvironment(
   raw: RawInputs,
   command: CommandName,
@@ -235,11 +239,21 @@ function withEnvironment(
   for (const name of Object.keys(inputs) as InputName[]) {
     const spec = inputSpec(name);
     const value = spec.environment === undefined ? undefined : environment[spec.environment];
+    if (!spec.commands.includes(command)) continue;
+    refuseUnread(name, raw, environment);
     // An empty one is kept: it is not the same as none, see `requireEncryption`.
-    if (value === undefined || !spec.commands.includes(command)) continue;
-    completed[name] ??= value;
+    if (value !== undefined) completed[name] ??= value;
   }
   return completed;
+}
+
+/** Whoever sets `SOPHON_KEEPER_RECIPIENTS` wants an encrypted backup, and must not get a readable one. */
+function refuseUnread(name: InputName, raw: RawInputs, environment: Terminal["environment"]): void {
+  const variable = `SOPHON_KEEPER_${name.toUpperCase().replaceAll("-", "_")}`;
+  const isRead = inputSpec(name).environment === variable;
+  if (isRead || raw[name] !== undefined || environment[variable] === undefined) return;
+  const message = `${variable} is not read: give --${name}, or ${name} in the configuration file`;
+  throw new RefusedError(message, { class: "usage" });
 }
 
 function informationText(

@@ -9,7 +9,8 @@ it.each([
   [[], "no command given"],
   [["scan-logs"], "did you mean scan-log?"],
   [["scan-log", "--log-alow", "x"], "did you mean --log-allow?"],
-  [["scan-log", "word"], 'unexpected word "word"'],
+  [["scan-log", "a.log"], 'unexpected word "a.log": it reads standard input'],
+  [["list", "word"], 'unexpected word "word": list takes flags only'],
   [["restore", "--target", " "], "--target has no value"],
   [["backup", "--recipients", ""], "--recipients has no value"],
   [["backup", "--recipients", ","], "recipients given but empty"],
@@ -30,6 +31,26 @@ it("refuses a backup whose passphrase variable is set but empty", async () => {
     class: "no-recipient",
     message: expect.stringContaining("passphrase given but empty"),
   });
+});
+
+it.each([
+  ["SOPHON_KEEPER_RECIPIENTS", "age1…", /^SOPHON_KEEPER_RECIPIENTS is not read: give --recipients/],
+  ["SOPHON_KEEPER_KEEP_DAILY", "7", /^SOPHON_KEEPER_KEEP_DAILY is not read: give --keep-daily/],
+])("refuses the variable %s, which would silently do nothing", async (name, value, message) => {
+  const usage = await keeper(["backup", "--json"], { env: { [name]: value } });
+  expect(usage.code).toBe(2);
+  expect(JSON.parse(usage.stdout).reason).toMatchObject({
+    class: "usage",
+    message: expect.stringMatching(message),
+  });
+});
+
+it("lets a variable be that the command has no input for, or whose flag is given", async () => {
+  const env = { SOPHON_KEEPER_RECIPIENTS: "age1…", SOPHON_KEEPER_ELSE: "x" };
+  const other = await keeper(["scan-log", "--json"], { env });
+  expect(JSON.parse(other.stdout).result).toBe("unverifiable");
+  const given = await keeper(["backup", "--json", "--recipients", "none"], { env });
+  expect(JSON.parse(given.stdout).reason.message).not.toContain("is not read");
 });
 
 it("says the same to a person on standard error, and nothing on standard output", async () => {
