@@ -10,6 +10,8 @@ import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
 
 const removalMs = 30_000;
+/** How long the engine may take to create a container. */
+const creationMs = 3_000;
 /** The engine waits between two restarts of a crashing container, longer each time. */
 const crashLoopMs = 60_000;
 /** The length of an id in the output of the docker command. */
@@ -89,8 +91,14 @@ function runOnce(
   const args = runArguments(image, argv, { ...options, interactive, name, labels });
   const client = spawnStream("docker", args, clientOptions(engine, options));
   // As process 1 the program ignores the SIGTERM that the client forwards, and the client would wait for the program.
-  const end = () => removeContainer(engine, name);
-  const onAbort = () => void end().catch(() => undefined);
+  let wasThere = false;
+  const remove = async () => {
+    wasThere = (await removeContainer(engine, name)) || wasThere;
+    return wasThere || undefined;
+  };
+  // The engine may still be creating it for a client that has ended.
+  const end = () => waitFor(remove, { clock: systemClock, timeoutMs: creationMs, everyMs: 50 });
+  const onAbort = () => void remove().catch(() => undefined);
   options.signal?.addEventListener("abort", onAbort, { once: true });
   const done = endedWithClient(client.done, options, end).finally(() =>
     options.signal?.removeEventListener("abort", onAbort),
@@ -137,21 +145,28 @@ function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Removes a container in any state, by default with its anonymous volumes. The container may be missing. */
+/**
+ * Removes a container in any state, by default with its anonymous volumes. The container may be missing.
+ *
+ * @returns whether it was there.
+ */
 export async function removeContainer(
   engine: Pick<Engine, "docker">,
   container: string,
   { volumes = true }: { readonly volumes?: boolean } = {},
-): Promise<void> {
+): Promise<boolean> {
   const found = engine.docker.getContainer(container);
+  let wasThere = true;
   try {
     await found.remove({ force: true, v: volumes });
   } catch (error) {
     if (statusOf(error) !== 404 && statusOf(error) !== 409) throw error;
+    wasThere = statusOf(error) === 409;
   }
   // 409: `--rm` is already removing the container. Wait until it cannot be found.
   const gone = async () => ((await orMissing(found.inspect())) === undefined ? true : undefined);
-  if (await waitFor(gone, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 })) return;
+  if (await waitFor(gone, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 }))
+    return wasThere;
   throw new Error(`container ${container} cannot be removed`);
 }
 

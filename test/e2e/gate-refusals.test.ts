@@ -85,49 +85,48 @@ it("an enterprise stack: a broker that could not be rolled back is refused", {
   await expectRefused(stack, "rabbitmq-version", `rabbitmq=${broker}`);
 });
 
-it(
-  "a pro stack: what cannot be rolled back is refused, and work in the database counts",
-  async () => {
-    await using stack = await createStack({ tier: "pro", name: "gate", edit: withoutDashboardLog });
-    const postgres = await stack.registry.push(
-      storeImages.postgres15,
-      `${stack.projectName}/postgres:15`,
-    );
-    const majors = await expectRefused(stack, "postgres-major", `postgres=${postgres}`);
-    expect(majors).toMatch(/17.*15/);
+it("a pro stack: what cannot be rolled back is refused, and work in the database counts", {
+  ...exhaustive,
+  timeout: timeoutMs,
+}, async () => {
+  await using stack = await createStack({ tier: "pro", name: "gate", edit: withoutDashboardLog });
+  const postgres = await stack.registry.push(
+    storeImages.postgres15,
+    `${stack.projectName}/postgres:15`,
+  );
+  const majors = await expectRefused(stack, "postgres-major", `postgres=${postgres}`);
+  expect(majors).toMatch(/17.*15/);
 
-    const qdrant = await disguised(stack, qdrantImage(), "ENV SK=1", "qdrant:v1.19.0");
-    await expectRefused(stack, "qdrant-version", `qdrant=${qdrant}`);
+  const qdrant = await disguised(stack, qdrantImage(), "ENV SK=1", "qdrant:v1.19.0");
+  await expectRefused(stack, "qdrant-version", `qdrant=${qdrant}`);
 
-    const dashboard = stack.reference("1.1.0", "dashboard");
-    await expectRefused(stack, "no-log", `sophon-dashboard=${dashboard}`);
+  const dashboard = stack.reference("1.1.0", "dashboard");
+  await expectRefused(stack, "no-log", `sophon-dashboard=${dashboard}`);
 
-    const other = `${stack.projectName}-other`;
-    const volume = `${stack.projectName}_qdrantdata:/foreign`;
-    await run(["docker", "create", "--name", other, "--volume", volume, storeImages.redis8]);
-    try {
-      const gateway = `sophon-gateway=${stack.reference("1.1.0")}`;
-      expect(await expectRefused(stack, "shared-path", gateway)).toContain(other);
-      const args = ["upgrade-test", ...stackArguments(stack), "--images", gateway, "--dry-run"];
-      const { result } = await keeper([...args, "--allow-shared-paths"]);
-      expect(result).toMatchObject({ result: "planned" });
-      expect(result.plan.expectedDowntime).toMatch(/^about [\d.]+ s/);
-    } finally {
-      await run(["docker", "rm", "--volumes=false", other]);
-    }
+  const other = `${stack.projectName}-other`;
+  const volume = `${stack.projectName}_qdrantdata:/foreign`;
+  await run(["docker", "create", "--name", other, "--volume", volume, storeImages.redis8]);
+  try {
+    const gateway = `sophon-gateway=${stack.reference("1.1.0")}`;
+    expect(await expectRefused(stack, "shared-path", gateway)).toContain(other);
+    const args = ["upgrade-test", ...stackArguments(stack), "--images", gateway, "--dry-run"];
+    const { result } = await keeper([...args, "--allow-shared-paths"]);
+    expect(result).toMatchObject({ result: "planned" });
+    expect(result.plan.expectedDowntime).toMatch(/^about [\d.]+ s/);
+  } finally {
+    await run(["docker", "rm", "--volumes=false", other]);
+  }
 
-    // Statements that no log shows: only the database tells that the migration works on.
-    const good = await stack.publish(silent);
-    const passed = await upgrade(stack, good, "--health-timeout", "15s").done;
-    expect(passed.code, passed.stderr).toBe(0);
-    expect(passed.result).toMatchObject({ result: "passed" });
-    expect(passed.result?.checks).toContainEqual(
-      expect.objectContaining({ name: "schema", component: "postgres/sophon", status: "pass" }),
-    );
-    expect((await gatewayState(stack)).version).toBe(silent.version);
-  },
-  timeoutMs,
-);
+  // Statements that no log shows: only the database tells that the migration works on.
+  const good = await stack.publish(silent);
+  const passed = await upgrade(stack, good, "--health-timeout", "15s").done;
+  expect(passed.code, passed.stderr).toBe(0);
+  expect(passed.result).toMatchObject({ result: "passed" });
+  expect(passed.result?.checks).toContainEqual(
+    expect.objectContaining({ name: "schema", component: "postgres/sophon", status: "pass" }),
+  );
+  expect((await gatewayState(stack)).version).toBe(silent.version);
+});
 
 it("an enterprise stack: a migration that hangs at a lock of the database is found", {
   ...exhaustive,

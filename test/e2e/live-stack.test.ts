@@ -127,7 +127,7 @@ describe("a migrator that runs to its end before the application", () => {
 });
 
 describe("containers that join the namespaces of another one", () => {
-  const provider = `image: IMAGE, init: true, restart: always, ipc: shareable, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
+  const provider = `image: IMAGE, init: true, restart: always, ipc: shareable, command: ["sh", "-c", "[ $$V != 3 ] || { echo 'FATAL: no route'; exit 1; }; touch /tmp/healthy; exec python3 -m http.server 8000 -d /tmp"], volumes: ["DATA:/data"], ${healthFile}`;
   const joiner = (keys: string) =>
     `image: IMAGE, init: true, restart: always, stop_grace_period: 2s, ${keys}`;
   const services = {
@@ -165,6 +165,8 @@ describe("containers that join the namespaces of another one", () => {
     await expectJoined(stack, "after a stopped backup");
     const bad = await stack.upgrade({ vpn: 3 });
     expect(bad.code, bad.stderr).toBe(6);
+    // The cause, and not that others cannot join what has ended.
+    expect(`${bad.result.reason.message} ${bad.result.reason.evidence}`).toMatch(/^vpn.*no route/s);
     expect(await stack.versions()).toMatchObject({ vpn: "1", net: "1" });
     await expectJoined(stack, "after a rollback");
     // What a person had stopped can still be started.

@@ -7,6 +7,7 @@ const toolPackages: Readonly<Record<string, string>> = {
   "age-keygen": "age",
   zstd: "zstd",
   rdiff: "rdiff",
+  "ssh-keygen": "openssh-client",
   sqlite3: "sqlite3",
   tar: "tar",
   setfattr: "attr",

@@ -3,14 +3,14 @@ import { BaseSequencer } from "vitest/node";
 
 /** Short files whose tests take minutes: begun last, they would end alone, with the other workers idle. */
 const slow = [
+  "live-stack.test.ts",
   "stores/conformance.test.ts",
-  "gate-refusals.test.ts",
-  "layouts.test.ts",
-  "restore-versions.test.ts",
   "hand-made.test.ts",
-  "upgrade-user.test.ts",
-  "init.test.ts",
+  "backup-tiers.test.ts",
+  "restore.test.ts",
+  "places.test.ts",
   "upgrade-down.test.ts",
+  "upgrade-user.test.ts",
 ];
 
 /** Begins with the files that take longest; vitest begins with those that have most lines. */

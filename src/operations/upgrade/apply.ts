@@ -8,8 +8,9 @@ import { applyEdits } from "../live-stack/image-pins.ts";
 import { scaleOf as countOf, createExactly, present, withNeeds } from "../live-stack/recreate.ts";
 import { startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
-import { gatedWaits } from "./gated-start.ts";
+import { gatedWaits, refuseFailed } from "./gated-start.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
+import { GateError } from "./require-good.ts";
 import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
 
@@ -54,7 +55,13 @@ export async function apply(
   const wanted = wantedAfter(plan, [...services, ...joined], images);
   const look = () => present(engine, plan.project.project);
   const given = { containers, present: look, dependencies: plan.dependencies, clock, signal };
-  await startContainers(wanted, given, gatedWaits(session, plan, images, engine));
+  try {
+    await startContainers(wanted, given, gatedWaits(session, plan, images, engine));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof GateError)) await refuseFailed(session, plan, images, engine);
+    throw error;
+  }
   await requireImages(session, plan, images);
 }
 

@@ -62,6 +62,29 @@ export function gatedWaits(
   };
 }
 
+/**
+ * Judges the upgraded containers that have failed already. What joins the namespace of one cannot be started then, and
+ * the engine's error about that would hide why.
+ *
+ * @throws GateError for the first one that failed.
+ */
+export async function refuseFailed(
+  session: UpgradeSession,
+  plan: UpgradePlan,
+  images: NewImages,
+  engine: Engine,
+): Promise<void> {
+  const { signal } = session.dependencies;
+  for (const { id, service } of await presentContainers(engine, plan)) {
+    const now = service in images ? await session.containers.inspect(id) : undefined;
+    if (now === undefined) continue;
+    const hasFailed = now.state === "exited" && now.exitCode !== 0;
+    if (!hasFailed && now.restartCount === 0) continue;
+    const target = targetOf({ session, plan, images, engine }, now, false);
+    await requireOne(session, plan, target, signal);
+  }
+}
+
 /** @throws GateError when the container does not become good. */
 async function requireOne(
   { options, dependencies }: UpgradeSession,

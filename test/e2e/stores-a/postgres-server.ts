@@ -6,6 +6,7 @@ import type { Containers } from "../../../src/core/containers.ts";
 import type { PostgresStore } from "../../../src/model/stack.ts";
 import { createContainers } from "../../../src/stack/containers.ts";
 import { connect } from "../../../src/stack/engine.ts";
+import { run } from "../../lab/run.ts";
 
 /** A real server in a container of its own, without a network. */
 export interface TestServer extends AsyncDisposable {
@@ -14,8 +15,11 @@ export interface TestServer extends AsyncDisposable {
   readonly imageId: string;
   /** Runs SQL with the server's own psql and gives what it prints, the last newline cut. */
   psql(database: string, sql: string): string;
-  /** Runs a script in the container. */
-  shell(script: string): string;
+  /**
+   * Runs a script in the container. Unlike {@link psql} it may end programs of this process: the engine tells the end of a
+   * program only when the output of those that ended before it was read.
+   */
+  shell(script: string): Promise<string>;
   /** Waits until it takes connections. */
   ready(): Promise<void>;
 }
@@ -92,7 +96,7 @@ export async function startServer(image: string): Promise<TestServer> {
       return docker([...args, "-d", target], sql).replace(/\n$/, "");
     },
     ready: () => ready(name),
-    shell: (script) => docker(["exec", "-i", name, "bash", "-c", script]),
+    shell: (script) => run(["docker", "exec", "-i", name, "bash", "-c", script]),
     async [Symbol.asyncDispose]() {
       docker(["rm", "--force", "--volumes", name]);
     },

@@ -77,7 +77,7 @@ cells(
       server.psql("postgres", `alter system set ${name} to ${value}`);
     }
     await restart();
-    server.shell(`echo 'host all odd 10.0.0.0/8 reject' >> "$PGDATA/pg_hba.conf"`);
+    await server.shell(`echo 'host all odd 10.0.0.0/8 reject' >> "$PGDATA/pg_hba.conf"`);
     const components = await postgresStore.backup(server.store, contexts.backup);
     const made = { restore: contexts.restore, components };
 

@@ -19,7 +19,7 @@ it("pg_restore that has all it needs, and ends before the end of the dump is tol
   const components = await postgresStore.backup(server.store, backup);
   await using fresh = await startServer(storeImages.postgres17);
   const count = "for p in /proc/[0-9]*; do read -r c < $p/comm; echo $c; done 2>/dev/null";
-  const hasEnded = async () => !/^pg_restore$/m.test(fresh.shell(`${count}; true`));
+  const hasEnded = async () => !/^pg_restore$/m.test(await fresh.shell(`${count}; true`));
   /** As a busy machine gives it: the bytes, and that these were all only a while later. */
   async function* slow(component: Component) {
     yield* await restore.open(component);

@@ -17,6 +17,7 @@ import type { Counts } from "../../../src/stores/store.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";
 import { cells, exhaustive } from "../../lab/matrix.ts";
+import { until } from "../../lab/step.ts";
 import {
   ODD_DATABASE,
   seed,
@@ -41,15 +42,15 @@ function setAside(server: TestServer): string[] {
 }
 
 /** Programs of the backup that are still there, as the server and as the container see them. */
-function leftovers(server: TestServer): string {
+async function leftovers(server: TestServer): Promise<string> {
   return (
     server.psql(
       "postgres",
       "select application_name from pg_stat_activity where application_name like 'sophon-keeper%'",
     ) +
-    server.shell(
+    (await server.shell(
       "for p in /proc/[0-9]*; do read -r c < $p/comm; case $c in pg_dump|psql) echo $c;; esac; done 2>/dev/null; true",
-    )
+    ))
   );
 }
 
@@ -88,7 +89,7 @@ cells(
       acknowledged = writer.acknowledged();
       components = await postgresStore.backup(server.store, backup);
     }
-    expect(leftovers(server)).toBe("");
+    expect(await leftovers(server)).toBe("");
     const counts = allCounts(components);
     expect(components.map(({ name }) => name).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       "postgres-globals",
@@ -205,17 +206,19 @@ describe("PostgreSQL that fails", () => {
     );
     const { backup } = contextsFor(server, directory.path);
     const file = join(backup.sink.directory, "postgres-sophon.dump");
-    const half = async () => {
-      const deadline = performance.now() + 120_000;
-      while (!existsSync(file) || statSync(file).size < 2_000_000) {
-        if (performance.now() > deadline) throw new Error(`${file} does not grow`);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+    /** Or it has ended before, which the expectation after it tells. */
+    const half = async (doing: Promise<unknown>) => {
+      let isOver = false;
+      doing.then(
+        () => (isOver = true),
+        () => (isOver = true),
+      );
+      const isHalf = async () => isOver || (existsSync(file) && statSync(file).size >= 2_000_000);
+      await until(`${file} grows`, 240_000, isHalf);
     };
     const killed = postgresStore.backup(server.store, backup);
-    killed.catch(() => undefined);
-    await half();
-    server.shell(
+    await half(killed);
+    await server.shell(
       'for p in /proc/[0-9]*; do read -r c < $p/comm; [ "$c" = pg_dump ] && kill -9 "$(basename $p)"; done; true',
     );
     await expect(killed).rejects.toMatchObject({
@@ -226,24 +229,21 @@ describe("PostgreSQL that fails", () => {
     expect(readdirSync(backup.sink.directory)).toEqual([]);
 
     const ended = postgresStore.backup(server.store, backup);
-    ended.catch(() => undefined);
-    await half();
-    server.psql(
-      "postgres",
-      "select pg_terminate_backend(pid) from pg_stat_activity where query like 'COPY%'",
-    );
+    await half(ended);
+    const terminate =
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like 'COPY%'";
+    await server.shell(`psql -U sophon -d postgres -c "${terminate}"`);
     await expect(ended).rejects.toMatchObject({ exitCode: 3 });
     expect(readdirSync(backup.sink.directory)).toEqual([]);
 
     const controller = new AbortController();
     const cancelled = postgresStore.backup(server.store, { ...backup, signal: controller.signal });
-    cancelled.catch(() => undefined);
-    await half();
+    await half(cancelled);
     const reason = new Error("cancelled by test");
     controller.abort(reason);
     await expect(cancelled).rejects.toBe(reason);
     expect(readdirSync(backup.sink.directory)).toEqual([]);
-    expect(leftovers(server)).toBe("");
+    expect(await leftovers(server)).toBe("");
   });
 
   const damaged =
