@@ -132,13 +132,18 @@ const APACHE =
   /^\[([A-Z][a-z]{2} [A-Z][a-z]{2} \d{2} \d{2}:\d{2}:\d{2}\.\d{6} \d{4})\] \[([\w-]{0,30}):([a-z]{4,6})\d?\] \[pid \d{1,9}(?::tid \d{1,20})?\] /;
 
 function readApache(head: string, text: string): Head | undefined {
-  const match = APACHE.exec(head);
+  const found = readCategorized(APACHE, head, text);
+  return found && { ...found, level: found.level ?? "info" };
+}
+
+/** A record that begins with what a pattern matches: time, category and level, in this order. */
+function readCategorized(pattern: RegExp, head: string, text: string): Head | undefined {
+  const match = pattern.exec(head);
   if (match === null) return undefined;
   const [lead, stamp, category = "", word = ""] = match;
-  const level = levelOf(word) ?? "info";
   return {
     form: "text",
-    level,
+    level: levelOf(word),
     category,
     eventId: undefined,
     message: text.slice(lead.length),
@@ -156,7 +161,7 @@ function readNest(head: string, text: string): Head | undefined {
   const [lead, stamp, word = ""] = match;
   const level = levelOf(word);
   const message = text.slice(lead.length);
-  // What other programs of the container write between its records is none of it.
+  // Lines of other programs in the container do not belong to the record before them.
   return { form: "console", level, category: "", eventId: undefined, message, stamp };
 }
 
@@ -165,18 +170,7 @@ const MONOLOG =
   /^\[(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}[.\d]{0,10}(?:Z|[+-]\d{2}:?\d{2})?)\] ([\w-]{1,60})\.(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY): /;
 
 function readMonolog(head: string, text: string): Head | undefined {
-  const match = MONOLOG.exec(head);
-  if (match === null) return undefined;
-  const [lead, stamp, category = "", word = ""] = match;
-  const level = levelOf(word);
-  return {
-    form: "text",
-    level,
-    category,
-    eventId: undefined,
-    message: text.slice(lead.length),
-    stamp,
-  };
+  return readCategorized(MONOLOG, head, text);
 }
 
 /** Sidekiq: keys and values, level. Its time looks like the engine's and may have been taken off before. */

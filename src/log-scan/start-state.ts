@@ -128,14 +128,14 @@ export class Judge {
     return harmless || saysRetry(last.message) ? undefined : last;
   }
 
-  /** Whether the log is that of a start which ends here. */
+  /** Whether the start has ended with this record. */
   #isOver(last: LogRecord): boolean {
     const told = last.level !== undefined;
     const [begins, done] = [this.#begins, this.#done];
     if (told && begins) return true;
     if (last !== this.#last && !PARTS.test(this.#last?.message ?? "")) return false;
     if (!told && done) return false;
-    // Few records are a whole log, and that of a start which did not come far.
+    // A log of few records is complete, and its start did not get far.
     const short = this.#taken >= 2 && this.#taken <= BEGINNING;
     return [begins, short, SETUP.test(last.message)].includes(true);
   }

@@ -67,7 +67,7 @@ export interface Candidate
   > {
   readonly service: string;
   readonly reference: string;
-  /** `refused`: it cannot take over the data, for example that of another major version. */
+  /** `refused`: it cannot take over the data, for example because its major version is another one. */
   readonly result: "passed" | "failed" | "refused" | "damaged" | "unverifiable" | "unchanged";
   readonly reason?: Reason;
   /** `repository@sha256:...`, or the image id if the image is in no registry. */
