@@ -22,6 +22,13 @@ export interface ThrowAwayOptions extends ContainerExecOptions {
   }[];
 }
 
+/** A container that a `docker run --rm` of this program makes. */
+export interface ThrowAwayContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /**
  * The containers of this host. A program started inside a container is tagged, so that an abort ends
  * the program itself and not only the client that waits for it, and the next run can end one that a

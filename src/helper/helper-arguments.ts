@@ -1,6 +1,6 @@
+import type { ThrowAwayContainer } from "../core/containers.ts";
 import { mountArgument } from "../core/mount.ts";
 import type { TaskMount, TaskPlace } from "../core/task.ts";
-import { keeperLabels } from "../model/keeper-labels.ts";
 import { taskCommand } from "./entry.ts";
 
 /** This program as a helper container starts it. */
@@ -13,21 +13,19 @@ export interface HelperEntry {
 
 /** The arguments of `docker` that start a helper; parameters travel on its standard input. */
 export function helperArguments(
-  image: string,
-  name: string,
+  { name, image, labels }: ThrowAwayContainer,
   place: TaskPlace,
-  deps: { readonly entry: HelperEntry; readonly operationId: string },
+  entry: HelperEntry,
 ): string[] {
-  const directories = deps.entry.directories.map((path) => ({ path, readOnly: true }));
+  const directories = entry.directories.map((path) => ({ path, readOnly: true }));
   const network = place.networkOf === undefined ? "none" : `container:${place.networkOf}`;
   return [
     ...["run", "--rm", "--interactive", "--pull", "never", "--name", name],
-    ...["--label", `${keeperLabels.operation}=${deps.operationId}`],
-    ...["--label", `${keeperLabels.kind}=helper`],
+    ...Object.entries(labels).flatMap(([label, value]) => ["--label", `${label}=${value}`]),
     ...["--network", network, "--security-opt", "label=disable", "--log-driver", "none"],
     ...["--user", place.user ?? "0:0", "--tmpfs", "/tmp", "--workdir", "/"],
     ...mergeMounts([...place.mounts, ...directories]).flatMap((m) => ["--mount", mountOf(m)]),
-    ...["--entrypoint", "node", image, deps.entry.script, taskCommand],
+    ...["--entrypoint", "node", image, entry.script, taskCommand],
   ];
 }
 

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
+import type { ThrowAwayContainer } from "../core/containers.ts";
 import { RefusedError } from "../core/errors.ts";
-import { ExecError, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
+import { ExecError, type StreamingProcess, spawnStream } from "../core/exec.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { TaskPlace } from "../core/task.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import { type HelperEntry, helperArguments } from "./helper-arguments.ts";
 import { type TaskMessage, type TaskRequest, unpackError } from "./wire.ts";
 
@@ -14,6 +16,13 @@ export interface HelperDeps {
   readonly operationId: string;
   readonly entry: HelperEntry;
   readonly reporter: Reporter;
+  /**
+   * Removes the container of a client that has ended. It may be missing, or, after a client that was killed, still be
+   * made by the engine.
+   *
+   * @throws Error when it cannot be removed.
+   */
+  readonly remove: (container: ThrowAwayContainer, wasKilled: boolean) => Promise<void>;
 }
 
 /** The program in a helper container. */
@@ -41,17 +50,18 @@ export interface Helper {
  */
 export function startProcess(deps: HelperDeps, image: string, place: TaskPlace): HelperProcess {
   const name = `sophon-keeper-helper-${randomUUID()}`;
+  const labels = { [keeperLabels.operation]: deps.operationId, [keeperLabels.kind]: "helper" };
+  const container = { name, image, labels };
   const { stdin, stdout, kill, done } = spawnStream(
     "docker",
-    helperArguments(image, name, place, deps),
+    helperArguments(container, place, deps.entry),
     { addEnv: deps.environment, pipeInput: true },
   );
   const ended = done.then(
     // After success `--rm` has removed the container. A killed client leaves it running.
     () => undefined,
     async (error: unknown) => {
-      const options = { addEnv: deps.environment, okCodes: [0, 1] };
-      await run("docker", ["rm", "--force", "--volumes", name], options);
+      await deps.remove(container, error instanceof ExecError && error.exitCode === null);
       return error;
     },
   );

@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
+import type { ContainerCreateOptions } from "dockerode";
 import { systemClock } from "../core/clock.ts";
-import type { ContainerExecOptions, Containers, ThrowAwayOptions } from "../core/containers.ts";
+import type {
+  ContainerExecOptions,
+  Containers,
+  ThrowAwayContainer,
+  ThrowAwayOptions,
+} from "../core/containers.ts";
 import { commandLine, run, type StreamingProcess, spawnStream } from "../core/exec.ts";
 import { waitFor } from "../core/wait.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
@@ -10,8 +16,8 @@ import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
 
 const removalMs = 30_000;
-/** How long the engine may take to create a container. */
-const creationMs = 3_000;
+/** How long a request to create a container may take to reach the engine after its client has ended. */
+const requestMs = 1_000;
 /** The engine waits between two restarts of a crashing container, longer each time. */
 const crashLoopMs = 60_000;
 /** The length of an id in the output of the docker command. */
@@ -91,14 +97,13 @@ function runOnce(
   const args = runArguments(image, argv, { ...options, interactive, name, labels });
   const client = spawnStream("docker", args, clientOptions(engine, options));
   // As process 1 the program ignores the SIGTERM that the client forwards, and the client would wait for the program.
-  let wasThere = false;
-  const remove = async () => {
-    wasThere = (await removeContainer(engine, name)) || wasThere;
-    return wasThere || undefined;
+  let removed = Promise.resolve(false);
+  const onAbort = () => {
+    removed = removeContainer(engine, name).catch(() => false);
   };
-  // The engine may still be creating it for a client that has ended.
-  const end = () => waitFor(remove, { clock: systemClock, timeoutMs: creationMs, everyMs: 50 });
-  const onAbort = () => void remove().catch(() => undefined);
+  const end = async () => {
+    if (!(await removed)) await removeUnfinished(engine, { name, image, labels });
+  };
   options.signal?.addEventListener("abort", onAbort, { once: true });
   const done = endedWithClient(client.done, options, end).finally(() =>
     options.signal?.removeEventListener("abort", onAbort),
@@ -168,6 +173,56 @@ export async function removeContainer(
   if (await waitFor(gone, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 }))
     return wasThere;
   throw new Error(`container ${container} cannot be removed`);
+}
+
+/**
+ * Removes the container of a `docker run` that has ended. After one that was killed the engine may still be making it.
+ *
+ * @throws Error when the engine is not done with it after half a minute.
+ */
+export function throwAwayRemover(
+  engine: Pick<Engine, "docker">,
+): (container: ThrowAwayContainer, wasKilled: boolean) => Promise<void> {
+  return async (container, wasKilled) => {
+    if (wasKilled) await removeUnfinished(engine, container);
+    else await removeContainer(engine, container.name);
+  };
+}
+
+/** While the engine creates a container, nobody can see or remove it: only its name is taken. */
+async function removeUnfinished(
+  engine: Pick<Engine, "docker">,
+  container: ThrowAwayContainer,
+): Promise<void> {
+  const { name, image, labels } = container;
+  const settle = async () => {
+    if (await removeContainer(engine, name)) return true;
+    return await holdName(engine, { name, Image: image, Cmd: ["true"], Labels: labels });
+  };
+  if (await waitFor(settle, { clock: systemClock, timeoutMs: removalMs, everyMs: 50 })) return;
+  throw new Error(`container ${name} cannot be removed`);
+}
+
+/**
+ * Holds a name with a container that is never started, so that a request which the engine has not read yet fails.
+ *
+ * @returns undefined if the name is taken.
+ */
+async function holdName(
+  { docker }: Pick<Engine, "docker">,
+  container: ContainerCreateOptions,
+): Promise<true | undefined> {
+  try {
+    const holder = await docker.createContainer(container);
+    await systemClock.sleep(requestMs);
+    await holder.remove({ force: true, v: true });
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 409) return undefined;
+    // Without its image no container can come either.
+    if (statusOf(error) === 404) return true;
+    throw error;
+  }
 }
 
 async function removeLeftovers(engine: Engine, operationId: string): Promise<string[]> {

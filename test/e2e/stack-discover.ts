@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { createTaskRunner } from "../../src/helper/runner.ts";
 import type { Stack } from "../../src/model/stack.ts";
-import { createContainers } from "../../src/stack/containers.ts";
+import { createContainers, throwAwayRemover } from "../../src/stack/containers.ts";
 import { discover } from "../../src/stack/discovery.ts";
 import { connect } from "../../src/stack/engine.ts";
 
@@ -18,6 +18,7 @@ export async function discoverReal(options: Parameters<typeof discover>[0]): Pro
       directories: [join(import.meta.dirname, "../..")],
     },
     reporter: silentReporter,
+    remove: throwAwayRemover(engine),
   });
   const containers = createContainers(engine, operationId);
   return await discover(options, { engine, containers, tasks });

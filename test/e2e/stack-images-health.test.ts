@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { createTaskRunner } from "../../src/helper/runner.ts";
 import { checkHost } from "../../src/stack/check-host.ts";
+import { throwAwayRemover } from "../../src/stack/containers.ts";
 import { connect, type Engine } from "../../src/stack/engine.ts";
 import { type HealthAnswer, serverProber } from "../../src/stack/health.ts";
 import { inspectImage, keepImage, releaseImages, repoDigest } from "../../src/stack/images.ts";
@@ -72,6 +73,7 @@ describe("the health of a server", () => {
       directories: [join(import.meta.dirname, "../..")],
     },
     reporter: silentReporter,
+    remove: async (container, wasKilled) => await throwAwayRemover(engine)(container, wasKilled),
   });
   beforeAll(async () => {
     // On no network at all, listening only on its own loopback, and healthy only from the third request on.

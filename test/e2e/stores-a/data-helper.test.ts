@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { createTaskRunner } from "../../../src/helper/runner.ts";
+import { throwAwayRemover } from "../../../src/stack/containers.ts";
 import { connect } from "../../../src/stack/engine.ts";
 import { dataStore } from "../../../src/stores/tree/tree-store.ts";
 import { describeTree } from "../../contract/archive-tree.ts";
@@ -20,12 +21,13 @@ it("a data directory is backed up and restored by a helper container, for a user
   makeDatabase(join(data, "data/sophon.db"), "wal");
   for (const path of ["", "data", "data/sophon.db"]) chownSync(join(data, path), 1234, 1234);
   execFileSync("chmod", ["0755", directory.path]);
-  const { environment } = await connect();
+  const engine = await connect();
   const tasks = createTaskRunner({
-    environment,
+    environment: engine.environment,
     operationId: `sk-stores-a-${process.pid}`,
     entry: { script: program, directories: [dirname(program)] },
     reporter: silentReporter,
+    remove: throwAwayRemover(engine),
     // Whoever is not root gets a helper container.
     uid: 4321,
   });

@@ -7,7 +7,7 @@ import { silentReporter } from "../../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { createTaskRunner } from "../../../src/helper/runner.ts";
 import { type DiscoveredStore, type Mount, placeOf } from "../../../src/model/stack.ts";
-import { createContainers } from "../../../src/stack/containers.ts";
+import { createContainers, throwAwayRemover } from "../../../src/stack/containers.ts";
 import { connect } from "../../../src/stack/engine.ts";
 import { makeDatabase } from "../../contract/stores-a/sqlite-writer.ts";
 import { diff } from "../../lab/compare.ts";
@@ -47,13 +47,20 @@ export async function directorySubject(): Promise<DirectorySubject> {
     const operationId = `conformance-${service.name}`;
     const entry = { script: "", directories: [] };
     const { environment } = engine;
+    const remove = throwAwayRemover(engine);
     const owned = scope.move();
     return {
       service: service.name,
       store: storeAt(place),
       images: { notes: (await inspect(service.name, "{{.Image}}")).trim() },
       containers: createContainers(engine, operationId),
-      tasks: createTaskRunner({ environment, operationId, entry, reporter: silentReporter }),
+      tasks: createTaskRunner({
+        environment,
+        operationId,
+        entry,
+        reporter: silentReporter,
+        remove,
+      }),
       content,
       writes: () => writer.writes,
       state: async () => ({

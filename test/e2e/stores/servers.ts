@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { silentReporter } from "../../../src/core/reporter.ts";
 import { createTaskRunner } from "../../../src/helper/runner.ts";
 import { type DiscoveredStore, hasServer, placeOf } from "../../../src/model/stack.ts";
-import { createContainers } from "../../../src/stack/containers.ts";
+import { createContainers, throwAwayRemover } from "../../../src/stack/containers.ts";
 import { connect } from "../../../src/stack/engine.ts";
 import { diff } from "../../lab/compare.ts";
 import type { LabStack } from "../../lab/lab-stack.ts";
@@ -40,13 +40,14 @@ export async function subjectOf(
   const operationId = `conformance-${stack.projectName}`;
   const entry = { script: program, directories: [dirname(program)] };
   const { environment } = engine;
+  const remove = throwAwayRemover(engine);
   const service = hasServer(store) ? store.service : "sophon-gateway";
   const image = await imageOf(await stack.containerId(service));
   return {
     store,
     images: { [service]: image },
     containers: createContainers(engine, operationId),
-    tasks: createTaskRunner({ environment, operationId, entry, reporter: silentReporter }),
+    tasks: createTaskRunner({ environment, operationId, entry, reporter: silentReporter, remove }),
     content,
     writes: () =>
       writesTo(store.kind, ledger.entries()).map((entry) => ({ key: keyOf(entry), at: entry.at })),

@@ -54,7 +54,8 @@ it("gives no further task to a helper whose message could not be read", async ()
   await chmod(docker, 0o755);
   const environment = { PATH: `${directory.path}:${process.env.PATH}` };
   const entry = { script: "/entry.js", directories: [] };
-  const deps = { environment, operationId: "o", entry, reporter: silentReporter };
+  const remove = async () => undefined;
+  const deps = { environment, operationId: "o", entry, reporter: silentReporter, remove };
   const broken = startHelper(deps, "image", place);
   const kept = new KeptHelpers(async () => broken, []);
   const task = (one: Helper) => one.run({ task: "t", params: {} }, signal);

@@ -124,7 +124,8 @@ describe("the arguments of docker", () => {
 });
 
 describe("the arguments of a helper container", () => {
-  const deps = { operationId: "op-1", entry: { script: "/k/cli.js", directories: ["/k"] } };
+  const container = { name: "name", image: "image", labels: { operation: "op-1" } };
+  const entry = { script: "/k/cli.js", directories: ["/k"] };
 
   test("mount each path once, writable when anything needs it", () => {
     const place = {
@@ -134,7 +135,7 @@ describe("the arguments of a helper container", () => {
         { path: "/var/lib/docker/volumes/v/_data", readOnly: true, volume: "v" },
       ],
     };
-    const args = helperArguments("image", "name", place, deps).join(" ");
+    const args = helperArguments(container, place, entry).join(" ");
     expect(args).toContain("--network none");
     expect(args).toContain("--user 0:0");
     expect(args.match(/--mount \S+/g)).toEqual([
@@ -147,7 +148,7 @@ describe("the arguments of a helper container", () => {
 
   test("join the network of one container, as another user", () => {
     const place = { mounts: [], networkOf: "abc", user: "1654:1654" };
-    const args = helperArguments("image", "name", place, deps).join(" ");
+    const args = helperArguments(container, place, entry).join(" ");
     expect(args).toContain("--network container:abc");
     expect(args).toContain("--user 1654:1654");
   });
