@@ -1,13 +1,29 @@
 import { relative } from "node:path";
-import { type FileReport, root, type TestReport } from "./report.ts";
+import { type FileReport, nameOf, root, type TestReport } from "./report.ts";
 
 /** What became of tests. */
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** One or two readable lines for each that failed. */
-  readonly failures: readonly string[];
+  readonly failures: readonly Failure[];
+}
+
+/** One that failed. */
+export interface Failure {
+  readonly what: string;
+  readonly why?: string;
+  /** Missing for a part that failed outside of any test. */
+  readonly place?: FailurePlace;
+}
+
+/** Where a test is that failed, or a file that failed as a whole. */
+export interface FailurePlace {
+  readonly project: string;
+  /** Below the checkout. */
+  readonly file: string;
+  /** From the outermost `describe` to the test, with ` > ` between; missing for the whole file. */
+  readonly name?: string;
 }
 
 /** Nothing yet. */
@@ -20,15 +36,18 @@ export function countTests(
   isMeant: (test: TestReport) => boolean,
 ): Counts {
   const tests = files.flatMap((file) => file.assertionResults);
-  const failures = files.flatMap((file) => {
-    const name = `${project}: ${relative(root, file.name)}`;
-    const failed = file.assertionResults.filter(({ status }) => status === "failed");
-    if (failed.length === 0 && file.status === "failed") {
-      return [`  ${name}\n      ${firstLine(file.message)}`];
+  const failures = files.flatMap((report): Failure[] => {
+    const place = { project, file: relative(root, report.name) };
+    const what = `${project}: ${place.file}`;
+    const failed = report.assertionResults.filter(({ status }) => status === "failed");
+    if (failed.length === 0 && report.status === "failed") {
+      return [{ what, why: firstLine(report.message), place }];
     }
-    return failed.map(
-      (test) => `  ${name}: ${test.fullName}\n      ${firstLine(test.failureMessages?.[0])}`,
-    );
+    return failed.map((test) => ({
+      what: `${what}: ${test.fullName}`,
+      why: firstLine(test.failureMessages?.[0]),
+      place: { ...place, name: nameOf(test) },
+    }));
   });
   const isDone = ({ status }: TestReport) => ["passed", "failed"].includes(status);
   return {
@@ -41,7 +60,7 @@ export function countTests(
 
 /** A part that failed as a whole, outside of any test. */
 export function failedPart(what: string): Counts {
-  return { ...noCounts, failed: 1, failures: [`  ${what}`] };
+  return { ...noCounts, failed: 1, failures: [{ what }] };
 }
 
 /** The sum of several. */
@@ -64,9 +83,19 @@ export function closingLine({ passed, failed, skipped }: Counts): string {
 
 /** Prints what failed and the closing line; 0 when all is well, and something was run. */
 export function conclude(counts: Counts): 0 | 1 {
-  if (counts.failures.length > 0) console.log(`Failed:\n${counts.failures.join("\n")}\n`);
+  if (counts.failures.length > 0) tellFailures("Failed:", counts.failures);
   console.log(closingLine(counts));
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+/** Prints failures under a heading. */
+export function tellFailures(heading: string, failures: readonly Failure[]): void {
+  console.log(heading);
+  for (const { what, why } of failures) {
+    console.log(`  ${what}`);
+    if (why !== undefined) console.log(`      ${why}`);
+  }
+  console.log("");
 }
 
 function firstLine(text: string | undefined): string {

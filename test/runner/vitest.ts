@@ -37,7 +37,7 @@ interface RunOptions {
 }
 
 /** Runs vitest once. Its lines are printed as they come, each behind `label`, since several may run side by side. */
-async function runVitest(
+export async function runVitest(
   label: string,
   args: readonly string[],
   { env = {}, fileLimitMs = Number.POSITIVE_INFINITY }: RunOptions,
