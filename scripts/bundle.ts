@@ -6,15 +6,21 @@ import { thirdPartyLicences } from "./licences.ts";
 const root = join(import.meta.dirname, "..");
 const stub = (name: string) => join(import.meta.dirname, "stubs", `${name}.ts`);
 
+/** Names and sources of the entries of what is shipped. */
+const shippedEntries = { main: "src/main.ts", post: "src/post.ts", cli: "src/cli.ts" };
+
 /**
- * Builds the action and the command line into a directory: small entries `main.js`, `post.js`, `cli.js` with shared chunks,
- * and the licences of the bundled packages. The build is reproducible: the same sources and locked packages give the same
- * bytes anywhere.
+ * Builds the action and the command line, or the `entries` that are given, into a directory: small entries `main.js`,
+ * `post.js`, `cli.js` with shared chunks, and the licences of the bundled packages. The build is reproducible: the same
+ * sources and locked packages give the same bytes anywhere.
  */
-export async function bundle(directory: string): Promise<void> {
+export async function bundle(
+  directory: string,
+  entries: Readonly<Record<string, string>> = shippedEntries,
+): Promise<void> {
   await using build = await rolldown({
     cwd: root,
-    input: { main: "src/main.ts", post: "src/post.ts", cli: "src/cli.ts" },
+    input: entries,
     platform: "node",
     resolve: {
       alias: {
@@ -40,7 +46,7 @@ export async function bundle(directory: string): Promise<void> {
     comments: false,
   });
   // Executable, so that it can be linked into the PATH.
-  await chmod(join(directory, "cli.js"), 0o755);
+  if ("cli" in entries) await chmod(join(directory, "cli.js"), 0o755);
   const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, "licenses.txt"), await thirdPartyLicences(root, modules));

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll } from "vitest";
 import { bundle } from "../../scripts/bundle.ts";
+import { isProgramBuilt, program } from "../lab/program.ts";
 
 /** Runs the command line as it is shipped in a process of its own, with nothing in its environment but what is given. */
 export async function keeper(
@@ -22,12 +23,13 @@ export async function keeper(
   return { code: await code, stdout, stderr };
 }
 
-let built: Promise<string> | undefined;
+let own: Promise<string> | undefined;
 
-/** A fresh build, once for each test file. */
-export function shipped(): Promise<string> {
-  built ??= build();
-  return built;
+/** The directory of the build: that of the run this file belongs to, or one for this file alone. */
+export async function shipped(): Promise<string> {
+  if (isProgramBuilt()) return dirname(program);
+  own ??= build();
+  return own;
 }
 
 async function build(): Promise<string> {
@@ -37,5 +39,5 @@ async function build(): Promise<string> {
 }
 
 afterAll(async () => {
-  if (built !== undefined) await rm(await built, { recursive: true, force: true });
+  if (own !== undefined) await rm(await own, { recursive: true, force: true });
 });

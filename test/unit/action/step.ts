@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { afterAll } from "vitest";
+import { bundle } from "../../../scripts/bundle.ts";
 
 /** What the runner would see of one step. */
 export interface StepReport {
@@ -14,6 +16,19 @@ export interface StepReport {
   /** What the commands of `entry.ts` noted. */
   readonly notes: string[];
 }
+
+let built: Promise<string> | undefined;
+
+/** Bundled like what is shipped, once for a test file: it starts in a third of the processor time of the sources. */
+async function buildEntry(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "sophon-keeper-entry-"));
+  await bundle(directory, { entry: "test/unit/action/entry.ts" });
+  return directory;
+}
+
+afterAll(async () => {
+  if (built !== undefined) await rm(await built, { recursive: true, force: true });
+});
 
 /** A place where steps run one after another like in a job: files of their own, a scrubbed environment. */
 export class Job implements AsyncDisposable {
@@ -44,7 +59,8 @@ export class Job implements AsyncDisposable {
     const payload = options.event === undefined ? {} : options.event.payload;
     await writeFile(file("event.json"), JSON.stringify(payload));
     const notes = async () => lines(await readFile(file("notes"), "utf8"));
-    const entry = join(import.meta.dirname, "entry.ts");
+    built ??= buildEntry();
+    const entry = join(await built, "entry.js");
     const child = spawn(process.execPath, [entry, options.post === true ? "post" : "main"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
