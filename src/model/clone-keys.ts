@@ -121,3 +121,12 @@ export const cloneKeys: Readonly<Record<string, CloneTreatment>> = {
   volumes_from: rebuilt("those of services of the clone"),
   working_dir: kept,
 };
+
+/** Whether a key of a service can give its container something of the host, the engine or the world outside. */
+export function reachesOut(key: string): boolean {
+  if (key.startsWith("x-")) return false;
+  // A key that this version does not know may do anything.
+  const treatment = cloneKeys[key] ?? dropped(ofHost);
+  if (typeof treatment === "string" || !("dropped" in treatment)) return false;
+  return [ofHost, ofEngine, outside].includes(treatment.dropped);
+}

@@ -1,6 +1,7 @@
 import { resolve, sep } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import type { Reporter } from "../../core/reporter.ts";
+import { reachesOut } from "../../model/clone-keys.ts";
 import type { ComposeModel, ComposeService } from "../../model/stack.ts";
 
 /** What a restored stack is about to be. */
@@ -18,12 +19,9 @@ interface StackToBe {
 const systemTrees =
   /^\/(?:$|(?:bin|boot|dev|etc|lib\w*|proc|run|sbin|sys|usr|root\/\.ssh|var\/(?:lib\/(?:docker|containerd|systemd|dpkg)|run|spool))(?:\/|$)|(?:home|media|mnt|opt|root|srv|tmp|var|var\/lib)\/?$)/;
 const engineSocket = /\/(?:docker|containerd|podman|crio)[\w.-]*\.sock$|^\/(?:var\/)?run\/?$/;
-const namespaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"] as const;
-/** Members of a service that give it something of the host, whatever is in them. */
-const givers = [
-  ...["cap_add", "devices", "device_cgroup_rules", "gpus", "security_opt", "sysctls"],
-  ...["cgroup_parent", "runtime", "credential_spec", "use_api_socket", "provider", "volumes_from"],
-] as const;
+const namespaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"];
+/** Members of a service that give it something of the host, whatever is in them, beside {@link reachesOut}. */
+const givers = ["cap_add", "credential_spec", "security_opt", "sysctls", "volumes_from"];
 
 /**
  * Everything by which a stack reaches beyond its project directory and its own volumes, one line each: files elsewhere,
@@ -42,10 +40,15 @@ export function hostAccess({ model, directory, isDirectoryGiven, paths }: StackT
     const options = (volume?.driver_opts ?? {}) as { device?: unknown; type?: unknown };
     const device = typeof options.device === "string" ? options.device : undefined;
     const isLocal = device?.startsWith("/") === true && isOutside(device);
-    return isLocal || (device !== undefined && !device.startsWith("/"))
-      ? [`volume ${name}: ${device}`]
-      : [];
+    const isGivenDevice = isLocal || (device !== undefined && !device.startsWith("/"));
+    return [
+      ...partsOf(volume, ["local"]).map((what) => `volume ${name}: ${what}`),
+      ...(isGivenDevice ? [`volume ${name}: ${device}`] : []),
+    ];
   });
+  const networks = Object.entries(model.networks ?? {}).flatMap(([name, network]) =>
+    partsOf(network, ["bridge", "overlay", "none"]).map((what) => `network ${name}: ${what}`),
+  );
   return [
     ...(isSystem ? [`the project directory is ${directory}`] : []),
     ...paths.filter(isOutside).map((path) => `a file outside of the project directory: ${path}`),
@@ -54,29 +57,56 @@ export function hostAccess({ model, directory, isDirectoryGiven, paths }: StackT
     ),
     ...files,
     ...volumes,
+    ...networks,
+  ];
+}
+
+/** What a volume or network takes from beyond the stack: it is of somebody else, or made by another driver. */
+function partsOf(
+  part: Readonly<Record<string, unknown>> | null | undefined,
+  drivers: readonly string[],
+): string[] {
+  const { external, name, driver } = part ?? {};
+  const isForeign = isGiven(driver) && !drivers.includes(String(driver));
+  return [
+    ...(isGiven(external) ? [`external, ${String(name)}`] : []),
+    ...(isForeign ? [`driver ${String(driver)}`] : []),
   ];
 }
 
 function accessOf(service: ComposeService, isOutside: (path: string) => boolean): string[] {
   const hooks = [service.post_start, service.pre_stop].flatMap((one) => one ?? []);
-  const isPrivileged = [service, ...hooks].some(
-    (one) => (one as { privileged?: unknown }).privileged === true,
+  const isHookPrivileged = hooks.some((one) =>
+    isGiven((one as { privileged?: unknown }).privileged),
   );
+  const { deploy } = service as {
+    deploy?: { resources?: { reservations?: { devices?: unknown } } };
+  };
+  const keys = Object.keys(service).filter((key) => reachesOut(key) || givers.includes(key));
   const mounts = (service.volumes ?? []).flatMap(({ type, source = "" }) => {
     if (type !== "bind" && type !== "npipe") return [];
     if (engineSocket.test(source)) return [`the engine's socket ${source}`];
     return isOutside(source) ? [`mounts ${source} of the host`] : [];
   });
   return [
-    ...(isPrivileged ? ["privileged"] : []),
-    ...namespaces.filter((name) => service[name] === "host").map((name) => `${name} of the host`),
-    ...givers.filter((name) => isGiven(service[name])),
+    ...(isHookPrivileged ? ["a privileged hook"] : []),
+    ...namespaces.flatMap((name) => namespaceOf(name, service[name])),
+    ...keys.filter((key) => !namespaces.includes(key) && isGiven(service[key])),
+    ...(isGiven(deploy?.resources?.reservations?.devices) ? ["devices"] : []),
     ...mounts,
   ];
 }
 
+/** A namespace of the host, or of a container that may be anybody's. */
+function namespaceOf(name: string, value: unknown): string[] {
+  if (value === "host") return [`${name} of the host`];
+  return String(value).startsWith("container:") ? [`${name} of ${String(value)}`] : [];
+}
+
+const nothing = new Set<unknown>([undefined, false, "false", "", 0]);
+
 function isGiven(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === "") return false;
+  if (value === null || nothing.has(value)) return false;
   return typeof value !== "object" || Object.keys(value).length > 0;
 }
 

@@ -22,6 +22,8 @@ describe("what a restored stack reaches on the host", () => {
         devices: null,
         network_mode: "service:db",
         ipc: "private",
+        ...{ oom_score_adj: 0, cpuset: "", "x-note": "of the author", post_start: [] },
+        networks: { default: null },
       },
       volumes: [
         { type: "bind", source: "/opt/app/data", target: "/data" },
@@ -32,6 +34,7 @@ describe("what a restored stack reaches on the host", () => {
     };
     const more = {
       volumes: { db: { name: "app_db" }, none: null },
+      networks: { default: { name: "app_default", ipam: {} }, back: { driver: "bridge" } },
       secrets: { key: { file: "/opt/app/secrets/key" }, other: { environment: "X" } },
     };
     const paths = ["/opt/app/compose.yaml", "/opt/app/.env"];
@@ -54,6 +57,25 @@ describe("what a restored stack reaches on the host", () => {
     ["no confinement", reached({ security_opt: ["apparmor=unconfined"] })],
     ["the engine for it", reached({ use_api_socket: true })],
     ["a program of the host", reached({ provider: { type: "evil" } })],
+    ["the network of a foreign container", reached({ network_mode: "container:db" })],
+    ["the processes of a foreign container", reached({ pid: "container:db" })],
+    ["the shared memory of a foreign container", reached({ ipc: "container:db" })],
+    ["a key that nobody knows yet", reached({ host_everything: true })],
+    ["privileged as a text", reached({ privileged: "true" })],
+    ["models", reached({ models: ["llm"] })],
+    ["no end by the kernel", reached({ oom_kill_disable: true })],
+    ["links to others", reached({ external_links: ["other_db_1:db"] })],
+    [
+      "graphics, reserved",
+      reached({
+        deploy: { resources: { reservations: { devices: [{ capabilities: ["gpu"] }] } } },
+      }),
+    ],
+    ["a foreign network", reached({}, { networks: { n: { external: true, name: "other_net" } } })],
+    ["the host as a network", reached({}, { networks: { n: { external: true, name: "host" } } })],
+    ["a network of another driver", reached({}, { networks: { n: { driver: "macvlan" } } })],
+    ["a foreign volume", reached({}, { volumes: { v: { external: true, name: "other_db" } } })],
+    ["a volume of another driver", reached({}, { volumes: { v: { driver: "sshfs" } } })],
     ["the engine's socket", reached(bind("/var/run/docker.sock"))],
     ["the directory of the engine's socket", reached(bind("/run"))],
     ["the root directory", reached(bind("/"))],
