@@ -1,11 +1,9 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { withBackOff } from "../core/back-off.ts";
 import { KeeperError, RefusedError, UnverifiableError, UploadFailedError } from "../core/errors.ts";
-import { ExecError, run, spawnStream } from "../core/exec.ts";
-import { formatSeconds } from "../core/format.ts";
+import { ExecError, spawnStream } from "../core/exec.ts";
 import { openRegularFile } from "../core/regular-file.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type {
@@ -16,19 +14,22 @@ import type {
   StoredObject,
   TransferContext,
 } from "./object-store.ts";
+import {
+  isTransient,
+  notThere,
+  type RclonePatience,
+  rcloneFlags,
+  runRclone,
+  textOf,
+} from "./rclone-program.ts";
 
 /** A place that `rclone` knows, and how it is used. */
-interface RcloneOptions {
+interface RcloneOptions extends RclonePatience {
   /** `REMOTE:PATH`; the remote is one of rclone's own configuration. */
   readonly place: string;
   /** Bytes a second. */
   readonly limit: number | undefined;
-  readonly retryForMs: number;
-  /** How long what sends no file may take, such as a list; default 10 minutes. */
-  readonly answerMs?: number;
 }
-
-const usualAnswerMs = 600_000;
 
 /** Digests that destinations compute, the best first. Dropbox and OneDrive have ones of their own. */
 const algorithms = ["sha256", "sha1", "md5"] as const;
@@ -42,10 +43,26 @@ interface FileDigests {
   readonly own: { readonly algorithm: Algorithm; readonly hex: string } | undefined;
 }
 
-/** Exit codes of rclone: the directory, or the file, is not there. */
-const notThere = [3, 4];
-const network =
-  /timed? ?out|connection|refused|reset by|temporar|no such host|unreachable|unexpected EOF|too many requests|\b(429|50[0-4])\b/i;
+/** What a destination can do. */
+interface Abilities {
+  /** The best digest that it computes itself; undefined if it has none that is known here. */
+  readonly digest: Algorithm | undefined;
+  /**
+   * Whether others may see a part of a file while it comes, and it must be renamed into its place. Where rclone knows that,
+   * it does so by itself; a destination that cannot rename (a store of objects) stores a file as a whole or not at all.
+   */
+  readonly isTorn: boolean;
+}
+
+/** What lies at a key and beside it. */
+interface Seen {
+  readonly bytes: number | undefined;
+  /** What interrupted transfers of it have left. */
+  readonly begun: readonly string[];
+}
+
+/** What a transfer that has not ended is called. rclone itself has the same names for its own. */
+const begunName = /^(\.[0-9a-f]{8}\.partial)+$/;
 
 /**
  * Parses `rclone:REMOTE:PATH`.
@@ -69,7 +86,7 @@ export function parseRcloneAddress(input: string, text: string): string {
 export class RcloneStore implements ObjectStore {
   readonly name: string;
   readonly #options: RcloneOptions;
-  #asking: Promise<Algorithm | undefined> | undefined;
+  #asking: Promise<Abilities> | undefined;
 
   constructor(options: RcloneOptions) {
     this.#options = options;
@@ -88,16 +105,20 @@ export class RcloneStore implements ObjectStore {
 
   async putFile(key: string, file: LocalFile, context: TransferContext): Promise<StoredFile> {
     return await this.#uploading(context, async () => {
-      const digest = await digestOf(file, await this.#ownDigest(context), context);
+      const { digest: algorithm } = await this.#abilities(context);
+      const digest = await digestOf(file, algorithm, context);
       const { bytes, sha256 } = digest;
-      const there = await this.#size(key, context);
-      if (there === undefined) await this.#copy(file.path, key, context);
+      const there = await this.#look(key, context);
+      const isSent = there.bytes === undefined && (await this.#send(file.path, key, context));
       const proof =
-        there === undefined || there === bytes
+        there.bytes === undefined || there.bytes === bytes
           ? await this.#prove(key, digest, context)
           : undefined;
-      if (proof !== undefined) return { bytes, sha256, proof };
-      if (there !== undefined) throw differs(key);
+      if (proof !== undefined) {
+        for (const one of there.begun) await this.#tidy(one, context);
+        return { bytes, sha256, proof };
+      }
+      if (!isSent) throw differs(key);
       await this.remove(key, context);
       throw new UploadFailedError(`${key} is not what was sent`, { class: "upload-differs" });
     });
@@ -105,11 +126,11 @@ export class RcloneStore implements ObjectStore {
 
   async putText(key: string, text: string, context: TransferContext): Promise<void> {
     await this.#uploading(context, async () => {
-      if ((await this.#size(key, context)) === undefined) {
+      if ((await this.#look(key, context)).bytes === undefined) {
         await using temporary = await temporaryDirectory("sophon-keeper-rclone-");
         const path = join(temporary.path, "text");
         await writeFile(path, text);
-        await this.#copy(path, key, context);
+        await this.#send(path, key, context);
       }
       const { stdout } = await this.#run(["cat", this.#at(key)], context);
       if (stdout !== text) throw differs(key);
@@ -137,7 +158,9 @@ export class RcloneStore implements ObjectStore {
     context: TransferContext,
   ): AsyncIterable<Uint8Array> {
     const { signal } = context;
-    const args = ["cat", ...flagsFor(), "--offset", String(from), this.#at(object.key)];
+    // Asked for what begins behind the end, servers of HTTP refuse (416).
+    if (from > 0 && from >= object.bytes) return;
+    const args = ["cat", ...rcloneFlags(), "--offset", String(from), this.#at(object.key)];
     const program = spawnStream("rclone", args, { signal });
     try {
       for await (const chunk of program.stdout) yield chunk as Buffer;
@@ -152,7 +175,7 @@ export class RcloneStore implements ObjectStore {
   async remove(key: string, context: TransferContext): Promise<Removal> {
     return await this.#reading(context, async () => {
       try {
-        await this.#run(["deletefile", this.#at(key)], context, [0, ...notThere]);
+        await this.#discard(key, context);
         return { isRemoved: true };
       } catch (error) {
         if (!/denied|forbidden|not permitted/i.test(textOf(error))) throw error;
@@ -166,6 +189,32 @@ export class RcloneStore implements ObjectStore {
     return key === "" ? place : /[:/]$/.test(place) ? place + key : `${place}/${key}`;
   }
 
+  /**
+   * Sends a file to a key where nothing is. A server that writes it in its place while it comes, as many of WebDAV do, would
+   * leave a part of it there when the transfer is interrupted, and show it to others: it is sent beside, and renamed.
+   *
+   * @returns false if another writer was first, whose file stays.
+   */
+  async #send(path: string, key: string, context: TransferContext): Promise<boolean> {
+    const { isTorn } = await this.#abilities(context);
+    if (!isTorn) {
+      await this.#copy(path, key, context);
+      return true;
+    }
+    const beside = `${key}.${randomBytes(4).toString("hex")}.partial`;
+    try {
+      await this.#copy(path, beside, context);
+      // It renames what is there in spite of --immutable.
+      await this.#run(["moveto", "--ignore-existing", this.#at(beside), this.#at(key)], context);
+    } catch (error) {
+      await this.#tidy(beside, context);
+      // Another writer has finished meanwhile, and taken this for what was left of an earlier one.
+      if ((await this.#look(key, context)).bytes === undefined) throw error;
+      return false;
+    }
+    return !(await this.#discard(beside, context));
+  }
+
   async #copy(path: string, key: string, context: TransferContext): Promise<void> {
     const { limit } = this.#options;
     const slow = limit === undefined ? [] : ["--bwlimit", `${limit}B`];
@@ -173,10 +222,26 @@ export class RcloneStore implements ObjectStore {
     await this.#run(["copyto", ...once, path, this.#at(key)], context);
   }
 
-  async #size(key: string, context: TransferContext): Promise<number | undefined> {
+  /** @returns whether it was there. */
+  async #discard(key: string, context: TransferContext): Promise<boolean> {
+    const { exitCode } = await this.#run(["deletefile", this.#at(key)], context, notThere);
+    return exitCode === 0;
+  }
+
+  /** What another writer holds open may stay: it is removed with the next upload of the file, or with the backup. */
+  async #tidy(key: string, context: TransferContext): Promise<void> {
+    await this.#discard(key, context).catch(() => context.signal.throwIfAborted());
+  }
+
+  async #look(key: string, context: TransferContext): Promise<Seen> {
     const at = key.lastIndexOf("/") + 1;
     const listed = await this.list(key.slice(0, at), context);
-    return listed.find((one) => one.key === key)?.bytes;
+    const isBegun = (one: StoredObject) =>
+      one.key.startsWith(key) && begunName.test(one.key.slice(key.length));
+    return {
+      bytes: listed.find((one) => one.key === key)?.bytes,
+      begun: listed.filter(isBegun).map((one) => one.key),
+    };
   }
 
   /** By a digest of the destination itself where it has one, else by what is read back; undefined if it is not this file. */
@@ -207,14 +272,16 @@ export class RcloneStore implements ObjectStore {
     return /^([0-9a-f]{32,64}) /m.exec(stdout)?.[1];
   }
 
-  /** The best digest that the destination computes itself; undefined if it has none that is known here. */
-  async #ownDigest(context: TransferContext): Promise<Algorithm | undefined> {
+  async #abilities(context: TransferContext): Promise<Abilities> {
     this.#asking ??= this.#run(["backend", "features", this.#options.place], context).then(
       ({ stdout }) => {
-        const { Hashes = [] } = JSON.parse(stdout) as {
+        const { Hashes, Features } = JSON.parse(stdout) as {
           readonly Hashes?: readonly string[] | null;
+          readonly Features?: { readonly Move?: boolean; readonly PartialUploads?: boolean };
         };
-        return algorithms.find((one) => Hashes?.includes(one));
+        const digest = algorithms.find((one) => Hashes?.includes(one));
+        const isTorn = Features?.Move === true && Features.PartialUploads !== true;
+        return { digest, isTorn };
       },
     );
     try {
@@ -224,23 +291,12 @@ export class RcloneStore implements ObjectStore {
       context.signal.throwIfAborted();
       if (isTransient(error)) throw error;
       // Versions before it cannot tell: what is there is read back.
-      return undefined;
+      return { digest: undefined, isTorn: false };
     }
   }
 
   async #run(args: readonly string[], context: TransferContext, okCodes: readonly number[] = []) {
-    const { clock, signal, reporter } = context;
-    const [command = "", ...rest] = args;
-    // What moves a file may take hours; rclone itself ends it when nothing moves.
-    const moves = command === "copyto" || rest.includes("--download");
-    const limit = moves ? {} : { timeoutMs: this.#options.answerMs ?? usualAnswerMs };
-    const ended = { signal, okCodes: [0, ...okCodes], ...limit };
-    return await withBackOff(() => run("rclone", [command, ...flagsFor(), ...rest], ended), {
-      ...{ clock, signal, forMs: this.#options.retryForMs },
-      isTransient: (error) => isTransient(error),
-      tell: (error, waitMs) =>
-        reporter.info(`${textOf(error)}; trying again in ${formatSeconds(waitMs / 1000)}`),
-    });
+    return await runRclone(args, context, { ...this.#options, okCodes });
   }
 
   async #uploading<T>({ signal }: TransferContext, work: () => Promise<T>): Promise<T> {
@@ -271,29 +327,6 @@ export class RcloneStore implements ObjectStore {
       cause: error,
     });
   }
-}
-
-/**
- * Nobody is there to be asked for a password. A server that no longer answers is given up after some minutes: by itself
- * rclone waits five minutes, twenty times.
- */
-function flagsFor(): string[] {
-  const limits = ["--contimeout=30s", "--timeout=2m", "--low-level-retries=3"];
-  return ["--ask-password=false", "--retries=2", "--stats=0", ...limits];
-}
-
-function isTransient(error: unknown): boolean {
-  // 5: rclone itself says that trying again may help.
-  if (!(error instanceof ExecError)) return false;
-  return error.exitCode === 5 || error.timedOut || network.test(error.stderr);
-}
-
-/** The last line that rclone wrote, without its time. */
-function textOf(error: unknown): string {
-  if (error instanceof ExecError && error.timedOut) return "rclone did not answer in time";
-  const text = error instanceof ExecError ? error.stderr : String(error);
-  const last = text.trim().split("\n").at(-1) ?? "";
-  return last.replace(/^[\d/]+ [\d:]+ /, "") || String(error);
 }
 
 function differs(key: string): UploadFailedError {

@@ -6,6 +6,27 @@ import { Remote } from "../../../src/destinations/remote.ts";
 import { ensureRclone, rclonePath } from "../../lab/object-stores.ts";
 import { lockLab } from "../../lab/state.ts";
 import type { Subject } from "./remote-subject.ts";
+import { Served } from "./served.ts";
+
+/** A remote of rclone whose files lie in a directory on this disk. */
+interface RcloneSubject extends Subject {
+  readonly data: string;
+}
+
+/** A server of WebDAV on this host, which rclone reaches as it reaches any. */
+export async function webdavSubject(): Promise<RcloneSubject> {
+  let served: Served | undefined;
+  return await rcloneSubject(
+    async (data) => {
+      served = await Served.start((port) => [
+        ...[rclonePath(), "serve", "webdav", data, "--addr", `127.0.0.1:${port}`],
+        ...["--vfs-cache-mode", "off", "--dir-cache-time", "1s", "--config", "/dev/null"],
+      ]);
+      return `type = webdav\nvendor = other\nurl = ${served.endpoint}`;
+    },
+    { [Symbol.asyncDispose]: async () => served?.[Symbol.asyncDispose]() },
+  );
+}
 
 /**
  * The real program on a remote of its own configuration.
@@ -13,9 +34,9 @@ import type { Subject } from "./remote-subject.ts";
  * @param settings - the lines of the remote, whose files lie in the directory `data` on this disk
  */
 export async function rcloneSubject(
-  settings: (data: string) => string,
+  settings: (data: string) => string | Promise<string>,
   behind: AsyncDisposable = { [Symbol.asyncDispose]: async () => undefined },
-): Promise<Subject> {
+): Promise<RcloneSubject> {
   {
     await using _lock = await lockLab("rclone");
     await ensureRclone();
@@ -24,7 +45,7 @@ export async function rcloneSubject(
   for (const part of ["bin", "data"]) await mkdir(join(root, part));
   await symlink(rclonePath(), join(root, "bin", "rclone"));
   const config = join(root, "rclone.conf");
-  await writeFile(config, `[off-site]\n${settings(join(root, "data"))}\n`);
+  await writeFile(config, `[off-site]\n${await settings(join(root, "data"))}\n`);
   const before = process.env.PATH;
   process.env.PATH = `${join(root, "bin")}:${before}`;
   process.env.RCLONE_CONFIG = config;
@@ -32,10 +53,9 @@ export async function rcloneSubject(
   return {
     partMebibytes: 1,
     endpoint: undefined,
-    remote: (prefix) =>
-      new Remote(
-        new RcloneStore({ place: `off-site:${prefix}`, limit: undefined, retryForMs: 1000 }),
-      ),
+    data: join(root, "data"),
+    remote: (prefix, { limit } = {}) =>
+      new Remote(new RcloneStore({ place: `off-site:${prefix}`, limit, retryForMs: 1000 })),
     content: async (prefix, key) => await readFile(path(prefix, key)).catch(() => undefined),
     damage: async (prefix, key) => {
       const content = await readFile(path(prefix, key));
