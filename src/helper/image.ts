@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run, spawnStream } from "../core/exec.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
@@ -98,6 +99,7 @@ async function hasImage(
   const { exitCode } = await run("docker", ["image", "inspect", "--format", "{{.Id}}", image], {
     addEnv: environment,
     okCodes: [0, 1],
+    timeoutMs: dockerPatience.answerMs,
   });
   return exitCode === 0;
 }
@@ -124,6 +126,7 @@ async function importImage(
   const docker = spawnStream("docker", ["import", ...changes, "-", image], {
     addEnv: environment,
     pipeInput: true,
+    timeoutMs: dockerPatience.importMs,
   });
   docker.stdout.resume();
   await Promise.all([pipeline(tar.stdout, docker.stdin), tar.done, docker.done]);
@@ -142,12 +145,16 @@ async function removeOldImages(
   const format = ["--format", "{{.Repository}}:{{.Tag}}\t{{.CreatedAt}}"];
   const { stdout } = await run("docker", ["image", "ls", ...format, helperRepository], {
     addEnv: environment,
+    timeoutMs: dockerPatience.answerMs,
   });
   for (const line of stdout.trim().split("\n")) {
     const [image = "", created = ""] = line.split("\t");
     const age = Date.now() - Date.parse(created.replace(/ [A-Z]+$/, ""));
     if (image === current || !(age > oldImageMs)) continue;
-    await run("docker", ["image", "rm", image], { addEnv: environment }).catch((error: unknown) => {
+    await run("docker", ["image", "rm", image], {
+      addEnv: environment,
+      timeoutMs: dockerPatience.answerMs,
+    }).catch((error: unknown) => {
       if (!(error instanceof ExecError)) throw error;
     });
   }

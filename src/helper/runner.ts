@@ -1,3 +1,4 @@
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
 import type {
@@ -126,7 +127,7 @@ async function inspectVolumes(deps: TaskRunnerDeps, { mounts }: TaskPlace): Prom
   const names = [...new Set(mounts.flatMap(({ volume }) => volume ?? []))];
   if (names.length === 0) return [];
   const args = ["volume", "inspect", "--format", "{{json .}}", ...names];
-  const options = { addEnv: deps.environment, okCodes: [0, 1] };
+  const options = { addEnv: deps.environment, okCodes: [0, 1], timeoutMs: dockerPatience.answerMs };
   const { stdout, stderr, exitCode } = await run("docker", args, options);
   const lines = stdout.split("\n").filter((line) => line !== "");
   const found = lines.map((line) => JSON.parse(line) as VolumeFacts);

@@ -1,5 +1,6 @@
 import { access } from "node:fs/promises";
 import { hostname, release } from "node:os";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { type Engine, engineDown } from "./engine.ts";
@@ -8,24 +9,32 @@ import { type HostFacts, judgeHost } from "./host-support.ts";
 /**
  * Makes sure that this host supports a reliable backup and rollback.
  *
+ * @param answerMs - how long the engine may take to answer
  * @throws RefusedError that names what is not supported and what to do.
  */
-export async function checkHost(engine: Engine): Promise<HostFacts> {
-  const facts = await hostFacts(engine);
+export async function checkHost(
+  engine: Engine,
+  answerMs: number = dockerPatience.answerMs,
+): Promise<HostFacts> {
+  const facts = await hostFacts(engine, answerMs);
   const refusal = judgeHost(facts);
   if (refusal === undefined) return facts;
   throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
 }
 
-async function hostFacts(engine: Engine): Promise<HostFacts> {
+async function hostFacts(engine: Engine, answerMs: number): Promise<HostFacts> {
   const ask = async () => {
     try {
-      return await Promise.all([engine.docker.info(), engine.docker.version()]);
+      const asked = Promise.all([engine.docker.info(), engine.docker.version()]);
+      return await within(answerMs, asked);
     } catch (error) {
       throw engineDown(engine.endpoint, error);
     }
   };
-  const [[info, version], composeVersion] = await Promise.all([ask(), readComposeVersion(engine)]);
+  const [[info, version], composeVersion] = await Promise.all([
+    ask(),
+    readComposeVersion(engine, answerMs),
+  ]);
   const components = (version as { Components?: { Name: string }[] | null }).Components ?? [];
   return {
     engineVersion: version.Version,
@@ -42,6 +51,18 @@ async function hostFacts(engine: Engine): Promise<HostFacts> {
   };
 }
 
+/** An engine that hangs takes every request and answers none. What was asked is not waited for any longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  for (const one of [work, promise]) one.catch(() => undefined);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Docker and podman create these files in their containers. */
 async function isContainer(): Promise<boolean> {
   const marks = ["/.dockerenv", "/run/.containerenv"];
@@ -56,13 +77,13 @@ async function isContainer(): Promise<boolean> {
   return found.includes(true);
 }
 
-async function readComposeVersion(engine: Engine): Promise<string> {
+async function readComposeVersion(engine: Engine, answerMs: number): Promise<string> {
   try {
-    const options = { addEnv: engine.environment };
+    const options = { addEnv: engine.environment, timeoutMs: answerMs };
     const { stdout } = await run("docker", ["compose", "version", "--short"], options);
     return stdout.trim().replace(/^v/, "");
   } catch (error) {
-    if (error instanceof ExecError) return "";
+    if (error instanceof ExecError && !error.timedOut) return "";
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { describeError, RefusedError } from "../core/errors.ts";
-import { ExecError, type ExecResult, run } from "../core/exec.ts";
+import { ExecError, type ExecOptions, type ExecResult, run } from "../core/exec.ts";
 import type { ComposeModel, Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { unreadableProject, unsetVariables } from "./unreadable.ts";
@@ -111,18 +112,25 @@ export function createCompose(
   secrets: readonly string[] = [],
   onUnset: (variables: readonly string[]) => void = () => undefined,
 ): Compose {
-  const docker = (args: readonly string[], signal?: AbortSignal): Promise<ExecResult> =>
+  const docker = (
+    args: readonly string[],
+    limits: Pick<ExecOptions, "signal" | "timeoutMs">,
+  ): Promise<ExecResult> =>
     run("docker", args, {
       addEnv: { ...savedVariables(project), ...engine.environment },
       cwd: project.directory,
       secrets,
-      signal,
+      ...limits,
     });
+  const asked = { timeoutMs: dockerPatience.answerMs };
   const own = (overrides?: readonly string[]) => projectArguments(project, overrides);
   return {
     config: async (overrides) => {
       try {
-        const { stdout, stderr } = await docker([...own(overrides), "config", "--format", "json"]);
+        const { stdout, stderr } = await docker(
+          [...own(overrides), "config", "--format", "json"],
+          asked,
+        );
         onUnset(unsetVariables(stderr));
         return parseModel(stdout);
       } catch (error) {
@@ -130,20 +138,23 @@ export function createCompose(
       }
     },
     hashes: async (overrides) => {
-      const { stdout } = await docker([...own(overrides), "config", "--hash", "*"]);
+      const { stdout } = await docker([...own(overrides), "config", "--hash", "*"], asked);
       return parseHashes(stdout);
     },
     up: async (options, signal) => {
-      await docker(upArguments(project, options), signal);
+      await docker(upArguments(project, options), { signal });
     },
     stop: async (services, timeoutSeconds, signal) => {
-      await docker(stopArguments(project, services, timeoutSeconds), signal);
+      await docker(stopArguments(project, services, timeoutSeconds), { signal });
     },
     start: async (services, signal) => {
-      await docker([...own(), "start", ...services], signal);
+      await docker([...own(), "start", ...services], { signal });
     },
     pull: async (services, overrides, signal) => {
-      await docker(pullArguments(project, services, overrides), signal);
+      await docker(pullArguments(project, services, overrides), {
+        signal,
+        timeoutMs: dockerPatience.pullMs,
+      });
     },
   };
 }
@@ -169,6 +180,7 @@ export async function modelOfForeign(
       isBare: true,
       addEnv: engine.environment,
       cwd: project.directory,
+      timeoutMs: dockerPatience.answerMs,
     });
     return parseModel(stdout);
   } catch (error) {
@@ -176,7 +188,8 @@ export async function modelOfForeign(
       class: "compose-config",
       hint: "Check the files with `docker compose config`.",
       cause: error,
-      evidence: error instanceof ExecError ? error.stderr.trim() : describeError(error),
+      evidence:
+        error instanceof ExecError && !error.timedOut ? error.stderr.trim() : describeError(error),
     });
   }
 }

@@ -1,5 +1,6 @@
 import { access, constants } from "node:fs/promises";
 import Docker from "dockerode";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { operationMark } from "../core/orphans.ts";
@@ -44,7 +45,9 @@ export function engineOf(operationId: string, engine: Engine): Engine {
 async function resolveEndpoint(): Promise<string> {
   try {
     const format = "{{.Endpoints.docker.Host}}";
-    const { stdout } = await run("docker", ["context", "inspect", "--format", format]);
+    const { stdout } = await run("docker", ["context", "inspect", "--format", format], {
+      timeoutMs: dockerPatience.answerMs,
+    });
     return stdout.trim();
   } catch (error) {
     if (error instanceof ExecError && error.exitCode === null) {

@@ -1,3 +1,4 @@
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
@@ -68,7 +69,10 @@ export async function pullImage(
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    await run("docker", ["pull", "--quiet", reference], { addEnv: engine.environment, signal });
+    await run("docker", ["pull", "--quiet", reference], {
+      ...{ addEnv: engine.environment, signal },
+      timeoutMs: dockerPatience.pullMs,
+    });
   } catch (cause) {
     if (signal?.aborted) throw cause;
     const stderr = cause instanceof ExecError ? cause.stderr.trim() : "";

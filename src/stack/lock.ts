@@ -1,5 +1,6 @@
 import type { ContainerInspectInfo } from "dockerode";
 import type { Clock } from "../core/clock.ts";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { LockedError } from "../core/errors.ts";
 import { spawnStream } from "../core/exec.ts";
 import { judgeOwner } from "../core/identity.ts";
@@ -218,7 +219,10 @@ function readOwner(label: string): LockOwner | undefined {
 async function ensureLockImage(engine: Engine): Promise<void> {
   if ((await orMissing(engine.docker.getImage(lockImage).inspect())) !== undefined) return;
   const label = ["--change", `LABEL ${keeperLabels.kind}=lock-image`];
-  const options = { addEnv: engine.environment, pipeInput: true };
+  const options = {
+    ...{ addEnv: engine.environment, pipeInput: true },
+    timeoutMs: dockerPatience.answerMs,
+  };
   const docker = spawnStream("docker", ["import", ...label, "-", lockImage], options);
   docker.stdout.resume();
   docker.stdin.end(Buffer.alloc(emptyTarBytes));

@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ContainerInfo } from "dockerode";
+import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
@@ -219,7 +220,10 @@ async function readName(
     ...["config", "--format", "json"],
   ];
   try {
-    const { stdout } = await run("docker", args, { addEnv: engine.environment, cwd: directory });
+    const { stdout } = await run("docker", args, {
+      ...{ addEnv: engine.environment, cwd: directory },
+      timeoutMs: dockerPatience.answerMs,
+    });
     return parseModel(stdout).name;
   } catch (cause) {
     throw unreadableProject(`the project in ${directory}`, directory, cause);

@@ -38,6 +38,7 @@ export function unsetVariables(stderr: string): string[] {
 /** What Compose wrote on stderr, in one line and without its warnings. */
 function saidBy(cause: unknown): string {
   if (!(cause instanceof ExecError)) return "";
+  if (cause.timedOut) return "it did not answer within two minutes";
   const lines = cause.stderr.split("\n").map((line) => line.trim());
   return lines.filter((line) => line !== "" && !/\blevel=warning\b/.test(line)).join("; ");
 }

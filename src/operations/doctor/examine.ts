@@ -69,6 +69,9 @@ export async function examine(
   };
 }
 
+/** Of a program that looks at this host. */
+const answerMs = 10_000;
+
 /** Every other command refuses such a repository. */
 function judgeOwner(path: string): Finding[] {
   const found = foreignRepository(path);
@@ -87,7 +90,7 @@ async function asked(name: string, question: () => Promise<Finding[]>): Promise<
 
 async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await run(program, args);
+    const { stdout } = await run(program, args, { timeoutMs: answerMs });
     return stdout.toString().split("\n")[0];
   } catch {
     return undefined;
