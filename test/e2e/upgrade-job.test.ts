@@ -32,3 +32,25 @@ it(
     expect(await runs()).toBe("v1\nv2\nv4\n");
   },
 );
+
+it("upgrades a migrator alone, and is rolled back when it fails", exhaustive, async () => {
+  await using stack = await smallStack("migrator", {
+    migrate: `image: IMAGE, volumes: ["DATA:/data"], command: ["sh", "-c", "echo v$$V >>/data/runs; [ $$V != 3 ]"]`,
+    app: `image: IMAGE, init: true, volumes: ["DATA:/data"], command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], ${healthFile}, depends_on: { migrate: { condition: service_completed_successfully } }`,
+  });
+  await stack.compose(["up", "--detach"]);
+  await settled(stack);
+  const runs = () => readFile(join(stack.data, "runs"), "utf8");
+  expect(await runs()).toBe("v1\n");
+  const before = await stack.states();
+  const good = await stack.upgrade({ migrate: 2 });
+  expect(good.code, good.stderr).toBe(0);
+  expect(await runs()).toBe("v1\nv2\n");
+  expect(await stack.versions()).toEqual({ app: "1", migrate: "2" });
+  expect(await stack.states()).toBe(before);
+  const bad = await stack.upgrade({ migrate: 3 });
+  expect(bad.code, bad.stderr).toBe(6);
+  expect(await runs()).toBe("v1\nv2\n");
+  expect(await stack.versions()).toEqual({ app: "1", migrate: "2" });
+  expect(await stack.states()).toBe(before);
+});

@@ -1,4 +1,5 @@
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
+import type { Dependencies } from "./depends-on.ts";
 
 /**
  * Whether a container is a job that has done its work, although no other service waits for it. Compose runs it again
@@ -25,6 +26,22 @@ export function isJob(
     const condition = needs[service]?.condition;
     return condition !== undefined && condition !== "service_completed_successfully";
   });
+}
+
+/**
+ * Whether a container has ended, or was never started, and another service waits for its success. State `created` counts:
+ * a rollback recreates a one-shot without running it.
+ */
+export function isAwaited(
+  { service, state }: { readonly service: string; readonly state: string },
+  dependencies: Dependencies,
+): boolean {
+  if (state !== "exited" && state !== "created") return false;
+  return Object.values(dependencies).some((needs) =>
+    needs.some(
+      (need) => need.service === service && need.condition === "service_completed_successfully",
+    ),
+  );
 }
 
 type Jobs = Pick<ContainerState, "service" | "state" | "exitCode" | "restartPolicy" | "health">;

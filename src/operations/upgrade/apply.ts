@@ -5,11 +5,12 @@ import { removeContainer } from "../../stack/containers.ts";
 import { engineOf } from "../../stack/engine.ts";
 import { joinersOf, restartedWith } from "../live-stack/depends-on.ts";
 import { applyEdits } from "../live-stack/image-pins.ts";
+import { isAwaited } from "../live-stack/one-shots.ts";
 import { scaleOf as countOf, createExactly, present, withNeeds } from "../live-stack/recreate.ts";
 import { startContainers, type Wanted } from "../live-stack/start.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import { gatedWaits, refuseFailed } from "./gated-start.ts";
-import type { PlannedContainer, UpgradePlan } from "./journal.ts";
+import type { UpgradePlan } from "./journal.ts";
 import { GateError } from "./require-good.ts";
 import type { UpgradeSession } from "./session.ts";
 import type { NewImages } from "./upgrade-images.ts";
@@ -104,30 +105,13 @@ function wantedAfter(
   return plan.containers.flatMap((one): Wanted[] => {
     const { id, name, service, state } = one;
     const healthy = one.health === "healthy";
-    if (service in images && isOneShot(plan, one)) {
+    if (service in images && (one.job === true || isAwaited(one, dependencies))) {
       return [{ name, state: "completed", healthy: false }];
     }
     const isTouched = made.includes(service) || restarted.has(service) || stopped.has(id);
     if (!isTouched || (state !== "running" && state !== "paused")) return [];
     return [{ name, state, healthy }];
   });
-}
-
-/**
- * A job, or a container that has ended and whose success another service waits for. With a new image it must run again.
- * State `created` counts too: a rollback recreates a one-shot without running it.
- */
-function isOneShot(
-  { dependencies = {} }: UpgradePlan,
-  { service, state, job }: PlannedContainer,
-): boolean {
-  if (job === true) return true;
-  const isWaitedFor = Object.values(dependencies).some((needs) =>
-    needs.some(
-      (need) => need.service === service && need.condition === "service_completed_successfully",
-    ),
-  );
-  return (state === "exited" || state === "created") && isWaitedFor;
 }
 
 function of({ containers }: Pick<Stack, "containers">, services: readonly string[]) {

@@ -2,6 +2,8 @@ import { RefusedError } from "../../core/errors.ts";
 import type { ComposeService, ContainerState, Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import type { SharedUse } from "../../stack/shared.ts";
+import { dependenciesOf } from "../live-stack/depends-on.ts";
+import { isAwaited, isJob } from "../live-stack/one-shots.ts";
 
 /** The image that a service runs, and the image reference that it is to run. */
 export interface Target {
@@ -84,8 +86,11 @@ export function refuseUnsafe(stack: Stack, targets: Readonly<Record<string, Targ
   }
   const upgraded = stack.containers.filter(({ service }) => service in targets);
   for (const container of upgraded) refuseContainer(container);
-  // If nothing is started, the new version would pass unchecked.
-  if (upgraded.length > 0 && !upgraded.some(runs)) {
+  // If nothing is started, the new version would pass unchecked. One-shots run again, and are judged by their end.
+  const dependencies = dependenciesOf(stack.model);
+  const isStarted = (one: ContainerState) =>
+    runs(one) || isJob(one, stack) || isAwaited(one, dependencies);
+  if (upgraded.length > 0 && !upgraded.some(isStarted)) {
     const names = Object.keys(targets).join(", ");
     throw new RefusedError(`none of the services to upgrade is running (${names})`, {
       class: "not-running",

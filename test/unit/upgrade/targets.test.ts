@@ -55,6 +55,15 @@ describe("what an upgrade refuses", () => {
       { containers: [container("app", { state: "exited" }), container("job")] },
       "not-running",
     ],
+    [
+      "a server of the same sort that was stopped",
+      {
+        containers: [
+          container("app", { state: "exited", health: "none", restartPolicy: "unless-stopped" }),
+        ],
+      },
+      "not-running",
+    ],
     ["no log", { containers: [container("app", { logDriver: "none" })] }, "no-log"],
   ])("%s", (_, change, name) => {
     expect(() => refuseUnsafe(stack(change as Partial<Stack>), target)).toThrow(
@@ -68,6 +77,19 @@ describe("what an upgrade refuses", () => {
     expect(() => refuseUnsafe(stack({ containers: looping }), target)).not.toThrow();
     const unnamed = [container("app", { mounts: [{ ...mount, anonymous: true }] })];
     expect(() => refuseUnsafe(stack({ containers: unnamed }), target)).not.toThrow();
+  });
+
+  it.each([
+    ["a job that has ended well", 0, { app: {} }],
+    [
+      "a migrator that failed, and that another service waits for",
+      1,
+      { app: {}, web: { depends_on: { app: { condition: "service_completed_successfully" } } } },
+    ],
+  ])("lets %s pass, for it runs again", (_, exitCode, services) => {
+    const ended = container("app", { state: "exited", health: "none", exitCode });
+    const model = { name: "p", services } as Stack["model"];
+    expect(() => refuseUnsafe(stack({ model, containers: [ended] }), target)).not.toThrow();
   });
 
   it("a place that another project writes, and not one that somebody reads", () => {
