@@ -109,8 +109,10 @@ const component = z
     source: z.string(),
     /** Counts by name: `files`, `table public.users`, `queue / jobs`. */
     counts: z.record(z.string(), count),
-    /** Store-specific facts that a restore needs; never a secret. */
-    details: z.record(z.string(), z.json()),
+    /** Store-specific facts that a restore needs; never a secret. `file` becomes a part of a path. */
+    details: z.record(z.string(), z.json()).refine(({ file }) => isName(file), {
+      ...{ path: ["file"], message: "a name that leads elsewhere" },
+    }),
     /** What could not be copied exactly, one line per item. */
     warnings: z.array(z.string()),
     /** The command that restores the component by hand. */
@@ -237,6 +239,12 @@ export function withoutSealed(text: string): string | undefined {
   const { sealed, ...value } = JSON.parse(text) as { sealed?: Manifest["sealed"] };
   if (sealed === undefined) return text;
   return withSealed(formatJson(value), sealed) === text ? formatJson(value) : undefined;
+}
+
+/** Whether a member that may be missing is one name, which leads nowhere else. */
+function isName(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === "string" && /^(?!\.{0,2}$)[^/\0]+$/.test(value);
 }
 
 function hasChainOfItsSchema(value: {

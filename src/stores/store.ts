@@ -89,6 +89,8 @@ export interface RestoreContext extends CheckContext {
   readonly undo: UndoStack;
   /** The host paths of all stores. One inside another keeps its place when the outer one is replaced. Absent: unknown. */
   readonly places?: readonly string[];
+  /** The host paths that containers of the stack mount: what fills one of them must not lead it elsewhere. */
+  readonly mounted?: readonly string[];
   readonly journal: (step: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
 }
 

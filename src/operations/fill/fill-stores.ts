@@ -33,6 +33,7 @@ export interface FillRequest {
   readonly stores: readonly BackedUpStore[];
   /** Called before each step that changes the host. A temporary clone needs no journal. */
   readonly journal: RestoreContext["journal"];
+  readonly mounted?: RestoreContext["mounted"];
   readonly manifest: Manifest;
   readonly source: SourceOptions;
   readonly workbench: Pick<Workbench, "containers"> & { readonly tasks: TaskRunner };
@@ -335,5 +336,6 @@ function contextOf(request: FillRequest): RestoreContext {
     // The caller undoes the whole restore, because the mounts were empty.
     undo: new UndoStack(),
     journal: request.journal,
+    ...(request.mounted === undefined ? {} : { mounted: request.mounted }),
   };
 }

@@ -55,10 +55,36 @@ export function hostAccess({ model, directory, isDirectoryGiven, paths }: StackT
     ...Object.entries(model.services).flatMap(([name, service]) =>
       accessOf(service, isOutside).map((line) => `service ${name}: ${line}`),
     ),
+    ...insideOthers(model).map(
+      ([path, other]) =>
+        `mounts ${path}, which a link in the mounted ${other} could lead elsewhere`,
+    ),
     ...files,
     ...volumes,
     ...networks,
   ];
+}
+
+/** Each host path that containers get and that lies inside a directory that they get, too. */
+function insideOthers(model: ComposeModel): (readonly [path: string, other: string])[] {
+  const binds = Object.values(model.services).flatMap(({ volumes }) =>
+    (volumes ?? []).flatMap(({ type, source = "" }) => (type === "bind" ? [resolve(source)] : [])),
+  );
+  const files = ["secrets", "configs"].flatMap((kind) =>
+    Object.values(model[kind] ?? {}).flatMap((one) => {
+      const { file } = one as { file?: unknown };
+      return typeof file === "string" ? [resolve(file)] : [];
+    }),
+  );
+  const devices = Object.values(model.volumes ?? {}).flatMap((volume) => {
+    const { device } = (volume?.driver_opts ?? {}) as { device?: unknown };
+    return typeof device === "string" && device.startsWith("/") ? [resolve(device)] : [];
+  });
+  const outer = [...new Set([...binds, ...devices])];
+  return [...new Set([...binds, ...files, ...devices])].flatMap((path) => {
+    const other = outer.find((one) => path.startsWith(`${one}/`));
+    return other === undefined ? [] : [[path, other] as const];
+  });
 }
 
 /** What a volume or network takes from beyond the stack: it is of somebody else, or made by another driver. */

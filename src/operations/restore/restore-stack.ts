@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, join, relative } from "node:path";
 import { describeError } from "../../core/errors.ts";
 import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
@@ -31,7 +31,7 @@ import {
 } from "./journal.ts";
 import { judgeLogs } from "./log-check.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
-import { standingPlace } from "./put-stack-files.ts";
+import { standing, standingPlace } from "./put-stack-files.ts";
 import { compareHeads } from "./schema-heads.ts";
 import { finishRestore } from "./undo-restore.ts";
 
@@ -183,8 +183,10 @@ async function fill(
   const replacements: JournalledReplacement[] = [];
   const idsOf = (services: readonly string[]) =>
     stopped.filter(({ service }) => services.includes(service)).map(({ id }) => id);
+  const now = await present(await host.engine(), stack.project);
   const { checks } = await fillStores({
     ...{ manifest, source, dependencies, workbench: { containers, tasks } },
+    mounted: now.flatMap(({ mounts }) => mounts.map((mount) => placeOf(mount.source))),
     stores: stores.map(({ store }) => store),
     target: {
       mountOf: async (wanted) => {
@@ -207,6 +209,12 @@ async function fill(
     },
   });
   return { checks, replacements };
+}
+
+/** A path without symbolic links, whether or not it exists yet. */
+function placeOf(path: string): string {
+  const there = standing(path);
+  return join(realPath(there), relative(there, path));
 }
 
 /** Starts the servers, after the containers whose namespaces they join: they cannot start without those. */

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
+import { RefusedError } from "../../core/errors.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
@@ -44,6 +45,8 @@ interface TreeReplaceParams extends TreeReplacement {
    * it is.
    */
   readonly keeps?: readonly string[] | undefined;
+  /** Paths inside the target that containers mount by themselves. */
+  readonly mounted?: readonly string[] | undefined;
 }
 
 /**
@@ -263,6 +266,10 @@ async function unpack(
   try {
     if (params.archive !== undefined) {
       await unpackTar({ ...params.archive, into: places.unpacking, signal, mark });
+      if (params.archive.untrusted === true) {
+        const inner = [...(params.keeps ?? []), ...(params.mounted ?? [])];
+        for (const path of inner) await refuseLink(places.unpacking, path);
+      }
     } else if (existsSync(params.target)) {
       if (params.keepsCopy === true) {
         await copyEntries(params.target, places.unpacking, { signal, addEnv: mark });
@@ -276,6 +283,28 @@ async function unpack(
   } catch (error) {
     await removeTree(places.unpacking);
     throw error;
+  }
+}
+
+/**
+ * Refuses a backup of unknown origin with a link where another store or a mount has its place: it would lead that to any
+ * path of the host.
+ *
+ * @throws RefusedError (class `host-access`).
+ */
+async function refuseLink(root: string, path: string): Promise<void> {
+  const parts = path.split("/");
+  for (let length = 1; length <= parts.length; length += 1) {
+    const at = parts.slice(0, length).join("/");
+    const stats = await lstat(join(root, at)).catch(() => undefined);
+    if (stats?.isSymbolicLink() !== true) continue;
+    throw new RefusedError(
+      `the backup is of unknown origin and holds a symbolic link where the stack mounts something else: ${at}`,
+      {
+        class: "host-access",
+        hint: "give allow-host-access if you know where the backup comes from",
+      },
+    );
   }
 }
 

@@ -30,6 +30,7 @@ export async function restoreTree(
     context.tasks.run(treePutBack, replacement, place),
   );
   const keeps = placesInside(path, context.places ?? []);
+  const mounted = placesInside(path, context.mounted ?? []);
   const { aside } = await context.tasks.run(
     treeReplace,
     {
@@ -37,6 +38,7 @@ export async function restoreTree(
       archive: readRequest(sourceOf(context), component),
       file: fileOf(component),
       keeps,
+      mounted,
     },
     { ...place, mounts: [...place.mounts, ...sourceMounts(context, [component])] },
     context.signal,

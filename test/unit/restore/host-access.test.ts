@@ -27,7 +27,8 @@ describe("what a restored stack reaches on the host", () => {
       },
       volumes: [
         { type: "bind", source: "/opt/app/data", target: "/data" },
-        { type: "bind", source: "/opt/app", target: "/all" },
+        { type: "bind", source: "/opt/app/data", target: "/again", read_only: true },
+        { type: "bind", source: "/opt/app/database", target: "/database" },
         { type: "volume", source: "db", target: "/db" },
         { type: "tmpfs", target: "/tmp" },
       ],
@@ -70,6 +71,18 @@ describe("what a restored stack reaches on the host", () => {
       reached({
         deploy: { resources: { reservations: { devices: [{ capabilities: ["gpu"] }] } } },
       }),
+    ],
+    [
+      "a mount that what is in another one could lead elsewhere",
+      reached({ volumes: [...bind("/opt/app/d").volumes, ...bind("/opt/app/d/in/side").volumes] }),
+    ],
+    [
+      "a secret that what is in a mount could lead elsewhere",
+      reached(bind("/opt/app/d"), { secrets: { s: { file: "/opt/app/d/key" } } }),
+    ],
+    [
+      "a volume that what is in a mount could lead elsewhere",
+      reached(bind("/opt/app/d"), { volumes: { v: { driver_opts: { device: "/opt/app/d/v" } } } }),
     ],
     ["a foreign network", reached({}, { networks: { n: { external: true, name: "other_net" } } })],
     ["the host as a network", reached({}, { networks: { n: { external: true, name: "host" } } })],

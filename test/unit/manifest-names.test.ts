@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { formatManifest, parseManifest } from "../../src/model/manifest.ts";
+import { manifestOf } from "../contract/verify/backup.ts";
+
+const times = { startedAt: "2026-01-02T03:04:05.000Z", endedAt: "2026-01-02T03:04:05.000Z" };
+
+/** A manifest whose only component has this as the name of its only file. */
+function withFile(file: unknown): string {
+  const component = {
+    ...{ name: "volume-conf", store: "volume", method: "tar", ...times },
+    ...{ file: "volume-conf.tar.zst", bytes: 1, sha256: "0".repeat(64), plainBytes: 1 },
+    ...{ compression: "zstd" as const, encryption: "none" as const, source: "/srv/conf" },
+    ...{ counts: {}, details: {}, warnings: [], recovery: "tar" },
+  };
+  const text = formatManifest(manifestOf("sophon-20260102T030405Z-00aa", [component]));
+  return text.replace('"details": {}', `"details": ${JSON.stringify({ file })}`);
+}
+
+it.each(["app.conf", ".env", "...", "..conf", "ü b\n", " "])("takes the file name %j", (file) => {
+  expect(parseManifest(withFile(file)).components[0]?.details.file).toBe(file);
+});
+
+it.each([
+  "../../../etc/shadow",
+  "/etc/shadow",
+  "a/b",
+  "..",
+  ".",
+  "",
+  "a\0",
+  5,
+  ["a"],
+  { a: 1 },
+  false,
+])("refuses the file name %j, which becomes a part of a path", (file) => {
+  expect(() => parseManifest(withFile(file))).toThrow("a name that leads elsewhere");
+});
