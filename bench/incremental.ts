@@ -71,6 +71,8 @@ try {
   addDatabase(data);
   const about = `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB and a database`;
   console.log(`${machine(base)}; ${about}; ${nights} nights\n`);
+  // The files of a stack were not all written a moment ago: their times prove nothing then.
+  await new Promise((resolve) => setTimeout(resolve, 2500));
   const there = tools.filter(isThere);
   const runs = new Map<string, { readonly first: Night; readonly nights: Night[] }>();
   for (const tool of there) {

@@ -15,6 +15,7 @@ const writers: Readonly<Record<string, string>> = {
   "destinations/rclone-store.ts": "a temporary directory",
   "destinations/pipe.ts": "a pipe in a temporary directory",
   "archive/delta/index-file.ts": "an index, in an unfinished backup",
+  "archive/delta/member-file.ts": "a part of an index, in an unfinished backup",
   "operations/backup/create.ts": "an unfinished backup, in the repository",
   "operations/backup/increment.ts": "an index, in an unfinished backup",
   "operations/clone/clone.ts": "a temporary directory of a clone",

@@ -33,6 +33,11 @@ const livePasses = 3;
 /** `statfs` magic numbers (linux/magic.h) of file systems on which a store through mmap into a clean page moves the ctime: ext2-4, xfs, btrfs, f2fs. */
 const truthful = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010]);
 
+/** Whether every change to a file below `root` shows in its stamp, once the file has been written back. */
+export function tellsChanges(root: string): boolean {
+  return truthful.has(statfsSync(root).type);
+}
+
 /**
  * Copies the directory or file `source` into `copy` (made when missing) while `source` is in use, in
  * passes that get shorter. The copy is not exact afterwards: {@link delta} makes it so.
@@ -95,7 +100,7 @@ export async function delta(
   await flush({ copy }, partsOf(copy).tree);
   // Written back while nothing can write: from now on every store into the source shows in its ctime.
   if (!sameFileSystem(place.root, copy)) await flush({ copy }, place.root);
-  const trusts = truthful.has(statfsSync(place.root).type);
+  const trusts = tellsChanges(place.root);
   for (const entry of wanted.values()) {
     entry.settled = (trusts || kindOf(entry.stamp) !== "f") && isSettled(entry.stamp, nowNs);
   }
@@ -144,7 +149,7 @@ async function livePass(place: Place, copy: string, options: PassOptions): Promi
   const context = { ...options, copy, live: true, cleanSinceNs };
   const lost = await mirror(place.root, tree, plan, context);
   // If the clock was set meanwhile, earlier and later times cannot be compared.
-  const trusts = truthful.has(statfsSync(place.root).type) && !clockJumped(cleanSinceNs, started);
+  const trusts = tellsChanges(place.root) && !clockJumped(cleanSinceNs, started);
   for (const entry of wanted.values()) {
     if (!trusts && kindOf(entry.stamp) === "f") entry.settled = false;
   }
@@ -193,7 +198,8 @@ function assertStill(source: string, plan: MirrorPlan): void {
   }
 }
 
-function clockJumped(wallStartNs: bigint, monotonicStartMs: number): boolean {
+/** Whether the clock was set since a moment of which both times are known. */
+export function clockJumped(wallStartNs: bigint, monotonicStartMs: number): boolean {
   const wallMs = Date.now() - Number(wallStartNs / 1_000_000n);
   return Math.abs(wallMs - (performance.now() - monotonicStartMs)) > 1_000;
 }

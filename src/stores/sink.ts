@@ -2,12 +2,13 @@ import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Recipients } from "../archive/age/keys.ts";
 import type { IndexWriter } from "../archive/archive-index.ts";
+import type { Splices } from "../archive/delta/encode.ts";
 import { type ByteSource, type Observer, writeArchive } from "../archive/write-archive.ts";
 import type { Clock } from "../core/clock.ts";
 import { BackupFailedError, describeError, KeeperError } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";
 import type { Component, ComponentBase } from "../model/manifest.ts";
-import { beginIndex, giveToOwner } from "./component-index.ts";
+import { beginIndex, giveToOwner, type IndexedMembers, type Indexing } from "./component-index.ts";
 import type { SinkOptions } from "./store.ts";
 
 /** The facts about a component that are known only after its last byte was written. */
@@ -35,6 +36,12 @@ interface ComponentSpec {
   readonly observers?: readonly Observer[];
   /** Of an archive of files: its members can then be read one by one. */
   readonly index?: IndexWriter;
+  /** Of an incremental backup, if the caller began it; it disposes of it, too. */
+  readonly indexing?: Indexing | undefined;
+  /** Ranges of the base that are part of the component besides the bytes of `source`. */
+  readonly splices?: (Splices & { readonly copiedBytes: number }) | undefined;
+  /** The members of an archive of files after its last byte. Only with `indexing`. */
+  readonly members?: () => IndexedMembers | undefined;
   readonly progress?: (plainBytes: number) => void;
   readonly signal: AbortSignal;
   /** When the copy began, ISO 8601 UTC; default now. */
@@ -58,7 +65,10 @@ interface ComponentSpec {
 export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Promise<Component> {
   const startedAt = spec.startedAt ?? spec.clock.now().toISOString();
   const encrypt = recipientsOf(sink);
-  await using indexing = await beginIndex(sink, spec.name);
+  await using own = spec.indexing === undefined ? await beginIndex(sink, spec.name) : undefined;
+  const indexing = spec.indexing ?? own;
+  const { splices } = spec;
+  const encode = indexing?.encode;
   const base = indexing?.base;
   const compress = spec.compress || base !== undefined;
   const file = [
@@ -73,14 +83,15 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     file: join(sink.directory, file),
     compress,
     encrypt,
-    observers: [...(spec.observers ?? []), ...(indexing?.observers ?? [])],
+    observers: [...(spec.observers ?? []), ...(indexing?.observers(splices) ?? [])],
     index: spec.index,
-    encode: indexing?.encode,
+    encode: encode && ((plain) => encode(plain, splices)),
     ...(spec.progress === undefined ? {} : { progress: spec.progress }),
     signal: spec.signal,
   });
   const facts = await settled(sink, file, openCommand(file, base), spec);
-  await indexing?.finish(written.sha256);
+  await indexing?.finish(written.sha256, spec.members?.());
+  const plainSha256 = indexing?.plainSha256();
   return {
     name: spec.name,
     store: spec.store,
@@ -91,8 +102,8 @@ export async function writeComponent(sink: SinkOptions, spec: ComponentSpec): Pr
     file,
     bytes: written.bytes,
     sha256: written.sha256,
-    plainBytes: written.plainBytes,
-    ...(indexing === undefined ? {} : { plainSha256: indexing.plainSha256() }),
+    plainBytes: written.plainBytes + (splices?.copiedBytes ?? 0),
+    ...(plainSha256 === undefined ? {} : { plainSha256 }),
     compression: compress ? "zstd" : "none",
     encryption: encrypt === undefined ? "none" : "age",
     ...(base === undefined ? {} : { base }),

@@ -34,6 +34,8 @@ export interface IncrementalOptions {
   readonly audience: string;
   /** Whether a later backup may be a delta against this one. */
   readonly isParent: boolean;
+  /** How long a file must have been at rest before its stamp proves its content later. Absent: a minute. */
+  readonly restMs?: number;
   /** The components of the parent by name; none for a full backup. Each has an index. */
   readonly bases: Readonly<Record<string, ComponentBase>>;
 }

@@ -2,6 +2,8 @@ import { hash as hashOf } from "node:crypto";
 
 /** Bytes of a chunk's hash that are kept. */
 const HASH_BYTES = 16;
+/** The hash of a chunk that nobody read whole: no content has it. */
+export const UNKNOWN_HASH: Buffer = Buffer.alloc(HASH_BYTES);
 /** One chunk in a file: its hash and its size. */
 export const ENTRY_BYTES: number = HASH_BYTES + 4;
 /** A stream of more chunks, about 50 GB, is not indexed: the index would take more than 300 MB of memory. */
@@ -72,6 +74,26 @@ export class ChunkIndex {
   /** Where a chunk begins in the stream; of `size`, where the stream ends. */
   start(entry: number): number {
     return this.#starts[entry] ?? 0;
+  }
+
+  /** The first chunk that begins at or after a place in the stream; `size` if none does. */
+  from(place: number): number {
+    let [low, high] = [0, this.size];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.start(middle) < place) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The hash of a chunk, as {@link ChunkHasher.digest} made it. */
+  hash(entry: number): Buffer {
+    const hash = Buffer.allocUnsafe(HASH_BYTES);
+    for (let part = 0; part < 4; part++) {
+      hash.writeUInt32LE(this.#hashes[4 * entry + part] ?? 0, 4 * part);
+    }
+    return hash;
   }
 
   /**

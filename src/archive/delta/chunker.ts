@@ -47,8 +47,10 @@ export class Chunker {
     }
   }
 
+  /** Cuts after the last byte. What comes next is cut as if it stood alone. */
   end(): void {
     this.#cut(true);
+    this.#pages = { left: 0, bytes: 0 };
   }
 
   #cut(isEnd: boolean): void {

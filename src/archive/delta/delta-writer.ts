@@ -42,23 +42,32 @@ export class DeltaWriter {
   #literal: Buffer[] = [];
   #literalBytes = 0;
   #held: Held | undefined;
+  #limit: number;
 
-  /** @param write - gets memory that belongs to it */
-  constructor(index: ChunkIndex, write: (piece: Buffer) => void) {
+  /**
+   * @param write - gets memory that belongs to it
+   * @param limit - nothing beyond this place of the base is found by its content: the next {@link copy} begins there
+   */
+  constructor(
+    index: ChunkIndex,
+    write: (piece: Buffer) => void,
+    limit: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#index = index;
     this.#write = write;
+    this.#limit = limit;
     write(deltaHead());
   }
 
   /** @param chunk - its memory may be reused afterwards */
   add(chunk: Buffer, hash: Buffer): void {
-    const near = this.#index.find(hash, this.#entry, this.#entry);
+    const near = this.#find(hash, this.#entry);
     const isNear = near !== undefined && this.#gap(this.#entry, near) <= NEAR_BYTES;
     if (isNear) {
       this.#giveUpHeld();
       this.#take({ data: chunk, entry: near });
     } else if (this.#held !== undefined) {
-      this.#hold(this.#held, chunk, this.#index.find(hash, this.#held.entry, this.#entry));
+      this.#hold(this.#held, chunk, this.#find(hash, this.#held.entry));
     } else if (near === undefined) {
       this.#take({ data: chunk, entry: undefined });
     } else {
@@ -66,6 +75,20 @@ export class DeltaWriter {
       this.#held = { parts: [], bytes: 0, matched: 0, gap, entry: near };
       this.#hold(this.#held, chunk, near);
     }
+  }
+
+  /**
+   * Copies a range of the base without a look at its content.
+   *
+   * @param limit - as in the constructor, from here on
+   */
+  copy(start: number, bytes: number, limit: number): void {
+    // All of it stands before this range.
+    this.#acceptHeld();
+    this.#endLiteral();
+    this.#extendCopy(start, bytes);
+    this.#entry = this.#index.from(start + bytes);
+    this.#limit = limit;
   }
 
   end(): void {
@@ -110,11 +133,19 @@ export class DeltaWriter {
       return;
     }
     this.#endLiteral();
-    const start = this.#index.start(entry);
+    this.#extendCopy(this.#index.start(entry), data.length);
+    this.#entry = entry + 1;
+  }
+
+  #extendCopy(start: number, bytes: number): void {
     if (this.#copy !== undefined && this.#copy.start + this.#copy.bytes !== start) this.#endCopy();
     this.#copy ??= { start, bytes: 0 };
-    this.#copy.bytes += data.length;
-    this.#entry = entry + 1;
+    this.#copy.bytes += bytes;
+  }
+
+  #find(hash: Buffer, from: number): number | undefined {
+    const found = this.#index.find(hash, from, this.#entry);
+    return found === undefined || this.#index.start(found + 1) > this.#limit ? undefined : found;
   }
 
   #endCopy(): void {

@@ -9,6 +9,11 @@ export interface PackRequest {
   /** The only file of the directory that is archived; by default everything is. */
   readonly only?: string;
   /**
+   * The only paths that are archived, in this order and without what is in a directory; one character a byte, the
+   * directory itself is empty. One that is gone is told as vanished.
+   */
+  readonly list?: readonly string[];
+  /**
    * Files that stand in for what is left out, each archived at its own path.
    *
    * They lie in a directory of the caller's, `<overlay directory>/<token>/<path>`: the token keeps
@@ -71,8 +76,21 @@ export function packArguments(request: PackRequest): string[] {
     ...(request.exclude ?? []).map((path) => `--exclude=./${withoutSlashes(path)}`),
     ...(overlay === undefined ? [] : overlayArguments(overlay)),
     `--directory=${request.directory}`,
-    request.only === undefined ? "." : `./${withoutSlashes(request.only)}`,
+    ...membersArguments(request),
   ];
+}
+
+/** What an archive's list is on tar's standard input. */
+export function listInput(list: readonly string[]): Buffer {
+  const names = list.map((path) => `${path === "" ? "." : `./${path}`}\0`);
+  return Buffer.from(names.join(""), "latin1");
+}
+
+function membersArguments({ list, only }: PackRequest): string[] {
+  if (list !== undefined) {
+    return ["--no-recursion", "--null", "--verbatim-files-from", "--files-from=-"];
+  }
+  return [only === undefined ? "." : `./${withoutSlashes(only)}`];
 }
 
 /** The arguments that make GNU tar unpack stdin into a directory, exactly as it was packed. */
@@ -97,8 +115,15 @@ export function unpackArguments(
   ];
 }
 
-/** Sorts GNU tar's stderr (in the C locale, quoting style `escape`). */
-export function parseTarMessages(stderr: readonly string[]): {
+/**
+ * Sorts GNU tar's stderr (in the C locale, quoting style `escape`).
+ *
+ * @param packing - of a list of paths: one that is gone is only told as an error then
+ */
+export function parseTarMessages(
+  stderr: readonly string[],
+  packing: Pick<PackRequest, "list" | "overlay"> = {},
+): {
   warnings: TarWarnings;
   unknown: string[];
 } {
@@ -110,11 +135,26 @@ export function parseTarMessages(stderr: readonly string[]): {
   for (const line of stderr) {
     const [, path, message] = /^[^:]*: (.*): ([^:]+)$/.exec(line) ?? [];
     const list = kinds({ changed, shrank, vanished, skipped }, message);
-    if (path !== undefined && list !== undefined) list.push(unescaped(path));
+    const gone = message === GONE ? goneOf(path, packing) : undefined;
+    if (gone !== undefined) vanished.push(gone);
+    else if (path !== undefined && list !== undefined) list.push(unescaped(path));
     else if (line.trim() !== "" && !line.includes("Exiting with failure status"))
       unknown.push(line);
   }
   return { warnings: { changed, shrank, vanished, skipped }, unknown };
+}
+
+const GONE = "No such file or directory";
+
+/** The path of a list in what tar complains of. */
+function goneOf(
+  complaint: string | undefined,
+  { list, overlay }: Pick<PackRequest, "list" | "overlay">,
+): string | undefined {
+  const [, name] = /^(.*): Cannot (?:stat|open)$/.exec(complaint ?? "") ?? [];
+  if (list === undefined || name === undefined) return undefined;
+  const path = unescaped(name);
+  return overlay !== undefined && path.startsWith(`${overlay.token}/`) ? undefined : path;
 }
 
 function kinds<T>(

@@ -8,6 +8,7 @@ import { type ReadRequest, readArchive } from "../read-archive.ts";
 import type { ByteSource } from "../write-archive.ts";
 import { deepArguments, deepDirectories, isDeep, placeDeep } from "./deep-paths.ts";
 import {
+  listInput,
   type PackRequest,
   packArguments,
   parseTarMessages,
@@ -76,16 +77,20 @@ async function startTar(
 ): Promise<StartedTar> {
   const lines = new LineCollector();
   const { intake, outlet } = await openIntake(pool);
+  const { list } = request;
   const child = spawnStream("tar", packArguments(request), {
     addEnv: TAR_ENVIRONMENT,
-    okCodes: [0, 1],
+    // A path of the list that is gone is an error for tar. Its complaints tell whether it was another one.
+    okCodes: list === undefined ? [0, 1] : [0, 1, 2],
+    pipeInput: list !== undefined,
     signal: request.signal,
     onStderr: (text) => lines.add(text),
     stdout: outlet,
   });
+  if (list !== undefined) child.stdin.end(listInput(list));
   // Tar has its own by now; the end is only seen when nobody else holds one.
   outlet.destroy();
-  const ended = judged(child.done, lines);
+  const ended = judged(child.done, lines, request);
   ended.catch(() => undefined);
   return { intake, ended };
 }
@@ -294,13 +299,16 @@ function drained(stdin: Writable): Promise<void> {
 async function judged(
   done: Promise<{ exitCode: number; stderr: string }>,
   lines: LineCollector,
+  packing: Pick<PackRequest, "list" | "overlay"> = {},
 ): Promise<TarWarnings> {
   const { exitCode, stderr } = await done.catch((error: unknown) => {
     throw plainly(error, lines);
   });
-  const { warnings, unknown } = parseTarMessages(lines.all());
+  const { warnings, unknown } = parseTarMessages(lines.all(), packing);
   // Exit 0 says that whatever else it mentioned (a time in the future) was harmless.
-  if (exitCode === 0 || unknown.length === 0) return warnings;
+  if (exitCode === 0) return warnings;
+  const isKnown = unknown.length === 0 && (exitCode === 1 || warnings.vanished.length > 0);
+  if (isKnown) return warnings;
   throw tarError({ exitCode, signal: null, timedOut: false }, unknown, stderr);
 }
 

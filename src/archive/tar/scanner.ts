@@ -43,8 +43,8 @@ export interface TarSummary {
   readonly found: ReadonlyMap<string, FoundMember>;
 }
 
-/** Sees each member once, in the archive's order. */
-export type MemberListener = (member: IndexMember) => void;
+/** Sees each member once, in the archive's order, and its name as it stands there. */
+export type MemberListener = (member: IndexMember, raw: Buffer) => void;
 
 const NUL = Buffer.alloc(1);
 /** More than any path or attribute set of a real file system. */
@@ -214,11 +214,12 @@ export class TarScanner implements Observer {
     const mtimeSeconds = timeOf(pax?.get("mtime")) ?? header.mtimeSeconds;
     if (this.#listener !== undefined) {
       const link = isLink(type) ? (pax?.get("linkpath") ?? longLink ?? header.linkName) : undefined;
-      this.#listener({
+      const facts = {
         ...{ name, type, bytes: realBytes, mode, mtimeSeconds },
         ...(link === undefined ? {} : { linkName: linkTarget(type, link.toString("utf8")) }),
         ...{ offset, recordBytes: end - offset },
-      });
+      };
+      this.#listener(facts, raw);
     }
     const wanted = this.#wanted.get(name);
     if (wanted === undefined) return undefined;

@@ -14,7 +14,7 @@ import type { Options } from "../../options/parse.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
 import type { Repository, StoredBackup } from "../../repository/repository.ts";
 import { revokeChain } from "../../repository/revoke-chain.ts";
-import { indexPaths } from "../../stores/component-index.ts";
+import { indexPaths, membersName } from "../../stores/component-index.ts";
 import { ownRequest, type SourceOptions } from "../../stores/reader.ts";
 import type { IncrementalOptions } from "../../stores/store.ts";
 import type { Session } from "../session/session.ts";
@@ -178,9 +178,14 @@ export async function layOutIndexes(
   const paths = indexPaths(directory);
   for (const path of [paths.parent, paths.made]) await mkdir(path, { mode: 0o700 });
   if (parent === null) return;
-  for (const name of Object.keys(options.bases)) {
+  const place = async (name: string) => {
     const [from, to] = [join(repository.index(parent.id), name), join(paths.parent, name)];
     await link(from, to).catch(() => copyFile(from, to));
+  };
+  for (const name of Object.keys(options.bases)) {
+    await place(name);
+    // Only archives of files have it, and without it everything is read.
+    await place(membersName(name)).catch(() => undefined);
   }
 }
 

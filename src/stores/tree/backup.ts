@@ -11,9 +11,11 @@ import { BackupFailedError, describeError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
+import { beginIndex } from "../component-index.ts";
 import { backupFailed, type ComponentFacts, isDiskFull, writeComponent } from "../sink.ts";
 import { copySqlite, inspectCopy, type SqliteFacts } from "../sqlite/sqlite.ts";
 import type { SinkOptions } from "../store.ts";
+import { beginIncremental } from "./begin-incremental.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
 import { isStill, stampsOf, wasJustWritten } from "./stamps.ts";
 import { archivedFingerprint, requireVaultKey } from "./vault.ts";
@@ -88,18 +90,27 @@ interface ArchiveJob {
 async function archive(job: ArchiveJob): Promise<Component> {
   const { tree, sink, context, overlay } = job;
   const exclude = await leftOut(tree);
-  const ahead = await lookAhead(tree.path, new Set([...exclude, ...tree.databases]), tree.file);
+  await using indexing = await beginIndex(sink, tree.name);
+  const incremental = indexing && (await beginIncremental(tree, indexing, context.signal));
+  const ahead =
+    incremental?.ahead ??
+    (await lookAhead(tree.path, new Set([...exclude, ...tree.databases]), tree.file));
   const wanted = [...(tree.vaultKey === undefined ? [] : [tree.vaultKey]), ...ahead.restless];
-  const index = new IndexWriter();
+  const index = indexing?.base === undefined ? new IndexWriter() : undefined;
   const tar = packTar({
     directory: tree.path,
     ...(tree.file === undefined ? {} : { only: tree.file }),
+    ...(incremental?.list === undefined ? {} : { list: incremental.list }),
     exclude: [...exclude, ...tree.databases],
     ...(overlay.files.length === 0 ? {} : { overlay }),
     wanted: wanted.map((name) => ({ name })),
-    listener: (member) => index.addMember(member),
+    listener: (member, raw) => {
+      index?.addMember(member);
+      incremental?.track.onMember(member, raw);
+    },
     signal: context.signal,
   });
+  const splices = incremental?.list === undefined ? undefined : incremental.track;
   return await writeComponent(sink, {
     name: tree.name,
     store: tree.store,
@@ -107,7 +118,8 @@ async function archive(job: ArchiveJob): Promise<Component> {
     method: tree.databases.length > 0 ? "tar, SQLite online backup" : "tar",
     extension: "tar",
     compress: true,
-    index,
+    ...(index === undefined ? {} : { index }),
+    ...{ indexing, splices, members: () => incremental?.found() },
     source: tar.source,
     done: tar.done,
     progress: (bytes) => context.reporter.progress(progressLine(tree.name, bytes, ahead)),
@@ -115,7 +127,8 @@ async function archive(job: ArchiveJob): Promise<Component> {
     startedAt: job.startedAt,
     clock: systemClock,
     describe: async (open) => {
-      const { summary, warnings } = await tar.done;
+      const { summary: read, warnings } = await tar.done;
+      const summary = splices?.summary(read) ?? read;
       const described = facts(job, summary, await describeWarnings(tree, warnings, summary));
       return { ...described, recovery: `${open} | ${described.recovery}` };
     },

@@ -117,16 +117,31 @@ export async function lookAhead(
   skip: ReadonlySet<string>,
   only?: string,
 ): Promise<Prospect> {
-  const recent: { path: string; changedMs: bigint }[] = [];
-  const since = BigInt(Date.now() - RESTLESS_MS);
-  let bytes = 0;
+  const prospect = new ProspectCounter();
   for await (const { path, stats } of walkTree(root, skip, only)) {
-    if (!stats.isFile()) continue;
-    bytes += Number(stats.size);
-    if (stats.ctimeMs >= since) recent.push({ path, changedMs: stats.ctimeMs });
+    if (stats.isFile()) prospect.add({ path, bytes: Number(stats.size), ctimeMs: stats.ctimeMs });
   }
-  recent.sort((a, b) => Number(b.changedMs - a.changedMs));
-  return { bytes, restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path) };
+  return prospect.result();
+}
+
+/** Finds the size of a tree and what is being written there, from a look at each of its files. */
+export class ProspectCounter {
+  readonly #since = BigInt(Date.now() - RESTLESS_MS);
+  readonly #recent: { readonly path: string; readonly ctimeMs: bigint }[] = [];
+  #bytes = 0;
+
+  add(file: { readonly path: string; readonly bytes: number; readonly ctimeMs: bigint }): void {
+    this.#bytes += file.bytes;
+    if (file.ctimeMs >= this.#since) this.#recent.push(file);
+  }
+
+  result(): Prospect {
+    const recent = this.#recent.toSorted((a, b) => Number(b.ctimeMs - a.ctimeMs));
+    return {
+      bytes: this.#bytes,
+      restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path),
+    };
+  }
 }
 
 /** Counts like tar: the second name of an inode is a hard link, and sockets do not count. */

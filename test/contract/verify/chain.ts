@@ -12,8 +12,13 @@ import {
 import { parseOptions } from "../../../src/options/parse.ts";
 import { Repository } from "../../../src/repository/repository.ts";
 import { volumeStore } from "../../../src/stores/tree/tree-store.ts";
+import { run } from "../../lab/run.ts";
+import { until } from "../../lab/step.ts";
 import { bindMount, contextsOf } from "../stores-a/contexts.ts";
 import { manifestOf, seal } from "./backup.ts";
+
+/** Enough for the tick of a clock; a real backup waits for long writes, too. */
+const REST_MS = 2000;
 
 /** Backups of a directory, made one after the other by the parts of `backup --incremental` that need no engine. */
 export class TestChain {
@@ -37,6 +42,15 @@ export class TestChain {
     return chain;
   }
 
+  /** Waits until all that is in the data was changed so long ago that its times prove its content later. */
+  async settle(): Promise<void> {
+    const found = await run(["timeout", "60", "find", this.data, "-printf", "%C@\n"]);
+    const newest = Math.max(...found.split("\n").map(Number));
+    await until("the data is settled", 10_000, async () => {
+      return Date.now() - newest * 1000 > REST_MS + 100;
+    });
+  }
+
   /** Makes the next backup. @returns its id. */
   async backup(recipient: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
     const { repository } = this;
@@ -53,7 +67,10 @@ export class TestChain {
     if (increment === undefined) throw new Error("it is not incremental");
     const work = join(this.#root, `work-${randomBytes(4).toString("hex")}`);
     await mkdir(work);
-    const sink = { recipients: [recipient], incremental: increment.options };
+    const sink = {
+      recipients: [recipient],
+      incremental: { ...increment.options, restMs: REST_MS },
+    };
     const { backup } = contextsOf(work, { sink });
     await layOutIndexes(increment, repository, backup.sink.directory);
     const mount = bindMount(this.data);
