@@ -1,0 +1,149 @@
+// @module-tag exhaustive
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { keeper } from "./keeper.ts";
+import { sealedRepository } from "./sealed-repository.ts";
+
+// Credentials are no input: the chain of the SDK finds them, also in the bundle, which loads a provider only when it is needed.
+
+const found = {
+  accessKeyId: "AKIDFOUNDBYTHECHAIN",
+  secretAccessKey: "c2VjcmV0LW9mLW5vYm9keS1mb3ItdGhlLWNoYWlu",
+  sessionToken: "dG9rZW4tb2Ytbm9ib2R5LWZvci10aGUtY2hhaW4",
+};
+const expiration = "2099-01-01T00:00:00Z";
+
+/** A bucket that lets nobody in, and everything that hands out credentials. */
+class Cloud implements AsyncDisposable {
+  /** The `authorization` of each request for the bucket, and its session token. */
+  readonly seen: string[] = [];
+  readonly #server = createServer((request, response) => {
+    const { url = "", headers } = request;
+    const xml = (status: number, body: string) =>
+      response.writeHead(status, { "content-type": "text/xml" }).end(body);
+    request.resume();
+    if (url.startsWith("/bucket")) {
+      this.seen.push(`${headers.authorization} ${headers["x-amz-security-token"]}`);
+      return void xml(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
+    }
+    const { accessKeyId, secretAccessKey, sessionToken } = found;
+    if (url === "/") {
+      const credentials = `<AccessKeyId>${accessKeyId}</AccessKeyId><SecretAccessKey>${secretAccessKey}</SecretAccessKey><SessionToken>${sessionToken}</SessionToken><Expiration>${expiration}</Expiration>`;
+      const about =
+        "<AssumedRoleUser><AssumedRoleId>i</AssumedRoleId><Arn>a</Arn></AssumedRoleUser>";
+      const result = `<AssumeRoleWithWebIdentityResult><Credentials>${credentials}</Credentials>${about}</AssumeRoleWithWebIdentityResult>`;
+      const answer = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${result}</AssumeRoleWithWebIdentityResponse>`;
+      return void xml(200, answer);
+    }
+    if (url === "/latest/api/token") {
+      response.setHeader("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+      return void response.end("a-token-for-metadata");
+    }
+    if (/^\/latest\/meta-data\/iam\/security-credentials\/?$/.test(url)) {
+      return void response.end("the-role");
+    }
+    const told = {
+      ...{ Code: "Success", LastUpdated: "2026-03-01T00:00:00Z", Type: "AWS-HMAC" },
+      ...{ AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken },
+      Expiration: expiration,
+    };
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(told));
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+type Environment = (endpoint: string, folder: string) => Readonly<Record<string, string>>;
+
+const ways: readonly (readonly [string, Environment])[] = [
+  [
+    "the environment, as aws-actions/configure-aws-credentials leaves it",
+    () => ({
+      AWS_ACCESS_KEY_ID: found.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: found.secretAccessKey,
+      AWS_SESSION_TOKEN: found.sessionToken,
+    }),
+  ],
+  [
+    "a profile of the shared configuration",
+    (_, folder) => ({
+      AWS_SHARED_CREDENTIALS_FILE: join(folder, "credentials"),
+      AWS_CONFIG_FILE: join(folder, "config"),
+      AWS_PROFILE: "off-site",
+    }),
+  ],
+  [
+    "a program that the shared configuration names",
+    (_, folder) => ({ AWS_CONFIG_FILE: join(folder, "config"), AWS_PROFILE: "by-program" }),
+  ],
+  [
+    "a web identity",
+    (endpoint, folder) => ({
+      AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, "web-token"),
+      ...{ AWS_ROLE_ARN: "arn:aws:iam::123456789012:role/backup", AWS_REGION: "eu-central-1" },
+      AWS_ENDPOINT_URL_STS: endpoint,
+    }),
+  ],
+  ["a container", (endpoint) => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpoint}/container` })],
+  ["an instance role", (endpoint) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint })],
+];
+
+it.each(ways)("finds the credentials of %s, and tells none of them", async (_name, environment) => {
+  await using made = await sealedRepository();
+  await made.add("2026-03-01");
+  await using cloud = new Cloud();
+  const endpoint = await cloud.start();
+  const folder = await mkdtemp(join(tmpdir(), "sophon-keeper-aws-"));
+  try {
+    const { accessKeyId, secretAccessKey, sessionToken } = found;
+    const lines = [
+      `aws_access_key_id = ${accessKeyId}`,
+      `aws_secret_access_key = ${secretAccessKey}`,
+      `aws_session_token = ${sessionToken}`,
+    ];
+    await writeFile(join(folder, "credentials"), `[off-site]\n${lines.join("\n")}\n`);
+    const told = {
+      ...{ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey },
+      ...{ SessionToken: sessionToken, Expiration: expiration },
+    };
+    await writeFile(join(folder, "told.json"), JSON.stringify(told));
+    const program = `credential_process = cat ${join(folder, "told.json")}`;
+    await writeFile(
+      join(folder, "config"),
+      `[profile off-site]\nregion = eu-central-1\n\n[profile by-program]\n${program}\n`,
+    );
+    await writeFile(join(folder, "web-token"), "a.web.token");
+    const args = [
+      ...["upload", "--json", "--repository", made.repository.path, "--sign-key", made.signKey],
+      ...["--upload-to", "s3://bucket/off/site", "--upload-endpoint", endpoint],
+      ...["--upload-path-style", "--upload-retry", "1s"],
+    ];
+    const env = { HOME: folder, SOPHON_KEEPER_DEBUG: "1", ...environment(endpoint, folder) };
+    const run = await keeper(args, { env });
+    expect(run.code, run.stderr).toBe(3);
+    expect(JSON.parse(run.stdout).reason).toMatchObject({ class: "denied" });
+    expect(cloud.seen.length).toBeGreaterThan(0);
+    for (const one of cloud.seen) {
+      expect(one).toContain(`Credential=${accessKeyId}/`);
+      expect(one.endsWith(` ${sessionToken}`)).toBe(true);
+    }
+    for (const secret of [secretAccessKey, sessionToken]) {
+      expect(run.stdout + run.stderr).not.toContain(secret);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
