@@ -1,16 +1,7 @@
 import { basename, dirname } from "node:path";
 import type { ArtifactService } from "./artifact.ts";
 import { githubRuns } from "./other-runs.ts";
-
-/** The variables of the runner that show whether an artifact service is available. */
-interface RunnerEnvironment {
-  readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
-  readonly ACTIONS_RESULTS_URL?: string | undefined;
-  readonly GITHUB_SERVER_URL?: string | undefined;
-  readonly GITHUB_API_URL?: string | undefined;
-  /** `owner/name`. */
-  readonly GITHUB_REPOSITORY?: string | undefined;
-}
+import { outsideStep, type RunnerEnvironment } from "./runner-environment.ts";
 
 /** GitHub's artifact service, as provided by the runner of this step. */
 export function githubArtifacts(environment: RunnerEnvironment): ArtifactService {
@@ -71,8 +62,5 @@ function whyUnusable(environment: RunnerEnvironment): string | undefined {
   const host = URL.canParse(server) ? new URL(server).hostname.toLowerCase() : server;
   const known = host === "github.com" || host.endsWith(".ghe.com") || host.endsWith(".localhost");
   if (!known) return `GitHub Enterprise Server (${host}) has no artifact service of this kind`;
-  if ((environment.ACTIONS_RUNTIME_TOKEN ?? "") === "" || !environment.ACTIONS_RESULTS_URL) {
-    return "there is no artifact service outside a step of the action";
-  }
-  return undefined;
+  return outsideStep("artifact", environment, [environment.ACTIONS_RESULTS_URL]);
 }

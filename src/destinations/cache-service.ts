@@ -1,19 +1,14 @@
 import { tmpdir } from "node:os";
 import type { CacheService } from "./cache.ts";
-
-/** The variables of the runner that show whether a cache service is available. */
-interface RunnerEnvironment {
-  readonly ACTIONS_RUNTIME_TOKEN?: string | undefined;
-  readonly ACTIONS_RESULTS_URL?: string | undefined;
-  readonly ACTIONS_CACHE_URL?: string | undefined;
-  readonly GITHUB_WORKSPACE?: string | undefined;
-  readonly RUNNER_TEMP?: string | undefined;
-}
+import { outsideStep, type RunnerEnvironment } from "./runner-environment.ts";
 
 /** GitHub's cache service, as provided by the runner of this step. */
 export function githubCache(environment: RunnerEnvironment): CacheService {
   return {
-    unusable: whyUnusable(environment),
+    unusable: outsideStep("cache", environment, [
+      environment.ACTIONS_RESULTS_URL,
+      environment.ACTIONS_CACHE_URL,
+    ]),
     workspace: environment.GITHUB_WORKSPACE ?? process.cwd(),
     temporary: environment.RUNNER_TEMP ?? tmpdir(),
     async save(path, key) {
@@ -32,15 +27,4 @@ export function githubCache(environment: RunnerEnvironment): CacheService {
       return (await restoreCache([path], key)) === key;
     },
   };
-}
-
-function whyUnusable(environment: RunnerEnvironment): string | undefined {
-  const {
-    ACTIONS_RUNTIME_TOKEN = "",
-    ACTIONS_RESULTS_URL = "",
-    ACTIONS_CACHE_URL = "",
-  } = environment;
-  const isThere =
-    ACTIONS_RUNTIME_TOKEN !== "" && `${ACTIONS_RESULTS_URL}${ACTIONS_CACHE_URL}` !== "";
-  return isThere ? undefined : "there is no cache service outside a step of the action";
 }
