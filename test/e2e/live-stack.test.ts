@@ -240,7 +240,7 @@ describe("the time that a container has to stop", () => {
 
 describe("a paused container and one that a person stopped", () => {
   const make = async (name: string) => {
-    const app = `image: IMAGE, init: true, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], ${healthFile}`;
+    const app = `image: IMAGE, init: true, command: ["sh", "-c", "[ $$V != 3 ] || exit 1; touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], depends_on: [frozen], ${healthFile}`;
     const services = {
       app,
       frozen: `image: IMAGE, init: true, restart: always, volumes: ["cold:/c"]`,

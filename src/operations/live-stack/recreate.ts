@@ -1,5 +1,6 @@
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import { describeError, RefusedError } from "../../core/errors.ts";
+import { pauseContainer } from "../../core/pause.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { carryVolumes, hasVolumes } from "../../stack/carried-volumes.ts";
@@ -159,16 +160,45 @@ export async function createExactly(
 async function createGroup(
   services: readonly string[],
   all: readonly Numbered[],
-  { engine, compose, project, scaleOf, signal }: Creating,
+  { engine, compose, project, scaleOf, needs = {}, signal }: Creating,
 ): Promise<void> {
   const own = all.filter(({ service }) => services.includes(service));
   const scale = { ...scaleOf(services), ...highestNumbers(own, project) };
-  await compose.up({ services, noStart: true, noRecreate: true, scale }, signal);
+  const create = () => compose.up({ services, noStart: true, noRecreate: true, scale }, signal);
+  await unpausedMeanwhile(engine, { project, services: withNeeds(needs, services) }, create);
   for (const { id, name, service } of await present(engine, project)) {
     if (!services.includes(service)) continue;
     const before = own.find((one) => one.name === name);
     if (before === undefined) await removeContainer(engine, id, { volumes: false });
     else await carryVolumes(engine, id, before.anonymous ?? []);
+  }
+}
+
+/**
+ * Even if it is to start nothing, Compose starts a paused container of a service that another one depends on, which the
+ * engine refuses. So such a container runs for the moment.
+ */
+async function unpausedMeanwhile(
+  { docker }: Pick<Engine, "docker">,
+  { project, services }: { readonly project: string; readonly services: readonly string[] },
+  work: () => Promise<void>,
+): Promise<void> {
+  const paused = (await present({ docker }, project)).filter(
+    ({ service, state }) => state === "paused" && services.includes(service),
+  );
+  const containers = {
+    pause: async (id: string): Promise<void> => {
+      await docker.getContainer(id).pause();
+    },
+  };
+  try {
+    for (const { id } of paused) await docker.getContainer(id).unpause();
+    await work();
+  } finally {
+    for (const { id } of paused) {
+      const [one] = (await present({ docker }, project)).filter((other) => other.id === id);
+      if (one?.state === "running") await pauseContainer(id, { containers, clock: systemClock });
+    }
   }
 }
 
