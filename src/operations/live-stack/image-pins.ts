@@ -101,22 +101,30 @@ async function editFiles(
   const original = projectFiles(context.project);
   let files = original;
   let expected = context.model;
-  for (const service of services) {
+  const left = [...services];
+  for (let deferred = 0; left.length > 0; ) {
+    const service = left.shift() ?? "";
     const reference = wanted[service] ?? "";
-    expected = withImage(expected, service, reference);
+    const next = withImage(expected, service, reference);
     const candidates = imageEdits(files, service, reference).map((edited) =>
       files.some(({ path }) => path === edited.path)
         ? files.map((file) => (file.path === edited.path ? edited : file))
         : [...files, edited],
     );
-    const right = await firstRight(context, candidates, expected);
-    if (right === undefined) {
+    const right = await firstRight(context, candidates, next);
+    if (right !== undefined) {
+      [files, expected, deferred] = [right, next, 0];
+      continue;
+    }
+    if (deferred === left.length) {
       throw new RefusedError(`the image of ${service} cannot be written into the project's files`, {
         class: "pin",
         hint: "Use pin: override for an override file, or write the new image into the file and omit images.",
       });
     }
-    files = right;
+    // Another service may refer to its line, and gets one of its own first.
+    left.push(service);
+    deferred += 1;
   }
   return files.filter(
     (file) => original.find(({ path }) => path === file.path)?.text !== file.text,

@@ -1,4 +1,4 @@
-import { isScalar, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
 
 /** A project file with its content. */
 export interface ProjectFile {
@@ -12,8 +12,9 @@ const variable = /\$\{(\w+)(?::?[-?+]([^}]*))?\}|\$(\w+)/g;
 
 /**
  * The possible edits that give a service another image, each as the one changed file, the smallest change first: a
- * variable of an env file, then the effective line in a compose file. Comments and everything else stay. The caller
- * tests with Compose whether an edit has the wanted effect.
+ * variable of an env file, then the effective line in a compose file. A service that has its image from elsewhere (an
+ * anchor, `extends`) gets a line of its own. Comments and everything else stay. The caller tests with Compose whether an
+ * edit has the wanted effect.
  */
 export function imageEdits(
   files: readonly ProjectFile[],
@@ -21,7 +22,7 @@ export function imageEdits(
   reference: string,
 ): ProjectFile[] {
   const found = imageScalar(files, service);
-  if (found === undefined) return [];
+  if (found === undefined) return ownLine(files, service, reference);
   const { file, value, start, end } = found;
   const env = files.filter(({ kind }) => kind === "env");
   const literal = {
@@ -34,10 +35,45 @@ export function imageEdits(
 function imageScalar(files: readonly ProjectFile[], service: string) {
   for (const file of files.filter(({ kind }) => kind === "compose").toReversed()) {
     const node = parseDocument(file.text).getIn(["services", service, "image"], true);
-    if (!isScalar(node) || typeof node.value !== "string" || !node.range) continue;
-    return { file, value: node.value, start: node.range[0], end: node.range[1] };
+    if (!(isScalar(node) || isAlias(node)) || !node.range) continue;
+    const [start, end] = node.range;
+    if (isAlias(node)) return { file, value: "", start, end };
+    if (typeof node.value === "string") return { file, value: node.value, start, end };
   }
   return undefined;
+}
+
+/** Names the image in the service itself, in the last file that has it: that counts before what is merged into it. */
+function ownLine(files: readonly ProjectFile[], service: string, reference: string): ProjectFile[] {
+  const image = `image: ${JSON.stringify(reference)}`;
+  for (const file of files.filter(({ kind }) => kind === "compose").toReversed()) {
+    const node = parseDocument(file.text).getIn(["services", service], true);
+    const edited = isMap(node)
+      ? withFirst(file.text, node, image)
+      : isAlias(node) && node.range
+        ? replaced(file.text, node.range, `{ <<: *${node.source}, ${image} }`)
+        : undefined;
+    if (edited !== undefined) return [{ ...file, text: edited }];
+  }
+  return [];
+}
+
+/** Puts a line in front of the first one of a mapping. */
+function withFirst(text: string, node: YAMLMap, line: string): string | undefined {
+  const [first] = node.items;
+  const start = node.range?.[0];
+  if (start === undefined) return undefined;
+  if (node.flow === true) {
+    const isEmpty = first === undefined;
+    return replaced(text, [start, start + 1], `{ ${line}${isEmpty ? " " : ","}`);
+  }
+  // A block begins with its first key, whose column is that of all.
+  const indent = text.slice(text.lastIndexOf("\n", start - 1) + 1, start);
+  return /^ *$/.test(indent) ? replaced(text, [start, start], `${line}\n${indent}`) : undefined;
+}
+
+function replaced(text: string, [start, end]: readonly number[], by: string): string {
+  return `${text.slice(0, start)}${by}${text.slice(end)}`;
 }
 
 /** For `registry/${NAME}:${TAG:-1}`, changes one variable at a time and keeps the others. */

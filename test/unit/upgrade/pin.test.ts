@@ -31,6 +31,50 @@ describe("the edits that pin an image", () => {
     expect(edits.map(({ text }) => text)).toContain(after);
   });
 
+  const filed = (text: string) => ({ path: "/p/compose.yml", kind: "compose" as const, text });
+  const shared = "x-base: &base\n  image: vendor/app:1 # here\nservices:\n";
+
+  it.each([
+    [
+      "a block that merges an anchor",
+      `${shared}  app:\n    <<: *base\n    init: true\n`,
+      `${shared}  app:\n    image: "vendor/app:2"\n    <<: *base\n    init: true\n`,
+    ],
+    [
+      "a flow that merges an anchor",
+      `${shared}  app: {<<: *base, init: true}\n`,
+      `${shared}  app: { image: "vendor/app:2",<<: *base, init: true}\n`,
+    ],
+    [
+      "an anchor alone",
+      `${shared}  app: *base\n`,
+      `${shared}  app: { <<: *base, image: "vendor/app:2" }\n`,
+    ],
+    [
+      "extends, with a comment before it",
+      "services:\n  app:\n    # from there\n    extends: { file: base.yml, service: app }\n",
+      'services:\n  app:\n    # from there\n    image: "vendor/app:2"\n    extends: { file: base.yml, service: app }\n',
+    ],
+    ["an empty flow", "services: { app: {} }\n", 'services: { app: { image: "vendor/app:2" } }\n'],
+    [
+      "an image by an anchor",
+      "x-i: &i vendor/app:1\nservices:\n  app: { image: *i }\n",
+      'x-i: &i vendor/app:1\nservices:\n  app: { image: "vendor/app:2" }\n',
+    ],
+  ])("gives a service its own line: %s", (_, before, after) => {
+    const edits = imageEdits([filed(before), env("")], "app", "vendor/app:2");
+    expect(edits.map(({ text }) => text)).toContain(after);
+  });
+
+  it("gives it in the last file that has the service", () => {
+    const first = filed(`${shared}  app:\n    <<: *base\n`);
+    const last = { ...filed("services:\n  app:\n    init: true\n"), path: "/p/more.yml" };
+    const other = { ...filed("services:\n  web:\n    init: true\n"), path: "/p/other.yml" };
+    expect(imageEdits([first, last, other], "app", "vendor/app:2")).toEqual([
+      { ...last, text: 'services:\n  app:\n    image: "vendor/app:2"\n    init: true\n' },
+    ]);
+  });
+
   it("has none for a service without an image", () => {
     expect(imageEdits([compose("x")], "other", "y:1")).toEqual([]);
   });
