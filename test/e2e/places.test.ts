@@ -81,24 +81,35 @@ describe("volumes without a name, of the file and of an image", () => {
     async () => {
       await using stack = await smallStack("nameless", {
         app: `image: IMAGE, volumes: ["/scratch"], ${serves}`,
+        twice: `image: IMAGE, scale: 2, volumes: ["/scratch"], init: true`,
         cache: `image: ${storeImages.redis8}`,
       });
+      const inBoth = async (command: (replica: number) => string) => {
+        const exec = (replica: number) =>
+          stack.compose(
+            ["exec", "-T", "--index", `${replica}`, "twice", "sh", "-c"].concat(command(replica)),
+          );
+        return (await Promise.all([1, 2].map(exec))).map((text) => text.trim()).toSorted();
+      };
       await stack.compose(["up", "--detach", "--wait"]);
       await stack.sh("app", "echo one >/scratch/n");
       await stack.sh("cache", "redis-cli set k one");
+      await inBoth((replica) => `echo one-${replica} >/scratch/n`);
       const seen = async () => [
         await stack.sh("app", "cat /scratch/n"),
+        ...(await inBoth(() => "cat /scratch/n")),
         await stack.sh("cache", "redis-cli get k"),
       ];
       await succeed(stack, "backup");
       await succeed(stack, "verify", "--level", "restore");
       await stack.sh("app", "echo two >/scratch/n");
       await stack.sh("cache", "redis-cli set k two");
+      await inBoth(() => "echo two >/scratch/n");
       await succeed(stack, "restore", "--health-timeout", "60s");
-      expect(await seen()).toEqual(["one", "one"]);
+      expect(await seen()).toEqual(["one", "one-1", "one-2", "one"]);
       await stack.compose(["down", "--volumes"]);
       await succeed(stack, "restore", "--health-timeout", "60s");
-      expect(await seen()).toEqual(["one", "one"]);
+      expect(await seen()).toEqual(["one", "one-1", "one-2", "one"]);
     },
   );
 });

@@ -12,7 +12,7 @@ import { openScratch, type ScratchStack, scratchLabels } from "../../stack/scrat
 import { fileOf } from "../../stores/tree/restore.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
 import type { FillTarget } from "../fill/fill-stores.ts";
-import { nameAnonymous } from "../fill/name-anonymous.ts";
+import { nameAnonymous, placeAmongReplicas } from "../fill/name-anonymous.ts";
 import type { StackSource } from "../fill/stack-source.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { Dependencies } from "../session/command.ts";
@@ -112,6 +112,7 @@ export async function openClone(
     const prober = new CloneProber(tasks, signal);
     const scratch = await openScratch(await host.engine(), project, operationId);
     const services = Object.keys(project.model.services);
+    const replicas = new Map<string, Promise<string>>();
     const placeOf = async (volume: string) => ({
       volume,
       source: await scratch.mountpoint(volume),
@@ -121,7 +122,14 @@ export async function openClone(
       create: scratch.create,
       start: scratch.start,
       server: scratch.server,
-      mountOf: (store) => mountOf(store, request, { project, scratch, ownFiles }),
+      mountOf: async (store) => {
+        // The clone has one container of each service. What is another replica's is restored beside it, and compared.
+        if (placeAmongReplicas(store, request.stores) === 0)
+          return await mountOf(store, request, { project, scratch, ownFiles });
+        const adding = replicas.get(store.name) ?? scratch.addVolume(`replica_${replicas.size}`);
+        replicas.set(store.name, adding);
+        return volumeMount(await placeOf(await adding));
+      },
       boot: (signal) => scratch.start(services, signal),
       stop: scratch.stop,
       useImages: scratch.useImages,
@@ -262,15 +270,19 @@ async function mountOf(
 ): Promise<Mount> {
   const { project, scratch, ownFiles } = parts;
   const origin = originOf(store, stack.model);
-  const place = { target: "", writable: true, anonymous: false, plain: true };
   const file = origin === undefined ? undefined : ownFiles[origin];
-  if (file !== undefined) return { type: "bind", source: file, ...place };
+  if (file !== undefined) return { type: "bind", source: file, ...plainMount };
   const volume = origin === undefined ? undefined : project.volumes[origin];
   if (volume === undefined) {
     throw new UnverifiableError(`the compose model does not show where ${store.name} belongs`);
   }
-  const source = await scratch.mountpoint(volume);
-  return { type: "volume", volume, source, ...place };
+  return volumeMount({ volume, source: await scratch.mountpoint(volume) });
+}
+
+const plainMount = { target: "", writable: true, anonymous: false, plain: true };
+
+function volumeMount(place: { readonly volume: string; readonly source: string }): Mount {
+  return { type: "volume", ...place, ...plainMount };
 }
 
 /** The expectations of the services that are part of the clone. */

@@ -11,12 +11,9 @@ type MountEntry = NonNullable<ComposeService["volumes"]>[number];
 export function nameAnonymous(model: ComposeModel, stores: readonly BackedUpStore[]): ComposeModel {
   let named = model;
   for (const store of stores) {
-    const target = store.components
-      .map(({ details }) => details.mountTarget)
-      .find((one) => typeof one === "string");
+    const target = targetOf(store);
     const service = named.services[store.service ?? ""];
-    if (typeof target !== "string" || store.service === undefined || service === undefined)
-      continue;
+    if (target === undefined || store.service === undefined || service === undefined) continue;
     const volumes = service.volumes ?? [];
     const isThere = (one: MountEntry) => withoutSlash(one.target) === withoutSlash(target);
     if (volumes.some((one) => isThere(one) && (one.source ?? "") !== "")) continue;
@@ -33,6 +30,26 @@ export function nameAnonymous(model: ComposeModel, stores: readonly BackedUpStor
     };
   }
   return named;
+}
+
+/** 0 for the volume of a service's first replica, 1 for that of the next one at the same path, and so on. */
+export function placeAmongReplicas(store: BackedUpStore, stores: readonly BackedUpStore[]): number {
+  const target = targetOf(store);
+  if (target === undefined) return 0;
+  const same = stores.filter(
+    (other) => other.service === store.service && targetOf(other) === target,
+  );
+  return Math.max(
+    0,
+    same.findIndex(({ name }) => name === store.name),
+  );
+}
+
+/** Where a container has it, if its volume has no name. */
+function targetOf({ components }: BackedUpStore): string | undefined {
+  const found = components.map(({ details }) => details.mountTarget);
+  const target = found.find((one) => typeof one === "string");
+  return target === undefined ? undefined : withoutSlash(target);
 }
 
 /** A directory's component records where the engine kept the volume, which holds its name. */

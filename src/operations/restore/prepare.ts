@@ -154,7 +154,7 @@ function placed(
   { model }: StackNow,
   containers: readonly ContainerState[],
 ): PlacedStore[] {
-  return stores.map((store) => ({ store, mount: mountOf(store, model, containers) }));
+  return stores.map((store) => ({ store, mount: mountOf(store, model, containers, stores) }));
 }
 
 async function currentContainers({ session, stack }: PrepareRequest): Promise<ContainerState[]> {

@@ -7,7 +7,7 @@ import {
   type Mount,
 } from "../../model/stack.ts";
 import { type BackedUpStore, originOf } from "../fill/backed-up-store.ts";
-import { nameAnonymous } from "../fill/name-anonymous.ts";
+import { nameAnonymous, placeAmongReplicas } from "../fill/name-anonymous.ts";
 
 /** A store of the backup, and its mount on this host. */
 export interface PlacedStore {
@@ -17,15 +17,17 @@ export interface PlacedStore {
 
 /**
  * The current mount for a store of the backup: the mount of the same service at the same path, whatever the name of its
- * volume or directory is now.
+ * volume or directory is now. Replicas have a volume without a name each, at the same path.
  *
  * @param model - the model of the backup
+ * @param stores - the stores that are restored together: each replica's goes to another one
  * @throws RefusedError if no container has such a mount.
  */
 export function mountOf(
   store: BackedUpStore,
   model: ComposeModel,
   containers: readonly ContainerState[],
+  stores: readonly BackedUpStore[] = [store],
 ): Mount {
   if (store.mount !== undefined) return store.mount;
   const named = nameAnonymous(model, [store]);
@@ -36,20 +38,31 @@ export function mountOf(
     const found = containers
       .filter((container) => container.service === service)
       .flatMap(({ mounts }) => mounts)
-      .find((mount) => mount.writable && mount.target === target);
-    if (found !== undefined) return found;
+      .filter((mount) => mount.writable && mount.target === target);
+    const same = found.find((mount) => isAt(mount, origin));
+    if (same !== undefined) return same;
+    const has = (other: BackedUpStore) => found.some((one) => isAt(one, originOf(other, model)));
+    const taken = (one: Mount) => stores.some((other) => isAt(one, originOf(other, model)));
+    const free = new Map(
+      found.filter((one) => !taken(one)).map((one) => [one.volume ?? one.source, one]),
+    );
+    const lost = stores.filter((other) => !has(other));
+    const replica = [...free.values()][placeAmongReplicas(store, lost)];
+    if (replica !== undefined) return replica;
   }
   const found = containers
     .flatMap(({ mounts }) => mounts)
-    .find(({ volume, source, writable }) => {
-      if (!writable || origin === undefined) return false;
-      return volume === origin || source === origin || origin.endsWith(`/volumes/${volume}/_data`);
-    });
+    .find((mount) => mount.writable && isAt(mount, origin));
   if (found !== undefined) return found;
   throw new RefusedError(`no container of the stack mounts ${origin ?? store.name}`, {
     class: "no-place",
     hint: `the backup contains ${store.name}: use the compose file of the backup, or leave this store out with \`only\``,
   });
+}
+
+function isAt({ volume, source }: Mount, origin: string | undefined): boolean {
+  if (origin === undefined) return false;
+  return volume === origin || source === origin || origin.endsWith(`/volumes/${volume}/_data`);
 }
 
 /** The services that mount a store's data, by the model of the backup. */

@@ -76,6 +76,35 @@ describe("where a store belongs", () => {
     }
   });
 
+  it("is that of another container for each replica, the same one if it is still there", () => {
+    const hash = (digit: string) => digit.repeat(64);
+    const at = (name: string, digit: string): BackedUpStore => ({
+      ...{ name, kind: "volume", service: "web" },
+      components: [
+        {
+          source: `/var/lib/docker/volumes/${hash(digit)}/_data`,
+          details: { mountTarget: "/data" },
+        } as unknown as Component,
+      ],
+    });
+    const stores = [at("volume-web-data", "1"), at("volume-web-data-2", "2")];
+    const nameless = (digit: string) => ({
+      ...mount("/data", `/volumes/${hash(digit)}/_data`, hash(digit)),
+      anonymous: true,
+    });
+    const placed = (...digits: string[]) => {
+      const containers = digits.map((digit) => container("web", "", [nameless(digit)]));
+      const services = { ...model.services, web: { image: "web:1" } };
+      const place = (one: BackedUpStore) =>
+        mountOf(one, { ...model, services }, containers, stores).volume?.[0];
+      return stores.map(place);
+    };
+    expect(placed("2", "1")).toEqual(["1", "2"]);
+    expect(placed("8", "9")).toEqual(["8", "9"]);
+    expect(placed("8", "1")).toEqual(["1", "8"]);
+    expect(() => placed("8")).toThrow(/no container of the stack mounts/);
+  });
+
   it("is refused where nothing has it", () => {
     expect(() => mountOf(data, model, [container("gateway", "", [])])).toThrow(
       /no container of the stack mounts/,
