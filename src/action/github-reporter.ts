@@ -1,6 +1,7 @@
 import * as core from "@actions/core";
 import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
+import { Pace } from "../core/pace.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleLine, withoutCommands } from "../core/visible.ts";
@@ -14,6 +15,7 @@ const progressEveryMs = 30_000;
 export function githubReporter(masker: Masker, clock: Clock): Reporter {
   let depth = 0;
   let lastProgressMs = clock.monotonicMs();
+  const pace = new Pace();
   const shown = (message: string) => withoutCommands(visibleLine(masker.mask(message)));
   const write = (message: string) => core.info(shown(message));
   return {
@@ -21,6 +23,7 @@ export function githubReporter(masker: Masker, clock: Clock): Reporter {
       if (depth === 0) core.startGroup(shown(title));
       else write(`• ${title}`);
       depth += 1;
+      pace.clear();
       const startMs = clock.monotonicMs();
       lastProgressMs = startMs;
       try {
@@ -35,8 +38,9 @@ export function githubReporter(masker: Masker, clock: Clock): Reporter {
     info: write,
     debug: (message) => core.debug(shown(message)),
     warning: (message) => core.warning(shown(message), { title: "Sophon Keeper" }),
-    progress(message) {
+    progress(name, amount) {
       const nowMs = clock.monotonicMs();
+      const message = amount === undefined ? name : pace.text(name, amount, nowMs);
       if (nowMs - lastProgressMs < progressEveryMs) return;
       lastProgressMs = nowMs;
       write(message);

@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
+import { type Amount, Pace } from "../core/pace.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { tellTiming } from "../core/timing.ts";
@@ -10,7 +11,7 @@ import { visibleLine } from "../core/visible.ts";
 interface TerminalOptions {
   /** Standard error. Standard output is reserved for the result. */
   readonly stream: Writable;
-  /** On a terminal, progress is one line that is rewritten; elsewhere, an occasional line. */
+  /** On a terminal, progress is one line with a bar that is rewritten; elsewhere, a line every half minute. */
   readonly interactive: boolean;
   readonly debug: boolean;
   readonly masker: Masker;
@@ -26,14 +27,16 @@ export function terminalReporter(options: TerminalOptions): Reporter {
   let depth = 0;
   let progressShown = false;
   let lastProgressMs = Number.NEGATIVE_INFINITY;
+  const pace = new Pace();
   const write = (text: string) => {
     const clear = progressShown ? clearLine : "";
     progressShown = false;
     const indent = "  ".repeat(depth);
     stream.write(`${clear}${indent}${visibleLine(masker.mask(text))}\n`);
   };
-  const progress = (message: string) => {
+  const progress = (name: string, amount?: Amount) => {
     const nowMs = clock.monotonicMs();
+    const message = amount === undefined ? name : pace.text(name, amount, nowMs, interactive);
     if (nowMs - lastProgressMs < (interactive ? everyMs.interactive : everyMs.plain)) return;
     lastProgressMs = nowMs;
     if (!interactive) {
@@ -49,6 +52,7 @@ export function terminalReporter(options: TerminalOptions): Reporter {
     async group(title, work) {
       write(`• ${title}`);
       depth += 1;
+      pace.clear();
       lastProgressMs = clock.monotonicMs();
       const startMs = clock.monotonicMs();
       try {

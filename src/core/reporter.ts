@@ -1,3 +1,5 @@
+import type { Amount } from "./pace.ts";
+
 /**
  * The log of an operation, written like a table of contents: one titled group per phase, one line per decision, `debug`
  * for everything else, and `warning` only if a person must act. The terminal and GitHub have their own implementations;
@@ -9,8 +11,11 @@ export interface Reporter {
   info(message: string): void;
   debug(message: string): void;
   warning(message: string): void;
-  /** Progress of a long step; implementations may drop most calls. */
-  progress(message: string): void;
+  /**
+   * Progress of a long step; implementations may drop most calls. With an amount the message is the name of the step, and
+   * rate and time left are told.
+   */
+  progress(message: string, amount?: Amount): void;
   /** Masks this text in all output from now on, also in URL-encoded, base64 and hex form. */
   secret(value: string): void;
 }
@@ -35,7 +40,19 @@ export function collecting(reporter: Reporter, warnings: string[]): Reporter {
       warnings.push(message);
       reporter.warning(message);
     },
-    progress: (message) => reporter.progress(message),
+    progress: (message, amount) => reporter.progress(message, amount),
     secret: (value) => reporter.secret(value),
+  };
+}
+
+/** A reporter that knows from earlier how much a step will be about, by its name. */
+export function expecting(
+  reporter: Reporter,
+  expected: Readonly<Record<string, number>>,
+): Reporter {
+  return {
+    ...reporter,
+    progress: (name, amount) =>
+      reporter.progress(name, amount && { ...amount, of: amount.of ?? expected[name] }),
   };
 }

@@ -214,7 +214,7 @@ export class Remote implements Destination {
       hash.update(chunk);
       await handle.write(chunk, 0, chunk.length, at);
       at += chunk.length;
-      context.reporter.progress(`${formatBytes(at)} of ${formatBytes(object.bytes)}`);
+      context.reporter.progress(object.key, { bytes: at, of: object.bytes });
     }
     await handle.truncate(at);
     await handle.sync();

@@ -67,7 +67,7 @@ async function respond(
 }
 
 function wireReporter(send: (message: TaskMessage) => void): Reporter {
-  const say = (type: "info" | "debug" | "warning" | "progress" | "secret") => (line: string) =>
+  const say = (type: "info" | "debug" | "warning" | "secret") => (line: string) =>
     send({ type, text: line });
   return {
     group: async (title, work) => {
@@ -77,7 +77,7 @@ function wireReporter(send: (message: TaskMessage) => void): Reporter {
     info: say("info"),
     debug: say("debug"),
     warning: say("warning"),
-    progress: say("progress"),
+    progress: (text, amount) => send({ type: "progress", text, amount }),
     secret: say("secret"),
   };
 }

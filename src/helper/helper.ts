@@ -124,7 +124,8 @@ async function nextResult(
     if (done === true) return undefined;
     const message = JSON.parse(line) as TaskMessage;
     if (message.type === "result" || message.type === "error") return message;
-    if ("text" in message) reporter[message.type](message.text);
+    if (message.type === "progress") reporter.progress(message.text, message.amount);
+    else if ("text" in message) reporter[message.type](message.text);
   }
 }
 

@@ -17,7 +17,8 @@ export function openResponder<Q, A>(
     helper.stdin.write(`${JSON.stringify(line)}\n`);
   };
   const hear = (message: TaskMessage) => {
-    if ("text" in message) reporter[message.type](message.text);
+    if (message.type === "progress") reporter.progress(message.text, message.amount);
+    else if ("text" in message) reporter[message.type](message.text);
     else if (message.type === "answer") settle(message.id)?.resolve(message.value);
     else if (message.type === "no-answer") settle(message.id)?.reject(unpackError(message.error));
     else if (message.type === "error") failure = unpackError(message.error);

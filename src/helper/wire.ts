@@ -11,6 +11,7 @@ import {
   UploadFailedError,
 } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";
+import type { Amount } from "../core/pace.ts";
 import type { ResultName } from "../model/result.ts";
 
 /** A task on a helper's standard input, one JSON line. A responder has no parameters. */
@@ -30,9 +31,10 @@ export type TaskMessage =
   | { readonly type: "answer"; readonly id: number; readonly value: unknown }
   | { readonly type: "no-answer"; readonly id: number; readonly error: WireError }
   | {
-      readonly type: "info" | "debug" | "warning" | "progress" | "secret";
+      readonly type: "info" | "debug" | "warning" | "secret";
       readonly text: string;
     }
+  | { readonly type: "progress"; readonly text: string; readonly amount?: Amount | undefined }
   | { readonly type: "result"; readonly value: unknown }
   | { readonly type: "error"; readonly error: WireError };
 

@@ -80,8 +80,10 @@ export function openComponent(
   source: SourceOptions,
   component: Component,
   signal?: AbortSignal,
+  progress?: (plainBytes: number) => void,
 ): Readable {
-  return Readable.from(readArchive(readRequest(source, component, signal)));
+  const request = readRequest(source, component, signal);
+  return Readable.from(readArchive(progress === undefined ? request : { ...request, progress }));
 }
 
 const place = z.object({ at: z.int(), bytes: z.int(), sha256: z.string() });

@@ -111,8 +111,8 @@ async function sendMissing(
       .then((one) => {
         done.push(one);
         sentBytes += read;
-        const of = `${formatBytes(at + read)} of ${formatBytes(size)}`;
-        context.reporter.progress(`${file.path.split("/").at(-1)}: ${of}`);
+        const name = file.path.split("/").at(-1) ?? file.path;
+        context.reporter.progress(name, { bytes: sentBytes, of: size });
       })
       .catch((error: unknown) => {
         failures.push(error);

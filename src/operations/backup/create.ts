@@ -7,6 +7,7 @@ import { verifyArchive } from "../../archive/read-archive.ts";
 import { writeArchive } from "../../archive/write-archive.ts";
 import { BackupFailedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { expecting } from "../../core/reporter.ts";
 import { keyFingerprint, type SignKey, signText } from "../../core/ssh-signature.ts";
 import { taskMount } from "../../core/task.ts";
 import { fsyncFile } from "../../core/temp.ts";
@@ -23,6 +24,7 @@ import {
 import { marked } from "../../model/marks.ts";
 import type { DiscoveredStore, VolumeStore } from "../../model/stack.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
+import type { Repository } from "../../repository/repository.ts";
 import { backupFailed, recipientsOf } from "../../stores/sink.ts";
 import type { NamedFile } from "../../stores/stack-files/references.ts";
 import { stackRoots } from "../../stores/stack-files/roots.ts";
@@ -121,7 +123,8 @@ async function copyStores(
   files: readonly NamedFile[],
 ): Promise<Component[]> {
   const { stack, options, dependencies } = session;
-  const { reporter, clock, signal } = dependencies;
+  const { clock, signal } = dependencies;
+  const reporter = expecting(dependencies.reporter, await lastSizes(session.repository));
   await using tasks = session.tasks.keep([
     ...stack.stores.map(({ mount }) => taskMount(mount, true)),
     { path: sink.directory, readOnly: false },
@@ -173,6 +176,13 @@ async function copyStores(
   });
   await prepared;
   return all;
+}
+
+/** The sizes of the components in the newest backup, by their names. */
+async function lastSizes(repository: Repository): Promise<Readonly<Record<string, number>>> {
+  const newest = (await repository.list()).find(({ manifest }) => manifest !== undefined);
+  const components = newest?.manifest?.components ?? [];
+  return Object.fromEntries(components.map(({ name, plainBytes }) => [name, plainBytes]));
 }
 
 async function copyStore(store: DiscoveredStore, context: BackupContext): Promise<Component[]> {

@@ -51,7 +51,10 @@ export async function checkComponents(
     ...(await workbenchOrNone(host, operationId, dependencies)),
     ...{ reporter, clock, signal, manifest },
     ...source,
-    open: async (component) => openComponent(source, component, signal),
+    open: async (component) =>
+      openComponent(source, component, signal, (bytes) =>
+        reporter.progress(component.name, { bytes, of: component.plainBytes }),
+      ),
   };
   const images = { hasImage: async (id: string) => hasImage(await host.engine(), id) };
   const read = async (component: Component, own: AbortSignal) => {

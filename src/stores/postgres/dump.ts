@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { ExecError } from "../../core/exec.ts";
-import { formatBytes } from "../../core/format.ts";
 import type { Component } from "../../model/manifest.ts";
 import { newestMigration } from "../ef-migrations.ts";
 import { backupFailed, writeComponent } from "../sink.ts";
@@ -96,7 +95,7 @@ async function dump(
     compress: compression === "none",
     source: process.stdout,
     done: Promise.all([content, process.done]),
-    progress: (bytes) => context.reporter.progress(`${name}: ${formatBytes(bytes)}`),
+    progress: (bytes) => context.reporter.progress(name, { bytes }),
     signal: context.signal,
     startedAt,
     clock: context.clock,

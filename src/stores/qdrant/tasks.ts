@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { systemClock } from "../../core/clock.ts";
-import { formatBytes } from "../../core/format.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component, Count } from "../../model/manifest.ts";
 import { openComponent, type SourceOptions } from "../reader.ts";
@@ -204,8 +203,9 @@ async function copyCollection(
   try {
     const after = await client.count(collection);
     const hash = createHash("sha256");
+    const name = componentName(params.name, collection, index);
     component = await writeComponent(params.sink, {
-      name: componentName(params.name, collection, index),
+      name,
       store: "qdrant",
       service: params.service,
       method: "collection snapshot",
@@ -213,7 +213,7 @@ async function copyCollection(
       compress: true,
       source: await client.download(collection, snapshot.name),
       observers: [hash],
-      progress: (bytes) => reporter.progress(`${collection}: ${formatBytes(bytes)}`),
+      progress: (bytes) => reporter.progress(name, { bytes }),
       signal,
       startedAt,
       clock: systemClock,

@@ -8,7 +8,6 @@ import { packTar } from "../../archive/tar/pack-tar.ts";
 import type { TarSummary } from "../../archive/tar/scanner.ts";
 import { systemClock } from "../../core/clock.ts";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
-import { formatBytes } from "../../core/format.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
 import { beginIndex } from "../component-index.ts";
@@ -19,7 +18,7 @@ import { beginIncremental } from "./begin-incremental.ts";
 import { leftOut, type TreeBackupParams, type TreeOptions } from "./params.ts";
 import { isStill, stampsOf, wasJustWritten } from "./stamps.ts";
 import { archivedFingerprint, requireVaultKey } from "./vault.ts";
-import { lookAhead, type Prospect } from "./walk.ts";
+import { lookAhead } from "./walk.ts";
 import { describeWarnings } from "./warnings.ts";
 
 /**
@@ -122,7 +121,7 @@ async function archive(job: ArchiveJob): Promise<Component> {
     ...{ indexing, splices, members: () => incremental?.found() },
     source: tar.source,
     done: tar.done,
-    progress: (bytes) => context.reporter.progress(progressLine(tree.name, bytes, ahead)),
+    progress: (bytes) => context.reporter.progress(tree.name, { bytes, of: ahead.bytes }),
     signal: context.signal,
     startedAt: job.startedAt,
     clock: systemClock,
@@ -225,10 +224,6 @@ function violations(databases: Databases): string[] {
       ([path, { foreignKeyViolations }]) =>
         `${path}: ${foreignKeyViolations} rows refer to missing rows (also in the live database)`,
     );
-}
-
-function progressLine(name: string, bytes: number, ahead: Prospect): string {
-  return `${name}: ${formatBytes(bytes)} of about ${formatBytes(ahead.bytes)}`;
 }
 
 /** The copies of the databases, in a temporary directory inside the unfinished backup. */

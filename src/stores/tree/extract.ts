@@ -38,7 +38,7 @@ export interface ExtractParams {
  */
 export const extractComponents: NamedTask<ExtractParams, Check[]> = {
   name: "backup.extract",
-  run: async ({ into, extractions }, { signal }) => {
+  run: async ({ into, extractions }, { signal, reporter }) => {
     const around = dirname(into);
     const partial = join(around, `.${basename(into)}.sophon-keeper-partial`);
     await removeTree(partial);
@@ -47,15 +47,17 @@ export const extractComponents: NamedTask<ExtractParams, Check[]> = {
       const checks: Check[] = [];
       for (const { archive, name, isTree, tree } of extractions) {
         const path = join(partial, name);
+        const progress = (bytes: number) =>
+          reporter.progress(name, { bytes, of: archive.plainBytes });
         if (isTree) {
           await mkdir(path);
           const scanner = tree === undefined ? undefined : treeScanner(tree);
           const observers = scanner === undefined ? [] : [scanner];
-          await unpackTar({ ...archive, into: path, signal, observers });
+          await unpackTar({ ...archive, into: path, signal, observers, progress });
           if (tree === undefined || scanner === undefined) continue;
           checks.push(...requirePassed(judgeTree(tree, scanner.summary(), path)));
         } else {
-          const bytes = Readable.from(readArchive({ ...archive, signal }));
+          const bytes = Readable.from(readArchive({ ...archive, signal, progress }));
           await pipeline(bytes, createWriteStream(path, { mode: 0o600, flags: "wx" }), { signal });
           await likeOwnerOf(around, path);
         }

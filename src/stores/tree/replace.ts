@@ -258,15 +258,18 @@ async function putBackInside({ target }: TreeReplacement, places: Places): Promi
 async function unpack(
   params: TreeReplaceParams,
   places: Places,
-  { signal }: TaskContext,
+  { signal, reporter }: TaskContext,
 ): Promise<void> {
   const mark = { [marker]: places.aside };
   await removeTree(places.unpacking);
   await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
   try {
     if (params.archive !== undefined) {
-      await unpackTar({ ...params.archive, into: places.unpacking, signal, mark });
-      if (params.archive.untrusted === true) {
+      const { target, archive } = params;
+      const progress = (bytes: number) =>
+        reporter.progress(target, { bytes, of: archive.plainBytes });
+      await unpackTar({ ...archive, into: places.unpacking, signal, mark, progress });
+      if (archive.untrusted === true) {
         const inner = [...(params.keeps ?? []), ...(params.mounted ?? [])];
         for (const path of inner) await refuseLink(places.unpacking, path);
       }
@@ -308,13 +311,34 @@ async function refuseLink(root: string, path: string): Promise<void> {
   }
 }
 
-/** Copies all entries except those of replacements. Shares their blocks if the file system supports it. */
+/**
+ * Copies all entries except those of replacements, with their hard links. Shares their blocks if the file system supports
+ * it.
+ *
+ * @throws Error for a name that is no UTF-8 beside replacements: it cannot be an argument.
+ */
 async function copyEntries(from: string, to: string, options: ExecOptions): Promise<void> {
-  const names = (await readdir(from)).filter((name) => !name.startsWith(keptPrefix));
-  for (const name of names) {
-    const argv = ["--archive", "--reflink=auto", "--no-target-directory", "--"];
-    await run("cp", [...argv, join(from, name), join(to, name)], options);
+  const argv = ["--archive", "--reflink=auto"];
+  const all = (await readdir(from, { encoding: "buffer" })).map((name) => name.toString("latin1"));
+  const names = all.filter((name) => !name.startsWith(keptPrefix));
+  if (names.length === all.length) {
+    await run("cp", [...argv, "--no-target-directory", "--", from, to], options);
+    return;
   }
+  for (let first = 0; first < names.length; first += namesAtOnce) {
+    const paths = names.slice(first, first + namesAtOnce).map((name) => join(from, asText(name)));
+    await run("cp", [...argv, `--target-directory=${to}`, "--", ...paths], options);
+  }
+}
+
+/** Names have at most 255 bytes, and the kernel takes 2 MiB of arguments. */
+const namesAtOnce = 1_000;
+
+function asText(name: string): string {
+  const bytes = Buffer.from(name, "latin1");
+  const text = bytes.toString("utf8");
+  if (Buffer.from(text).equals(bytes)) return text;
+  throw new Error(`${text} has a name that is no UTF-8 and cannot be copied: rename it`);
 }
 
 /** Keeps the place of another store in the new content, with the attributes of the directories above it. */
