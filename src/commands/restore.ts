@@ -4,6 +4,7 @@ import { handMadeAt } from "../operations/manual/read-set.ts";
 import { restoreHandMade } from "../operations/manual/restore.ts";
 import { withFetched } from "../operations/off-host/fetch.ts";
 import { restoreIntoDirectory, targetDirectory } from "../operations/restore/into-directory.ts";
+import { pathsInPlace } from "../operations/restore/paths-in-place.ts";
 import { pathsIntoDirectory } from "../operations/restore/paths-into-directory.ts";
 import {
   chosenBackup,
@@ -18,8 +19,8 @@ import { findBackup } from "../operations/verify/find-backup.ts";
 import type { Options } from "../options/parse.ts";
 
 /**
- * Restores a stack from a backup of ours or from manual backups, or extracts the plain files of a backup into a
- * directory. A failure restores the previous state.
+ * Restores a stack, or files of it, from a backup of ours or from manual backups, or extracts the plain files of a backup
+ * into a directory. A failure restores the previous state.
  *
  * @throws RefusedError before anything is touched; KeeperError with exit 6 if the previous state was restored, with
  * exit 7 if not; LockedError, CancelledError.
@@ -38,16 +39,11 @@ export async function restore(given: Options, dependencies: HostDependencies): P
   const directory =
     options.target === "live" ? undefined : await targetDirectory(options.target, isPart);
   const handMade = await handMadeAt(options.backup);
-  if (isPart && (handMade !== undefined || directory === undefined)) {
-    throw new RefusedError(
-      handMade === undefined
-        ? "path: single files are restored into a directory"
-        : "path: a manual backup already consists of plain files",
-      {
-        class: "input",
-        hint: "give --target DIRECTORY, then copy what you need from there",
-      },
-    );
+  if (isPart && handMade !== undefined) {
+    throw new RefusedError("path: a manual backup already consists of plain files", {
+      class: "input",
+      hint: "unpack it, and copy what you need from there",
+    });
   }
   if (handMade !== undefined) {
     if (directory === undefined) return await restoreHandMade(handMade, options, dependencies);
@@ -60,7 +56,7 @@ export async function restore(given: Options, dependencies: HostDependencies): P
   const outcome = isOutcome(backup)
     ? backup
     : directory === undefined
-      ? await restoreBackup(backup, options, dependencies)
+      ? await (isPart ? pathsInPlace : restoreBackup)(backup, options, dependencies)
       : await intoDirectory(directory, backup, options, dependencies);
   const seconds = (clock.monotonicMs() - begun) / 1000;
   // The recovery time for a user who has only the backup: it includes finding and reading it.

@@ -70,7 +70,7 @@ export const restoreInputs = {
     face: "cli",
     commands: ["ls", "find", "restore"],
     about:
-      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json. restore puts them into the directory that target names. find also takes a name or a pattern of names, such as models.json.",
+      "Only these files and directories, one per line, as ls shows them: data/config, or a pattern such as **/*.json. restore puts them into the directory that target names, or into their place in the stack. find also takes a name or a pattern of names, such as models.json.",
   },
   "keep-images": {
     kind: "flag",

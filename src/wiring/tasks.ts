@@ -40,6 +40,7 @@ import {
 import { keyTexts } from "../stores/tree/key-texts.ts";
 import { listLiveTree } from "../stores/tree/list-live.ts";
 import { treeMeasure } from "../stores/tree/measure.ts";
+import { membersAtPlace, placeMembers } from "../stores/tree/place-members.ts";
 import { estimatePause } from "../stores/tree/prospect.ts";
 import { treeAside, treeDiscard, treePutBack, treeReplace } from "../stores/tree/replace.ts";
 import { freeSpace, measureTrees } from "../stores/tree/size.ts";
@@ -65,6 +66,8 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     lookTask,
     measureQdrant,
     measureTrees,
+    membersAtPlace,
+    placeMembers,
     placeRdb,
     preCopyLive,
     preCopyTask,

@@ -23,7 +23,7 @@ export interface BackedUpStore {
 }
 
 /** The methods of a store that a restore uses. */
-type StoreHandler = Pick<Store, "restore" | "measure" | "requireFit">;
+export type StoreHandler = Pick<Store, "restore" | "measure" | "requireFit">;
 
 /** The handler of a discovered store. */
 export function handlerOf(store: BackedUpStore, at: DiscoveredStore): StoreHandler {

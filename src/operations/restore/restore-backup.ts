@@ -106,7 +106,7 @@ async function refuseEarly(
 }
 
 /** Keeps the journal in the backup's repository, so that a later run finds it there. */
-function withRepository(options: Options, { repository }: FoundBackup): Options {
+export function withRepository(options: Options, { repository }: FoundBackup): Options {
   if (options.repository !== undefined || repository === undefined) return options;
   return { ...options, repository: repository.path };
 }

@@ -67,8 +67,12 @@ export const extractMembers: NamedTask<ExtractMembersParams, null> = {
   },
 };
 
-/** Unpacks a selection into an empty directory. */
-async function unpackSelection(
+/**
+ * Unpacks a selection into an empty directory.
+ *
+ * @param mark - added to the environment of tar, so that one that outlives its owner can be found
+ */
+export async function unpackSelection(
   { component, ranges, spare }: MemberSelection,
   into: string,
   source: SourceOptions,
