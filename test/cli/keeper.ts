@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll } from "vitest";
 import { bundle } from "../../scripts/bundle.ts";
-import { isProgramBuilt, program } from "../lab/program.ts";
+import { compiled, isProgramBuilt, program } from "../lab/program.ts";
 
 /** Runs the command line as it is shipped in a process of its own, with nothing in its environment but what is given. */
 export async function keeper(
@@ -14,7 +14,7 @@ export async function keeper(
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const entry = join(await shipped(), "cli.js");
   const child = spawn(process.execPath, [entry, ...args], {
-    env: { PATH: process.env.PATH, ...options.env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compiled, ...options.env },
   });
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");

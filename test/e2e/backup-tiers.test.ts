@@ -29,10 +29,11 @@ import { stateOf } from "./support/state.ts";
 
 const tiers: readonly Tier[] = ["personal", "pro", "enterprise"];
 
+// The largest tier is backed up under its writers in whole-stack, too, and read back from a restored stack.
 cells(
   describe,
   tiers,
-  (tier) => tier !== "pro",
+  (tier) => tier === "personal",
 )("a %s stack that is written to", (tier) => {
   let stack: LabStack;
   let key: AgeKey;

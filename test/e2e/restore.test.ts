@@ -3,35 +3,23 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
 import type { LabStack, Tier } from "../lab/lab-stack.ts";
-import { followLedger, type LedgerEntry } from "../lab/ledger.ts";
-import { cells, exhaustive } from "../lab/matrix.ts";
+import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
-import { type Snapshot, snapshot } from "../lab/snapshot.ts";
+import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
-import { until } from "../lab/step.ts";
-import { gatewayState, startWriters, stopWriters } from "../lab/writers.ts";
+import { gatewayState } from "../lab/writers.ts";
 import {
   type BackedUpStack,
   backedUp,
   differences,
   expectItsOwn,
-  ofWriters,
   ready,
   succeed,
 } from "./support/restored.ts";
+import { backUpUnderWriters, expectAllBack, type UnderWriters } from "./support/under-writers.ts";
 import { wreckByServers, wreckFiles } from "./support/wrecks.ts";
-import { allWritten, expectWritten } from "./support/written.ts";
 
 const tiers: readonly Tier[] = ["personal", "pro", "enterprise"];
-
-/** A backup that was made while the writers wrote, and what the stack held besides their writes. */
-interface UnderWriters {
-  readonly id: string;
-  readonly seeded: Snapshot;
-  readonly entries: readonly LedgerEntry[];
-  readonly beganMs: number;
-  readonly endedMs: number;
-}
 
 /** A server with a second volume that it may write to: which one is its data, the model alone does not tell. */
 function withAnotherVolume(composeFile: string): string {
@@ -40,44 +28,8 @@ function withAnotherVolume(composeFile: string): string {
 }
 const touch = ["sh", "-c", "echo kept > /spare/file"];
 
-/** What a broker loses with every start, and a restore cannot bring back: the backup must not count on it. */
-async function transient(stack: LabStack): Promise<void> {
-  const program = [
-    "import links, settings, time, pika",
-    "connection = links.rabbit_connection(settings.load()); channel = connection.channel()",
-    'channel.queue_declare("", exclusive=True); channel.queue_declare("gone", durable=False)',
-    'for n in range(9): channel.basic_publish("", ("gone", "sophon.empty", "sophon.events")[n % 3], b"transient",' +
-      " pika.BasicProperties(delivery_mode=1))",
-    'channel.queue_declare("told", durable=False)',
-    "while True: connection.process_data_events(1)",
-  ].join("\n");
-  await stack.compose(["exec", "-T", "--detach", "sophon-gateway", "python3", "-c", program]);
-  const queues = ["exec", "-T", "rabbitmq", "rabbitmqctl", "-q", "list_queues", "name"];
-  const told = async () => (await stack.compose(queues)).includes("told");
-  await until("transient messages", 240_000, told);
-}
-
-async function backUpUnderWriters(on: BackedUpStack): Promise<UnderWriters> {
-  const { stack } = on;
-  const seeded = await snapshot(stack);
-  if (stack.tier === "enterprise") await transient(stack);
-  await startWriters(stack);
-  await using ledger = followLedger(stack);
-  const written = (sinceMs?: number) => allWritten(stack.tier, ledger.entries(), sinceMs);
-  await until("writes to every store", 240_000, async () => written());
-  const beganMs = Date.now();
-  const { backupId } = await succeed(on, "backed-up", "backup");
-  const endedMs = Date.now();
-  await until("writes after the backup", 240_000, async () => written(endedMs));
-  await stopWriters(stack);
-  return { id: backupId, seeded, entries: await ledger.stop(), beganMs, endedMs };
-}
-
-cells(
-  describe,
-  tiers,
-  (tier) => tier === "enterprise",
-)("a %s stack", (tier) => {
+// The largest tier is restored from such files in whole-stack, too.
+describe.each(tiers)("a %s stack", exhaustive, (tier) => {
   let stack: LabStack;
   let on: BackedUpStack;
   let made: UnderWriters;
@@ -87,26 +39,19 @@ cells(
     stack = await createStack({ tier, name: `rs-${tier}`, ...edit });
     if (tier === "pro") await stack.compose(["exec", "-T", "postgres", ...touch]);
     on = await backedUp(stack);
-    made = await backUpUnderWriters(on);
+    made = await backUpUnderWriters(on, await snapshot(stack));
   });
   afterAll(async () => {
     await stack.down();
   });
 
-  async function expectAllBack(): Promise<void> {
-    await ready(stack);
-    expect(differences(made.seeded, await snapshot(stack), ofWriters)).toEqual([]);
-    await expectWritten(stack, made.entries, made.beganMs, made.endedMs);
-    expect(await gatewayState(stack)).toMatchObject({ credentials: 6 });
-  }
-
   // While its servers run. What they do to a stack is done to it in the next test, too, which needs more.
   const running =
     "comes back by content from what a newer version made of it, and nothing newer survives";
-  it(running, exhaustive, async () => {
+  it(running, async () => {
     await wreckByServers(stack);
     const restored = await succeed(on, "restored", "restore", "--backup", made.id);
-    await expectAllBack();
+    await expectAllBack(stack, made);
     await expectItsOwn(stack);
     expect(restored.setAside.length).toBe({ personal: 1, pro: 4, enterprise: 5 }[tier]);
   });
@@ -115,7 +60,7 @@ cells(
     await wreckByServers(stack);
     await wreckFiles(stack);
     const restored = await succeed(on, "restored", "restore");
-    await expectAllBack();
+    await expectAllBack(stack, made);
     await expectItsOwn(stack);
     const aside = restored.setAside.find((path: string) => path.startsWith(stack.dataDir));
     expect(await readdir(aside)).toContain("left-by-a-newer-version");

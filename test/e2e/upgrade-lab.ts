@@ -6,7 +6,7 @@ import { expect } from "vitest";
 import { diff } from "../lab/compare.ts";
 import { asDockerUser } from "../lab/engine-user.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
-import { program } from "../lab/program.ts";
+import { compiled, program } from "../lab/program.ts";
 import { run } from "../lab/run.ts";
 import { type Snapshot, snapshot } from "../lab/snapshot.ts";
 import { until } from "../lab/step.ts";
@@ -23,7 +23,7 @@ export function startKeeper(args: readonly string[], as: Caller = "root") {
   const { PATH, HOME, TMPDIR, DOCKER_HOST } = process.env;
   const child = spawn(command, rest, {
     env: {
-      ...{ PATH, HOME },
+      ...{ PATH, HOME, NODE_COMPILE_CACHE: compiled },
       ...(TMPDIR === undefined ? {} : { TMPDIR }),
       ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }),
     },

@@ -10,13 +10,11 @@ import {
   containersOf,
   expectAsBefore,
   expectAtRest,
-  look,
   repository,
   sharedStack,
   stackArguments,
   startKeeper,
   upgrade,
-  upgradeToBad,
 } from "./upgrade-lab.ts";
 
 const shared = sharedStack(() => createStack({ tier: "personal", name: "upgrade-bad" }));
@@ -112,16 +110,6 @@ describe("a live upgrade", () => {
       expect(await containersOf(stack)).toEqual(containers);
       await expectAsBefore(stack, before, "refused");
     });
-  });
-
-  it("of a whole enterprise stack goes back with every store", async () => {
-    await using stack = await createStack({ tier: "enterprise", name: "upgrade-every" });
-    const before = await look(stack);
-    const reference = await stack.publish(wrecking(badVersions["migration-failed"]));
-    const { code, result, stderr } = await upgradeToBad(stack, reference).done;
-    expect(code, stderr).toBe(6);
-    expect(result).toMatchObject({ result: "rolled-back" });
-    await expectAsBefore(stack, before, "enterprise");
   });
 });
 

@@ -12,13 +12,14 @@ import { volumeStore } from "../../../src/stores/tree/tree-store.ts";
 import { bindMount, contextsOf } from "./contexts.ts";
 
 /** Two files that always hold the same number, or the first one more; and a large one in between. */
-const script = `import os, sys
+const script = `import os, sys, time
 a, b = [os.open(os.path.join(sys.argv[1], name), os.O_RDWR | os.O_CREAT) for name in ('a', 'zz')]
 n = 0
 while True:
   n += 1
   for file in (a, b): os.pwrite(file, b'%012d' % n, 0)
-  if n == 1000: print('ready', flush=True)
+  if n == 100: print('ready', flush=True)
+  time.sleep(0.0005)
 `;
 
 /** A program that writes into a directory, as the engine's container that can be paused. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { asDockerUser } from "../../lab/engine-user.ts";
 import type { LabStack } from "../../lab/lab-stack.ts";
-import { program } from "../../lab/program.ts";
+import { compiled, program } from "../../lab/program.ts";
 import { run } from "../../lab/run.ts";
 import { until } from "../../lab/step.ts";
 
@@ -51,6 +51,7 @@ export function startKeeper(
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME ?? "/root",
+      NODE_COMPILE_CACHE: compiled,
       ...(process.env.TMPDIR === undefined ? {} : { TMPDIR: process.env.TMPDIR }),
       ...options.env,
     },

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { diff } from "../../lab/compare.ts";
 import type { LabStack } from "../../lab/lab-stack.ts";
+import { prober } from "../../lab/prober.ts";
 import { run } from "../../lab/run.ts";
 import type { Snapshot } from "../../lab/snapshot.ts";
 import { type AgeKey, ageKey, keeper, type startKeeper } from "./keeper.ts";
@@ -57,6 +58,34 @@ export async function succeed(
   const { result, stderr } = await run(command, ...more);
   expect(result?.result, `${stderr}\n${JSON.stringify(result?.reason)}`).toBe(wanted);
   return result;
+}
+
+/** What of copies of this stack is left in the engine. */
+export async function scratchOf({ projectName }: LabStack): Promise<string> {
+  const label = `label=sophon-keeper.project=${projectName}`;
+  const kind = "label=sophon-keeper.kind=scratch";
+  const lists = [
+    ["ps", "--all"],
+    ["volume", "ls"],
+    ["network", "ls"],
+  ].map((list) => run(["docker", ...list, "--quiet", "--filter", label, "--filter", kind]));
+  return (await Promise.all(lists)).join("").trim();
+}
+
+/** Proves a backup by a test restore, during which the stack serves, and which leaves nothing. @returns its seconds. */
+export async function prove(on: BackedUpStack, ...more: readonly string[]): Promise<number> {
+  await using probing = prober(`${on.stack.gatewayUrl}/api/health`, 100, 10_000);
+  const verified = await succeed(on, "verified", "verify", "--level", "restore", ...more);
+  const seen = await probing.stop();
+  const checks = verified.checks as { readonly name: string; readonly status: string }[];
+  expect(checks.filter(({ status }) => status !== "pass")).toEqual([]);
+  const names = checks.map(({ name }) => name);
+  expect(names).toContain("schema head once booted");
+  expect(names).toContain("recovery time");
+  expect(verified.level).toBe("restore");
+  expect(seen.failures).toEqual([]);
+  expect(await scratchOf(on.stack)).toBe("");
+  return Math.round(verified.seconds);
 }
 
 /** What differs between the content before and the one that was restored, and is no wonder; the first lines of it. */
