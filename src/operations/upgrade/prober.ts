@@ -5,7 +5,8 @@ import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { type Downtime, downtime, type Probe } from "./downtime.ts";
 import { headersOf } from "./health-probe.ts";
 
-const everyMs = 20;
+/** Each probe costs the gateway and this process a few milliseconds of a processor, while both have better to do. */
+const everyMs = 100;
 const timeoutMs = 2_000;
 const lateMs = 200;
 
