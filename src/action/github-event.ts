@@ -56,7 +56,7 @@ export function requireTrustedEvent({ name, repository, payload }: WorkflowEvent
       if (typeof issue?.pull_request !== "object" || issue.pull_request === null) {
         refuse("event", "the comment (issue_comment) is not on a pull request");
       }
-      if (!trustedAuthors.includes(String(comment?.author_association))) {
+      if (!trustedAuthors.some((one) => one === comment?.author_association)) {
         refuse(
           "event",
           "the author of the comment (issue_comment) is no owner, member or collaborator",
@@ -99,10 +99,16 @@ function requireSameRepository(
   head: NamedRepository | null | undefined,
 ): void {
   if (head === undefined) refuse("event", `the event ${event} does not name its repository`);
-  const name = head?.full_name;
-  // GitHub takes upper and lower case in these names for the same.
-  if (repository !== "" && String(name).toLowerCase() === repository.toLowerCase()) return;
-  refuse("fork", `a pull request of a fork (${event} from ${name ?? "a deleted repository"})`);
+  const name: unknown = head?.full_name;
+  if (isSameName(name, repository)) return;
+  const told = typeof name === "string" ? name : "a deleted repository";
+  refuse("fork", `a pull request of a fork (${event} from ${told})`);
+}
+
+/** GitHub takes upper and lower case in these names for the same; other letters than those of ASCII are none of it. */
+function isSameName(name: unknown, repository: string): boolean {
+  if (typeof name !== "string" || !/^[!-~]+$/.test(name)) return false;
+  return name.toLowerCase() === repository.toLowerCase();
 }
 
 function refuse(errorClass: "event" | "fork", what: string): never {

@@ -114,6 +114,9 @@ it.each<readonly [string, unknown, string]>([
   ["pull_request", { pull_request: { head: { repo: {} } } }, "fork"],
   ["workflow_run", { workflow_run: { head_repository: { full_name: "eve/stack" } } }, "fork"],
   ["workflow_run", { workflow_run: { head_repository: null } }, "fork"],
+  ["pull_request", { pull_request: { head: { repo: { full_name: ["ada/stack"] } } } }, "fork"],
+  ["pull_request", { pull_request: { head: { repo: { full_name: { toString: 1 } } } } }, "fork"],
+  ["pull_request", { pull_request: { head: { repo: { full_name: "ada/stac\u212a" } } } }, "fork"],
   ["pull_request", { pull_request: {} }, "event"],
   ["pull_request", {}, "event"],
   ["pull_request_target", {}, "event"],
@@ -121,6 +124,7 @@ it.each<readonly [string, unknown, string]>([
   ["issue_comment", members("CONTRIBUTOR"), "event"],
   ["issue_comment", members("NONE"), "event"],
   ["issue_comment", members(), "event"],
+  ["issue_comment", { ...members(), comment: { author_association: ["OWNER"] } }, "event"],
   ["issue_comment", { issue: {}, comment: { author_association: "OWNER" } }, "event"],
   ["issue_comment", {}, "event"],
   ...["issues", "watch", "fork", "pull_request_review", "discussion_comment", "deployment"].map(
