@@ -40,8 +40,12 @@ const reachesOut: readonly [RegExp, string][] = [
     /^CREATE (OR REPLACE )?CONVERSION|^CREATE TYPE .*\bINPUT\b/,
     "a function of the server's own code",
   ],
+  [/\bU&""/, "a name with escapes"],
   [/\bALTER SYSTEM\b|\bPROGRAM\b(?= '')/, "a command for the server"],
 ];
+/** The superuser may write into the server's own tables, of which some belong to all databases. */
+const ofSystem =
+  /^(?:COPY|INSERT INTO|REFRESH MATERIALIZED VIEW|(?:CREATE|ALTER|DROP)(?: (?:OR REPLACE|UNLOGGED|TEMP|UNIQUE|CONSTRAINT|FOREIGN))* (?:TABLE|SCHEMA|TYPE|DOMAIN|SEQUENCE|(?:MATERIALIZED )?VIEW|FUNCTION|PROCEDURE|AGGREGATE|COLLATION|CONVERSION|OPERATOR(?: CLASS| FAMILY)?|STATISTICS|INDEX|TEXT SEARCH \w+))(?: (?:ONLY|CONCURRENTLY|IF (?:NOT )?EXISTS))* "*(?:pg_|information_schema\b)/i;
 const extensionsOut =
   /\b(dblink|file_fdw|postgres_fdw|adminpack|pg_cron|pg_background|plsh|\w+u)\b/i;
 /** In these encodings of clients a letter may end in the byte of a backslash. */
@@ -135,7 +139,8 @@ export class PlainSqlGuard {
     if (letter === "\0") this.#refuse("a NUL");
     switch (this.#mode) {
       case "line-comment":
-        if (letter === "\n") this.#mode = "sql";
+        // For psql a carriage return is an end of the line, too.
+        if (letter === "\n" || letter === "\r") this.#mode = "sql";
         return 1;
       case "comment":
         return this.#inComment(letter, text[at + 1]);
@@ -285,6 +290,8 @@ export class PlainSqlGuard {
     [this.#seen, this.#raw, this.#isBegun, this.#afterEscaped] = ["", "", false, false];
     if (seen === "") return;
     if (seen.length >= keptLetters) this.#refuse("a statement that is too long to be judged");
+    if (ofSystem.test(raw.replace(/\s+/g, " ")))
+      this.#refuse("a change of the server's own catalogs");
     if (copyFromInput.test(seen)) {
       this.#copyNext = true;
       return;
