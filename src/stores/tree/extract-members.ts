@@ -9,7 +9,7 @@ import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import { rangesOf, type SourceOptions } from "../reader.ts";
-import { likeOwnerOf } from "./extract.ts";
+import { likeOwnerOf, removePartial } from "./extract.ts";
 
 /** Some members of an archive of files. Paths are from its root. */
 export interface MemberSelection {
@@ -45,7 +45,7 @@ export const extractMembers: NamedTask<ExtractMembersParams, null> = {
     for (const { component, roots } of selections) {
       for (const root of roots) await refuseExisting(join(into, component.name, root));
     }
-    await removeTree(partial);
+    await removePartial(partial);
     try {
       await mkdir(partial, { mode: 0o700 });
       for (const selection of selections) {

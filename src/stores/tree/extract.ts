@@ -1,11 +1,11 @@
 import { createWriteStream } from "node:fs";
-import { chmod, chown, mkdir, rename, stat } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ReadRequest, readArchive } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
-import { DamagedError, UnverifiableError } from "../../core/errors.ts";
+import { DamagedError, RefusedError, UnverifiableError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
@@ -41,7 +41,7 @@ export const extractComponents: NamedTask<ExtractParams, Check[]> = {
   run: async ({ into, extractions }, { signal, reporter }) => {
     const around = dirname(into);
     const partial = join(around, `.${basename(into)}.sophon-keeper-partial`);
-    await removeTree(partial);
+    await removePartial(partial);
     try {
       await mkdir(partial, { mode: 0o700 });
       const checks: Check[] = [];
@@ -75,6 +75,19 @@ export const extractComponents: NamedTask<ExtractParams, Check[]> = {
     }
   },
 };
+
+/**
+ * Removes what a killed run left. A file or a link with that name is somebody's own.
+ *
+ * @throws RefusedError that names it.
+ */
+export async function removePartial(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats !== undefined && !stats.isDirectory()) {
+    throw new RefusedError(`target: ${path} is in the way: move it elsewhere`, { class: "input" });
+  }
+  await removeTree(path);
+}
 
 function requirePassed(checks: readonly Check[]): readonly Check[] {
   const bad = checks.find(({ status }) => status !== "pass");

@@ -262,7 +262,9 @@ async function unpack(
 ): Promise<void> {
   const mark = { [marker]: places.aside };
   await removeTree(places.unpacking);
-  await mkdir(places.unpacking, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(places.unpacking), { recursive: true });
+  // Not recursive: that would accept a link that somebody else has made meanwhile.
+  await mkdir(places.unpacking, { mode: 0o700 });
   try {
     if (params.archive !== undefined) {
       const { target, archive } = params;
