@@ -43,6 +43,9 @@ const count = z.union([number, z.object({ min: number, max: number }).strict()])
 /** More than any chain has; a forged one must not open a thousand files at once. */
 const mostBases = 8;
 
+/** Each is opened by a verification: more take longer than anybody waits. */
+const mostDatabases = 10_000;
+
 const fileName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const compression = z.enum(["none", "zstd", "gzip"]);
@@ -109,10 +112,15 @@ const component = z
     source: z.string(),
     /** Counts by name: `files`, `table public.users`, `queue / jobs`. */
     counts: z.record(z.string(), count),
-    /** Store-specific facts that a restore needs; never a secret. `file` becomes a part of a path. */
-    details: z.record(z.string(), z.json()).refine(({ file }) => isName(file), {
-      ...{ path: ["file"], message: "a name that leads elsewhere" },
-    }),
+    /** Store-specific facts that a restore needs; never a secret. `file` and the names of databases become parts of paths. */
+    details: z
+      .record(z.string(), z.json())
+      .refine(({ file }) => isName(file), {
+        ...{ path: ["file"], message: "a name that leads elsewhere" },
+      })
+      .refine(({ databases }) => arePathsInside(databases), {
+        ...{ path: ["databases"], message: "a path that leads elsewhere, or too many" },
+      }),
     /** What could not be copied exactly, one line per item. */
     warnings: z.array(z.string()),
     /** The command that restores the component by hand. */
@@ -245,6 +253,14 @@ export function withoutSealed(text: string): string | undefined {
 function isName(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   return typeof value === "string" && /^(?!\.{0,2}$)[^/\0]+$/.test(value);
+}
+
+/** Whether the keys of an object of databases by path lead nowhere else. Lists of names in a server are no paths. */
+function arePathsInside(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+  const paths = Object.keys(value);
+  if (paths.length > mostDatabases) return false;
+  return paths.every((path) => !/^\/|(^|\/)\.\.(\/|$)|\0/.test(path));
 }
 
 function hasChainOfItsSchema(value: {

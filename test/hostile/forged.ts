@@ -3,10 +3,10 @@ import { lstatSync, readdirSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
-import { type Place, plainId } from "./place.ts";
+import { id, type Place, plainId } from "./place.ts";
 import type { Kind, Row } from "./row.ts";
 
-// Backups that somebody made by hand: archives that lead out of their place.
+// Backups that somebody made by hand: archives that lead out of their place, and manifests that lie.
 
 type Forgery = Record<string, unknown>;
 
@@ -216,3 +216,156 @@ const archiveRows = Object.entries(escapes).flatMap(([what, members]) =>
 );
 
 export const archiveEscapes: Kind = { name: "archives that lead out", rows: archiveRows };
+
+const first = ({ components: [component] }: ForgedManifest) => component as ForgedComponent;
+/** Changes the first component. */
+const of = (change: (component: ForgedComponent, place: Place) => unknown) =>
+  ((manifest, place) => {
+    change(first(manifest), place);
+  }) satisfies Lie;
+/** Adds to the whole manifest. */
+const withMembers = (members: Forgery) =>
+  ((manifest) => {
+    Object.assign(manifest, members);
+  }) satisfies Lie;
+type Lie = (manifest: ForgedManifest, place: Place) => unknown;
+
+/** Manifests that no good backup has. Nothing of them may read as good, or lead anywhere. */
+const lies: Readonly<Record<string, Lie>> = {
+  "is empty": () => "",
+  "is null": () => "null",
+  "is a list": () => "[]",
+  "is a text": () => '"manifest"',
+  "is cut off": (manifest) => JSON.stringify(manifest).slice(0, -2),
+  "is twice": (manifest) => JSON.stringify(manifest).repeat(2),
+  "is nested without end": () => `${"[".repeat(200_000)}${"]".repeat(200_000)}`,
+  "has a member without end": (manifest) =>
+    JSON.stringify(manifest).replace("{", `{"x": "${"x".repeat(5_000_000)}", `),
+  "sets the prototype": (manifest) =>
+    JSON.stringify(manifest).replace("{", '{"__proto__": {"sealed": null}, '),
+  "has a newer schema": withMembers({ schemaVersion: 3 }),
+  "has a schema without end": withMembers({ schemaVersion: 1e308 }),
+  "has a negative schema": withMembers({ schemaVersion: -1 }),
+  "has a schema as a text": withMembers({ schemaVersion: "1" }),
+  "has another id": withMembers({ id }),
+  "has a path as its id": withMembers({ id: "../../precious" }),
+  "has no components": withMembers({ components: [] }),
+  "has components that are no list": withMembers({ components: { length: 1 } }),
+  "has a component that is null": withMembers({ components: [null] }),
+  "has a parent": withMembers({ parent: { id, manifestSha256: "0".repeat(64) }, serial: 1 }),
+  "is its own parent": withMembers({
+    ...{ schemaVersion: 2, serial: 1 },
+    parent: { id: plainId, manifestSha256: "0".repeat(64) },
+  }),
+  "has a path as its parent": withMembers({
+    ...{ schemaVersion: 2, serial: 1 },
+    parent: { id: "../../../etc", manifestSha256: "0".repeat(64) },
+  }),
+  "has a size below nothing": of((one) => Object.assign(one, { bytes: -1 })),
+  "has half a byte": of((one) => Object.assign(one, { bytes: 0.5 })),
+  "has a size without end": of((one) => Object.assign(one, { bytes: 2 ** 60 })),
+  "has another size": of((one) => Object.assign(one, { bytes: Number(one.bytes) + 1 })),
+  "unpacks to less": of((one) => Object.assign(one, { plainBytes: 1 })),
+  "unpacks to more": of((one) => Object.assign(one, { plainBytes: 2 ** 50 })),
+  "has another checksum": of((one) => Object.assign(one, { sha256: "0".repeat(64) })),
+  "has a short checksum": of((one) => Object.assign(one, { sha256: "0" })),
+  "has another checksum of its content": of((one) =>
+    Object.assign(one, { plainSha256: "0".repeat(64) }),
+  ),
+  "names a file above": of((one) => Object.assign(one, { file: "../../precious" })),
+  "names a file elsewhere": of((one, place) => Object.assign(one, { file: place.at("precious") })),
+  "names itself": of((one) => Object.assign(one, { file: "manifest.json" })),
+  "names a file that is missing": of((one) => Object.assign(one, { file: "x.tar.zst" })),
+  "names one file twice": ({ components }) => {
+    const [one, other] = components;
+    if (one !== undefined && other !== undefined) Object.assign(other, { file: one.file });
+  },
+  "names one component twice": ({ components }) => {
+    const [one, other] = components;
+    if (one !== undefined && other !== undefined) Object.assign(other, { name: one.name });
+  },
+  "names a component above": of((one) => Object.assign(one, { name: "../escaped" })),
+  "names a component with a line break": of((one) => Object.assign(one, { name: "a\n::error::b" })),
+  "names a single file above": of((one) => {
+    one.details.file = "../../../precious";
+  }),
+  "names a single file elsewhere": of((one, place) => {
+    one.details.file = place.at("precious");
+  }),
+  "names a single file that is a list": of((one) => {
+    one.details.file = ["precious"];
+  }),
+  "has a database above": of((one, place) => {
+    one.details.databases = { [`../../${place.at("precious")}`]: {} };
+  }),
+  "has a database elsewhere": of((one, place) => {
+    one.details.databases = { [place.at("precious")]: {} };
+  }),
+  "has a database that is an option of tar": of((one) => {
+    one.details.databases = { "--checkpoint-action=exec=touch escaped": {} };
+  }),
+  "has too many databases": of((one) => {
+    const names = Array.from({ length: 1e5 }, (_, at) => [`d${at}`, {}]);
+    one.details.databases = Object.fromEntries(names);
+  }),
+  "has an index outside of the file": of((one) => {
+    one.details.index = { at: 2 ** 40, bytes: 10, sha256: "0".repeat(64) };
+  }),
+  "has an index of all memory": of((one) => {
+    one.details.index = { at: 0, bytes: 2 ** 40, sha256: "0".repeat(64) };
+  }),
+  "says gzip": of((one) => Object.assign(one, { compression: "gzip" })),
+  "says that nothing is compressed": of((one) => Object.assign(one, { compression: "none" })),
+  "says that it is encrypted": of((one) => Object.assign(one, { encryption: "age" })),
+  "has another store": of((one) => Object.assign(one, { store: "postgres" })),
+  "has an unknown store": of((one) => Object.assign(one, { store: "tapes" })),
+  "has counts below nothing": of((one) => Object.assign(one, { counts: { files: -1 } })),
+  "has counts that are turned around": of((one) =>
+    Object.assign(one, { counts: { files: { min: 9, max: 1 } } }),
+  ),
+  "counts more": of((one) => Object.assign(one, { counts: { files: 1_000_000 } })),
+  "has a time that is none": of((one) => Object.assign(one, { endedAt: "yesterday" })),
+  "has an unknown member": withMembers({ run: "rm -rf /" }),
+  "has a sealed manifest that it does not have": withMembers({
+    sealed: { bytes: 1, sha256: "0".repeat(64) },
+  }),
+};
+
+const readers: Readonly<Record<string, (place: Place) => string[]>> = {
+  verify: () => ["verify", "--level", "contents", "--backup", plainId],
+  list: () => ["list"],
+  ls: () => ["ls", "--backup", plainId],
+  "restore --target": commands["restore --target"] as (place: Place) => string[],
+};
+
+/** What no level of a verification may miss; the rest need not be read by `ls`. */
+function readersOf(index: number): string[] {
+  const [verify = "", ...others] = Object.keys(readers);
+  return [verify, others[index % others.length] ?? verify];
+}
+
+/** By an index single files are found at once; nothing is restored by it that the checksums do not cover. */
+const isAside = (what: string) => what.startsWith("has an index");
+
+const manifestRows = Object.entries(lies).flatMap(([what, lie], index) =>
+  readersOf(index).map(
+    (command): Row => ({
+      name: `${command}: a manifest ${what}`,
+      expected: { code: command === "verify" && !isAside(what) ? [2, 4, 5] : [0, 2, 4, 5] },
+      async make(place) {
+        await forge(place, (manifest) => lie(manifest, place));
+        return {
+          args: [
+            ...(readers[command] as (place: Place) => string[])(place),
+            ...repository(place),
+            ...["--project-name", "sophon"],
+          ],
+          changes: ["out", "repository/marks", "repository/holds"],
+          after: (_, { code }) => checkOut(place, code),
+        };
+      },
+    }),
+  ),
+);
+
+export const forgedManifests: Kind = { name: "forged manifests", rows: manifestRows };

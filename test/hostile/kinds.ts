@@ -1,6 +1,8 @@
-import { archiveEscapes } from "./forged.ts";
+import { hostileEvents } from "./events.ts";
+import { archiveEscapes, forgedManifests } from "./forged.ts";
 import { faultyDisks, faultyHosts } from "./hosts.ts";
 import { hostileLogs } from "./logs.ts";
+import { foreignOwners } from "./owners.ts";
 import type { Kind } from "./row.ts";
 import { specialFiles } from "./special-files.ts";
 import { badValues } from "./values.ts";
@@ -9,6 +11,9 @@ import { badValues } from "./values.ts";
 export const kinds: readonly Kind[] = [
   badValues,
   archiveEscapes,
+  forgedManifests,
+  foreignOwners,
+  hostileEvents,
   hostileLogs,
   specialFiles,
   faultyHosts,

@@ -11,8 +11,10 @@ export interface Row {
 
 /** One run of the program. */
 export interface Trial {
-  /** The command and its flags, without `--json`. */
+  /** The command and its flags, without `--json`; of a step of a workflow nothing. */
   readonly args: readonly string[];
+  /** A step of a workflow: inputs and event are in `env`, and the output `json` counts as standard output. */
+  readonly isStep?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input, or a file that becomes it. */
   readonly input?: string | Buffer | { readonly file: string };

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { exitCodeOf } from "../../src/core/errors.ts";
@@ -19,6 +20,11 @@ function environmentOf(place: Place): Record<string, string> {
     TMPDIR: place.at("tmp"),
     DOCKER_HOST: `unix://${place.at("no-engine.sock")}`,
     AWS_EC2_METADATA_DISABLED: "true",
+    GITHUB_OUTPUT: place.at("tmp/output"),
+    GITHUB_STATE: place.at("tmp/state"),
+    GITHUB_STEP_SUMMARY: place.at("tmp/summary"),
+    GITHUB_REPOSITORY: "ada/stack",
+    GITHUB_WORKSPACE: place.at("project"),
   };
 }
 
@@ -30,7 +36,8 @@ export async function tryRow(row: Row, dist: string, original: Original): Promis
     // The history of runs tells of this one.
     const changes = ["tmp", "home", "repository/history.jsonl", ...(trial.changes ?? [])];
     const before = place.fingerprint(changes);
-    const ended = await runTrial(trial, join(dist, "cli.js"), place);
+    const entry = join(dist, trial.isStep === true ? "main.js" : "cli.js");
+    const ended = await runTrial(trial, entry, place);
     if (process.env.HOSTILE_SHOW === "1") {
       console.log(`${row.name}: exit ${ended.code}: ${ended.stdout.slice(0, 400).trim()}`);
     }
@@ -49,10 +56,13 @@ export async function tryRow(row: Row, dist: string, original: Original): Promis
   }
 }
 
-async function runTrial(trial: Trial, cli: string, place: Place): Promise<Ended> {
+async function runTrial(trial: Trial, entry: string, place: Place): Promise<Ended> {
   const report = place.at("tmp/peak");
-  const node = [process.execPath, "--import", join(import.meta.dirname, "peak.ts"), cli];
-  const program = [...node, ...trial.args, "--json"];
+  const node = [process.execPath, "--import", join(import.meta.dirname, "peak.ts"), entry];
+  const program = [...node, ...trial.args, ...(trial.isStep === true ? [] : ["--json"])];
+  if (trial.isStep === true) {
+    for (const name of ["output", "state", "summary"]) await writeFile(place.at(`tmp/${name}`), "");
+  }
   const shell = ["sh", "-c", `${trial.before ?? ":"}\nexec "$@"`, "sh"];
   const user =
     trial.user === undefined ? [] : ["setpriv", `--reuid=${trial.user}`, "--clear-groups"]; // no groups of root
@@ -80,7 +90,16 @@ async function runTrial(trial: Trial, cli: string, place: Place): Promise<Ended>
   const seconds = (performance.now() - startMs) / 1000;
   const peak = /^peak (\d+)$/m.exec(stderr)?.[1] ?? "0";
   const told = stderr.replace(/^peak \d+\n/m, "");
-  return { code, signal, stdout, stderr: told, seconds, peakBytes: Number(peak) * 1024 };
+  const ended = { code, signal, stdout, stderr: told, seconds, peakBytes: Number(peak) * 1024 };
+  return trial.isStep === true ? await ofStep(ended, place) : ended;
+}
+
+/** What a runner sees of a step, without the commands that each step gives it. */
+async function ofStep(ended: Ended, place: Place): Promise<Ended> {
+  const own = /^::(?:error|warning|notice|group|endgroup)\b.*$/gm;
+  const outputs = await readFile(place.at("tmp/output"), "utf8").catch(() => "");
+  const [, , json = ""] = /^json<<(\S+)\n([^\n]*)\n\1$/m.exec(outputs) ?? [];
+  return { ...ended, stdout: json, stderr: `${ended.stderr}${ended.stdout}`.replaceAll(own, "") };
 }
 
 /** What no run may do, and what this one must. */

@@ -145,7 +145,8 @@ export function failureOf(checks: readonly Check[]): string {
     checks.find(({ status }) => status === "unverifiable");
   if (check === undefined) return "nothing was checked";
   const of = check.component === undefined ? "" : `${check.component}: `;
-  return `${of}${check.name}: ${check.detail}`;
+  // What a program said may have several lines.
+  return `${of}${check.name}: ${check.detail.trim().replaceAll(/\s*\n\s*/g, "; ")}`;
 }
 
 /** Checks that the manifest belongs to this directory and equals the one that this repository marked before. */
