@@ -81,6 +81,14 @@ export interface ObjectStore {
    */
   read(object: StoredObject, from: number, context: TransferContext): AsyncIterable<Uint8Array>;
 
+  /**
+   * Makes the lock of every version below a prefix hold at least as long as that of what is stored now, and proves it. Never
+   * shortens one. Absent, or without effect, where nothing is locked.
+   *
+   * @throws UploadFailedError if one cannot be lengthened (class `no-lock` or `denied`), or the store cannot be reached.
+   */
+  lengthenLocks?(prefix: string, context: TransferContext): Promise<void>;
+
   /** Removes an object with all its versions. One that is locked, or that these credentials may not remove, stays. */
   remove(key: string, context: TransferContext): Promise<Removal>;
 }

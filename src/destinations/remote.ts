@@ -90,10 +90,21 @@ export class Remote implements Destination {
         proof: proofs.find((proof) => stored.some((one) => one.proof === proof)) ?? "read",
       };
     } catch (error) {
-      context.signal.throwIfAborted();
-      if (error instanceof RefusedError) throw asUploadFailure(error);
-      if (error instanceof UploadFailedError) throw error;
-      throw new UploadFailedError(`${this.name}: ${describeError(error)}`, { cause: error });
+      throw this.#uploadFailure(error, context);
+    }
+  }
+
+  /**
+   * Makes the locks of a backup's files hold at least as long as those of what is sent now: what is made from it is worth
+   * nothing without it.
+   *
+   * @throws UploadFailedError.
+   */
+  async lengthenLocks(project: string, id: string, context: TransferContext): Promise<void> {
+    try {
+      await this.#store.lengthenLocks?.(folderOf(project, id), context);
+    } catch (error) {
+      throw this.#uploadFailure(error, context);
     }
   }
 
@@ -194,6 +205,13 @@ export class Remote implements Destination {
       if (!isRemoved) context.reporter.info(`${key} could not be removed and takes space`);
     }
     return { isRemoved: true };
+  }
+
+  #uploadFailure(error: unknown, { signal }: TransferContext): UploadFailedError {
+    signal.throwIfAborted();
+    if (error instanceof RefusedError) return asUploadFailure(error);
+    if (error instanceof UploadFailedError) return error;
+    return new UploadFailedError(`${this.name}: ${describeError(error)}`, { cause: error });
   }
 
   async #download(

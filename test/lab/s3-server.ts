@@ -7,6 +7,8 @@ import { buffer } from "node:stream/consumers";
 export interface Ways {
   readonly versions?: boolean;
   readonly lock?: boolean;
+  /** Takes a longer lock, and keeps the one that was there. */
+  readonly forgetsRetention?: boolean;
   /** Credentials that may only add. */
   readonly appendOnly?: boolean;
   /** Takes a wrong checksum, and tells it afterwards. */
@@ -24,7 +26,7 @@ interface Version {
   body: Buffer;
   readonly etag: string;
   readonly checksum: string | undefined;
-  readonly lock: { readonly mode: string; readonly until: string } | undefined;
+  lock: { readonly mode: string; readonly until: string } | undefined;
   readonly isMarker?: boolean;
 }
 
@@ -125,7 +127,9 @@ export class S3Server implements AsyncDisposable {
     else this.#get(context);
   }
 
-  #put({ request, query, key, body, send, fail }: Context): true {
+  #put(context: Context): true {
+    const { request, query, key, body, send, fail } = context;
+    if (query.has("retention")) return this.#retain(context);
     const header = (name: string) => request.headers[name] as string | undefined;
     const signed = header("x-amz-content-sha256") ?? "";
     const sha256 = createHash("sha256").update(body);
@@ -152,6 +156,23 @@ export class S3Server implements AsyncDisposable {
     }
     this.#store(key, { body, etag, checksum: told, lock: this.#lockOf(request) });
     return send(200, { etag: `"${etag}"` });
+  }
+
+  /** A lock may be lengthened, and nothing else. */
+  #retain({ query, key, body, send, fail }: Context): true {
+    const id = query.get("versionId");
+    const versions = this.objects.get(key) ?? [];
+    const found = id === null ? versions.at(-1) : versions.find((one) => one.id === id);
+    if (found === undefined) return fail(404, "NoSuchKey");
+    if (this.ways.lock !== true) return fail(400, "InvalidRequest");
+    const mode = /<Mode>(\w+)/.exec(body.toString())?.[1] ?? "";
+    const until = /<RetainUntilDate>([^<]+)/.exec(body.toString())?.[1] ?? "";
+    const before = found.lock;
+    const isShorter = Date.parse(until) < Date.parse(before?.until ?? "1970-01-01");
+    if (isShorter || (before !== undefined && before.mode !== mode))
+      return fail(403, "AccessDenied");
+    if (this.ways.forgetsRetention !== true) found.lock = { mode, until };
+    return send(200);
   }
 
   #lockOf(request: IncomingMessage): Version["lock"] {

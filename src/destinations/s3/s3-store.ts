@@ -11,6 +11,7 @@ import type {
 } from "../object-store.ts";
 import { connectS3, refuseInsecure, type S3Connection, type S3Settings } from "./connection.ts";
 import { usualPartBytes } from "./file-parts.ts";
+import { lengthenLock } from "./lengthen-lock.ts";
 import { Pace } from "./pace.ts";
 import type { PutPlace } from "./place.ts";
 import { type ObjectLock, type ServerPromises, serverPromises } from "./promises.ts";
@@ -121,6 +122,18 @@ export class S3Store implements ObjectStore {
         throw this.#unreadable(new Error(`${object.key} ends after ${at} bytes`));
       }
     }
+  }
+
+  async lengthenLocks(prefix: string, context: TransferContext): Promise<void> {
+    const { lock } = this.#options;
+    if (lock === undefined) return;
+    await this.#uploading(context, async () => {
+      const connection = await this.#connection(context);
+      const place = { bucket: this.#bucket, lock };
+      for (const { key, version } of await this.versions(prefix, context)) {
+        await lengthenLock(connection, { ...place, key: this.#key(key), version }, context);
+      }
+    });
   }
 
   async remove(key: string, context: TransferContext): Promise<Removal> {

@@ -11,6 +11,7 @@ export {
   ListObjectVersionsCommand,
   ListPartsCommand,
   PutObjectCommand,
+  PutObjectRetentionCommand,
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";

@@ -165,7 +165,8 @@ export async function listSigner(
 }
 
 /**
- * Sends one backup to one destination, and marks it as proven there.
+ * Sends one backup to one destination, and marks it as proven there. Before that, the locks of what it is made from are
+ * lengthened: it is worth nothing without them.
  *
  * @param signer - signs the list of its files
  * @throws UploadFailedError.
@@ -178,9 +179,13 @@ export async function sendTo(
   dependencies: DeliverDependencies,
 ): Promise<UploadSummary> {
   const { reporter, clock } = dependencies;
-  const delivery = await reporter.group(`Upload ${backup.id} to ${remote.name}`, () =>
-    remote.deliver(shipmentOf(backup, signer), dependencies),
-  );
+  const shipment = shipmentOf(backup, signer);
+  const delivery = await reporter.group(`Upload ${backup.id} to ${remote.name}`, async () => {
+    for (const id of backup.ancestors) {
+      await remote.lengthenLocks(shipment.project, id, dependencies);
+    }
+    return await remote.deliver(shipment, dependencies);
+  });
   const { proof = "read" } = delivery;
   await markRemote(repository, backup.id, remote.name, proof, clock.now());
   reporter.info(`${remote.name}/${delivery.name}: SHA256SUMS is ${delivery.sha256}`);

@@ -50,6 +50,24 @@ export function lockedConformance(name: string, start: () => Promise<LockedSubje
       await expectWhole(remote, backup);
     });
 
+    it("stays as long as what is made from it, also if it was not locked, and never shorter", async () => {
+      const dayMs = 86_400_000;
+      for (const days of [2, undefined]) {
+        const at = prefix();
+        await using backup = await madeBackup();
+        await subject.owner(at, days).deliver(await shipmentOf(backup), transferContext());
+        const longer = subject.owner(at, 9);
+        for (const remote of [longer, longer, subject.owner(at, 1), subject.owner(at)]) {
+          await remote.lengthenLocks("stack", backup.id, transferContext());
+        }
+        const removal = await longer.remove("stack", backup.id, transferContext());
+        const until = removal.isRemoved ? "" : removal.why.replace("locked until ", "");
+        expect(Date.parse(until)).toBeGreaterThan(Date.now() + 8 * dayMs);
+        expect(Date.parse(until)).toBeLessThan(Date.now() + 11 * dayMs);
+        await expectWhole(longer, backup);
+      }
+    });
+
     it("goes once it is not locked, with all its versions", async () => {
       const at = prefix();
       await using backup = await madeBackup();
