@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstat, readdir } from "node:fs/promises";
+import { type FileHandle, lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describeError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
@@ -222,18 +222,27 @@ async function checkFile(
       const detail = `has ${size} bytes instead of ${recorded.bytes}`;
       return { ...base, status: "fail", detail };
     }
-    const hash = createHash("sha256");
-    const stream = handle.createReadStream({ highWaterMark: readBlockBytes, autoClose: false });
-    for await (const chunk of stream) {
-      signal?.throwIfAborted();
-      hash.update(chunk as Buffer);
-    }
-    const same = hash.digest("hex") === recorded.sha256;
+    const same = (await hashOfFile(handle, signal)) === recorded.sha256;
     const detail = same ? `${recorded.bytes} bytes` : "its content has changed (SHA-256 differs)";
     return { ...base, status: same ? "pass" : "fail", detail };
   } catch (error) {
     if (signal?.aborted === true) throw error;
     return { ...base, status: statusOf(error), detail: describeError(error) };
+  }
+}
+
+/** Hex SHA-256 from the position of the handle on. One block is read while the other is hashed, both again and again. */
+async function hashOfFile(handle: FileHandle, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  let [next, other] = [Buffer.allocUnsafe(readBlockBytes), Buffer.allocUnsafe(readBlockBytes)];
+  for (let reading = handle.read(next, 0, readBlockBytes, null); ; ) {
+    const { bytesRead } = await reading;
+    if (bytesRead === 0) return hash.digest("hex");
+    signal?.throwIfAborted();
+    const read = next.subarray(0, bytesRead);
+    [next, other] = [other, next];
+    reading = handle.read(next, 0, readBlockBytes, null);
+    hash.update(read);
   }
 }
 

@@ -1,4 +1,5 @@
 import { hash as hashOf } from "node:crypto";
+import { endianness } from "node:os";
 
 /** Bytes of a chunk's hash that are kept. */
 const HASH_BYTES = 16;
@@ -6,6 +7,8 @@ const HASH_BYTES = 16;
 export const UNKNOWN_HASH: Buffer = Buffer.alloc(HASH_BYTES);
 /** One chunk in a file: its hash and its size. */
 export const ENTRY_BYTES: number = HASH_BYTES + 4;
+/** Numbers of four bytes in an entry. */
+const WORDS = ENTRY_BYTES / 4;
 /** A stream of more chunks, about 50 GB, is not indexed: the index would take more than 300 MB of memory. */
 export const MOST_ENTRIES: number = 2 ** 23;
 
@@ -45,7 +48,9 @@ export class ChunkIndex {
   readonly size: number;
   /** The size of the stream. */
   readonly bytes: number;
-  readonly #hashes: Uint32Array;
+  readonly #entries: Buffer;
+  /** The same as numbers, five for each chunk: its hash and its size. */
+  readonly #words: Uint32Array;
   readonly #starts: Float64Array;
   /** The first chunk of each hash, by a part of the hash; and the next one of the same hash. */
   readonly #table: Int32Array;
@@ -54,15 +59,11 @@ export class ChunkIndex {
   /** @param entries - as in the file: hash and size of each chunk */
   constructor(entries: Buffer) {
     this.size = entries.length / ENTRY_BYTES;
-    this.#hashes = new Uint32Array(4 * this.size);
+    this.#entries = entries;
+    this.#words = wordsOf(entries);
     this.#starts = new Float64Array(this.size + 1);
     for (let entry = 0; entry < this.size; entry++) {
-      const at = entry * ENTRY_BYTES;
-      for (let part = 0; part < 4; part++) {
-        this.#hashes[4 * entry + part] = entries.readUInt32LE(at + 4 * part);
-      }
-      const bytes = entries.readUInt32LE(at + HASH_BYTES);
-      this.#starts[entry + 1] = this.start(entry) + bytes;
+      this.#starts[entry + 1] = this.start(entry) + (this.#words[WORDS * entry + 4] ?? 0);
     }
     this.bytes = this.start(this.size);
     this.#table = new Int32Array(2 ** Math.ceil(Math.log2(2 * this.size + 2))).fill(NONE);
@@ -87,13 +88,9 @@ export class ChunkIndex {
     return low;
   }
 
-  /** The hash of a chunk, as {@link ChunkHasher.digest} made it. */
-  hash(entry: number): Buffer {
-    const hash = Buffer.allocUnsafe(HASH_BYTES);
-    for (let part = 0; part < 4; part++) {
-      hash.writeUInt32LE(this.#hashes[4 * entry + part] ?? 0, 4 * part);
-    }
-    return hash;
+  /** The chunks from `from` up to `to`, as they stand in a file. */
+  entries(from: number, to: number): Buffer {
+    return this.#entries.subarray(from * ENTRY_BYTES, to * ENTRY_BYTES);
   }
 
   /**
@@ -118,7 +115,7 @@ export class ChunkIndex {
   }
 
   #enter(entry: number): void {
-    const words = [0, 1, 2, 3].map((part) => this.#hashes[4 * entry + part] ?? 0);
+    const words = [0, 1, 2, 3].map((part) => this.#words[WORDS * entry + part] ?? 0);
     const slot = this.#slotOf(words);
     this.#next[entry] = this.#table[slot] ?? NONE;
     this.#table[slot] = entry;
@@ -136,12 +133,21 @@ export class ChunkIndex {
   }
 
   #isHash(entry: number, words: readonly number[]): boolean {
-    const at = 4 * entry;
+    const at = WORDS * entry;
     return (
-      this.#hashes[at] === words[0] &&
-      this.#hashes[at + 1] === words[1] &&
-      this.#hashes[at + 2] === words[2] &&
-      this.#hashes[at + 3] === words[3]
+      this.#words[at] === words[0] &&
+      this.#words[at + 1] === words[1] &&
+      this.#words[at + 2] === words[2] &&
+      this.#words[at + 3] === words[3]
     );
   }
+}
+
+/** Little-endian numbers of four bytes, without a copy where memory and processor allow it. */
+function wordsOf(bytes: Buffer): Uint32Array {
+  const isAligned = bytes.byteOffset % 4 === 0;
+  if (isAligned && endianness() === "LE") {
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  }
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, word) => bytes.readUInt32LE(4 * word));
 }

@@ -142,11 +142,15 @@ class Splicer {
 /** Enters a copied range: the chunks of the base that lie in it, and what is cut off of others as unknown. */
 function indexCopy(base: ChunkIndex, { start, bytes }: BaseRange, index: IndexWriter): void {
   const end = start + bytes;
-  let at = start;
-  for (let entry = base.from(start); entry < base.size && base.start(entry + 1) <= end; entry++) {
-    if (base.start(entry) > at) index.add(UNKNOWN_HASH, base.start(entry) - at);
-    index.add(base.hash(entry), base.start(entry + 1) - base.start(entry));
-    at = base.start(entry + 1);
+  const from = base.from(start);
+  // The first chunk that begins at the end or later; the one before it may reach beyond the end.
+  let to = base.from(end);
+  if (to > from && base.start(to) > end) to--;
+  if (to <= from) {
+    index.add(UNKNOWN_HASH, bytes);
+    return;
   }
-  if (at < end) index.add(UNKNOWN_HASH, end - at);
+  if (base.start(from) > start) index.add(UNKNOWN_HASH, base.start(from) - start);
+  index.addEntries(base.entries(from, to));
+  if (base.start(to) < end) index.add(UNKNOWN_HASH, end - base.start(to));
 }

@@ -51,6 +51,14 @@ export class IndexWriter {
     this.#filled += ENTRY_BYTES;
   }
 
+  /** Adds chunks as they stand in another index. */
+  addEntries(entries: Buffer): void {
+    this.#entries += entries.length / ENTRY_BYTES;
+    if (this.#entries > MOST_ENTRIES) return;
+    this.#flush();
+    this.#put(entries);
+  }
+
   /**
    * Completes the index and closes the file.
    *

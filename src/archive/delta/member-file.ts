@@ -13,7 +13,7 @@ const SHA256_BYTES = 32;
 /** An archive of more members, about 240 MB of them, is read whole each time. */
 const MOST_MEMBERS = 2 ** 22;
 const HEAD_LIMIT_BYTES = 4096;
-const NO_KEY = Buffer.alloc(HASH_BYTES);
+const NO_KEY = "\0".repeat(HASH_BYTES);
 
 /** What the members of an archive are bound to. */
 const head = z.object({
@@ -31,9 +31,9 @@ export type MembersHead = z.infer<typeof head>;
 /** One member of an archive, and where its record stands in the plain stream. */
 export interface ArchivedMember {
   /** Of its path and of all that shows a change, see {@link memberKey}; undefined if these cannot prove its content. */
-  readonly key: Buffer | undefined;
+  readonly key: string | undefined;
   /** Of its path alone, see {@link pathKey}. */
-  readonly path: Buffer;
+  readonly path: string;
   readonly start: number;
   /** Headers, content and padding. */
   readonly recordBytes: number;
@@ -43,16 +43,13 @@ export interface ArchivedMember {
   readonly type: string;
 }
 
-/** The key of a member in a certain state. */
-export function memberKey(path: string, stamp: string): Buffer {
-  return hashOf("sha256", Buffer.from(`${path}\0${stamp}`, "latin1"), "buffer").subarray(
-    0,
-    HASH_BYTES,
-  );
+/** The key of a member in a certain state: 16 bytes, one character each. */
+export function memberKey(path: string, stamp: string): string {
+  return hashOf("sha256", `${path}\0${stamp}`, "binary").slice(0, HASH_BYTES);
 }
 
-/** The key of a path, one character a byte. */
-export function pathKey(path: string): Buffer {
+/** The key of a path. */
+export function pathKey(path: string): string {
   return memberKey(path, "");
 }
 
@@ -73,8 +70,8 @@ export async function writeMembers(
   text.copy(bytes, start);
   for (const [index, member] of members.entries()) {
     const at = records + index * RECORD_BYTES;
-    (member.key ?? NO_KEY).copy(bytes, at);
-    member.path.copy(bytes, at + HASH_BYTES);
+    bytes.write(member.key ?? NO_KEY, at, "latin1");
+    bytes.write(member.path, at + HASH_BYTES, "latin1");
     bytes.writeDoubleLE(member.start, at + 2 * HASH_BYTES);
     bytes.writeDoubleLE(member.recordBytes, at + 2 * HASH_BYTES + 8);
     bytes.writeDoubleLE(member.bytes, at + 2 * HASH_BYTES + 16);
@@ -98,7 +95,7 @@ export class MemberFile {
     this.#records = records;
     for (let at = 0; at < records.length; at += RECORD_BYTES) {
       const key = records.toString("latin1", at, at + HASH_BYTES);
-      if (!records.subarray(at, at + HASH_BYTES).equals(NO_KEY)) this.#byKey.set(key, at);
+      if (key !== NO_KEY) this.#byKey.set(key, at);
       this.#byPath.set(records.toString("latin1", at + HASH_BYTES, at + 2 * HASH_BYTES), at);
     }
   }
@@ -117,23 +114,23 @@ export class MemberFile {
   }
 
   /** The member with this key, see {@link memberKey}. */
-  find(key: Buffer): ArchivedMember | undefined {
-    return this.#member(this.#byKey.get(key.toString("latin1")));
+  find(key: string): ArchivedMember | undefined {
+    return this.#member(this.#byKey.get(key));
   }
 
   /** The last member of a path, see {@link pathKey}. */
-  findPath(path: Buffer): ArchivedMember | undefined {
-    return this.#member(this.#byPath.get(path.toString("latin1")));
+  findPath(path: string): ArchivedMember | undefined {
+    return this.#member(this.#byPath.get(path));
   }
 
   #member(at: number | undefined): ArchivedMember | undefined {
     if (at === undefined) return undefined;
     const records = this.#records;
-    const key = records.subarray(at, at + HASH_BYTES);
+    const key = records.toString("latin1", at, at + HASH_BYTES);
     const numbers = at + 2 * HASH_BYTES;
     return {
-      key: key.equals(NO_KEY) ? undefined : key,
-      path: records.subarray(at + HASH_BYTES, numbers),
+      key: key === NO_KEY ? undefined : key,
+      path: records.toString("latin1", at + HASH_BYTES, numbers),
       start: records.readDoubleLE(numbers),
       recordBytes: records.readDoubleLE(numbers + 8),
       bytes: records.readDoubleLE(numbers + 16),

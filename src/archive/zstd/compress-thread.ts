@@ -38,22 +38,22 @@ export interface PackedFrame {
   readonly sha256: string;
 }
 
-/** Threads that turn blocks of shared memory into zstd frames. */
+/** Threads that turn blocks of shared memory into zstd frames, each started for its first block: a small delta has one. */
 export class FramePacker implements AsyncDisposable {
-  readonly #lanes: Lane[];
+  readonly #lanes: Lane[] = [startLane()];
   readonly #hashed: boolean;
   #turn = 0;
 
   /** @param hashed - whether the hash of each frame is wanted */
   constructor(hashed = false) {
     this.#hashed = hashed;
-    this.#lanes = Array.from({ length: THREADS }, () => startLane());
   }
 
   /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
   pack(block: Buffer): Promise<PackedFrame> {
-    const lane = this.#lanes[this.#turn++ % this.#lanes.length];
-    if (lane === undefined) throw new Error("no thread to compress on");
+    const turn = this.#turn++ % THREADS;
+    const lane = this.#lanes[turn] ?? startLane();
+    this.#lanes[turn] = lane;
     const packed = new Promise<PackedFrame>((resolve, reject) => {
       lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
       const hashed = this.#hashed;

@@ -135,7 +135,7 @@ export class MemberTrack implements Splices {
     return Number.POSITIVE_INFINITY;
   }
 
-  #keyOf(path: string, raw: Buffer): Buffer | undefined {
+  #keyOf(path: string, raw: Buffer): string | undefined {
     const { tree, restingSinceNs } = this.#looked;
     const entry = tree.get(path);
     if (entry === undefined || restingSinceNs === undefined) return undefined;
