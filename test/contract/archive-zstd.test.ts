@@ -34,6 +34,21 @@ describe("zstd frames", () => {
     expect(listed).toMatch(/Check: XXH64/);
   });
 
+  it("hold what does not compress as it is, and compress the rest as zstd -3 does, also where both are mixed", async () => {
+    const text = Buffer.from("a line of a log that is much like any other\n".repeat(100_000));
+    const packedBytes = async (plain: Buffer) => {
+      const packed = await buffer(compress(Readable.from([plain])));
+      expect(sha256(await buffer(decompress(Readable.from([packed]))))).toBe(sha256(plain));
+      return packed.length;
+    };
+    const random = randomBytes(BLOCK_BYTES);
+    expect(await packedBytes(random)).toBeLessThan(BLOCK_BYTES + 2000);
+    expect(await packedBytes(text.subarray(0, BLOCK_BYTES))).toBeLessThan(BLOCK_BYTES / 100);
+    const fifth = Math.floor(BLOCK_BYTES / 5);
+    const mixed = Buffer.concat([random.subarray(fifth), text.subarray(0, fifth)]);
+    expect(await packedBytes(mixed)).toBeLessThan(BLOCK_BYTES * 0.82);
+  });
+
   it.each([["-3"], ["-3", "-T0"], ["--no-check", "--no-content-size"], ["-19"], ["--long=26"]])(
     "made by zstd %s open here",
     async (...options) => {
