@@ -24,6 +24,8 @@ const REST_MS = 2000;
 export class TestChain {
   readonly repository: Repository;
   readonly data: string;
+  /** SQLite databases in the data. */
+  databases: readonly string[] = [];
   readonly #root: string;
   #made = 0;
 
@@ -79,7 +81,7 @@ export class TestChain {
       name: "volume-data",
       mount,
       services: ["app"],
-      databases: [],
+      databases: this.databases,
     } as const;
     const components = await volumeStore.backup(store, backup);
     await keepIndexes(increment, repository, id, backup.sink.directory);

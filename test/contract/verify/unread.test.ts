@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "vitest";
 import { unpackTar } from "../../../src/archive/tar/pack-tar.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
@@ -60,6 +61,31 @@ describe("a night of an incremental backup", () => {
     }
   });
 
+  it("copies a database anew beside files that it does not read", exhaustive, async () => {
+    const chain = await start(
+      "mkdir db files; head -c 90000 /dev/urandom > files/kept; echo > db/z",
+    );
+    chain.databases = ["db/app.db"];
+    const database = new DatabaseSync(join(chain.data, "db/app.db"));
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    await chain.settle();
+    await chain.backup(key.recipient);
+    database.exec("INSERT INTO t VALUES (2)");
+    await writeFile(join(chain.data, "db/z"), "changed");
+    const { component, id } = await backup(chain);
+    expect(component.plainSha256).toBeUndefined();
+    expect(component.counts).toMatchObject({ files: 3, "table db/app.db t": 2 });
+    const given = { backup: id, repository: chain.repository.path, identity: key.identity };
+    expect(await runVerify({ ...given, level: "contents" })).toMatchObject({ result: "verified" });
+    database.close();
+    const into = await restored(chain, id, component);
+    const kept = await readFile(join(chain.data, "files/kept"));
+    expect((await readFile(join(into, "files/kept"))).equals(kept)).toBe(true);
+    const copy = new DatabaseSync(join(into, "db/app.db"), { readOnly: true });
+    expect(copy.prepare("SELECT x FROM t").all()).toEqual([{ x: 1 }, { x: 2 }]);
+    copy.close();
+  });
+
   it("leaves out what is gone when its turn comes, and says so", async () => {
     const { packTar } = await import("../../../src/archive/tar/pack-tar.ts");
     const directory = join(temporary.path, "gone");
@@ -117,12 +143,17 @@ async function backup(chain: TestChain): Promise<{ id: string; component: Compon
 }
 
 async function expectRestored(chain: TestChain, id: string, component: Component): Promise<void> {
+  const into = await restored(chain, id, component);
+  expect(describeTree(into)).toEqual(describeTree(chain.data));
+}
+
+async function restored(chain: TestChain, id: string, component: Component): Promise<string> {
   const directory = chain.repository.directory(id);
   const into = join(temporary.path, `into-${randomBytes(6).toString("hex")}-${basename(id)}`);
   await mkdir(into);
   const source = { directory, identities: [key.identity], passphrase: undefined };
   await unpackTar({ ...readRequest(source, component), into });
-  expect(describeTree(into)).toEqual(describeTree(chain.data));
+  return into;
 }
 
 async function lastReadMs(chain: TestChain): Promise<number> {
