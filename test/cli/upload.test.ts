@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,7 +9,9 @@ import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/hash.ts";
 import { newSignKey } from "../../src/core/ssh-signature.ts";
+import { S3Proxy } from "../lab/s3-proxy.ts";
 import { S3Server } from "../lab/s3-server.ts";
+import { until } from "../lab/step.ts";
 import { keeper, shipped } from "./keeper.ts";
 import { type SealedRepository, sealedRepository } from "./sealed-repository.ts";
 
@@ -399,4 +401,47 @@ it("tells the newest copy off this host, and when it is too old", async () => {
   const old = await keeper([...list, "--remote-max-age", "36h"], { env });
   expect(old.code).toBe(4);
   expect(JSON.parse(old.stdout).backups).toHaveLength(2);
+});
+
+it("continues a restore from a bucket that was killed on its way, and fetches nothing twice", async () => {
+  await using made = await sealedRepository();
+  await using elsewhere = await sealedRepository();
+  await using server = await S3Server.start();
+  await using proxy = await S3Proxy.before(server.endpoint);
+  const id = await made.add("2026-03-01", { bytes: 2 ** 21 });
+  const sent = await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  expect(sent.code, sent.stderr).toBe(0);
+  const target = join(elsewhere.repository.path, "plain");
+  const restore = [
+    ...["restore", "--backup", `s3://bucket/off/site/stack/${id}`, "--target", target],
+    ...["--repository", elsewhere.repository.path, ...where(proxy.endpoint)],
+  ];
+  const opened = { ...env, SOPHON_KEEPER_IDENTITY: made.identity };
+  const data = `off/site/stack/backups/${id}/data.tar.zst.age`;
+  proxy.fault = (method, path) => (method === "GET" && path.includes(data) ? "half" : undefined);
+  const args = [join(await shipped(), "cli.js"), ...restore];
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, ...opened },
+    stdio: "ignore",
+  });
+  const ended = once(child, "close");
+  const begun = async () => {
+    const all = await readdir(elsewhere.repository.path, { recursive: true });
+    const file = all.find((one) => one.endsWith("data.tar.zst.age"));
+    return file === undefined ? 0 : (await stat(join(elsewhere.repository.path, file))).size;
+  };
+  await until("a part of the file is here", 60_000, async () => (await begun()) > 0);
+  child.kill("SIGKILL");
+  await ended;
+  const here = await begun();
+  expect(await elsewhere.repository.list()).toEqual([]);
+
+  proxy.fault = () => undefined;
+  server.requests.length = 0;
+  server.ranges.length = 0;
+  const again = await keeper(restore, { env: opened });
+  expect(server.ranges, again.stderr).toEqual([`${data} ${here}`]);
+  expect(server.requests.filter((one) => one.includes("data.tar.zst.age"))).toHaveLength(1);
+  const fetched = join(elsewhere.repository.directory(id), "data.tar.zst.age");
+  expect((await readFile(fetched)).equals(server.content(data) ?? Buffer.alloc(0))).toBe(true);
 });

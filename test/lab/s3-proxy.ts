@@ -8,8 +8,20 @@ import {
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** What happens to a request on its way. `flip`: one byte of its body changes; `cut`: its answer is cut off at half. */
-export type Fault = "flip" | "flip-answer" | "403" | "500" | "503" | "cut" | "stall" | "gone";
+/**
+ * What happens to a request on its way. `flip`: one byte of its body changes; `cut`: its answer is cut off at half; `half`: it
+ * stands still there.
+ */
+export type Fault =
+  | "flip"
+  | "flip-answer"
+  | "403"
+  | "500"
+  | "503"
+  | "cut"
+  | "half"
+  | "stall"
+  | "gone";
 
 /** Between a client and a server on this host: passes requests on, and does something to some of them. */
 export class S3Proxy implements AsyncDisposable {
@@ -73,6 +85,7 @@ export class S3Proxy implements AsyncDisposable {
       return;
     }
     response.writeHead(answer.statusCode ?? 500, answer.headers);
+    if (fault === "half") return void response.write(content.subarray(0, content.length >> 1));
     if (fault !== "cut") {
       this.answered.push(`${answer.statusCode} ${method} ${url}`);
       return void response.end(content);

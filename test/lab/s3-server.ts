@@ -49,6 +49,8 @@ export class S3Server implements AsyncDisposable {
   onRequest: (count: number) => void = () => undefined;
   /** Every request, such as `PUT key ?partNumber=1`. */
   readonly requests: string[] = [];
+  /** Every request for the rest of an object, such as `key 1000`. */
+  readonly ranges: string[] = [];
   readonly #server: Server;
 
   private constructor(ways: Ways) {
@@ -294,6 +296,7 @@ export class S3Server implements AsyncDisposable {
           }),
     };
     const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    if (from > 0) this.ranges.push(`${key} ${from}`);
     const part = body.subarray(from);
     const length = request.method === "HEAD" ? body.length : part.length;
     return send(from > 0 ? 206 : 200, { ...headers, "content-length": String(length) }, part);

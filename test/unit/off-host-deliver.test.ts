@@ -9,6 +9,7 @@ import { sealedFiles } from "../../src/destinations/sealed.ts";
 import { chooseDestinations, deliverAll, limitsOf } from "../../src/operations/off-host/deliver.ts";
 import { parseOptions } from "../../src/options/parse.ts";
 import { sealedRepository } from "../cli/sealed-repository.ts";
+import { testCredentials } from "../contract/destinations/s3-subject.ts";
 
 /** A service as full as the cache of a repository can be. */
 const full: FileDestination = {
@@ -23,14 +24,17 @@ const full: FileDestination = {
 async function send(
   upload: string,
   happens: (directory: string) => Promise<void> = async () => {},
+  artifact = full,
 ) {
   await using made = await sealedRepository();
   const id = await made.add("2026-03-01");
   await happens(made.repository.directory(id));
-  const raw = { upload, recipients: made.recipient, "sign-key": made.signKey };
+  const bucket = { "upload-to": "s3://bucket/x", "upload-endpoint": "http://127.0.0.1:9" };
+  const away = upload.includes("s3") ? { ...bucket, "upload-retry": "1s" } : {};
+  const raw = { upload, recipients: made.recipient, "sign-key": made.signKey, ...away };
   const places = { workingDirectory: "/", home: undefined };
   const options = parseOptions("backup", raw, places, "action");
-  const destinations = { cache: full, artifact: full };
+  const destinations = { cache: full, artifact };
   const dependencies = {
     ...{ reporter: silentReporter, clock: systemClock, version: "1.0.0" },
     ...{ signal: new AbortController().signal, destinations },
@@ -59,4 +63,17 @@ it("fails for what is not encrypted, whatever the destination", async () => {
   await expect(send("cache", plain)).rejects.toMatchObject({ class: "unencrypted" });
   const bare = (directory: string) => rm(join(directory, "manifest.json.age"));
   await expect(send("cache", bare)).rejects.toMatchObject({ class: "unencrypted" });
+});
+
+it("sends to the others what one of several cannot take, and tells both", async () => {
+  Object.assign(process.env, testCredentials, { AWS_EC2_METADATA_DISABLED: "true" });
+  const roomy: FileDestination = {
+    ...full,
+    deliver: async ({ backupId }) => ({ name: backupId, id: "7", bytes: 1, sha256: "0" }),
+  };
+  await expect(send("s3,artifact,cache", undefined, roomy)).rejects.toMatchObject({
+    class: "unreachable",
+    exitCode: 3,
+    facts: { artifact: { id: "7" }, backupId: expect.any(String) },
+  });
 });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { S3Proxy } from "../../lab/s3-proxy.ts";
 import { S3Server } from "../../lab/s3-server.ts";
 import { madeBackup, shipmentOf, transferContext } from "./remote-subject.ts";
 import { s3Remote, testCredentials } from "./s3-subject.ts";
@@ -85,4 +86,33 @@ it("is asked for its promises once a day, for each place and for each server", a
   } finally {
     await rm(memory, { recursive: true, force: true });
   }
+});
+
+it("is asked to remove the list of a backup first: if that stays, everything stays", async () => {
+  Object.assign(process.env, testCredentials, { AWS_EC2_METADATA_DISABLED: "true" });
+  await using server = await S3Server.start();
+  await using proxy = await S3Proxy.before(server.endpoint);
+  const remote = s3Remote({ endpoint: proxy.endpoint, address });
+  await using backup = await madeBackup();
+  await remote.deliver(await shipmentOf(backup), transferContext());
+  const keys = () => [...server.objects.keys()].filter((key) => key.includes(backup.id));
+  const all = keys();
+  const denied = (name: RegExp) => {
+    proxy.requests.length = 0;
+    proxy.fault = (method, path) => (method === "DELETE" && name.test(path) ? "403" : undefined);
+  };
+  denied(/SHA256SUMS(\?|$)/);
+  const kept = await remote.remove("stack", backup.id, transferContext());
+  expect(kept).toMatchObject({ isRemoved: false });
+  expect(proxy.requests.filter((one) => one.startsWith("DELETE"))).toHaveLength(1);
+  expect(keys()).toEqual(all);
+  expect(await remote.list("stack", transferContext())).toHaveLength(1);
+  // Another file that stays takes space, and is no backup any more.
+  denied(/data\.tar/);
+  const gone = await remote.remove("stack", backup.id, transferContext());
+  expect(gone).toEqual({ isRemoved: true });
+  const [first] = proxy.requests.filter((one) => one.startsWith("DELETE"));
+  expect(first).toMatch(/\/SHA256SUMS(\?|$)/);
+  expect(keys()).toEqual(all.filter((key) => key.includes("data.tar")));
+  expect(await remote.list("stack", transferContext())).toEqual([]);
 });
