@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diff } from "../lab/compare.ts";
-import { cells } from "../lab/matrix.ts";
+import { cells, exhaustive } from "../lab/matrix.ts";
 import { S3Server } from "../lab/s3-server.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
@@ -80,4 +80,30 @@ describe("a backup in a bucket", () => {
       expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
     },
   );
+
+  it("is rehearsed on by a host that has nothing of it but the key", exhaustive, async () => {
+    await using stack = await createStack({ tier: "personal", name: "rehearse-bucket" });
+    await using server = await S3Server.start();
+    const { identity, recipient } = await ageKey(stack);
+    const reach = ["--upload-endpoint", server.endpoint, "--upload-path-style"];
+    const upload = ["--upload", "s3", "--upload-to", "s3://bucket/off/site"];
+    const host = stackFlags(stack, join(stack.scratch, "repository"));
+    const made = await keeper(["backup", ...host, "--recipients", recipient, ...upload, ...reach], {
+      env,
+    });
+    expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
+    const before = await snapshot(stack);
+    const reference = await stack.publish("1.2.0");
+    const elsewhere = join(stack.scratch, "elsewhere");
+    const address = `s3://bucket/off/site/${stack.projectName}/latest`;
+    const from = ["--backup", address, "--identity", identity, ...reach];
+    const what = ["--images", `sophon-gateway=${reference}`, "--soak", "3s"];
+    const how = ["upgrade-test", "--target", "rehearsal", "--repository", elsewhere];
+    const rehearsed = await keeper([...how, ...from, ...what], { env });
+    expect(rehearsed.result, rehearsed.stderr).toMatchObject({
+      result: "passed",
+      backupId: made.result.backupId,
+    });
+    expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
+  });
 });
