@@ -1,7 +1,8 @@
 import { realpathSync } from "node:fs";
 
-/** A path without symbolic links. A path that this user cannot follow is returned as it is. */
+/** A path without symbolic links. A path that this user cannot follow, and the empty one, is returned as it is. */
 export function realPath(path: string): string {
+  if (path === "") return path;
   try {
     return realpathSync(path);
   } catch {

@@ -7,9 +7,10 @@ import {
   lstatSync,
   openSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
 } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { RefusedError } from "../core/errors.ts";
 
@@ -38,6 +39,8 @@ export const settleNs = 2_000_000_000n;
 
 const blockMs = 10;
 const statBlockBytes = 512;
+/** As many as Linux follows. */
+const mostLinks = 40;
 
 /** A source as a tree: a directory, or (a bind mount may be one) a single file of its directory. */
 export interface Place {
@@ -56,9 +59,21 @@ export function placeOf(source: string, skip: readonly string[] = []): Place {
   return isDirectory ? { root: path, skip: paths } : filePlace(path);
 }
 
-/** The place of a single file, which need not exist. */
-export function filePlace(path: string): Place {
+/** The place of a single file, which need not exist; of a symlink, that of the file that it names. */
+export function filePlace(source: string): Place {
+  const path = followed(source);
   return { root: dirname(path), only: Buffer.from(basename(path)).toString("latin1") };
+}
+
+/** A path with its symlinks resolved, whose last part may be missing. */
+function followed(path: string): string {
+  let place = path;
+  for (let links = 0; links < mostLinks; links += 1) {
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink() !== true) break;
+    place = resolve(dirname(place), readlinkSync(place));
+  }
+  return join(realpathSync(dirname(place)), basename(place));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { basename, relative } from "node:path";
 import { RefusedError } from "../core/errors.ts";
+import { realPath } from "../core/real-path.ts";
 import { type TaskRunner, taskMount } from "../core/task.ts";
 import {
   type ComposeModel,
@@ -48,7 +49,9 @@ export async function placeStores(
   const { excluded, paths } = readExclude(places, containers, model, data?.path, options);
   const kept = free.filter((place) => !excluded.has(place));
   const covered = (place: Place) =>
-    data !== undefined && place.mount.type === "bind" && within(place.mount.source, data.path);
+    data !== undefined &&
+    place.mount.type === "bind" &&
+    within(realPath(place.mount.source), realPath(data.path));
   const others = outermost(kept.filter((place) => !covered(place)));
   const elsewhere = places
     .filter((place) => isServers(place) || excluded.has(place))
@@ -243,7 +246,8 @@ function writersOf(
 ): Pick<VolumeStore, "writers" | "engine"> {
   const isOf = (one: Mount) =>
     one.writable &&
-    (samePlace(one, mount) || (one.source !== "" && within(one.source, mount.source)));
+    (samePlace(one, mount) ||
+      (one.source !== "" && within(realPath(one.source), realPath(mount.source))));
   const own = containers.filter((one) => services.includes(one.service) && one.mounts.some(isOf));
   const engine = engineAt(
     own.map(({ imageReference }) => imageReference),

@@ -89,7 +89,16 @@ export const healthcheckRule: Rule = {
           Retries: Number(own?.retries ?? 0),
         };
     const [wanted, actual] = [health(given, image?.Healthcheck), health(info.Config.Healthcheck)];
-    return [{ path: "healthcheck", wanted, actual }];
+    // Compose before 2.22 and the engine before 25 leave it out, and it changes nothing but the pace of the start.
+    const hasPaces = [wanted, actual].every((one) => one !== undefined && "start_interval" in one);
+    const isUnknown = hasPaces && (actual as { start_interval: number }).start_interval === 0;
+    return [
+      {
+        path: "healthcheck",
+        wanted: isUnknown ? { ...wanted, start_interval: 0 } : wanted,
+        actual,
+      },
+    ];
   },
 };
 

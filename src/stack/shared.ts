@@ -1,3 +1,4 @@
+import { realPath } from "../core/real-path.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 import { placeOf, type Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
@@ -18,7 +19,7 @@ export async function findSharedUses(
   engine: Pick<Engine, "docker">,
   stack: Pick<Stack, "project" | "stores">,
 ): Promise<SharedUse[]> {
-  const sources = stack.stores.map(placeOf);
+  const sources = stack.stores.map((store) => realPath(placeOf(store)));
   const volumes = stack.stores.flatMap((store) => ("path" in store ? [] : [store.mount.volume]));
   const all = await engine.docker.listContainers({ all: true });
   const others = all.filter(
@@ -30,7 +31,7 @@ export async function findSharedUses(
       // The source is empty for a tmpfs and for a volume of a driver that is not mounted.
       Source === ""
         ? Name !== undefined && volumes.includes(Name)
-        : sources.some((source) => within(Source, source) || within(source, Source)),
+        : sources.some((source) => overlaps(realPath(Source), source)),
     ).map(({ Source, RW }) => ({
       container: container.Names[0]?.slice(1) ?? container.Id,
       project: container.Labels[composeLabels.project] ?? "",
@@ -39,6 +40,10 @@ export async function findSharedUses(
       writable: RW,
     })),
   );
+}
+
+function overlaps(a: string, b: string): boolean {
+  return within(a, b) || within(b, a);
 }
 
 /** Whether `path` is `directory` or is inside it. */

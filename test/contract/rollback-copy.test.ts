@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -178,6 +179,24 @@ describe.skipIf(reason !== undefined)(`rollback copy${reason ? ` (${reason})` : 
       // The directory around it is none of its business.
       utimesSync(source, atime, mtime);
       expect(judge(source).split("\n").slice(1)).toEqual(before.split("\n").slice(1));
+    }
+  });
+
+  test("puts the file back that a symbolic link leads to, also when it is gone", async () => {
+    const { source, copy } = place();
+    mkdirSync(join(source, "real"), { recursive: true });
+    const [file, link] = [join(source, "real", "settings.json"), join(source, "link")];
+    writeFileSync(file, "old");
+    symlinkSync("second", link);
+    symlinkSync("real/settings.json", join(source, "second"));
+    await preCopy(link, copy);
+    await delta(link, copy);
+    for (const damage of [() => writeFileSync(file, "new"), () => rmSync(file)]) {
+      damage();
+      await putBack(copy, link);
+      expect(readFileSync(file, "utf8")).toBe("old");
+      expect(readlinkSync(link)).toBe("second");
+      expect(readdirSync(join(source, "real"))).toEqual(["settings.json"]);
     }
   });
 

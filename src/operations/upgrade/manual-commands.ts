@@ -1,5 +1,6 @@
 import { lstatSync } from "node:fs";
 import { basename, join } from "node:path";
+import { realPath } from "../../core/real-path.ts";
 import { quoted } from "../../core/shell.ts";
 import { keeperLabels } from "../../model/keeper-labels.ts";
 import { createWords, startCommands, stopAll } from "../live-stack/manual-commands.ts";
@@ -69,9 +70,11 @@ export function afterwards({ id, plan, journal }: LeftUpgrade): string[] {
 
 /** Empties the target first: no file of the failed version may stay. `.` copies the top directory's attributes, too. */
 function putBack({ source, copy }: UpgradePlan["copies"][number]): string {
-  const [from, to] = [join(copy, "tree"), quoted(source)];
-  if (isFile(join(from, basename(source)), source)) {
-    return `cp --archive ${quoted(join(from, basename(source)))} ${to}`;
+  // The copy holds what a link leads to.
+  const place = realPath(source);
+  const [from, to] = [join(copy, "tree"), quoted(place)];
+  if (isFile(join(from, basename(place)), place)) {
+    return `cp --archive ${quoted(join(from, basename(place)))} ${to}`;
   }
   return `find ${to} -mindepth 1 -delete && cp --archive ${quoted(from)}/. ${to}/`;
 }

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
 import { type ContainerState, placeOf, type Stack } from "../../model/stack.ts";
 import { estimateCopy } from "../../rollback-copy/tasks.ts";
@@ -131,7 +132,7 @@ function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>)
   return [...new Set(joiners.map(({ service }) => service))];
 }
 
-/** Every place that the stack writes to; of nested places only the outermost. */
+/** Every place that the stack writes to; of nested places, links followed, only the outermost. */
 function placesOf(stack: Stack): { name: string; source: string; volume?: string }[] {
   const all = stack.stores.map((store) => {
     const { volume } = store.mount;
@@ -141,12 +142,11 @@ function placesOf(stack: Stack): { name: string; source: string; volume?: string
       ...(volume === undefined ? {} : { volume }),
     };
   });
-  return all.filter(
-    ({ source }, at) =>
-      !all.some(
-        (other, index) => within(source, other.source) && (source !== other.source || index < at),
-      ),
-  );
+  const real = all.map(({ source }) => realPath(source));
+  return all.filter((_, at) => {
+    const source = real[at] ?? "";
+    return !real.some((other, index) => within(source, other) && (source !== other || index < at));
+  });
 }
 
 /** Which containers are stopped and which are frozen while the rollback copy is finished. */
@@ -157,12 +157,12 @@ function quietened(
 ): Pick<UpgradePlan, "stop" | "pause"> {
   const servers = new Set(stack.stores.flatMap((s) => ("service" in s ? [s.service] : [])));
   const running = stack.containers.filter(runs);
+  const places = copies.map(({ source }) => realPath(source));
   const writes = ({ mounts }: ContainerState) =>
-    mounts.some(
-      (mount) =>
-        mount.writable &&
-        copies.some(({ source }) => within(mount.source, source) || within(source, mount.source)),
-    );
+    mounts.some((mount) => {
+      const own = realPath(mount.source);
+      return mount.writable && places.some((place) => within(own, place) || within(place, own));
+    });
   const others = stack.containers.filter(({ service }) => !servers.has(service));
   const stopped = new Set([...changed, ...restartedWith(changed, dependencies)]);
   // A paused container writes nothing unless it is unpaused to be recreated.

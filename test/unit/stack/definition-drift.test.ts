@@ -42,6 +42,14 @@ function drift(model: ComposeModel, containers: readonly ContainerFacts["info"][
   });
 }
 
+it("leaves alone the pace of a start that the container's maker did not know", () => {
+  const [version = ""] = versions;
+  const { model, containers } = stackOf(version);
+  const paced = structuredClone(model) as Loose;
+  paced.services.a.healthcheck.start_interval = "500ms";
+  expect(drift(paced, containers)).toEqual([]);
+});
+
 const pairs = versions.flatMap((read) => versions.map((created) => [created, read]));
 
 it.each(pairs)("containers that Compose %s created are as %s reads the files", (created, read) => {

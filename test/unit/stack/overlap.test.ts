@@ -1,4 +1,7 @@
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { isHostPath } from "../../../src/stack/host-paths.ts";
 import { outermost } from "../../../src/stack/overlap.ts";
 
@@ -27,6 +30,24 @@ describe("overlapping places", () => {
       at(path, ["c"], "stack_data"),
     ]);
     expect(found).toEqual([at(path, ["c", "a", "b"], "stack_data")]);
+  });
+
+  it("are one behind a symbolic link, too", async () => {
+    await using temporary = await temporaryDirectory("sophon-keeper-overlap-");
+    const path = (name: string) => join(temporary.path, name);
+    await mkdir(path("media/tv"), { recursive: true });
+    await writeFile(path("media/keys.json"), "{}");
+    await symlink("media", path("link"));
+    await symlink("media/keys.json", path("keys"));
+    const found = outermost([
+      at(path("media"), ["a"]),
+      at(path("link"), ["b"]),
+      at(path("link/tv"), ["c"]),
+      at(path("keys"), ["d"]),
+    ]);
+    expect(found).toEqual([at(path("media"), ["a", "b", "c", "d"])]);
+    const files = outermost([at(path("keys"), ["a"]), at(path("media/keys.json"), ["b"])]);
+    expect(files).toEqual([at(path("keys"), ["a", "b"])]);
   });
 
   it("are two, of two volumes without a path on the host", () => {
