@@ -1,7 +1,7 @@
 import * as core from "@actions/core";
 import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
-import { Pace } from "../core/pace.ts";
+import { Pace } from "../core/progress-text.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { visibleLine, withoutCommands } from "../core/visible.ts";

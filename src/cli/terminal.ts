@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { formatSeconds } from "../core/format.ts";
-import { type Amount, Pace } from "../core/pace.ts";
+import { type Amount, Pace } from "../core/progress-text.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
 import { tellTiming } from "../core/timing.ts";

@@ -1,4 +1,4 @@
-import type { Amount } from "./pace.ts";
+import type { Amount } from "./progress-text.ts";
 
 /**
  * The log of an operation, written like a table of contents: one titled group per phase, one line per decision, `debug`

@@ -11,7 +11,7 @@ import {
   UploadFailedError,
 } from "../core/errors.ts";
 import { ExecError } from "../core/exec.ts";
-import type { Amount } from "../core/pace.ts";
+import type { Amount } from "../core/progress-text.ts";
 import type { ResultName } from "../model/result.ts";
 
 /** A task on a helper's standard input, one JSON line. A responder has no parameters. */

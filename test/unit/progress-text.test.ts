@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { terminalReporter } from "../../src/cli/terminal.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { Pace } from "../../src/core/pace.ts";
+import { Pace } from "../../src/core/progress-text.ts";
 import { expecting, silentReporter } from "../../src/core/reporter.ts";
 import { Masker } from "../../src/core/secrets.ts";
 

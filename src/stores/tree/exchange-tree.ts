@@ -3,16 +3,9 @@ import { lstat, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { NamedTask } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import { moveAll, moveEntries } from "./move-content.ts";
 import { keptPrefix } from "./params.ts";
-import {
-  makeLeaving,
-  marker,
-  moveAll,
-  moveEntries,
-  type Places,
-  placesOf,
-  type TreeReplacement,
-} from "./replace.ts";
+import { makeLeaving, marker, type Places, placesOf, type TreeReplacement } from "./replace.ts";
 import { copyExactly } from "./replace-file.ts";
 
 /** A place whose content is set aside under `stamp`, while content that was set aside earlier comes back. */

@@ -42,7 +42,7 @@ export const placeMembers: NamedTask<PlaceMembersParams, { readonly placed: numb
 };
 
 /** Where a file or directory of a backup would be put. */
-export interface MembersPlace {
+interface MembersPlace {
   /** The directory of the store. */
   readonly target: string;
   readonly roots: readonly string[];

@@ -1,15 +1,5 @@
-import { existsSync, type Stats } from "node:fs";
-import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rmdir,
-  utimes,
-} from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
@@ -18,6 +8,7 @@ import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import { moveAll, moveEntries, setAttributes, setOwnerAndMode } from "./move-content.ts";
 import { keptPrefix } from "./params.ts";
 import { isFileReplacement, putFileBack, replaceFile } from "./replace-file.ts";
 
@@ -360,40 +351,6 @@ async function keep(from: string, to: string, path: string, options: ExecOptions
   }
 }
 
-/** Moves all entries except those of replacements. */
-export async function moveEntries(from: string, to: string): Promise<void> {
-  for (const name of await readdir(from, { encoding: "buffer" })) {
-    if (name.toString("latin1").startsWith(keptPrefix)) continue;
-    await rename(joined(from, name), joined(to, name));
-  }
-}
-
-/**
- * Moves a directory's content and attributes. Owner and mode are set while the source still exists, so that a second
- * try after a kill finds them. Every move changes the mtime, so after a kill it is that of the second try.
- */
-export async function moveAll(from: string, to: string): Promise<void> {
-  const stats = await lstat(from);
-  await moveEntries(from, to);
-  await setOwnerAndMode(to, stats);
-  await rmdir(from);
-  await setTimes(to, stats);
-}
-
-async function setAttributes(to: string, stats: Stats): Promise<void> {
-  await setOwnerAndMode(to, stats);
-  await setTimes(to, stats);
-}
-
-async function setOwnerAndMode(to: string, stats: Stats): Promise<void> {
-  await chown(to, stats.uid, stats.gid);
-  await chmod(to, stats.mode & 0o7777);
-}
-
-async function setTimes(to: string, { atimeMs, mtimeMs }: Stats): Promise<void> {
-  await utimes(to, atimeMs / 1000, mtimeMs / 1000);
-}
-
 async function isMountPoint(path: string): Promise<boolean> {
   const mounts = await readFile("/proc/self/mountinfo", "utf8");
   return mounts.split("\n").some((line) => unescaped(line.split(" ")[4] ?? "") === path);
@@ -405,8 +362,4 @@ function unescaped(path: string): string {
     String.fromCharCode(Number.parseInt(octal, 8)),
   );
   return Buffer.from(bytes, "latin1").toString("utf8");
-}
-
-function joined(directory: string, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${directory}/`), name]);
 }
