@@ -111,6 +111,23 @@ describe("a live upgrade", () => {
       await expectAsBefore(stack, before, "refused");
     });
   });
+
+  it("of a stack that is down is refused, and nothing is started", async () => {
+    await shared.use(async (stack, before) => {
+      const reference = await stack.publish(wrecking(badVersions.unhealthy));
+      await stack.compose(["stop"]);
+      const stopped = await containersOf(stack);
+      const { code, result, stderr } = await upgrade(stack, reference).done;
+      expect(code, stderr).toBe(2);
+      expect(result).toMatchObject({ result: "refused" });
+      expect(await containersOf(stack)).toEqual(stopped);
+      await stack.compose(["down"]);
+      const gone = await upgrade(stack, reference).done;
+      expect(gone.code, gone.stderr).toBe(2);
+      await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "180"]);
+      await expectAsBefore(stack, before, "down");
+    });
+  });
 });
 
 /** An image of another architecture, which this machine can make and not run. */

@@ -5,7 +5,7 @@ import { BaseSequencer } from "vitest/node";
 const slow = [
   ...["whole-stack", "live-stack", "stores/conformance", "upgrade", "upgrade-recover", "rehearse"],
   ...["backup-tiers", "stores-a/postgres", "stores-a/postgres-settings", "backup-killed"],
-  ...["hand-made", "rollback-copy", "verify-lies", "upgrade-down", "places", "upgrade-user"],
+  ...["hand-made", "rollback-copy", "verify-lies", "upgrade-down", "places"],
 ].map((name) => `/${name}.test.ts`);
 
 /** Begins with the files that take longest; vitest begins with those that have most lines. */
