@@ -115,12 +115,12 @@ async function ready(name: string): Promise<void> {
   }
 }
 
-/** A client that inserts row after row, and counts those that the server confirmed. */
+/** A client that inserts row after row, though not as fast as it can, and counts those that the server confirmed. */
 export async function startWriter(
   server: TestServer,
 ): Promise<AsyncDisposable & { acknowledged(): number }> {
   const script =
-    'i=0; while :; do i=$((i+1)); echo "insert into written values ($i);"; echo "\\echo $i"; done' +
+    'i=0; while :; do i=$((i+1)); echo "insert into written select $i from pg_sleep(0.002);"; echo "\\echo $i"; done' +
     " | PGOPTIONS='-c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -U sophon sophon";
   const child = spawn("docker", ["exec", server.store.containerId, "bash", "-c", script], {
     stdio: ["ignore", "pipe", "inherit"],
