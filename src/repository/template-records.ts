@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { makeDirectorySync, replaceFile } from "../core/durable.ts";
 import { readRegularFile } from "../core/regular-file.ts";
+import type { DatabaseShape } from "../model/database-shape.ts";
 import { livingHolders } from "./holds.ts";
 import type { Repository } from "./repository.ts";
 
@@ -13,6 +14,8 @@ const counts = z.record(
   z.string(),
   z.union([z.number(), z.object({ min: z.number(), max: z.number() })]),
 );
+
+const isObject = (value: unknown) => typeof value === "object" && value !== null;
 
 const record = z.object({
   format: z.literal(1),
@@ -44,6 +47,23 @@ const record = z.object({
     complaints: z.array(z.string()),
     /** The counts of the data, by store. */
     contents: z.record(z.string(), counts),
+    /** What the databases held. Earlier versions did not note it. */
+    databases: z
+      .object({
+        /** The migrations of the databases that the backup has, and of all. */
+        histories: z.custom<Readonly<Record<string, readonly string[]>>>(isObject),
+        all: z.custom<Readonly<Record<string, readonly string[]>>>(isObject),
+        shapes: z.custom<Readonly<Record<string, DatabaseShape>>>(isObject),
+        /** How the PostgreSQL servers are reached, as they told while they ran. */
+        postgres: z.array(
+          z.object({
+            ...{ service: z.string(), user: z.string(), database: z.string() },
+            port: z.number().optional(),
+            host: z.string().optional(),
+          }),
+        ),
+      })
+      .optional(),
   }),
 });
 

@@ -106,23 +106,21 @@ export async function fillStores(asked: FillRequest): Promise<Filled> {
 }
 
 /**
- * The stores of a target that holds their data already. Starts the servers.
+ * The stores without a server of a target that holds their data already.
  *
- * @throws an error if the place of a store cannot be determined or its server does not become ready.
+ * @throws UnverifiableError if the place of a store cannot be determined.
  */
-export async function findFilledStores(request: FillRequest): Promise<DiscoveredStore[]> {
-  const { stores, target, dependencies } = request;
-  const servers = stores.filter((store) => contractOf(store).hasServer);
-  const services = servers.flatMap(({ service }) => service ?? []);
-  await target.start(services, dependencies.signal);
-  return await Promise.all(
-    stores.map(async (store) => {
-      const { atRest, hasServer } = contractOf(store);
-      if (hasServer || atRest === undefined) return await readyServer(store, request);
-      const { name, service, components } = store;
-      return atRest({ name, service, components, mount: await target.mountOf(store) });
-    }),
-  );
+export async function findStoresAtRest({
+  stores,
+  target,
+}: Pick<FillRequest, "stores" | "target">): Promise<DiscoveredStore[]> {
+  const found = stores.map(async (store) => {
+    const { atRest, hasServer } = contractOf(store);
+    if (hasServer || atRest === undefined) return [];
+    const { name, service, components } = store;
+    return [atRest({ name, service, components, mount: await target.mountOf(store) })];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** The paths of the stores. A place that cannot be determined is reported when the store is filled. */

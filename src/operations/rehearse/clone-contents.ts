@@ -14,7 +14,7 @@ export class CloneContents {
   readonly #filling: FillRequest;
   readonly #filled: readonly DiscoveredStore[];
 
-  /** @param filled - the stores as they were when the clone was filled */
+  /** @param filled - the stores without a server, as they were when the clone was filled */
   constructor(filling: FillRequest, filled: readonly DiscoveredStore[]) {
     this.#filling = filling;
     this.#filled = filled;
@@ -22,6 +22,11 @@ export class CloneContents {
 
   async read(): Promise<Contents> {
     return await countsOf(await this.#stores(), this.#filling);
+  }
+
+  /** Waits until every server can be queried. @throws an error if one does not become ready. */
+  async ready(): Promise<void> {
+    await this.#stores();
   }
 
   /**

@@ -1,6 +1,5 @@
-import type { DiscoveredStore } from "../../model/stack.ts";
+import type { DatabaseShape } from "../../model/database-shape.ts";
 import { lookTask } from "../../stack/look.ts";
-import type { DatabaseShape } from "../../stores/database-shape.ts";
 import { postgresShapes } from "../../stores/postgres/table-shapes.ts";
 import { sqliteShape } from "../../stores/sqlite/file-shapes.ts";
 import type { Clone } from "../clone/clone.ts";
@@ -9,9 +8,9 @@ import type { Histories } from "../gate/schema.ts";
 import {
   readHistories,
   type SchemaContext,
+  type SchemaPlaces,
   schemaBack,
   schemaNow,
-  schemaPlaces,
   serverOf,
 } from "../gate/schema-check.ts";
 import type { GateTarget } from "../gate/target.ts";
@@ -20,32 +19,33 @@ import type { Trial, TrialDependencies } from "./trial.ts";
 /** The databases of a clone that EF Core may migrate. */
 export class CloneDatabases {
   readonly #clone: Clone;
-  readonly #filled: readonly DiscoveredStore[];
+  /** How they are reached. */
+  readonly places: SchemaPlaces;
   readonly #dependencies: TrialDependencies;
   readonly #context: SchemaContext;
 
   constructor(
     clone: Clone,
-    filled: readonly DiscoveredStore[],
+    places: SchemaPlaces,
     { workbench: { containers, tasks } }: Pick<Trial, "workbench">,
     dependencies: TrialDependencies,
   ) {
     this.#clone = clone;
-    this.#filled = filled;
+    this.places = places;
     this.#dependencies = dependencies;
     this.#context = { present: () => clone.containers(), containers, tasks, dependencies };
   }
 
   /** The applied migrations. With `everywhere` also those of databases that the backup does not have. */
   async histories(where: { readonly everywhere?: boolean } = {}): Promise<Histories> {
-    return await readHistories(this.#context, schemaPlaces({ stores: this.#filled }), where);
+    return await readHistories(this.#context, this.places, where);
   }
 
   /** The tables and columns of every database, by the names that {@link histories} uses. */
   async shapes(): Promise<Readonly<Record<string, DatabaseShape>>> {
     const { containers, tasks, present } = this.#context;
     const { signal } = this.#dependencies;
-    const { sqlite, postgres } = schemaPlaces({ stores: this.#filled });
+    const { sqlite, postgres } = this.places;
     const found: Record<string, DatabaseShape> = {};
     const add = (store: string, shapes: Readonly<Record<string, DatabaseShape>>) => {
       for (const [name, shape] of Object.entries(shapes)) found[`${store}/${name}`] = shape;
@@ -88,6 +88,6 @@ export class CloneDatabases {
   }
 
   #before(histories: Histories) {
-    return { ...schemaPlaces({ stores: this.#filled }), histories };
+    return { ...this.places, histories };
   }
 }

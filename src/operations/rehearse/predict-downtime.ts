@@ -13,7 +13,7 @@ const leastQuiesceSeconds = 0.5;
 export async function predictionOf(
   found: FoundBackup,
   { components }: Manifest,
-  { rehearsal, swapSeconds = 0 }: Tried,
+  { rehearsal, swapSeconds = 0, answeringSeconds }: Tried,
 ): Promise<Prediction> {
   const { upgrade, control } = rehearsal;
   const paths = components.reduce((sum, { counts }) => sum + filesIn(counts), 0);
@@ -22,7 +22,8 @@ export async function predictionOf(
   return predict({
     quiesceSeconds: last ?? leastQuiesceSeconds + paths / pathsPerSecond,
     isMeasured: last !== undefined,
-    startSeconds: healthySeconds,
+    // The downtime ends with the first good answer, and not with the next turn of a health check.
+    startSeconds: Math.min(healthySeconds, answeringSeconds ?? healthySeconds),
     starts: [healthySeconds, secondStartSeconds, control?.healthySeconds ?? healthySeconds],
     ...{ swapSeconds, factors, processorsFree: rehearsal.processorsFree },
   });

@@ -2,13 +2,14 @@ import { migrationTimes } from "../../log-scan/migration-times.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Clone } from "../clone/clone.ts";
-import { contractOf } from "../fill/backed-up-store.ts";
 import type { FillRequest } from "../fill/fill-stores.ts";
 import type { Histories } from "../gate/schema.ts";
+import type { SchemaPlaces } from "../gate/schema-check.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { WatchVerdict } from "../gate/watch.ts";
 import { CloneContents } from "./clone-contents.ts";
 import { CloneDatabases } from "./clone-databases.ts";
+import { CloneServices } from "./clone-services.ts";
 import { DataCopies } from "./data-copies.ts";
 import { reasonIn, undecided } from "./gate-reason.ts";
 import { imagesAfter } from "./images-after.ts";
@@ -36,21 +37,24 @@ export class Stage {
   readonly #clone: Clone;
   readonly #contents: CloneContents;
   readonly #databases: CloneDatabases;
+  readonly #services: CloneServices;
   readonly #dependencies: TrialDependencies;
   #allow: readonly string[];
   #mustLog: readonly string[] = [];
 
+  /** @param filled - the stores of the clone, those without a server at least, and how their databases are reached */
   constructor(
     trial: Trial,
     clone: Clone,
     filling: FillRequest,
-    filled: readonly DiscoveredStore[],
+    filled: { readonly stores: readonly DiscoveredStore[]; readonly places: SchemaPlaces },
     dependencies: TrialDependencies,
   ) {
     this.#trial = trial;
     this.#clone = clone;
-    this.#databases = new CloneDatabases(clone, filled, trial, dependencies);
-    this.#contents = new CloneContents(filling, filled);
+    this.#databases = new CloneDatabases(clone, filled.places, trial, dependencies);
+    this.#services = new CloneServices(clone, trial, dependencies);
+    this.#contents = new CloneContents(filling, filled.stores);
     this.#dependencies = dependencies;
     this.#allow = trial.options.logAllow;
   }
@@ -61,15 +65,19 @@ export class Stage {
   async play(phases: Phases, filled?: DataCopies): Promise<Played> {
     const { reporter } = this.#dependencies;
     const begun =
-      filled === undefined ? await this.#begin(phases) : await this.#beginFromTemplate(filled);
+      filled === undefined ? await this.#begin(phases) : this.#beginFromTemplate(filled);
     if ("ended" in begun) return begun.ended;
     const { before, copies, baseline } = begun;
+    await this.#services.startServers();
+    await this.#contents.ready();
+    await this.#services.serversHealthy();
     phases.begin("upgrade");
     const processors = await watchProcessors(this.#clone, this.#dependencies);
     const { upgrade, createSeconds } = await reporter.group("Upgrade to the new images", () =>
       this.#upgrade(before),
     );
     const processorsFree = await processors();
+    const { answeringSeconds } = upgrade;
     const upgraded = { passed: upgrade.passed, ...reasonIn(upgrade) };
     phases.begin("compare");
     const diskPeakBytes = await copies.bytes();
@@ -89,7 +97,7 @@ export class Stage {
         )
       : undefined;
     const back = await reporter.group("Roll back images and data", () =>
-      this.#rollBack(before, copies),
+      this.#rollBack(before, copies, { isOld: inPlace !== undefined }),
     );
     // The old images were tried in an earlier run. If they fail now as well, the new version is not to blame.
     const isProven = filled === undefined || upgrade.passed || back.passed;
@@ -105,6 +113,7 @@ export class Stage {
       lastLines: upgrade.passed ? back.lastLines : upgrade.lastLines,
       histories: before.histories,
       swapSeconds: baseline.stopSeconds + createSeconds,
+      ...(answeringSeconds === undefined ? {} : { answeringSeconds }),
       rehearsal: {
         control: { healthySeconds },
         ...told,
@@ -118,6 +127,7 @@ export class Stage {
   async #begin(phases: Phases): Promise<Begun | { readonly ended: Played }> {
     const { reporter, signal } = this.#dependencies;
     const { template, workbench, options } = this.#trial;
+    const { postgres } = this.#databases.places;
     const restored = await this.#databases.histories();
     phases.begin("control");
     await this.#clone.stop(signal);
@@ -140,21 +150,25 @@ export class Stage {
       noise: this.#allow.filter((one) => !options.logAllow.includes(one)),
       complaints: [...complaintsIn(control.texts)],
       contents: { ...before.contents },
+      databases: {
+        ...{ histories: before.histories, all: before.all, shapes: before.shapes },
+        postgres: [...postgres],
+      },
     };
     template?.fill(baseline);
     return { before, copies, baseline };
   }
 
-  /** Takes what the old images showed on the same data from the template. The servers run already. */
-  async #beginFromTemplate(copies: DataCopies): Promise<Begun> {
+  /** Takes from the template what the old images showed on the same data, and what it contains. */
+  #beginFromTemplate(copies: DataCopies): Begun {
     const { template } = this.#trial;
     const baseline = template?.baseline;
     if (baseline === undefined) throw new Error("the template is not filled");
     this.#mustLog = baseline.mustLog;
     this.#allow = [...this.#allow, ...baseline.noise];
-    const before = await this.#rest();
-    await this.#clone.stop(this.#dependencies.signal);
-    return { before, copies, baseline };
+    const { contents, stopSeconds, databases } = baseline;
+    const { histories, all, shapes } = databases;
+    return { before: { contents, histories, all, shapes, stopSeconds }, copies, baseline };
   }
 
   /** Starts the old images. What they log in isolation although they are healthy is noise from then on. */
@@ -183,6 +197,7 @@ export class Stage {
     const { images, model, options } = this.#trial;
     const { signal, reporter, clock } = this.#dependencies;
     const begunMs = clock.monotonicMs();
+    await this.#services.stopReplaced();
     if (model === undefined) await this.#clone.useImages(images, signal);
     else {
       for (const line of await this.#clone.useModel(model, images, signal)) {
@@ -209,14 +224,13 @@ export class Stage {
 
   /** What the upgrade changed, and whether another start migrates again. */
   async #compare(before: State, upgrade: WatchVerdict) {
-    const { signal } = this.#dependencies;
     const times = await this.#migrationTimes();
     const after = await this.#rest();
-    await this.#clone.stop(signal);
+    await this.#services.stopReplaced();
     const second = await this.#start(this.#databases.during(after.histories), {
       soakMs: laterSoakMs,
     });
-    await this.#stopWriters();
+    await this.#services.stopWriters();
     const last = await this.#databases.histories({ everywhere: true });
     const again = migrationsBetween(after.all, last);
     const { healthySeconds = 0 } = upgrade;
@@ -242,8 +256,7 @@ export class Stage {
 
   /** Whether putting back the image alone would do. A fact and not a check. */
   async #oldOnNew({ healthySeconds }: Baseline): Promise<"works" | "fails"> {
-    const { signal } = this.#dependencies;
-    await this.#clone.stop(signal);
+    await this.#services.stopReplaced();
     await this.#useOld();
     const healthTimeoutMs = Math.max(leastInPlaceMs, 3000 * healthySeconds);
     const databases = { schema: async () => undefined };
@@ -251,15 +264,19 @@ export class Stage {
     return passed ? "works" : "fails";
   }
 
-  /** Puts images and data back, and checks both: the data before anything but a store is started. */
-  async #rollBack(before: State, copies: DataCopies) {
+  /**
+   * Puts images and data back, and checks both: the data before anything but a store is started.
+   *
+   * @param isOld - the images are the old ones already
+   */
+  async #rollBack(before: State, copies: DataCopies, { isOld }: { readonly isOld: boolean }) {
     const { signal, clock } = this.#dependencies;
     const begunMs = clock.monotonicMs();
     await this.#clone.stop(signal);
     await copies.putBack();
-    await this.#useOld();
+    if (!isOld) await this.#useOld();
     const putBackMs = clock.monotonicMs() - begunMs;
-    await this.#startServers();
+    await this.#services.startServers();
     const counts = await this.#contents.compare("counts after", before.contents);
     const databases = this.#databases.after(before.histories);
     const verdict = await this.#start(databases, { soakMs: laterSoakMs });
@@ -289,31 +306,14 @@ export class Stage {
 
   /** Stops all but the store servers, and reads what they hold. */
   async #rest(): Promise<State> {
-    const stopSeconds = await this.#stopWriters();
-    const contents = await this.#contents.read();
-    const all = await this.#databases.histories({ everywhere: true });
-    const histories = await this.#databases.histories();
-    return { contents, histories, all, stopSeconds, shapes: await this.#databases.shapes() };
-  }
-
-  /** Stops all but the store servers. @returns how many seconds it took. */
-  async #stopWriters(): Promise<number> {
-    const servers = new Set(this.#servers());
-    const writers = this.#clone.services.filter((name) => !servers.has(name));
-    const { clock, signal } = this.#dependencies;
-    const begunMs = clock.monotonicMs();
-    if (writers.length > 0) await this.#clone.stop(signal, writers);
-    return (clock.monotonicMs() - begunMs) / 1000;
-  }
-
-  async #startServers(): Promise<void> {
-    await this.#clone.start(this.#servers(), this.#dependencies.signal);
-  }
-
-  #servers(): string[] {
-    return this.#trial.stores.flatMap((store) =>
-      contractOf(store).hasServer && store.service !== undefined ? [store.service] : [],
-    );
+    const stopSeconds = await this.#services.stopWriters();
+    const [contents, all, histories, shapes] = await Promise.all([
+      this.#contents.read(),
+      this.#databases.histories({ everywhere: true }),
+      this.#databases.histories(),
+      this.#databases.shapes(),
+    ]);
+    return { contents, histories, all, stopSeconds, shapes };
   }
 
   async #start(

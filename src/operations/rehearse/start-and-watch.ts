@@ -1,11 +1,15 @@
 import type { Clone } from "../clone/clone.ts";
-import type { GateTarget, TargetContainer } from "../gate/target.ts";
+import type { GateTarget } from "../gate/target.ts";
 import { type WatchVerdict, watch } from "../gate/watch.ts";
 import type { Dependencies } from "../session/command.ts";
+import { FirstAnswers } from "./first-answers.ts";
+import { type Earlier, sinceStart } from "./since-start.ts";
 
 /** A verdict with the logs that it was made from, by the name of the container. */
 export interface StartVerdict extends WatchVerdict {
   readonly texts: Readonly<Record<string, string>>;
+  /** How long it took until every probed server answered; undefined if none was probed or one does not. */
+  readonly answeringSeconds?: number;
 }
 
 type StartDependencies = Pick<Dependencies, "clock" | "reporter" | "signal">;
@@ -33,19 +37,34 @@ export async function startAndWatch(
   dependencies: StartDependencies,
 ): Promise<StartVerdict> {
   const { signal } = dependencies;
-  const earlier = new Map((await clone.containers()).map((one) => [one.service, one.startedAt]));
-  const started = sinceStart(clone.target(databases, true), earlier);
+  const whole = clone.target(databases, true);
+  const started = sinceStart(whole, await earlierIn(clone, whole));
   const texts: Record<string, string> = {};
-  const masked = withoutSecrets(started, rules.mask, texts);
+  const answers = new FirstAnswers(dependencies.clock);
+  const masked = withoutSecrets(started, rules.mask, { texts, answers });
   const target = rules.withoutHealth ? withoutHealth(masked) : masked;
   const over = new AbortController();
   const booting = keepBooting(clone, dependencies.clock, AbortSignal.any([signal, over.signal]));
   try {
-    return { ...(await watch(target, rules, dependencies)), texts };
+    const verdict = await watch(target, rules, dependencies);
+    const { seconds: answeringSeconds } = answers;
+    return { ...verdict, texts, ...(answeringSeconds === undefined ? {} : { answeringSeconds }) };
   } finally {
     over.abort(new Error("the gate has decided"));
     await booting;
   }
+}
+
+async function earlierIn(
+  clone: Pick<Clone, "containers">,
+  target: Pick<GateTarget, "log">,
+): Promise<ReadonlyMap<string, Earlier>> {
+  const found = (await clone.containers()).map(async (one): Promise<[string, Earlier]> => {
+    const { id, state, startedAt } = one;
+    const said = state === "running" ? "" : ((await target.log(one)) ?? "");
+    return [id, { state, startedAt, said }];
+  });
+  return new Map(await Promise.all(found));
 }
 
 /**
@@ -67,39 +86,24 @@ async function keepBooting(
   }
 }
 
-/** A container that has not been started again has not ended: it waits for its start, and its log is of an earlier one. */
-function sinceStart(target: GateTarget, earlier: ReadonlyMap<string, string>): GateTarget {
-  const waiting = new Set<string>();
-  const seen = (one: TargetContainer): TargetContainer => {
-    const waits = one.state !== "running" && earlier.get(one.service) === one.startedAt;
-    if (waits) waiting.add(one.id);
-    else waiting.delete(one.id);
-    return waits && one.state !== "gone" ? { ...one, state: "created" } : one;
-  };
-  return {
-    ...target,
-    containers: async () => (await target.containers()).map(seen),
-    log: async (one) => (waiting.has(one.id) ? undefined : await target.log(one)),
-  };
-}
-
-/** Masks what the images say before anything is made of it, and notes their logs. */
+/** Masks what the images say before anything is made of it, and notes their logs and answers. */
 function withoutSecrets(
   target: GateTarget,
   mask: StartRules["mask"],
-  texts: Record<string, string>,
+  noted: { readonly texts: Record<string, string>; readonly answers: FirstAnswers },
 ): GateTarget {
   return {
     ...target,
     probe: async (one) => {
       const answer = await target.probe(one);
+      if (answer !== undefined) noted.answers.note(one.name, answer.healthy);
       return answer && { ...answer, detail: mask(answer.detail) };
     },
     log: async (one) => {
       const text = await target.log(one);
       if (text === undefined) return undefined;
       const safe = mask(text);
-      texts[one.name] = safe;
+      noted.texts[one.name] = safe;
       return safe;
     },
   };

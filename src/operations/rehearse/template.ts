@@ -21,7 +21,9 @@ import type { ClonePlace } from "../clone/clone.ts";
 import type { Dependencies } from "../session/command.ts";
 
 /** What the old images showed on the data of a template. */
-export type Baseline = TemplateRecord["baseline"];
+export type Baseline = TemplateRecord["baseline"] & {
+  readonly databases: NonNullable<TemplateRecord["baseline"]["databases"]>;
+};
 
 /** What a template is made of, and by whose rules. */
 export interface TemplateSource {
@@ -86,7 +88,8 @@ export class Template {
     const { repository, operationId } = source;
     if (repository === undefined) return undefined;
     for (const record of await offeredTemplates(repository)) {
-      if (!isFor(record, source, version)) continue;
+      const { baseline, at } = record;
+      if (!isFor(record, source, version) || !isWhole(baseline)) continue;
       const places: ClonePlace[] = [];
       for (const volume of record.volumes) {
         const path = await templateMountpoint(engine, volume);
@@ -94,7 +97,6 @@ export class Template {
       }
       if (places.length !== record.volumes.length) continue;
       if (!(await claimTemplate(repository, record.id, operationId))) continue;
-      const { baseline, at } = record;
       return new Template(record.id, engine, source, { places, baseline, at });
     }
     return undefined;
@@ -190,6 +192,11 @@ function isFor(record: TemplateRecord, source: TemplateSource, version: string):
     record.toolVersion === version &&
     isDeepStrictEqual(record.rules, rulesOf(options))
   );
+}
+
+/** Whether it has what earlier versions did not note. */
+function isWhole(baseline: TemplateRecord["baseline"]): baseline is Baseline {
+  return baseline.databases !== undefined;
 }
 
 function rulesOf({ cloneHealth, logAllow, logDeny }: TemplateSource["options"]) {

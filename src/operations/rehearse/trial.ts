@@ -48,6 +48,8 @@ export interface Tried {
   readonly histories?: Histories;
   /** Stopping the old containers and creating the new ones, in seconds; absent if it came to no upgrade. */
   readonly swapSeconds?: number;
+  /** From the start of the new containers until all probed servers answered, in seconds; absent if none was probed. */
+  readonly answeringSeconds?: number;
   readonly rehearsal: Pick<
     Rehearsal,
     | "control"

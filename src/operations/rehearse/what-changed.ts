@@ -1,5 +1,5 @@
+import type { DatabaseShape } from "../../model/database-shape.ts";
 import type { Rehearsal, RehearsedMigration, SchemaChange } from "../../model/rehearsal.ts";
-import type { DatabaseShape } from "../../stores/database-shape.ts";
 import type { Histories } from "../gate/schema.ts";
 import type { Contents } from "./clone-contents.ts";
 

@@ -1,6 +1,6 @@
 import type { Containers } from "../../core/containers.ts";
+import type { DatabaseShape } from "../../model/database-shape.ts";
 import type { PostgresStore } from "../../model/stack.ts";
-import type { DatabaseShape } from "../database-shape.ts";
 import { listDatabases } from "./catalog.ts";
 import { query, serverOf } from "./client.ts";
 

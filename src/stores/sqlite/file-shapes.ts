@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { NamedTask } from "../../core/task.ts";
-import type { DatabaseShape } from "../database-shape.ts";
+import type { DatabaseShape } from "../../model/database-shape.ts";
 import { openLive } from "./open-live.ts";
 
 /** The tables, columns and numbers of values of SQLite databases, by relative path. The uid matters as in `copySqlite`. */

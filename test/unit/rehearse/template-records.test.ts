@@ -19,6 +19,13 @@ const record: TemplateRecord = {
   baseline: {
     ...{ healthySeconds: 1, stopSeconds: 2, noise: [], mustLog: ["app"], complaints: [] },
     contents: { data: { files: { min: 1, max: 2 }, bytes: 3 } },
+    databases: {
+      ...{ histories: { "db/app": ["1_Init"] }, all: { "db/app": ["1_Init"], "db/new": [] } },
+      shapes: {
+        "db/app": { constructor: { rows: 1, columns: { id: { type: "int", values: 1 } } } },
+      },
+      postgres: [{ service: "db", user: "app", database: "app", port: 5433 }],
+    },
   },
 };
 let path = "";
@@ -37,6 +44,16 @@ describe("a template", () => {
       "template-1",
     ]);
     expect((await offeredTemplates({ path }))[1]).toEqual(record);
+    const { databases: _none, ...older } = record.baseline;
+    const earlier = {
+      ...record,
+      id: "template-0",
+      at: "2026-11-19T10:00:00.000Z",
+      baseline: older,
+    };
+    await offerTemplate({ path }, earlier);
+    expect((await offeredTemplates({ path })).at(-1)).toEqual(earlier);
+    await forgetTemplate({ path }, "template-0");
     const claims = await Promise.all(
       ["a", "b", "c"].map((operation) => claimTemplate({ path }, "template-1", operation)),
     );
