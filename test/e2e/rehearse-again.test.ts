@@ -7,7 +7,7 @@ import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
-import { backedUp, clonesOf, keptDataOf, rehearse } from "./rehearse-lab.ts";
+import { backedUp, clonesOf, keptDataOf, phasesOf, rehearse } from "./rehearse-lab.ts";
 import {
   containersOf,
   expectAsBefore,
@@ -25,11 +25,6 @@ async function backedUpStack(): Promise<LabStack> {
 
 const shared = sharedStack(backedUpStack);
 afterAll(() => shared.remove());
-
-const phasesOf = (result: unknown) =>
-  (result as { timeline: { phases: { phase: string }[] } }).timeline.phases.map(
-    ({ phase }) => phase,
-  );
 
 async function offers(stack: LabStack): Promise<string[]> {
   return await readdir(join(repository(stack), "templates")).catch(() => []);
