@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, it } from "vitest";
+import type { Rehearsal } from "../../src/model/rehearsal.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
-import { backedUp, clonesOf, rehearse } from "./rehearse-lab.ts";
+import { backedUp, clonesOf, rehearse, rehearseOnce } from "./rehearse-lab.ts";
 import {
   containersOf,
   expectAsBefore,
@@ -145,6 +146,13 @@ describe("a rehearsal", () => {
           checks: [{ name: "earlier rehearsal", status: "pass" }],
           rehearsal: { record: expect.stringMatching(/rehearsal-[0-9a-f]{8}\.json$/) },
         });
+        // The reviewer is told all the same what was found out.
+        const told = (one: typeof again.result) => {
+          const { schema, rows, upgrade, rollBack, prediction } = (one?.rehearsal ??
+            {}) as Rehearsal;
+          return { schema, rows, upgrade, rollBack, prediction };
+        };
+        expect(told(again.result)).toEqual(told(first.result));
         expect(Number(again.result?.seconds)).toBeLessThan(Number(first.result?.seconds) / 2);
 
         const small = await rehearse(stack, reference, "--clone-memory", "16").done;
@@ -160,7 +168,7 @@ describe("a rehearsal", () => {
   it("ends for the sake of the live stack, and says so", exhaustive, async () => {
     await using stack = await backedUpStack("personal");
     const reference = await stack.publish(goodVersions["1.2.0"]);
-    const running = rehearse(stack, reference);
+    const running = rehearseOnce("root", stack, reference);
     await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 3);
     await stack.compose(["stop", "sophon-dashboard"]);
     const { code, result, stderr } = await running.done;
@@ -187,6 +195,41 @@ describe("a rehearsal", () => {
     const done = await upgrade(stack, reference, ...require).done;
     expect(done.code, done.stderr).toBe(0);
     expect(done.result).toMatchObject({ result: "passed", predicted: {} });
+  });
+
+  it("of a stack that needs the outside to be healthy is unverifiable", exhaustive, async () => {
+    const edit = (text: string) =>
+      text
+        .replace(
+          'test: ["CMD", "curl", "-fsS", "http://127.0.0.1:8081/api/health"]',
+          'test: "getent hosts outside.example && curl -fsS http://127.0.0.1:8081/api/health"',
+        )
+        // Soon given up: nobody waits for the outside.
+        .replace("interval: 5s", "interval: 1s")
+        .replace("start_period: 30s", "start_period: 3s")
+        .replace(
+          "    restart: unless-stopped\n",
+          '    restart: unless-stopped\n    extra_hosts: ["outside.example:192.0.2.1"]\n',
+        );
+    await using stack = await createStack({ tier: "personal", name: "rehearse-outside", edit });
+    await backedUp(stack);
+    const good = await stack.publish(goodVersions["1.2.0"]);
+    const timeout = ["--health-timeout", "30s"];
+    const { code, result, stderr } = await rehearse(stack, good, ...timeout).done;
+    expect(code, stderr).toBe(5);
+    expect(result).toMatchObject({
+      ...{ result: "unverifiable", reason: { class: "control" } },
+    });
+    expect(stderr).toContain("clone-health: off");
+
+    // Log, migrations and schema decide where that is asked for, for good and bad.
+    const off = ["--clone-health", "off"];
+    const counted = await rehearse(stack, good, ...off).done;
+    expect(counted.code, counted.stderr).toBe(0);
+    const wreck = await stack.publish(wrecking(badVersions["migration-failed"]));
+    const failed = await rehearse(stack, wreck, ...off).done;
+    expect(failed.code, failed.stderr).toBe(4);
+    expect(await clonesOf(stack)).toEqual([]);
   });
 
   it.each(secondTier)("of a whole %s stack puts every store back", exhaustive, async (tier) => {

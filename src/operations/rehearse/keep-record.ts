@@ -14,7 +14,7 @@ import type { Dependencies } from "../session/command.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
 
 /** What a record says of a rehearsal that reached a verdict. */
-interface Recorded extends Pick<RehearsalRecord, "services" | "heads" | "seconds"> {
+interface Recorded extends Pick<RehearsalRecord, "services" | "heads" | "seconds" | "told"> {
   readonly id: string;
   readonly result: ResultName;
   readonly manifest: Manifest;
@@ -34,7 +34,8 @@ export function keepRecord(
   { clock, version, reporter }: Pick<Dependencies, "clock" | "version" | "reporter">,
 ): string | undefined {
   if (repository === undefined) return undefined;
-  const { id, result, services, heads, seconds, manifest, manifestSha256, prediction } = recorded;
+  const { id, result, services, heads, seconds, manifest, manifestSha256 } = recorded;
+  const { prediction, told } = recorded;
   const { soakMs, healthTimeoutMs, logAllow, logDeny, cloneHealth } = recorded.options;
   try {
     return writeRehearsal(repository, {
@@ -50,6 +51,7 @@ export function keepRecord(
         logAllow: [...logAllow],
         logDeny: [...logDeny],
       },
+      ...(told === undefined ? {} : { told }),
       ...(prediction === undefined
         ? {}
         : { prediction: { ...prediction, basis: [...prediction.basis] } }),

@@ -4,6 +4,7 @@ import type { Rehearsal } from "../../model/rehearsal.ts";
 import type { Check, Reason, Result, ResultName } from "../../model/result.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
+import type { RehearsalTold } from "../../repository/rehearsals.ts";
 import type { Engine } from "../../stack/engine.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
@@ -115,6 +116,7 @@ export async function tryVersion(
     {
       ...{ id, result: outcome.result, manifest, prediction, options, services, model },
       ...{ manifestSha256, seconds: phases.seconds(), heads: headsOf(histories ?? {}) },
+      told: toldOf(draft.rehearsal),
     },
     dependencies,
   );
@@ -171,14 +173,25 @@ async function earlier(
   const modelSha256 = hashOfModel(model);
   const found = await earlierRehearsal(backup, { ...rest, modelSha256 }, clock.now());
   if (found === undefined) return undefined;
-  const { id, at, backupId, prediction } = found.record;
+  const { id, at, backupId, prediction, told } = found.record;
   const detail = `${id} passed at ${at} on ${backupId}`;
   draft.checks = [{ name: "earlier rehearsal", status: "pass", detail }];
   draft.rehearsal = {
-    ...{ ...draft.rehearsal, record: found.path },
+    ...{ ...draft.rehearsal, ...told, record: found.path },
     ...(prediction === undefined ? {} : { prediction }),
   };
   return { result: "passed" };
+}
+
+/** What a record repeats to a later reviewer. */
+function toldOf(rehearsal: Rehearsal): RehearsalTold {
+  const { control, upgrade, schema, rows, requires, newLogTemplates } = rehearsal;
+  const { memoryPeakBytes, diskPeakBytes, imageBytes, rollBack, omitted } = rehearsal;
+  const all = {
+    ...{ control, upgrade, schema, rows, requires, newLogTemplates },
+    ...{ memoryPeakBytes, diskPeakBytes, imageBytes, rollBack, omitted },
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 /** What the images declare, and what their logs miss. */

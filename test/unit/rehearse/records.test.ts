@@ -91,6 +91,14 @@ describe("a required rehearsal", () => {
     }
   });
 
+  it("repeats what a reviewer is told, unless that is too long to be read back", async () => {
+    const told = { schema: [{ database: "db", added: ["Notes"], dropped: [], changed: [] }] };
+    writeRehearsal({ path }, { ...record, told });
+    expect((await listRehearsals({ path }))[0]?.told).toEqual(told);
+    writeRehearsal({ path }, { ...record, told: { newLogTemplates: ["x".repeat(2 ** 20)] } });
+    expect(await listRehearsals({ path })).toEqual([record]);
+  });
+
   it("is read back from the repository, newest first", async () => {
     writeRehearsal({ path }, record);
     writeRehearsal({ path }, { ...record, id: "rehearsal-2", at: "2026-11-21T00:00:00.000Z" });
