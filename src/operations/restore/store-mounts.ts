@@ -1,4 +1,5 @@
 import { RefusedError } from "../../core/errors.ts";
+import { realPath } from "../../core/real-path.ts";
 import type { Component } from "../../model/manifest.ts";
 import {
   type ComposeModel,
@@ -62,7 +63,9 @@ export function mountOf(
 
 function isAt({ volume, source }: Mount, origin: string | undefined): boolean {
   if (origin === undefined) return false;
-  return volume === origin || source === origin || origin.endsWith(`/volumes/${volume}/_data`);
+  if (volume === origin || origin.endsWith(`/volumes/${volume}/_data`)) return true;
+  // A backup records what a symbolic link leads to.
+  return source === origin || (volume === undefined && realPath(source) === origin);
 }
 
 /** The services that mount a store's data, by the model of the backup. */

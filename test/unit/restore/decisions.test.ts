@@ -1,4 +1,7 @@
+import { realpath, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Component, Manifest } from "../../../src/model/manifest.ts";
 import type { ComposeModel, ContainerState, Mount } from "../../../src/model/stack.ts";
 import type { BackedUpStore } from "../../../src/operations/fill/backed-up-store.ts";
@@ -103,6 +106,16 @@ describe("where a store belongs", () => {
     expect(placed("8", "9")).toEqual(["8", "9"]);
     expect(placed("8", "1")).toEqual(["1", "8"]);
     expect(() => placed("8")).toThrow(/no container of the stack mounts/);
+  });
+
+  it("is a symbolic link to the place that the backup recorded", async () => {
+    await using temporary = await temporaryDirectory("sophon-keeper-mounts-");
+    const [file, link] = [join(temporary.path, "real"), join(temporary.path, "link")];
+    await writeFile(file, "");
+    await symlink("real", link);
+    const here = mount("/keys", link);
+    const linked = store("volume", "gateway", await realpath(file));
+    expect(mountOf(linked, model, [container("gateway", "", [here])])).toBe(here);
   });
 
   it("is refused where nothing has it", () => {
