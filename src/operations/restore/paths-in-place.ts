@@ -8,7 +8,7 @@ import type { Options } from "../../options/parse.ts";
 import { rangesOf, type SourceOptions, sourceMounts, sourceOf } from "../../stores/reader.ts";
 import type { MemberSelection } from "../../stores/tree/extract-members.ts";
 import { membersAtPlace, placeMembers } from "../../stores/tree/place-members.ts";
-import { fileOf, replacementPlace } from "../../stores/tree/restore.ts";
+import { fileOf, placesInside, replacementPlace } from "../../stores/tree/restore.ts";
 import { shownPath } from "../browse/entries.ts";
 import type { SizedSelection } from "../browse/select.ts";
 import { type BackedUpStore, type StoreHandler, storesOf } from "../fill/backed-up-store.ts";
@@ -222,7 +222,8 @@ function partOfTree(selection: MemberSelection, stamp: string): StoreHandler {
       const { mount } = store as DiscoveredStore & { readonly mount: Mount };
       const target = realPath(mount.source);
       const { mounts } = replacementPlace(target, mount);
-      const params = { target, stamp, source: sourceOf(context), selection };
+      const inner = placesInside(target, [...(context.places ?? []), ...(context.mounted ?? [])]);
+      const params = { target, stamp, source: sourceOf(context), selection, inner };
       const place = { mounts: [...mounts, ...sourceMounts(context, components)] };
       const { placed } = await context.tasks.run(placeMembers, params, place, context.signal);
       restored = placed;

@@ -7,12 +7,15 @@ import { removeTree } from "../../core/temp.ts";
 import type { SourceOptions } from "../reader.ts";
 import { sqliteCompanions } from "../sqlite/sqlite.ts";
 import { type MemberSelection, unpackSelection } from "./extract-members.ts";
+import { refuseLinks } from "./inner-links.ts";
 import { marker, placesOf, type TreeReplacement } from "./replace.ts";
 
 /** The parameters of the task: `stamp` is that under which the previous content was set aside. */
 interface PlaceMembersParams extends TreeReplacement {
   readonly source: SourceOptions;
   readonly selection: MemberSelection;
+  /** Places of other stores and of mounts inside the target. */
+  readonly inner?: readonly string[];
 }
 
 /**
@@ -26,13 +29,14 @@ interface PlaceMembersParams extends TreeReplacement {
  */
 export const placeMembers: NamedTask<PlaceMembersParams, { readonly placed: number }> = {
   name: "tree.place-members",
-  run: async ({ target, stamp, source, selection }, context) => {
+  run: async ({ target, stamp, source, selection, inner = [] }, context) => {
     // A rollback removes `unpacking`, and the programs that are marked so.
     const { unpacking, aside } = await placesOf({ target, stamp });
     const [fresh, old] = [join(unpacking, "new"), join(unpacking, "old")];
     await removeTree(unpacking);
     for (const path of [unpacking, fresh, old]) await mkdir(path, { mode: 0o700 });
     await unpackSelection(selection, fresh, source, context, { [marker]: aside });
+    if (source.untrusted === true) await refuseLinks(fresh, inner);
     const placing = new Placing(old, new Set(selection.roots));
     await placing.fill(Buffer.from(fresh), Buffer.from(target), "");
     await removeTree(unpacking);

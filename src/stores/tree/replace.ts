@@ -3,11 +3,11 @@ import { lstat, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
-import { RefusedError } from "../../core/errors.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import { refuseLinks } from "./inner-links.ts";
 import { moveAll, moveEntries, setAttributes, setOwnerAndMode } from "./move-content.ts";
 import { keptPrefix } from "./params.ts";
 import { isFileReplacement, putFileBack, replaceFile } from "./replace-file.ts";
@@ -262,10 +262,8 @@ async function unpack(
       const progress = (bytes: number) =>
         reporter.progress(target, { bytes, of: archive.plainBytes });
       await unpackTar({ ...archive, into: places.unpacking, signal, mark, progress });
-      if (archive.untrusted === true) {
-        const inner = [...(params.keeps ?? []), ...(params.mounted ?? [])];
-        for (const path of inner) await refuseLink(places.unpacking, path);
-      }
+      const inner = [...(params.keeps ?? []), ...(params.mounted ?? [])];
+      if (archive.untrusted === true) await refuseLinks(places.unpacking, inner);
     } else if (existsSync(params.target)) {
       if (params.keepsCopy === true) {
         await copyEntries(params.target, places.unpacking, { signal, addEnv: mark });
@@ -279,28 +277,6 @@ async function unpack(
   } catch (error) {
     await removeTree(places.unpacking);
     throw error;
-  }
-}
-
-/**
- * Refuses a backup of unknown origin with a link where another store or a mount has its place: it would lead that to any
- * path of the host.
- *
- * @throws RefusedError (class `host-access`).
- */
-async function refuseLink(root: string, path: string): Promise<void> {
-  const parts = path.split("/");
-  for (let length = 1; length <= parts.length; length += 1) {
-    const at = parts.slice(0, length).join("/");
-    const stats = await lstat(join(root, at)).catch(() => undefined);
-    if (stats?.isSymbolicLink() !== true) continue;
-    throw new RefusedError(
-      `the backup is of unknown origin and holds a symbolic link where the stack mounts something else: ${at}`,
-      {
-        class: "host-access",
-        hint: "give allow-host-access if you know where the backup comes from",
-      },
-    );
   }
 }
 
