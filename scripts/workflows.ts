@@ -23,6 +23,7 @@ interface Workflow {
 export async function lintWorkflows(root: string): Promise<string[]> {
   const problems: string[] = [];
   const linted: string[] = [];
+  const pins: Pin[] = [];
   for (const folder of [".github/workflows", "examples"]) {
     const files = await readdir(join(root, folder)).catch(() => []);
     for (const file of files.filter((name) => name.endsWith(".yml"))) {
@@ -32,13 +33,16 @@ export async function lintWorkflows(root: string): Promise<string[]> {
       if (folder === "examples" && !/^jobs:/m.test(text)) continue;
       linted.push(path);
       problems.push(...lint(text).map((problem) => `${path}: ${problem}`));
+      pins.push(...pinsIn(path, text));
     }
   }
   for (const page of ["README.md", ...(await readdir(join(root, "docs"))).map(inDocs)]) {
     if (!page.endsWith(".md")) continue;
     const text = await readFile(join(root, page), "utf8");
     problems.push(...lintPage(text).map((problem) => `${page}: ${problem}`));
+    pins.push(...pinsIn(page, text));
   }
+  problems.push(...differingPins(pins));
   const examples = linted.filter((path) => path.startsWith("examples"));
   problems.push(...(await actionlint(root, linted)));
   return [...problems, ...(await zizmor(root, examples))];
@@ -61,6 +65,28 @@ function lint(text: string): string[] {
     problems.push(`${line.trim()}: a comment should tell the version`);
   }
   return problems;
+}
+
+/** An action at a commit, and the version that a comment tells. */
+export interface Pin {
+  readonly path: string;
+  readonly repository: string;
+  readonly at: string;
+}
+
+/** Every pinned action of a workflow or a page. */
+export function pinsIn(path: string, text: string): Pin[] {
+  const uses = text.matchAll(/uses:[ \t]*([\w.-]+\/[\w.-]+)\S*@([0-9a-f]{40}[ \t]+# v\S+)/g);
+  return [...uses].map(([, repository = "", at = ""]) => ({ path, repository, at }));
+}
+
+/** Dependabot changes workflows and examples; what it does not change must follow. */
+export function differingPins(pins: readonly Pin[]): string[] {
+  return pins.flatMap(({ path, repository, at }) => {
+    const first = pins.find((one) => one.repository === repository);
+    if (first === undefined || first.at === at) return [];
+    return [`${path}: ${repository} is pinned to ${at}, and in ${first.path} to ${first.at}`];
+  });
 }
 
 function inDocs(name: string): string {
