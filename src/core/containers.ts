@@ -54,7 +54,8 @@ export interface Containers {
     options?: Omit<ThrowAwayOptions, "input"> & { readonly pipeInput?: boolean },
   ): StreamingProcess;
   inspect(container: string): Promise<ContainerState | undefined>;
-  pause(container: string): Promise<void>;
+  /** Pauses a running container; on a busy host the engine is asked again for a while. */
+  pause(container: string, signal?: AbortSignal): Promise<void>;
   /** Does nothing if the container is not paused. */
   unpause(container: string): Promise<void>;
   /** Stops and waits; `timeoutSeconds` until SIGKILL, else its own time. Safe on one that does not run. */

@@ -13,6 +13,7 @@ import { keeperLabels } from "../model/keeper-labels.ts";
 import { execArguments, runArguments } from "./docker-arguments.ts";
 import type { Engine } from "./engine.ts";
 import { inspectContainer, orMissing, statusOf } from "./inspect.ts";
+import { pauseContainer } from "./pause.ts";
 import { endTagged, newTag, operationTag, programEnd, taggedCommand, wasCut } from "./tagged.ts";
 
 const removalMs = 30_000;
@@ -60,9 +61,7 @@ export function createContainers(engine: Engine, operationId: string): HostConta
     },
     runOnce: (image, argv, options = {}) => runOnce(engine, operationId, image, argv, options),
     inspect: async (container) => (await inspectContainer(engine, container))?.state,
-    pause: async (container) => {
-      await docker.getContainer(container).pause();
-    },
+    pause: (container, signal) => pauseContainer(engine, container, signal),
     unpause: async (container) => {
       const state = (await inspectContainer(engine, container))?.state.state;
       if (state === "paused") await docker.getContainer(container).unpause();

@@ -1,6 +1,5 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { describeError, RefusedError } from "../../core/errors.ts";
-import { pauseContainer } from "../../core/pause.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ComposeModel, ContainerState } from "../../model/stack.ts";
 import { carryVolumes, hasVolumes } from "../../stack/carried-volumes.ts";
@@ -10,6 +9,7 @@ import { projectContainers } from "../../stack/discovery.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectContainer } from "../../stack/inspect.ts";
 import type { AnonymousVolume } from "../../stack/like-container.ts";
+import { pauseContainer } from "../../stack/pause.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 import { highestNumbers } from "./replica-numbers.ts";
 
@@ -186,18 +186,13 @@ async function unpausedMeanwhile(
   const paused = (await present({ docker }, project)).filter(
     ({ service, state }) => state === "paused" && services.includes(service),
   );
-  const containers = {
-    pause: async (id: string): Promise<void> => {
-      await docker.getContainer(id).pause();
-    },
-  };
   try {
     for (const { id } of paused) await docker.getContainer(id).unpause();
     await work();
   } finally {
     for (const { id } of paused) {
       const [one] = (await present({ docker }, project)).filter((other) => other.id === id);
-      if (one?.state === "running") await pauseContainer(id, { containers, clock: systemClock });
+      if (one?.state === "running") await pauseContainer({ docker }, id);
     }
   }
 }

@@ -1,7 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Containers } from "../../core/containers.ts";
 import { describeError } from "../../core/errors.ts";
-import { pauseContainer } from "../../core/pause.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { ContainerState } from "../../model/stack.ts";
@@ -269,7 +268,6 @@ function withJoiners(wanted: readonly Wanted[], present: readonly ContainerState
   ];
 }
 
-async function pauseAgain(id: string, { containers, clock }: StartContext): Promise<void> {
-  if ((await containers.inspect(id))?.state !== "running") return;
-  await pauseContainer(id, { containers, clock });
+async function pauseAgain(id: string, { containers }: StartContext): Promise<void> {
+  if ((await containers.inspect(id))?.state === "running") await containers.pause(id);
 }

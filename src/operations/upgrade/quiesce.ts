@@ -1,5 +1,4 @@
 import { describeError } from "../../core/errors.ts";
-import { pauseContainer } from "../../core/pause.ts";
 import { postgresAccess } from "../../core/postgres-access.ts";
 import { stopContainers } from "../live-stack/stop.ts";
 import type { UpgradePlan } from "./journal.ts";
@@ -12,7 +11,7 @@ import type { UpgradeSession } from "./session.ts";
  */
 export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promise<void> {
   const { containers, journal, dependencies } = session;
-  const { clock, signal } = dependencies;
+  const { signal } = dependencies;
   // An engine that is restarted would otherwise start them in the middle of the copy, those that are stopped now, too.
   const revived = plan.containers.filter(({ restartPolicy }) => restartPolicy !== "no");
   journal.append("quiesce", "restart-off", { containers: revived.map(({ id }) => id) });
@@ -24,7 +23,7 @@ export async function quiesce(session: UpgradeSession, plan: UpgradePlan): Promi
   signal.throwIfAborted();
   await checkpoint(session);
   journal.append("quiesce", "freeze", { containers: plan.pause });
-  await Promise.all(plan.pause.map((id) => pauseContainer(id, { containers, clock, signal })));
+  await Promise.all(plan.pause.map((id) => containers.pause(id, signal)));
   await deltaAll(session, plan);
   journal.append("quiesce", "thaw", {});
   await Promise.all(plan.pause.map((id) => containers.unpause(id)));

@@ -197,7 +197,7 @@ async function frozen(
   try {
     await (stops
       ? containers.stop(container, serverStopSeconds(await containers.inspect(container)))
-      : containers.pause(container));
+      : containers.pause(container, context.signal));
     await work();
   } finally {
     await thaw();

@@ -1,7 +1,6 @@
 import { dirname, join } from "node:path";
 import { BackupFailedError, describeError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
-import { pauseContainer } from "../../core/pause.ts";
 import { realPath } from "../../core/real-path.ts";
 import { type TaskPlace, taskMount } from "../../core/task.ts";
 import type { Component } from "../../model/manifest.ts";
@@ -167,7 +166,7 @@ async function paused(
   context: BackupContext,
   work: () => Promise<unknown>,
 ): Promise<void> {
-  const { containers, clock, signal } = context;
+  const { containers, signal } = context;
   const unpause = async () => {
     const results = await Promise.allSettled(writers.map((id) => containers.unpause(id)));
     for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -176,7 +175,7 @@ async function paused(
   context.undo.add("unpause the services", unpause);
   const pause = async (id: string) => {
     try {
-      await pauseContainer(id, { containers, clock, signal });
+      await containers.pause(id, signal);
     } catch (cause) {
       signal.throwIfAborted();
       const now = await containers.inspect(id);

@@ -1,5 +1,5 @@
-import type { Clock } from "./clock.ts";
-import type { Containers } from "./containers.ts";
+import { systemClock } from "../core/clock.ts";
+import type { Engine } from "./engine.ts";
 
 const everyMs = 200;
 const giveUpMs = 2_000;
@@ -10,25 +10,24 @@ const busyMs = 20_000;
 /**
  * Pauses a running container. The kernel refuses while a program is being started inside, and health checks start
  * programs all the time, so this function retries.
+ *
+ * @throws the engine's error after 2 seconds, after 20 if the host is busy; the reason of the signal if it is aborted.
  */
 export async function pauseContainer(
+  { docker }: Pick<Engine, "docker">,
   id: string,
-  context: {
-    readonly containers: Pick<Containers, "pause">;
-    readonly clock: Clock;
-    readonly signal?: AbortSignal | undefined;
-  },
+  signal?: AbortSignal,
 ): Promise<void> {
-  const { containers, clock, signal } = context;
-  const startMs = clock.monotonicMs();
+  const startMs = systemClock.monotonicMs();
   for (;;) {
     try {
-      return await containers.pause(id);
+      await docker.getContainer(id).pause();
+      return;
     } catch (error) {
       signal?.throwIfAborted();
       const limitMs = busy.test(String(error)) ? busyMs : giveUpMs;
-      if (clock.monotonicMs() - startMs > limitMs) throw error;
-      await clock.sleep(everyMs, signal);
+      if (systemClock.monotonicMs() - startMs > limitMs) throw error;
+      await systemClock.sleep(everyMs, signal);
     }
   }
 }
