@@ -1,10 +1,12 @@
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { hostname, release } from "node:os";
 import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
+import { containerIdIn } from "./container-id.ts";
 import { type Engine, engineDown } from "./engine.ts";
 import { type HostFacts, judgeHost } from "./host-support.ts";
+import { orMissing } from "./inspect.ts";
 
 /**
  * Makes sure that this host supports a reliable backup and rollback.
@@ -46,8 +48,9 @@ async function hostFacts(engine: Engine, answerMs: number): Promise<HostFacts> {
     securityOptions: info.SecurityOptions ?? [],
     components: components.map(({ Name }) => Name),
     dockerRoot: info.DockerRootDir,
-    // An engine that was started inside the same container has the container's host name.
-    inContainer: info.Name !== hostname() && (await isContainer()),
+    // An engine that was started inside the same container has the container's host name. So has one with the network of the host.
+    inContainer:
+      (info.Name !== hostname() && (await isContainer())) || (await isOfThisEngine(engine)),
   };
 }
 
@@ -75,6 +78,12 @@ async function isContainer(): Promise<boolean> {
     ),
   );
   return found.includes(true);
+}
+
+/** Whether this engine has the container in which this process runs: it mounts some files into each. */
+async function isOfThisEngine({ docker }: Pick<Engine, "docker">): Promise<boolean> {
+  const id = containerIdIn(await readFile("/proc/self/mountinfo", "utf8"));
+  return id !== undefined && (await orMissing(docker.getContainer(id).inspect())) !== undefined;
 }
 
 async function readComposeVersion(engine: Engine, answerMs: number): Promise<string> {
