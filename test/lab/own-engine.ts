@@ -56,6 +56,8 @@ export async function startOwnEngine(): Promise<OwnEngine> {
     async [Symbol.asyncDispose]() {
       await stop();
       await bringBridgeBack(address);
+      // On a file system that is not shared an engine mounts its directory onto itself, and may leave that behind.
+      await tryRun(["umount", "--recursive", "--lazy", join(directory, "data")]);
       await rm(directory, { recursive: true, force: true });
     },
   };
