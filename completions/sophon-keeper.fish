@@ -86,7 +86,7 @@ complete -c sophon-keeper -n '__fish_seen_subcommand_from verify upgrade-test sc
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify upgrade-test scan-log' -l log-deny -x -d 'Regular expressions, one per line'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from restore' -l allow-unsigned -d 'Restore a backup of unknown origin'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from restore' -l allow-host-access -d 'With allow-unsigned'
-complete -c sophon-keeper -n '__fish_seen_subcommand_from restore' -l only -x -d 'Restore only these stores, such as postgres,qdrant'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from restore' -l only -x -d 'Restore only these stores, such as postgres,qdrant, or one database or collection of them'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from restore ls find' -l path -x -d 'Only these files and directories, one per line, as ls shows them'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from restore' -l keep-images -d 'Restore only the data'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from restore undo upgrade-test' -l allow-shared-paths -d 'Continue even if another project also uses a path or volume of the stack'

@@ -63,7 +63,7 @@ export const restoreInputs = {
     kind: "list",
     commands: ["restore"],
     about:
-      "Restore only these stores, such as postgres,qdrant. Into a directory also one database or collection: postgres/sophon. Default: all.",
+      "Restore only these stores, such as postgres,qdrant, or one database or collection of them: postgres/sophon. Default: all.",
   },
   path: {
     kind: "items",

@@ -194,6 +194,21 @@ export interface Store<S extends DiscoveredStore = DiscoveredStore> {
    */
   restore(store: S, components: readonly Component[], context: RestoreContext): Promise<void>;
 
+  /**
+   * Restores single databases or collections into a running server that keeps everything else. The caller has set a copy of
+   * the previous content aside. Absent if only the whole store can be restored.
+   *
+   * @throws Error when the restore fails; the caller puts the set-aside state back.
+   */
+  restorePart?(store: S, components: readonly Component[], context: RestoreContext): Promise<void>;
+
+  /**
+   * Refuses components that {@link restorePart} could not restore into the running server. Changes nothing.
+   *
+   * @throws RefusedError with a hint what to do.
+   */
+  requirePartFit?(store: S, components: readonly Component[], context: StoreContext): Promise<void>;
+
   /** Counts the current content of the live or restored store, under the same names as in the components. */
   measure(store: S, context: StoreContext): Promise<Counts>;
 

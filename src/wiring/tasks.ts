@@ -15,12 +15,12 @@ import { lookTask } from "../stack/look.ts";
 import { statFiles } from "../stack/stat-files.ts";
 import { putSettings } from "../stores/postgres/settings-file.ts";
 import { aliasesOfQdrant, refusalOfQdrant, versionOfQdrant } from "../stores/qdrant/questions.ts";
+import { restoreCollections, restoreQdrant } from "../stores/qdrant/restore-tasks.ts";
 import {
   backupQdrant,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
-  restoreQdrant,
 } from "../stores/qdrant/tasks.ts";
 import { placeRdb } from "../stores/redis/place-rdb.ts";
 import { sqliteShape } from "../stores/sqlite/file-shapes.ts";
@@ -77,6 +77,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     removeCopyTask,
     refusalOfQdrant,
     removePartial,
+    restoreCollections,
     restoreQdrant,
     sealPlaces,
     serverProber,

@@ -1,17 +1,15 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { RefusedError } from "../../core/errors.ts";
 import type { NamedTask } from "../../core/task.ts";
 import {
   awaitQdrant,
-  type QdrantAlias,
   QdrantClient,
   type QdrantEndpoint,
   uploadName,
 } from "../../stores/qdrant/client.ts";
 import { awaitCollection } from "../../stores/qdrant/collection-state.ts";
 import { paramsOf, placeOf, qdrantStore } from "../../stores/qdrant/qdrant.ts";
-import { aliasesOfQdrant } from "../../stores/qdrant/questions.ts";
+import { aliasesOfQdrant, refuseAliases } from "../../stores/qdrant/questions.ts";
 import type { Counts, Store } from "../../stores/store.ts";
 import type { Examined } from "./read/read-result.ts";
 
@@ -59,28 +57,6 @@ export const uploadSnapshots: NamedTask<
     return null;
   },
 };
-
-/**
- * The server resolves an alias in the address of an upload: the snapshot would replace the collection behind the alias.
- *
- * @throws RefusedError that names both.
- */
-export function refuseAliases(
-  uploads: readonly Pick<Upload, "collection">[],
-  aliases: readonly QdrantAlias[],
-): void {
-  for (const { collection } of uploads) {
-    const alias = aliases.find(({ alias_name }) => alias_name === collection);
-    if (alias === undefined) continue;
-    throw new RefusedError(
-      `the snapshot is of collection ${collection}, but ${collection} is now an alias of collection ${alias.collection_name}`,
-      {
-        class: "qdrant-alias",
-        hint: `Delete the alias ${collection} if the snapshot should become a collection of that name, or rename the snapshot to ${alias.collection_name}.snapshot to replace that collection.`,
-      },
-    );
-  }
-}
 
 /** Restores snapshots of collections that a person has copied. */
 export const handMadeQdrant: Pick<Store, "restore" | "measure" | "requireFit"> = {

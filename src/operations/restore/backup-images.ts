@@ -15,7 +15,7 @@ import { inspectImage, pullImage, tagImage } from "../../stack/images.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
-import { chosenStores } from "./store-mounts.ts";
+import { chosenInPlace } from "./chosen-parts.ts";
 
 /** The name of the backup's image for each service; undefined if the image is not on this host. */
 type FoundImages = Readonly<Record<string, string | undefined>>;
@@ -89,7 +89,7 @@ export async function imagesOfBackup(
   ).then(parseManifest, () => undefined);
   if (manifest === undefined) return {};
   // A name that is not there is refused before everything is read.
-  chosenStores(storesOf(manifest), only);
+  chosenInPlace(storesOf(manifest), only);
   if (dryRun) return {};
   const servers = new Set(
     manifest.components

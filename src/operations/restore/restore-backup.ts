@@ -10,6 +10,7 @@ import type { HostDependencies } from "../session/dependencies.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
 import { imagesOfBackup } from "./backup-images.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
+import { chosenInPlace } from "./chosen-parts.ts";
 import { makingsOf, type StackNow, stackNow } from "./current-stack.ts";
 import { planned } from "./dry-run.ts";
 import { hostAccess, judgeHostAccess } from "./host-access.ts";
@@ -18,7 +19,7 @@ import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-
 import { movedModel } from "./put-stack-files.ts";
 import { withRestoreSession } from "./restore-session.ts";
 import { restoreLive } from "./restore-stack.ts";
-import { chosenStores, refuseWithoutInner } from "./store-mounts.ts";
+import { refuseWithoutInner } from "./store-mounts.ts";
 
 /**
  * Restores a stack from a backup: verifies the backup, sets the current content aside, restores and counts every store,
@@ -28,12 +29,12 @@ import { chosenStores, refuseWithoutInner } from "./store-mounts.ts";
  */
 export async function restoreBackup(
   backup: ChosenBackup,
-  options: Options,
+  given: Options,
   dependencies: HostDependencies,
 ): Promise<Outcome> {
   const { host, signal } = dependencies;
   const { found, source } = backup;
-  const images = await imagesOfBackup(source, options, dependencies);
+  const images = await imagesOfBackup(source, given, dependencies);
   const proof = await proveBackup(backup, dependencies, "contents");
   if (proof.manifest === undefined || proof.verdict !== "verified") {
     if (images instanceof RefusedError && proof.verdict !== "damaged") throw images;
@@ -42,14 +43,19 @@ export async function restoreBackup(
   if (images instanceof RefusedError) throw images;
   const { manifest } = proof;
   const files = await stackOf(manifest, source, signal);
-  const stack = await stackNow(files, options, host);
-  const stores = chosenStores(storesOf(manifest), options.only);
+  const stack = await stackNow(files, given, host);
+  const stores = chosenInPlace(storesOf(manifest), given.only);
+  const parts = stores.filter(({ isPart }) => isPart === true);
+  // One database is restored into the server that runs: another version of it could not read the others.
+  const options = parts.length === 0 ? given : { ...given, keepImages: true };
+  refuseMissingContainers(parts, stack);
   judgeHostAccess(
     stack.filesFromBackup ? accessOfBackup(files, stack, options) : [],
     source.untrusted === true,
     dependencies.reporter,
   );
-  refuseWithoutInner(stores, storesOf(manifest), files.model);
+  const whole = stores.filter((store) => !parts.includes(store));
+  refuseWithoutInner(whole, storesOf(manifest), files.model);
   await refuseEarly(files, { manifest, stack, stores }, options, dependencies);
   if (options.dryRun) {
     const request = { manifest, source, files, stack, stores };
@@ -73,6 +79,21 @@ export async function restoreBackup(
     recovered,
     warnings: [...warnings, ...kept],
   };
+}
+
+/** @throws RefusedError if the server of a database or collection has no container that could take it. */
+function refuseMissingContainers(parts: readonly BackedUpStore[], { containers }: StackNow): void {
+  const missing = parts.find(
+    ({ service }) => !containers.some((container) => container.service === service),
+  );
+  if (missing === undefined) return;
+  throw new RefusedError(
+    `only: service ${missing.service} has no container to restore a part into`,
+    {
+      class: "no-container",
+      hint: `restore all of it with only: ${missing.name}, or give --target DIRECTORY`,
+    },
+  );
 }
 
 /** What the stack of the backup reaches on this host, by its own model. */

@@ -7,11 +7,11 @@ import type { Component } from "../../model/manifest.ts";
 import type { PostgresStore } from "../../model/stack.ts";
 import { backupFailed } from "../sink.ts";
 import type { BackupContext, Counts, RestoreContext, Store, StoreContext } from "../store.ts";
-import { listDatabases, serverVersion } from "./catalog.ts";
+import { type DatabaseFacts, listDatabases, serverVersion } from "./catalog.ts";
 import { checkPostgres } from "./check.ts";
 import { endConnections, execute, type PostgresServer, serverOf } from "./client.ts";
 import { dumpDatabase } from "./dump.ts";
-import { dumpGlobals } from "./globals.ts";
+import { dumpGlobals, readGlobals } from "./globals.ts";
 import { postgresMigrations } from "./migrations.ts";
 import {
   countsOf,
@@ -21,6 +21,7 @@ import {
   restoreGlobals,
 } from "./restore.ts";
 import { withAdmin } from "./sql-session.ts";
+import { adminDatabase, drop } from "./swap.ts";
 
 /** Most of the time of a small database passes until the programs have started. */
 const databasesAtOnce = 2;
@@ -71,6 +72,20 @@ export const postgresStore: Store<PostgresStore> = {
       await withAdmin(server, async (connected) => {
         await requireSameMajor(connected, components);
         await restoreServer(connected, globals, components, context);
+      });
+    } catch (error) {
+      await endConnections(server);
+      context.signal.throwIfAborted();
+      throw error;
+    }
+  },
+
+  async restorePart(store, components, context) {
+    const server = serverOf(store, context);
+    try {
+      await withAdmin(server, async (connected) => {
+        await requireSameMajor(connected, components);
+        for (const component of components) await replaceDatabase(connected, component, context);
       });
     } catch (error) {
       await endConnections(server);
@@ -148,6 +163,35 @@ async function restoreServer(
     const existed = live.has(facts.datname);
     await restoreDatabase({ ...server, signal }, component, facts, existed, given);
   });
+}
+
+/** A database that is there keeps its owner, settings and privileges: the roles of the server are not restored. */
+async function replaceDatabase(
+  server: PostgresServer,
+  component: Component,
+  context: RestoreContext,
+): Promise<void> {
+  const name = String(component.details.database);
+  const live = (await listDatabases(server)).find(({ datname }) => datname === name);
+  const facts = live ?? (await recordedFacts(server, name, context));
+  await server.admin?.close();
+  await drop(server, adminDatabase(name), name);
+  await restoreDatabase(server, component, facts, false, context);
+}
+
+async function recordedFacts(
+  { store: { service } }: PostgresServer,
+  name: string,
+  context: RestoreContext,
+): Promise<DatabaseFacts> {
+  const globals = context.manifest.components.find(
+    (one) => one.store === "postgres" && one.service === service && one.details.role === "globals",
+  );
+  const { databases } =
+    globals === undefined ? { databases: [] } : await readGlobals(await context.open(globals));
+  const facts = databases.find(({ datname }) => datname === name);
+  if (facts === undefined) throw new Error(`database ${name} is not in the globals of the backup`);
+  return facts;
 }
 
 async function backupServer(server: PostgresServer, context: BackupContext): Promise<Component[]> {

@@ -6,14 +6,20 @@ import { sourceMounts, sourceOf } from "../reader.ts";
 import { backupFailed } from "../sink.ts";
 import type { BackupContext, Store, StoreContext } from "../store.ts";
 import type { QdrantParams } from "./client.ts";
-import { refusalOfQdrant, refuseOtherVersion, versionOfQdrant } from "./questions.ts";
+import {
+  aliasesOfQdrant,
+  refusalOfQdrant,
+  refuseAliases,
+  refuseOtherVersion,
+  versionOfQdrant,
+} from "./questions.ts";
+import { restoreCollections, restoreQdrant } from "./restore-tasks.ts";
 import {
   backupQdrant,
   type EarlierBackup,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
-  restoreQdrant,
 } from "./tasks.ts";
 
 /** How long to wait for a crashed server to come back, so that its snapshot can be removed. */
@@ -119,6 +125,26 @@ export const qdrantStore: Store<QdrantStore> = {
       placeOf(store, sourceMounts(context, components)),
       context.signal,
     );
+  },
+
+  async restorePart(store, components, context) {
+    const settings = context.manifest.components.find(
+      ({ service, store: kind, details }) =>
+        kind === "qdrant" && service === store.service && details.collection === undefined,
+    );
+    const read = settings === undefined ? components : [...components, settings];
+    await context.tasks.run(
+      restoreCollections,
+      { ...paramsOf(store), source: sourceOf(context), components, settings },
+      placeOf(store, sourceMounts(context, read)),
+      context.signal,
+    );
+  },
+
+  async requirePartFit(store, components, { tasks, signal }) {
+    const aliases = await tasks.run(aliasesOfQdrant, paramsOf(store), placeOf(store), signal);
+    const wanted = components.map(({ details }) => ({ collection: String(details.collection) }));
+    refuseAliases(wanted, aliases);
   },
 
   measure: (store, context) =>

@@ -43,6 +43,28 @@ export function refuseOtherVersion(from: string, to: string): void {
   });
 }
 
+/**
+ * The server resolves an alias in the address of an upload: the snapshot would replace the collection behind the alias.
+ *
+ * @throws RefusedError that names both.
+ */
+export function refuseAliases(
+  uploads: readonly { readonly collection: string }[],
+  aliases: readonly QdrantAlias[],
+): void {
+  for (const { collection } of uploads) {
+    const alias = aliases.find(({ alias_name }) => alias_name === collection);
+    if (alias === undefined) continue;
+    throw new RefusedError(
+      `the snapshot is of collection ${collection}, but ${collection} is now an alias of collection ${alias.collection_name}`,
+      {
+        class: "qdrant-alias",
+        hint: `Delete the alias ${collection} if the snapshot should become a collection of that name, or rename the snapshot to ${alias.collection_name}.snapshot to replace that collection.`,
+      },
+    );
+  }
+}
+
 /** Also parses `1.17.1-dev`. */
 function numbers(version: string): number[] {
   return version.split(".").map((part) => Number.parseInt(part, 10));

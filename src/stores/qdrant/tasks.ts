@@ -3,25 +3,11 @@ import { Readable } from "node:stream";
 import { systemClock } from "../../core/clock.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import type { Component, Count } from "../../model/manifest.ts";
-import { openComponent, type SourceOptions } from "../reader.ts";
 import { writeComponent } from "../sink.ts";
 import type { SinkOptions } from "../store.ts";
-import {
-  awaitQdrant,
-  type QdrantAlias,
-  QdrantClient,
-  type QdrantParams,
-  uploadName,
-} from "./client.ts";
-import { awaitCollection, unlessDeleted } from "./collection-state.ts";
-import { refuseOtherVersion } from "./questions.ts";
-
-/** The parts that a snapshot does not contain. They are restored separately. */
-interface QdrantSettings {
-  readonly version: string;
-  readonly aliases: readonly QdrantAlias[];
-  readonly collections: Readonly<Record<string, unknown>>;
-}
+import { awaitQdrant, type QdrantAlias, QdrantClient, type QdrantParams } from "./client.ts";
+import { unlessDeleted } from "./collection-state.ts";
+import type { QdrantSettings } from "./restore-tasks.ts";
 
 /** Copies every collection as a snapshot, and aliases with configuration as one JSON component. */
 export const backupQdrant: NamedTask<QdrantParams & { readonly sink: SinkOptions }, Component[]> = {
@@ -58,37 +44,6 @@ export const backupQdrant: NamedTask<QdrantParams & { readonly sink: SinkOptions
     const settings: QdrantSettings = { version, aliases, collections };
     components.push(await copySettings(params, settings, context));
     return components;
-  },
-};
-
-/** Replaces all collections and aliases with those of the backup. */
-export const restoreQdrant: NamedTask<
-  QdrantParams & { readonly source: SourceOptions; readonly components: readonly Component[] },
-  null
-> = {
-  name: "qdrant.restore",
-  run: async (params, { signal }) => {
-    const client = new QdrantClient(params.endpoint, signal);
-    const settings = await readSettings(params, signal);
-    refuseOtherVersion(settings.version, await client.version());
-    // Delete all, including newer ones: a collection that stays would keep its newer configuration.
-    for (const collection of await client.collections()) await client.deleteCollection(collection);
-    for (const component of params.components) {
-      const { collection, checksum } = component.details;
-      if (typeof collection !== "string") continue;
-      const content = openComponent(params.source, component, signal);
-      await client.upload(collection, content, String(checksum));
-      // The server keeps the uploaded file among its snapshots. Delete only this one.
-      for (const left of await client.snapshots(collection)) {
-        if (left.name === uploadName(String(checksum))) {
-          await client.deleteSnapshot(collection, left.name);
-        }
-      }
-    }
-    await client.setAliases(settings.aliases);
-    for (const collection of await client.collections())
-      await awaitCollection(client, collection, signal);
-    return null;
   },
 };
 
@@ -266,19 +221,6 @@ function copySettings(
       recovery: "POST the aliases to /collections/aliases once the collections are there",
     }),
   });
-}
-
-async function readSettings(
-  params: { readonly source: SourceOptions; readonly components: readonly Component[] },
-  signal: AbortSignal,
-): Promise<QdrantSettings> {
-  const component = params.components.find(({ details }) => details.collection === undefined);
-  if (component === undefined) throw new Error("qdrant: the backup has no settings component");
-  const chunks: Buffer[] = [];
-  for await (const chunk of openComponent(params.source, component, signal)) {
-    chunks.push(chunk as Buffer);
-  }
-  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as QdrantSettings;
 }
 
 function pointsOf(collection: string): string {

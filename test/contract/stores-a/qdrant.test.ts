@@ -5,16 +5,16 @@ import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
 import { waitFor } from "../../../src/core/wait.ts";
-import { refuseAliases, uploadSnapshots } from "../../../src/operations/manual/restore-qdrant.ts";
+import { uploadSnapshots } from "../../../src/operations/manual/restore-qdrant.ts";
 import { QdrantClient } from "../../../src/stores/qdrant/client.ts";
-import { refusalOfQdrant } from "../../../src/stores/qdrant/questions.ts";
+import { refusalOfQdrant, refuseAliases } from "../../../src/stores/qdrant/questions.ts";
+import { restoreQdrant } from "../../../src/stores/qdrant/restore-tasks.ts";
 import {
   backupQdrant,
   type EarlierBackup,
   forgetSnapshots,
   listSnapshots,
   measureQdrant,
-  restoreQdrant,
 } from "../../../src/stores/qdrant/tasks.ts";
 import { type QdrantServer, startQdrant } from "./qdrant-server.ts";
 

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Component } from "../../../src/model/manifest.ts";
 import type { BackedUpStore } from "../../../src/operations/fill/backed-up-store.ts";
+import { chosenInPlace } from "../../../src/operations/restore/chosen-parts.ts";
 import { chosenStores, partOf } from "../../../src/operations/restore/store-mounts.ts";
 
 const component = (name: string, details: Component["details"]) => ({ name, details }) as Component;
@@ -44,7 +45,39 @@ it("what is not there is refused with what is", () => {
   }
 });
 
-it("into the running stack only whole stores are restored", () => {
+it("into the running stack, parts of a server are restored beside whole stores", () => {
+  const chosen = (...words: string[]) =>
+    chosenInPlace(stores, words).map(({ name, components, isPart = false }) => [
+      ...[name, isPart],
+      ...components.map((one) => one.name),
+    ]);
+  expect(chosen("postgres/sophon", "data", "postgres/a/b", "qdrant/docs")).toEqual([
+    ["data", false, "data"],
+    ["db", true, "db-sophon", "db-a_b"],
+    ["qdrant", true, "qdrant-docs"],
+  ]);
+  // All of it is more than a part of it.
+  expect(chosen("postgres/sophon", "db")).toEqual([
+    ["db", false, "db-sophon", "db-a_b", "db-globals"],
+  ]);
+  expect(chosen()).toHaveLength(3);
+});
+
+it("a database of that name in two servers is refused with the words that tell them apart", () => {
+  const [first] = stores;
+  const second = {
+    ...(first as BackedUpStore),
+    ...{ name: "other", service: "other" },
+    components: [component("other-sophon", { role: "database", database: "sophon" })],
+  };
+  expect(() => chosenInPlace([...stores, second], ["postgres/sophon"])).toThrow(
+    "only: postgres/sophon is in db and in other",
+  );
+  const [part] = chosenInPlace([...stores, second], ["other/sophon"]);
+  expect(part?.components.map(({ name }) => name)).toEqual(["other-sophon"]);
+});
+
+it("from a manual backup only whole stores are restored", () => {
   expect(() => chosenStores(stores, ["postgres/sophon"])).toThrow(
     "only: postgres/sophon is restored into a directory only",
   );
