@@ -17,7 +17,7 @@ export interface Observer {
 
 /** A stream of bytes that can be given up: any Readable, or a generator over one. */
 export interface ByteSource extends AsyncIterable<Uint8Array> {
-  destroy(error?: Error): unknown;
+  destroy(): unknown;
   /** Each chunk is the beginning of a block of this pool, to which its reader gives it back. */
   readonly pool?: BlockPool;
 }
@@ -75,7 +75,8 @@ export async function writeArchive(request: ArchiveRequest): Promise<WrittenArch
   const { source, file, signal } = request;
   // Whoever fails first is the cause; the producer's own words are read at the end.
   request.done?.catch(() => undefined);
-  const abort = (): void => void source.destroy(asError(signal?.reason));
+  // Without an error: a stream that nobody reads yet would throw it past everybody.
+  const abort = (): void => void source.destroy();
   try {
     signal?.throwIfAborted();
     signal?.addEventListener("abort", abort, { once: true });
@@ -158,8 +159,4 @@ async function* watched(
     }
     yield chunk;
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error("aborted", { cause: reason });
 }

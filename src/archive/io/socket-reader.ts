@@ -85,8 +85,8 @@ export class Intake {
   }
 
   /** Closes this end, so that the program cannot go on writing. */
-  destroy(error = new Error("given up")): void {
-    if (!this.#closed) this.#error ??= error;
+  destroy(): void {
+    if (!this.#closed) this.#error ??= new Error("given up");
     this.#socket?.destroy();
     this.#wake();
   }

@@ -121,10 +121,10 @@ function scannedSource(job: {
       }
       scanned.resolve();
     },
-    destroy(error) {
-      scanned.reject(error ?? new Error("the archive was not read to its end"));
+    destroy() {
+      scanned.reject(new Error("the archive was not read to its end"));
       started.then(
-        ({ intake }) => intake.destroy(error),
+        ({ intake }) => intake.destroy(),
         () => undefined,
       );
     },
