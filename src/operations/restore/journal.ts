@@ -116,3 +116,8 @@ export type JournalledExchange = z.infer<typeof restoreSteps.exchange>;
 
 /** A running restore. */
 export type RestoreSession = Session<typeof restoreJournal>;
+
+/** The stamp of all content that an operation sets aside. @param id - of the operation, whose last letters are its own */
+export function stampOfAside(id: string): string {
+  return `before-${id.slice(-21)}`;
+}

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { RefusedError } from "../../core/errors.ts";
+import { mountPoints } from "../../core/mount-points.ts";
 import { realPath } from "../../core/real-path.ts";
 import { collecting } from "../../core/reporter.ts";
 import { type Component, type Manifest, stackKind } from "../../model/manifest.ts";
@@ -16,6 +16,7 @@ import { stackOf } from "../fill/stack-source.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import type { Workbench } from "../session/host.ts";
 import { makingsOf, type StackNow, stackNow } from "./current-stack.ts";
+import { stampOfAside } from "./journal.ts";
 import type { ChosenBackup, Outcome } from "./prove-backup.ts";
 import { standingPlace } from "./put-stack-files.ts";
 import { withRepository } from "./restore-backup.ts";
@@ -137,11 +138,6 @@ function refuseInnerMount({ name, ...store }: BackedUpStore, mount: Mount): void
   });
 }
 
-function mountPoints(): string[] {
-  const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-  return lines.map((line) => (line.split(" ")[4] ?? "").replaceAll("\\040", " "));
-}
-
 /**
  * What is there now, before anything is stopped.
  *
@@ -203,7 +199,7 @@ function storeFor({ selection, store, mount }: PlacedSelection, id: string): Bac
       schemaHeads: chosenOf(component.details.schemaHeads, roots),
     },
   };
-  const handler = partOfTree(selection, `before-${id.slice(-21)}`);
+  const handler = partOfTree(selection, stampOfAside(id));
   return { ...store, mount, components: [part], handler, isPart: true };
 }
 

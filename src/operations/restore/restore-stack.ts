@@ -28,6 +28,7 @@ import {
   type RestoreSession,
   restoreJournal,
   restoreSteps,
+  stampOfAside,
 } from "./journal.ts";
 import { judgeLogs } from "./log-check.ts";
 import { type Prepared, type PrepareRequest, prepare } from "./prepare.ts";
@@ -145,7 +146,7 @@ async function emptyPlaces(
     const target = realPath(mount.source);
     // The content of a place inside another one is set aside with it.
     if (places.some((other) => target.startsWith(`${other}/`))) continue;
-    const stamp = `before-${id.slice(-21)}`;
+    const stamp = stampOfAside(id);
     const place = placeAt(target, mount);
     const replacement = {
       target,

@@ -23,7 +23,7 @@ import {
   mountAt,
   servicesBefore,
 } from "./finished-restore.ts";
-import type { RestoreSession } from "./journal.ts";
+import { type RestoreSession, stampOfAside } from "./journal.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Outcome } from "./prove-backup.ts";
 import { withRestoreSession } from "./restore-session.ts";
@@ -89,7 +89,7 @@ async function exchangeAll(session: RestoreSession) {
   const setAside = await reporter.group("Exchange the content", async () => {
     const asides: string[] = [];
     for (const { target, stamp: from, place } of last.places) {
-      const exchange = { target, stamp: `before-${id.slice(-21)}`, from };
+      const exchange = { target, stamp: stampOfAside(id), from };
       journal.append("restore", "exchange", { ...exchange, place });
       const { aside } = await tasks.run(treeExchange, exchange, placeOf(place));
       reporter.info(`${target}: what the restore brought is in ${aside}`);

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { ReadRequest } from "../../archive/read-archive.ts";
 import { unpackTar } from "../../archive/tar/pack-tar.ts";
 import { type ExecOptions, run } from "../../core/exec.ts";
+import { mountPoints } from "../../core/mount-points.ts";
 import { endOrphans } from "../../core/orphans.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
 import { fsyncDirectory, removeTree } from "../../core/temp.ts";
@@ -158,7 +159,7 @@ export function asidePaths({ target, stamp }: TreeReplacement): [beside: string,
 /** Ends programs left by a killed owner, and returns the paths of the replacement. */
 export async function placesOf({ target, stamp }: TreeReplacement): Promise<Places> {
   if (!/^[A-Za-z0-9-]+$/.test(stamp)) throw new Error(`not a stamp: ${stamp}`);
-  const inside = await isMountPoint(target);
+  const inside = mountPoints().includes(target);
   const base = asidePaths({ target, stamp })[inside ? 1 : 0];
   await endOrphans(marker, base);
   return {
@@ -325,17 +326,4 @@ async function keep(from: string, to: string, path: string, options: ExecOptions
       await run("cp", [...exact, join(from, at), join(to, at)], options);
     }
   }
-}
-
-async function isMountPoint(path: string): Promise<boolean> {
-  const mounts = await readFile("/proc/self/mountinfo", "utf8");
-  return mounts.split("\n").some((line) => unescaped(line.split(" ")[4] ?? "") === path);
-}
-
-/** The kernel escapes blanks and backslashes in a path as octal numbers. */
-function unescaped(path: string): string {
-  const bytes = path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)),
-  );
-  return Buffer.from(bytes, "latin1").toString("utf8");
 }
