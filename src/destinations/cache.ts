@@ -13,6 +13,7 @@ import { run } from "../core/exec.ts";
 import { formatBytes } from "../core/format.ts";
 import { freeBytes } from "../core/free-space.ts";
 import { openRegularFile } from "../core/regular-file.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import type { FileDestination } from "./destination.ts";
 import type { TransferContext } from "./object-store.ts";
 import { tarIntoPipe } from "./pipe.ts";
@@ -172,21 +173,6 @@ async function sha256Of(file: string): Promise<string> {
     hash.update(chunk as Buffer);
   }
   return hash.digest("hex");
-}
-
-/** The client of the service takes no signal: what it does after a cancellation is no longer waited for. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  // Whichever of the two comes too late.
-  for (const one of [work, promise]) one.catch(() => undefined);
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
 
 function failure(why: string, errorClass: string, hint?: string): UploadFailedError {

@@ -3,6 +3,7 @@ import { hostname, release } from "node:os";
 import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import { containerIdIn } from "./container-id.ts";
 import { type Engine, engineDown } from "./engine.ts";
 import { type HostFacts, judgeHost } from "./host-support.ts";
@@ -54,13 +55,12 @@ async function hostFacts(engine: Engine, answerMs: number): Promise<HostFacts> {
   };
 }
 
-/** An engine that hangs takes every request and answers none. What was asked is not waited for any longer. */
+/** An engine that hangs takes every request and answers none. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  for (const one of [work, promise]) one.catch(() => undefined);
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${ms / 1000} s`)), ms);
   try {
-    return await Promise.race([work, promise]);
+    return await unlessAborted(work, late.signal);
   } finally {
     clearTimeout(timer);
   }

@@ -1,10 +1,10 @@
 // @module-tag exhaustive
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { onLoopback, shutDown } from "../lab/loopback-server.ts";
 import { keeper } from "./keeper.ts";
 import { sealedRepository } from "./sealed-repository.ts";
 
@@ -56,13 +56,11 @@ class Cloud implements AsyncDisposable {
   });
 
   async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return await onLoopback(this.#server);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await shutDown(this.#server);
   }
 }
 

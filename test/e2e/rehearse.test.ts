@@ -6,6 +6,7 @@ import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { backedUp, clonesOf, rehearse, rehearseOnce } from "./rehearse-lab.ts";
+import { needsOutside } from "./support/needs-outside.ts";
 import {
   containersOf,
   expectAsBefore,
@@ -198,20 +199,11 @@ describe("a rehearsal", () => {
   });
 
   it("of a stack that needs the outside to be healthy is unverifiable", exhaustive, async () => {
-    const edit = (text: string) =>
-      text
-        .replace(
-          'test: ["CMD", "curl", "-fsS", "http://127.0.0.1:8081/api/health"]',
-          'test: "getent hosts outside.example && curl -fsS http://127.0.0.1:8081/api/health"',
-        )
-        // Soon given up: nobody waits for the outside.
-        .replace("interval: 5s", "interval: 1s")
-        .replace("start_period: 30s", "start_period: 3s")
-        .replace(
-          "    restart: unless-stopped\n",
-          '    restart: unless-stopped\n    extra_hosts: ["outside.example:192.0.2.1"]\n',
-        );
-    await using stack = await createStack({ tier: "personal", name: "rehearse-outside", edit });
+    await using stack = await createStack({
+      tier: "personal",
+      name: "rehearse-outside",
+      edit: needsOutside,
+    });
     await backedUp(stack);
     const good = await stack.publish(goodVersions["1.2.0"]);
     const timeout = ["--health-timeout", "30s"];

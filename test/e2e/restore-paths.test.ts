@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { dockerUser } from "../lab/engine-user.ts";
@@ -8,20 +8,8 @@ import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { keeper, stackFlags } from "./support/keeper.ts";
 import { killedAtLine } from "./support/killed.ts";
-import { healthFile, type SmallStack, smallStack } from "./support/small-stack.ts";
-
-const running = "app-1 running healthy; other-1 running";
-
-/** A directory, a single file and a volume, and a service that writes into all of them when it is told to. */
-async function stackWithPlaces(name: string): Promise<SmallStack> {
-  const app = `image: IMAGE, init: true, command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA/dir:/dir", "DATA/one.conf:/one.conf", "named:/named"], ${healthFile}`;
-  const other = `image: IMAGE, init: true, volumes: ["DATA/dir:/dir:ro"]`;
-  const stack = await smallStack(name, { app, other }, "volumes: { named: {} }\n");
-  await mkdir(join(stack.data, "dir"), { mode: 0o750 });
-  await writeFile(join(stack.data, "one.conf"), "", { mode: 0o640 });
-  await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "120"]);
-  return stack;
-}
+import type { SmallStack } from "./support/small-stack.ts";
+import { running, stackWithPlaces } from "./support/stack-with-places.ts";
 
 const files = ["/dir/lost", "/dir/config/a", "/dir/config/b", "/dir/kept", "/one.conf", "/named/x"];
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cells, exhaustive } from "../lab/matrix.ts";
@@ -7,18 +7,8 @@ import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { killedAtLine } from "./support/killed.ts";
 import { backedUp, differences, ready, succeed } from "./support/restored.ts";
-import { healthFile, type SmallStack, smallStack } from "./support/small-stack.ts";
-
-/** A directory, a single file and a volume, each with one word in it, and a service that writes nothing. */
-async function stackWithPlaces(name: string): Promise<SmallStack> {
-  const app = `image: IMAGE, init: true, command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA/dir:/dir", "DATA/one.conf:/one.conf", "named:/named"], ${healthFile}`;
-  const other = `image: IMAGE, init: true, volumes: ["DATA/dir:/dir:ro"]`;
-  const stack = await smallStack(name, { app, other }, "volumes: { named: {} }\n");
-  await mkdir(join(stack.data, "dir"), { mode: 0o750 });
-  await writeFile(join(stack.data, "one.conf"), "", { mode: 0o640 });
-  await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "120"]);
-  return stack;
-}
+import type { SmallStack } from "./support/small-stack.ts";
+import { running, stackWithPlaces } from "./support/stack-with-places.ts";
 
 async function put(stack: SmallStack, word: string): Promise<void> {
   const said = await stack.sh("app", `echo ${word} | tee /dir/x /named/x >/one.conf; sync`);
@@ -31,7 +21,6 @@ async function words(stack: SmallStack): Promise<string> {
 }
 
 const of = (word: string) => `${word} ${word} ${word}`;
-const running = "app-1 running healthy; other-1 running";
 
 async function done(stack: SmallStack, command: string, ...more: string[]) {
   const { code, stderr, result } = await stack.keeper(command, ...more);

@@ -4,6 +4,7 @@ import { cells } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { forge } from "./support/forged.ts";
+import { needsOutside } from "./support/needs-outside.ts";
 import { backedUp, succeed } from "./support/restored.ts";
 
 interface Check {
@@ -74,20 +75,11 @@ cells(
 
 describe("verify of a stack that needs the outside to be healthy", () => {
   it("is unverifiable, and verified where counts alone are accepted", async () => {
-    const edit = (text: string) =>
-      text
-        .replace(
-          'test: ["CMD", "curl", "-fsS", "http://127.0.0.1:8081/api/health"]',
-          'test: "getent hosts outside.example && curl -fsS http://127.0.0.1:8081/api/health"',
-        )
-        // Soon given up: nobody waits for the outside.
-        .replace("interval: 5s", "interval: 1s")
-        .replace("start_period: 30s", "start_period: 3s")
-        .replace(
-          "    restart: unless-stopped\n",
-          '    restart: unless-stopped\n    extra_hosts: ["outside.example:192.0.2.1"]\n',
-        );
-    await using stack = await createStack({ tier: "personal", name: "outside", edit });
+    await using stack = await createStack({
+      tier: "personal",
+      name: "outside",
+      edit: needsOutside,
+    });
     const on = await backedUp(stack);
     await succeed(on, "backed-up", "backup");
     const verified = await on.run("verify", "--level", "restore");

@@ -7,6 +7,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { shutDown } from "./loopback-server.ts";
 
 /**
  * What happens to a request on its way. `flip`: one byte of its body changes; `cut`: its answer is cut off at half; `half`: it
@@ -51,8 +52,7 @@ export class S3Proxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await shutDown(this.#server);
   }
 
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,49 +1,35 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { UnverifiableError } from "../../src/core/errors.ts";
 import type { TransferContext } from "../../src/destinations/object-store.ts";
 import { RcloneStore } from "../../src/destinations/rclone-store.ts";
 import type { Message } from "../../src/notify/message.ts";
 import { send } from "../../src/notify/send.ts";
+import { stubFolder } from "./stub-folder.ts";
 
 // Programs that never end must not keep a run for a night.
 
-const before = process.env.PATH;
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sophon-keeper-stub-"));
-  process.env.PATH = `${folder}${delimiter}${before}`;
-});
-afterEach(async () => {
-  process.env.PATH = before;
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function stub(name: string, script: string): Promise<void> {
-  await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`);
-  await chmod(join(folder, name), 0o755);
-}
+const folder = stubFolder();
 
 const message = { title: "t", text: "a text", isGood: true, host: "h" } as unknown as Message;
 const mail = { kind: "sendmail", url: "ada@example.org", label: "x" } as const;
 const clock = { ...systemClock, sleep: async () => undefined };
 
 test("a sendmail that never ends is ended, and its address is not repeated", async () => {
-  await stub("sendmail", "exec sleep 1000");
+  await folder.add("sendmail", "exec sleep 1000");
   const sending = send(mail, message, { clock, attemptMs: 200 });
   await expect(sending).rejects.toThrow("it did not end within 0.2 s");
-  await stub("sendmail", "echo refused >&2; exit 75");
+  await folder.add("sendmail", "echo refused >&2; exit 75");
   const refused = send(mail, message, { clock, attemptMs: 60_000 });
   await expect(refused).rejects.toThrow(/exited with 75: refused/);
   await expect(refused).rejects.not.toThrow(/ada@/);
 });
 
 test("sendmail gets the message", async () => {
-  const got = join(folder, "got");
-  await stub("sendmail", `echo "$@" >${got}; cat >>${got}`);
+  const got = join(folder.path, "got");
+  await folder.add("sendmail", `echo "$@" >${got}; cat >>${got}`);
   await send(mail, message, { clock, attemptMs: 60_000 });
   const text = await readFile(got, "utf8");
   expect(text).toMatch(/^-i -f sophon-keeper@h ada@example\.org\n/);
@@ -52,7 +38,7 @@ test("sendmail gets the message", async () => {
 });
 
 test("an rclone that never answers is unreachable", async () => {
-  await stub("rclone", "exec sleep 1000");
+  await folder.add("rclone", "exec sleep 1000");
   const store = new RcloneStore({
     ...{ place: "r:p", limit: undefined, retryForMs: 0, answerMs: 200 },
   });

@@ -10,6 +10,7 @@ import { fsyncDirectory, removeTree } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import { rangesOf, type SourceOptions } from "../reader.ts";
 import { likeOwnerOf, removePartial } from "./extract.ts";
+import { inside, statsOf } from "./raw-names.ts";
 
 /** Some members of an archive of files. Paths are from its root. */
 export interface MemberSelection {
@@ -140,18 +141,6 @@ async function place(from: Buffer, to: Buffer, stats: Stats): Promise<void> {
     return await rename(from, to);
   }
   await unlink(from);
-}
-
-/** A name may be no UTF-8. */
-function inside(directory: Buffer, name: Buffer): Buffer {
-  return Buffer.concat([directory, Buffer.from("/"), name]);
-}
-
-async function statsOf(path: string | Buffer): Promise<Stats | undefined> {
-  return await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
 }
 
 function exists(path: string): RefusedError {

@@ -1,12 +1,13 @@
 import type { Stats } from "node:fs";
 import { chmod, chown, lstat, readdir, rename, rmdir, utimes } from "node:fs/promises";
 import { keptPrefix } from "./params.ts";
+import { inside } from "./raw-names.ts";
 
 /** Moves all entries except those of replacements. */
 export async function moveEntries(from: string, to: string): Promise<void> {
   for (const name of await readdir(from, { encoding: "buffer" })) {
     if (name.toString("latin1").startsWith(keptPrefix)) continue;
-    await rename(joined(from, name), joined(to, name));
+    await rename(inside(from, name), inside(to, name));
   }
 }
 
@@ -36,8 +37,4 @@ export async function setOwnerAndMode(to: string, stats: Stats): Promise<void> {
 
 async function setTimes(to: string, { atimeMs, mtimeMs }: Stats): Promise<void> {
   await utimes(to, atimeMs / 1000, mtimeMs / 1000);
-}
-
-function joined(directory: string, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${directory}/`), name]);
 }

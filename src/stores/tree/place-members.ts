@@ -1,5 +1,4 @@
-import type { Stats } from "node:fs";
-import { lstat, mkdir, open, readdir, rename } from "node:fs/promises";
+import { mkdir, open, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../core/exec.ts";
 import type { NamedTask } from "../../core/task.ts";
@@ -8,6 +7,7 @@ import type { SourceOptions } from "../reader.ts";
 import { sqliteCompanions } from "../sqlite/sqlite.ts";
 import { type MemberSelection, unpackSelection } from "./extract-members.ts";
 import { refuseLinks } from "./inner-links.ts";
+import { inside, statsOf } from "./raw-names.ts";
 import { marker, placesOf, type TreeReplacement } from "./replace.ts";
 
 /** The parameters of the task: `stamp` is that under which the previous content was set aside. */
@@ -145,16 +145,4 @@ async function isSqlite(path: Buffer): Promise<boolean> {
   await using handle = await open(path);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, 0);
   return buffer.subarray(0, bytesRead).toString("latin1") === "SQLite format 3\0";
-}
-
-/** A name may be no UTF-8. */
-function inside(directory: Buffer, name: Buffer): Buffer {
-  return Buffer.concat([directory, Buffer.from("/"), name]);
-}
-
-async function statsOf(path: string | Buffer): Promise<Stats | undefined> {
-  return await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
 }

@@ -1,16 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  type BaseRange,
-  ChunkObserver,
-  encodeDelta,
-  type Splice,
-} from "../../../src/archive/delta/encode.ts";
+import { type BaseRange, encodeDelta, type Splice } from "../../../src/archive/delta/encode.ts";
 import { IndexWriter, readIndex } from "../../../src/archive/delta/index-file.ts";
 import { mergeDelta } from "../../../src/archive/delta/merge-delta.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
-import { gathered, inPieces, numbers } from "./streams.ts";
+import { gathered, indexOf, inPieces, numbers } from "./streams.ts";
 
 /** A member of the next stream: a range of the base, or bytes of its own. */
 type Part = BaseRange | Buffer;
@@ -68,17 +63,6 @@ describe("a delta with ranges that nobody read", () => {
     expect(merged.equals(plain)).toBe(true);
   });
 });
-
-async function indexOf(base: Buffer, key: Buffer, path: string) {
-  const index = new IndexWriter(path, { key, audience: Buffer.alloc(32) });
-  const observer = new ChunkObserver({ key, index });
-  for await (const piece of inPieces(base)) observer.update(piece);
-  observer.end();
-  index.finish("00".repeat(32));
-  const read = await readIndex(path);
-  if (read === undefined) throw new Error("the index cannot be read");
-  return read.chunks();
-}
 
 function partsOf(base: Buffer, random: ReturnType<typeof numbers>): Part[] {
   const parts: Part[] = [];

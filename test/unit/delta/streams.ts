@@ -32,20 +32,25 @@ export async function gathered(source: AsyncIterable<Uint8Array>): Promise<Buffe
   return Buffer.concat(parts);
 }
 
+/** The chunks of a stream, by way of an index file as a backup writes it. */
+export async function indexOf(base: Buffer, key: Buffer, path: string) {
+  const index = new IndexWriter(path, { key, audience: Buffer.alloc(32) });
+  const observer = new ChunkObserver({ key, index });
+  for await (const piece of inPieces(base)) observer.update(piece);
+  observer.end();
+  index.finish("00".repeat(32));
+  const read = await readIndex(path);
+  if (read === undefined) throw new Error("the index cannot be read");
+  return read.chunks();
+}
+
 /** The delta of one stream against another, by way of an index file as a backup writes it. */
 export async function deltaBetween(base: Buffer, plain: Buffer): Promise<Buffer> {
   const directory = mkdtempSync(join(tmpdir(), "sk-delta-"));
   try {
-    const path = join(directory, "index");
     const key = randomBytes(32);
-    const index = new IndexWriter(path, { key, audience: Buffer.alloc(32) });
-    const observer = new ChunkObserver({ key, index });
-    for await (const piece of inPieces(base)) observer.update(piece);
-    observer.end();
-    index.finish("00".repeat(32));
-    const read = await readIndex(path);
-    if (read === undefined) throw new Error("the index cannot be read");
-    return await gathered(encodeDelta(inPieces(plain, 4_000_000), read.chunks(), { key }));
+    const index = await indexOf(base, key, join(directory, "index"));
+    return await gathered(encodeDelta(inPieces(plain, 4_000_000), index, { key }));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
+import { onLoopback, shutDown } from "../../lab/loopback-server.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -73,13 +73,11 @@ export class GithubServer implements AsyncDisposable {
   readonly #server = createServer((asked, answer) => void this.#serve(asked, answer));
 
   async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return await onLoopback(this.#server);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await shutDown(this.#server);
   }
 
   add(login: string, body: string): KeptComment {

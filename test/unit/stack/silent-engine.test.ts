@@ -1,40 +1,26 @@
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import Docker from "dockerode";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { dockerPatience } from "../../../src/core/docker-patience.ts";
 import { checkHost } from "../../../src/stack/check-host.ts";
 import { createCompose } from "../../../src/stack/compose.ts";
 import { pullImage } from "../../../src/stack/images.ts";
+import { stubFolder } from "../stub-folder.ts";
 
 // An engine that hangs, or a docker command that waits for somebody, must not hold a lock for ever.
 
-const before = process.env.PATH;
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sophon-keeper-stub-"));
-  process.env.PATH = `${folder}${delimiter}${before}`;
-});
-afterEach(async () => {
-  vi.useRealTimers();
-  process.env.PATH = before;
-  await rm(folder, { recursive: true, force: true });
-});
+const folder = stubFolder();
+afterEach(() => void vi.useRealTimers());
 
 /** A docker command that says that it runs, and never ends. */
-async function hangingDocker(): Promise<void> {
-  const path = join(folder, "docker");
-  await writeFile(path, "#!/bin/sh\nexec sleep 1000\n");
-  await chmod(path, 0o755);
-}
+const hangingDocker = () => folder.add("docker", "exec sleep 1000");
 
 it("refuses an engine that takes requests and answers none", async () => {
   await hangingDocker();
   const sockets = new Set<Socket>();
-  const socketPath = join(folder, "docker.sock");
+  const socketPath = join(folder.path, "docker.sock");
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
@@ -61,7 +47,7 @@ it.each([
   [
     "the definition is read",
     dockerPatience.answerMs,
-    () => createCompose({ environment: {} }, { ...project, directory: folder }).config(),
+    () => createCompose({ environment: {} }, { ...project, directory: folder.path }).config(),
     { class: "compose-config", message: expect.stringContaining("within two minutes") },
   ],
   [
