@@ -21,8 +21,8 @@ export class Pace {
   }
 
   /**
-   * What to tell about a step, such as `data: 25 %, 1.0 GiB of about 4.0 GiB, 64 MiB/s, 48.0 s left`. To be called each
-   * time, also if nothing is told.
+   * The progress of a step, such as `data: 25 %, 1.0 GiB of about 4.0 GiB, 64 MiB/s, 48.0 s left`. Call it for every
+   * report, also for those that are not shown: the rate is measured from the first one.
    *
    * @param hasBar - a bar instead of the amount, for a line that is rewritten and must not be long
    */

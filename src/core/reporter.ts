@@ -12,8 +12,8 @@ export interface Reporter {
   debug(message: string): void;
   warning(message: string): void;
   /**
-   * Progress of a long step; implementations may drop most calls. With an amount the message is the name of the step, and
-   * rate and time left are told.
+   * Progress of a long step; implementations may drop most calls. With an amount, the message is the name of the step, and
+   * the reporter adds the rate and the time left.
    */
   progress(message: string, amount?: Amount): void;
   /** Masks this text in all output from now on, also in URL-encoded, base64 and hex form. */

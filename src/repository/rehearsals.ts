@@ -67,7 +67,7 @@ const record = z.object({
       basis: z.array(z.string()),
     })
     .optional(),
-  /** What the reviewer is told, so that the record can be the whole answer. Earlier versions did not note it. */
+  /** All that the comment on the pull request says, so that a later run can repeat it. Records of earlier versions lack it. */
   told: z.custom<RehearsalTold>((value) => typeof value === "object" && value !== null).optional(),
   /** The live upgrade that followed. */
   actual: z

@@ -9,8 +9,8 @@ export interface PackRequest {
   /** The only file of the directory that is archived; by default everything is. */
   readonly only?: string;
   /**
-   * The only paths that are archived, in this order and without what is in a directory; one character a byte, the
-   * directory itself is empty. One that is gone is told as vanished.
+   * The only paths that are archived, in this order, one character a byte; the empty path is the directory itself. What is
+   * in a directory needs a path of its own. A path that is gone counts as vanished.
    */
   readonly list?: readonly string[];
   /**

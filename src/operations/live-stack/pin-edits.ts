@@ -67,7 +67,7 @@ function withFirst(text: string, node: YAMLMap, line: string): string | undefine
     const isEmpty = first === undefined;
     return replaced(text, [start, start + 1], `{ ${line}${isEmpty ? " " : ","}`);
   }
-  // A block begins with its first key, whose column is that of all.
+  // All keys of a block have the column of its first key.
   const indent = text.slice(text.lastIndexOf("\n", start - 1) + 1, start);
   return /^ *$/.test(indent) ? replaced(text, [start, start], `${line}\n${indent}`) : undefined;
 }
