@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { EachFile } from "./test/runner/each-file.ts";
 import { SlowFirst } from "./test/runner/slow-first.ts";
 
 /** Tests on real stores mostly wait for them, so more of them than there are processors run side by side. */
@@ -18,6 +19,7 @@ const sequence = () => {
 export default defineConfig({
   test: {
     sequence: { sequencer: SlowFirst },
+    reporters: ["default", new EachFile()],
     tags: [
       {
         name: "exhaustive",

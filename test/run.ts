@@ -1,6 +1,6 @@
 import { buildProgram } from "./lab/program.ts";
 import { beginRun } from "./lab/test-run.ts";
-import { type Counts, conclude } from "./runner/counts.ts";
+import { type Counts, conclude, sumCounts } from "./runner/counts.ts";
 import { type Project, projects, runProjects, usualProjects } from "./runner/every.ts";
 import { runExhaustive } from "./runner/exhaustive.ts";
 import { Timings } from "./runner/timings.ts";
@@ -29,7 +29,9 @@ async function usual(): Promise<Counts> {
   const filters = words.filter((word) => !isProject(word));
   // A filter may name any file.
   const defaults = filters.length === 0 ? usualProjects : projects;
-  return await runProjects(chosen.length === 0 ? defaults : chosen, filters, timings);
+  const counts: Counts[] = [];
+  await runProjects(chosen.length === 0 ? defaults : chosen, filters, { timings, counts });
+  return sumCounts(counts);
 }
 
 async function exhaustive(given: readonly string[]): Promise<Counts> {

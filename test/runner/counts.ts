@@ -44,7 +44,7 @@ export function countTests(
       return [{ what, why: firstLine(report.message), place }];
     }
     return failed.map((test) => ({
-      what: `${what}: ${test.fullName}`,
+      what: `${what}: ${nameOf(test)}`,
       why: firstLine(test.failureMessages?.[0]),
       place: { ...place, name: nameOf(test) },
     }));
@@ -56,6 +56,15 @@ export function countTests(
     skipped: tests.filter((test) => !isDone(test) && isMeant(test)).length,
     failures,
   };
+}
+
+/** Files that a run was to run and that did not end. */
+export function missingFiles(project: string, paths: readonly string[]): Counts {
+  const failures = paths.map((path): Failure => {
+    const place = { project, file: relative(root, path) };
+    return { what: `${project}: ${place.file}`, why: "it did not end", place };
+  });
+  return { ...noCounts, failed: failures.length, failures };
 }
 
 /** A part that failed as a whole, outside of any test. */

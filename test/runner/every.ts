@@ -1,6 +1,6 @@
-import { type Counts, countTests, failedPart, sumCounts } from "./counts.ts";
+import { type Counts, countTests, failedPart, missingFiles, sumCounts } from "./counts.ts";
 import type { Timings } from "./timings.ts";
-import { exhaustiveTag, runTwiceIfBlocked } from "./vitest.ts";
+import { exhaustiveTag, runVitestTwice } from "./vitest.ts";
 
 /** The kinds of tests, as in `vitest.config.ts`. */
 export const projects = ["unit", "contract", "e2e", "action", "engine"] as const;
@@ -25,22 +25,29 @@ const order: readonly (readonly (readonly Project[])[])[] = [
 /** The slowest file takes five minutes beside all others on two processors. */
 const fileLimitMs = 15 * 60_000;
 
+interface Run {
+  readonly timings: Timings;
+  /** Grows as each kind of tests ends. */
+  readonly counts: Counts[];
+  /** No other kind is begun after it. */
+  readonly signal?: AbortSignal;
+}
+
 /** Runs kinds of tests, and without filters only those that are not left to the exhaustive run. */
 export async function runProjects(
   chosen: readonly Project[],
   filters: readonly string[],
-  timings: Timings,
-): Promise<Counts> {
-  const counts: Counts[] = [];
+  { timings, counts, signal }: Run,
+): Promise<void> {
   for (const beside of order) {
     const rows = beside.map(async (row) => {
       for (const project of row.filter((one) => chosen.includes(one))) {
+        if (signal?.aborted === true) return;
         counts.push(await runProject(project, filters, timings));
       }
     });
     await Promise.all(rows);
   }
-  return sumCounts(counts);
 }
 
 async function runProject(
@@ -54,7 +61,7 @@ async function runProject(
   // Real servers and tools on a machine that others load, too: in CI a test of theirs gets a second try.
   const retries = project !== "unit" && process.env.CI === "true" ? ["--retry=1"] : [];
   const label = project.padEnd(8);
-  const { code, seconds, files } = await runTwiceIfBlocked(
+  const { code, seconds, files, missing } = await runVitestTwice(
     label,
     ["--project", project, ...retries, ...given],
     all ? {} : { fileLimitMs },
@@ -62,7 +69,10 @@ async function runProject(
   console.log(`${label} ${seconds.toFixed(0)} s\n`);
   timings.phase(project, seconds);
   timings.files(project, files);
-  const counts = countTests(project, files, ({ tags }) => all || !tags.includes(exhaustiveTag));
+  const counts = sumCounts([
+    countTests(project, files, ({ tags }) => all || !tags.includes(exhaustiveTag)),
+    missingFiles(project, missing ?? []),
+  ]);
   if (code === 0 || counts.failed > 0) return counts;
   // A setup that failed, or an error outside any test: never to be read as good.
   const failed = failedPart(`${project}: vitest exited with ${code}, see above`);

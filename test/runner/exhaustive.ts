@@ -2,9 +2,9 @@ import { run } from "../lab/run.ts";
 import { labUp, setUpVariable } from "../lab/up.ts";
 import { allCells, type Cell, grouped, namePattern, rotated } from "./cells.ts";
 import { type Counts, countTests, failedPart, noCounts, sumCounts } from "./counts.ts";
-import { type FileReport, root } from "./report.ts";
+import { type FileReport, nameOf, root } from "./report.ts";
 import type { Timings } from "./timings.ts";
-import { runTwiceIfBlocked } from "./vitest.ts";
+import { runVitestTwice } from "./vitest.ts";
 
 /** So many vitest run side by side; most of what they do is wait. */
 const lanes = 3;
@@ -79,7 +79,7 @@ async function runGroup(group: readonly Cell[], { endMs, timings }: Plan): Promi
   const [{ project, file } = { project: "", file: "" }] = group;
   const retries = process.env.CI === "true" ? ["--retry=1"] : [];
   const label = `${project.padEnd(8)} (exhaustive)`;
-  const { code, files } = await runTwiceIfBlocked(
+  const { code, files } = await runVitestTwice(
     label,
     ["--project", project, file, "--testNamePattern", namePattern(group), ...retries],
     // Those that the time is over for before they begin are skipped: see test/lab/deadline.ts.
@@ -99,8 +99,8 @@ async function runGroup(group: readonly Cell[], { endMs, timings }: Plan): Promi
 function ranOf(group: readonly Cell[], files: readonly FileReport[]): Cell[] {
   const tests = files.flatMap((file) => file.assertionResults);
   const ended = tests.filter(({ status }) => ["passed", "failed"].includes(status));
-  const names = new Set(ended.map(({ fullName }) => fullName.trim()));
-  return group.filter(({ name }) => names.has(name.split(" > ").join(" ")));
+  const names = new Set(ended.map(nameOf));
+  return group.filter(({ name }) => names.has(name));
 }
 
 /** Said beside the lists, which are long: a run that shows nothing here must not look like one that does. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 /** The checkout. */
 export const root = join(import.meta.dirname, "../..");
 
-/** A file's part of the report of vitest's reporter `json`. */
+/** What became of the tests of a file. */
 export interface FileReport {
   readonly name: string;
   readonly status: string;
@@ -18,8 +18,7 @@ export interface TestReport {
   /** The titles of all `describe` around it, from the outermost on. */
   readonly ancestorTitles: readonly string[];
   readonly title: string;
-  /** All of them with spaces between. */
-  readonly fullName: string;
+  /** `passed`, `failed`, `skipped`, or `pending` for one that never ended. */
   readonly status: string;
   readonly duration?: number;
   readonly tags: readonly string[];

@@ -6,8 +6,10 @@ import type { NowRunning } from "../lab/state.ts";
 import { root } from "./report.ts";
 
 const lookMs = 2_000;
-/** Between two files, and from the last one to the report, it takes seconds. */
+/** Between two files, and from the last one to the end, it takes seconds. */
 const idleMs = 300_000;
+/** Before the first file, the lab is set up. */
+const setUpMs = 900_000;
 
 /** What the processes of a vitest do now, by their notes in a directory; those that have ended are left out. */
 export async function nowRunning(
@@ -43,7 +45,7 @@ export async function endStalled(
 ): Promise<Stalled> {
   const files = new Set<string>();
   let isIdle = false;
-  let lastSeenMs = Number.POSITIVE_INFINITY;
+  let lastSeenMs = Date.now() + setUpMs - idleMs;
   while (!(signal.aborted || isIdle)) {
     await delay(lookMs, undefined, { signal }).catch(() => undefined);
     const running = await nowRunning(directory);
@@ -59,7 +61,8 @@ export async function endStalled(
     isIdle = Date.now() > lastSeenMs + idleMs;
   }
   if (isIdle) {
-    console.log(`blocked: vitest, which had no process for ${idleMs / 1000} s`);
+    console.log("blocked: vitest, whose tests did not begin or end");
+    for (const line of await treeOf(process.pid)) console.log(`  ${line}`);
     endVitest();
   }
   return { files, isIdle };

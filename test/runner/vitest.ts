@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { runningVariable } from "../lab/state.ts";
 import { setUpVariable } from "../lab/up.ts";
+import { type ReportLine, reportVariable } from "./each-file.ts";
 import { type FileReport, root } from "./report.ts";
 import { endStalled, nowRunning, type Stalled } from "./stalls.ts";
 
@@ -13,7 +14,7 @@ import { endStalled, nowRunning, type Stalled } from "./stalls.ts";
 export const exhaustiveTag = "exhaustive";
 
 /** What each of many runs would say of itself. */
-const isNoise = /^\s*$|RUN|JSON report written|Start at/;
+const isNoise = /^\s*$|RUN|Start at/;
 
 /** For the last lines of a vitest that has ended. */
 const outputMs = 10_000;
@@ -24,8 +25,10 @@ const runningDirectories = new Set<string>();
 export interface VitestRun {
   readonly code: number;
   readonly seconds: number;
-  /** Empty when it ended before it could tell. */
+  /** Those that ended. */
   readonly files: readonly FileReport[];
+  /** The files that it was to run and that did not end; undefined when it ended before it knew which there are. */
+  readonly missing: readonly string[] | undefined;
   /** What had to be ended. */
   readonly stalled: Stalled;
 }
@@ -43,8 +46,7 @@ export async function runVitest(
   { env = {}, fileLimitMs = Number.POSITIVE_INFINITY }: RunOptions,
 ): Promise<VitestRun> {
   await using temporary = await temporaryDirectory("sophon-keeper-test-");
-  const output = join(temporary.path, "report.json");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${output}`];
+  const output = join(temporary.path, "report.jsonl");
   const running = join(temporary.path, "running");
   await mkdir(running);
   const started = performance.now();
@@ -53,33 +55,47 @@ export async function runVitest(
   const limits = { fileLimitMs, endVitest: () => hung.abort() };
   const stalls = endStalled(running, limits, ended.signal);
   runningDirectories.add(running);
-  const all = { ...env, [runningVariable]: running };
+  const all = { ...env, [runningVariable]: running, [reportVariable]: output };
   const print = (line: string) => {
     if (!isNoise.test(line)) console.log(`${label} ${line}`);
   };
-  const command = ["run", ...reporters, ...args];
+  const command = ["run", ...args];
   const code = await vitest(command, all, print, hung.signal).finally(() => {
     ended.abort();
     runningDirectories.delete(running);
   });
   const stalled = await stalls;
-  const report = await readFile(output, "utf8").catch(() => undefined);
   const seconds = (performance.now() - started) / 1000;
-  const files = report === undefined ? [] : JSON.parse(report).testResults;
-  return { code, seconds, files, stalled };
+  return { code, seconds, ...(await readReport(output)), stalled };
 }
 
-/** Like {@link runVitest}. In CI what was ended because it was blocked gets a second try, as every test there. */
-export async function runTwiceIfBlocked(
+async function readReport(path: string): Promise<Pick<VitestRun, "files" | "missing">> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  // The last line may be cut off.
+  const lines = text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as ReportLine);
+  const files = lines.flatMap((line) => ("report" in line ? line.report : []));
+  const planned = lines.find((line) => "planned" in line)?.planned;
+  const ended = new Set(files.map(({ name }) => name));
+  return { files, missing: planned?.filter((name) => !ended.has(name)) };
+}
+
+/**
+ * Like {@link runVitest}. In CI what was ended because it was blocked, and what was cut off with it, gets a second try,
+ * as every test there.
+ */
+export async function runVitestTwice(
   label: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<VitestRun> {
   const first = await runVitest(label, args, options);
-  const { files, isIdle } = first.stalled;
-  if (process.env.CI !== "true" || (files.size === 0 && !isIdle)) return first;
-  const second = await runVitest(label, isIdle ? args : [...args, ...files], options);
-  const others = isIdle ? [] : first.files.filter(({ name }) => !files.has(name));
+  const again = first.missing && new Set([...first.stalled.files, ...first.missing]);
+  if (process.env.CI !== "true" || again?.size === 0) return first;
+  const second = await runVitest(label, [...args, ...(again ?? [])], options);
+  const others = first.files.filter(({ name }) => again?.has(name) === false);
   const seconds = first.seconds + second.seconds;
   return { ...second, seconds, files: [...others, ...second.files] };
 }

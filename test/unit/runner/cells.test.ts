@@ -39,7 +39,7 @@ describe("the cells of the exhaustive run", () => {
 describe("the closing line", () => {
   it("counts what failed outside of tests, and leaves out what a filter left out", () => {
     const test = (status: string, tags: string[]) => ({
-      ...{ ancestorTitles: [], title: status, fullName: status },
+      ...{ ancestorTitles: [], title: status },
       ...{ status, tags },
     });
     const report = { name: "/x.test.ts", status: "passed", startTime: 0, endTime: 1 };
