@@ -47,7 +47,8 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/contract/**/*.test.ts"],
           testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // One packs a whole Node.
+          hookTimeout: 300_000,
           maxWorkers: 2,
           setupFiles,
           globalSetup: ["test/lab/tools-setup.ts"],
