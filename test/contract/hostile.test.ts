@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { kinds } from "../hostile/kinds.ts";
 import { openWorkshop, type Workshop } from "../hostile/try-kind.ts";
 import { exhaustive } from "../lab/matrix.ts";
 
 // `npm run hostile` tries all of it by hand. Each kind is a cell; a few rows of each are tried in every run.
+
+// Some kinds have hundreds of rows, each a program of its own.
+vi.setConfig({ testTimeout: 600_000 });
 
 let workshop: Workshop;
 beforeAll(async () => {

@@ -22,23 +22,28 @@ export interface FailurePlace {
   readonly project: string;
   /** Below the checkout. */
   readonly file: string;
-  /** From the outermost `describe` to the test, with ` > ` between; missing for the whole file. */
-  readonly name?: string;
+  /** The tests: from the outermost `describe` to the test, with ` > ` between. Missing for all that every run has. */
+  readonly names?: readonly string[];
 }
 
 /** Nothing yet. */
 export const noCounts: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
-/** Counts the tests of files; `isMeant` tells those that the run was to run, the others were left out by a filter. */
+/**
+ * Counts the tests of files; `isMeant` tells those that the run was to run, the others were left out by a filter, and
+ * `names` are all of them where only these were chosen.
+ */
 export function countTests(
   project: string,
   files: readonly FileReport[],
   isMeant: (test: TestReport) => boolean,
+  names?: readonly string[],
 ): Counts {
   const tests = files.flatMap((file) => file.assertionResults);
   const failures = files.flatMap((report): Failure[] => {
-    const place = { project, file: relative(root, report.name) };
-    const what = `${project}: ${place.file}`;
+    const file = { project, file: relative(root, report.name) };
+    const place = { ...file, ...(names && { names }) };
+    const what = `${project}: ${file.file}`;
     const failed = report.assertionResults.filter(({ status }) => status === "failed");
     if (failed.length === 0 && report.status === "failed") {
       return [{ what, why: firstLine(report.message), place }];
@@ -46,7 +51,7 @@ export function countTests(
     return failed.map((test) => ({
       what: `${what}: ${nameOf(test)}`,
       why: firstLine(test.failureMessages?.[0]),
-      place: { ...place, name: nameOf(test) },
+      place: { ...file, names: [nameOf(test)] },
     }));
   });
   const isDone = ({ status }: TestReport) => ["passed", "failed"].includes(status);

@@ -87,7 +87,8 @@ async function runGroup(group: readonly Cell[], { endMs, timings }: Plan): Promi
   );
   timings.files(project, files);
   const ran = ranOf(group, files);
-  const counts = countTests(project, files, () => false);
+  const names = group.map(({ name }) => name);
+  const counts = countTests(project, files, () => false, names);
   const isCutShort = Date.now() > endMs;
   const failed =
     counts.failed > 0 || (code === 0 && (isCutShort || ran.length === group.length))

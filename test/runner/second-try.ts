@@ -8,7 +8,7 @@ const mostFailures = 10;
 /** The longest test takes less. */
 const fileMinutes = 5;
 
-/** Runs tests of one file. @returns the names of those that passed; undefined for a file that failed as a whole. */
+/** Runs tests of one file; with no names, those that every run has. @returns the names of those that passed. */
 export type RunAlone = (file: FilePlace, names: readonly string[]) => Promise<FileResult>;
 
 type FilePlace = Pick<FailurePlace, "project" | "file">;
@@ -51,14 +51,15 @@ export async function trySecond(
 
 /** Those of the failures of one file that are none any more. */
 async function settle(place: FilePlace, failures: readonly Failure[], runAlone: RunAlone) {
-  const names = failures.flatMap((failure) => failure.place?.name ?? []);
-  const { code, passed } = await runAlone(place, names);
-  const whole = failures.filter((failure) => failure.place?.name === undefined);
-  const single = failures.filter((failure) => passed.includes(failure.place?.name ?? ""));
-  return [
-    ...single.map((failure) => ({ failure, passed: 1 })),
-    ...(code === 0 ? whole.map((failure) => ({ failure, passed: passed.length })) : []),
-  ];
+  const isWhole = failures.some((failure) => failure.place?.names === undefined);
+  const names = new Set(failures.flatMap((failure) => failure.place?.names ?? []));
+  const { code, passed } = await runAlone(place, isWhole ? [] : [...names]);
+  return failures.flatMap((failure) => {
+    const wanted = failure.place?.names;
+    const isGood = wanted ? wanted.every((name) => passed.includes(name)) : code === 0;
+    const count = wanted?.length ?? passed.length;
+    return isGood && count > 0 ? [{ failure, passed: count }] : [];
+  });
 }
 
 const vitestAlone: RunAlone = async ({ project, file }, names) => {

@@ -9,7 +9,7 @@ const failed = (...names: string[]): Counts => ({
   ...noCounts,
   passed: 7,
   failed: names.length,
-  failures: names.map((name) => ({ what: name, place: { ...place, name } })),
+  failures: names.map((name) => ({ what: name, place: { ...place, names: [name] } })),
 });
 const enough = () => 30;
 const gives =
@@ -29,6 +29,16 @@ test("a file that failed as a whole needs a run that ends well", async () => {
   });
   expect(await trySecond(counts, enough, gives(1, "1"))).toMatchObject({ passed: 0, failed: 1 });
   expect(await trySecond(counts, enough, gives(1))).toMatchObject({ passed: 0, failed: 1 });
+  expect(await trySecond(counts, enough, gives(0))).toMatchObject({ passed: 0, failed: 1 });
+});
+
+test("chosen tests of a file that failed as a whole are all tried, and must all pass", async () => {
+  const names = ["1", "2"];
+  const failures = [{ what: "a.test.ts", place: { ...place, names } }];
+  const counts: Counts = { ...noCounts, failed: 1, failures };
+  const runs: RunAlone = async (_, tried) => ({ code: 0, passed: tried });
+  expect(await trySecond(counts, enough, runs)).toMatchObject({ passed: 2, failed: 0 });
+  expect(await trySecond(counts, enough, gives(0, "1"))).toMatchObject({ passed: 0, failed: 1 });
 });
 
 test("nothing is tried again after many failures, a part that failed, or when the time is over", async () => {
