@@ -116,9 +116,10 @@ export class Remote implements Destination {
       const [, of = "", id = "", file = ""] =
         /^([^/]+)\/backups\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
       if (file === "") continue;
-      const before = found.get(id) ?? { project: of, id, bytes: 0, isComplete: false };
+      const folder = folderOf(of, id);
+      const before = found.get(folder) ?? { project: of, id, bytes: 0, isComplete: false };
       const isComplete = before.isComplete || file === checksumsFile;
-      found.set(id, { ...before, bytes: before.bytes + bytes, isComplete });
+      found.set(folder, { ...before, bytes: before.bytes + bytes, isComplete });
     }
     return [...found.values()]
       .filter(({ isComplete }) => isComplete)

@@ -9,16 +9,25 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { shutDown } from "./loopback-server.ts";
 
+/** Answers that come without the server being asked: status and code. */
+const answers = {
+  "403": [403, "AccessDenied"],
+  "500": [500, "InternalError"],
+  "503": [503, "SlowDown"],
+  expired: [400, "ExpiredToken"],
+  /** As S3 answers what has begun well: the status is sent before the work is done. */
+  "200-500": [200, "InternalError"],
+  "200-403": [200, "AccessDenied"],
+} as const satisfies Readonly<Record<string, readonly [status: number, code: string]>>;
+
 /**
  * What happens to a request on its way. `flip`: one byte of its body changes; `cut`: its answer is cut off at half; `half`: it
  * stands still there.
  */
 export type Fault =
+  | keyof typeof answers
   | "flip"
   | "flip-answer"
-  | "403"
-  | "500"
-  | "503"
   | "cut"
   | "half"
   | "stall"
@@ -62,9 +71,9 @@ export class S3Proxy implements AsyncDisposable {
     if (fault === "gone") return void request.socket.destroy();
     const body = await buffer(request);
     if (fault === "stall") return;
-    if (fault === "403" || fault === "500" || fault === "503") {
-      const code = { 403: "AccessDenied", 500: "InternalError", 503: "SlowDown" }[fault];
-      response.writeHead(Number(fault), { "content-type": "application/xml" });
+    if (fault !== undefined && fault in answers) {
+      const [status, code] = answers[fault as keyof typeof answers];
+      response.writeHead(status, { "content-type": "application/xml" });
       return void response.end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`);
     }
     if (fault === "flip" && body.length > 0) flip(body);

@@ -18,6 +18,14 @@ export interface Ways {
   readonly etagIsNoMd5?: boolean;
   /** What fits on a page of a list. */
   readonly page?: number;
+  /** Credentials that may not list: they are not told either that nothing is at a key. */
+  readonly deniesLists?: boolean;
+  /** Where the bucket is: what is signed for another region is redirected. */
+  readonly region?: string;
+  /** How far its clock is ahead, in milliseconds. */
+  readonly aheadMs?: number;
+  /** Sends the whole object, whatever part of it was asked for. */
+  readonly ignoresRanges?: boolean;
 }
 
 interface Version {
@@ -95,7 +103,7 @@ export class S3Server implements AsyncDisposable {
     const [, , ...rest] = url.pathname.split("/");
     const key = decodeURIComponent(rest.join("/"));
     const query = url.searchParams;
-    const told = ["partNumber", "uploads", "versions", "list-type"].filter((name) =>
+    const told = ["partNumber", "uploads", "versions", "list-type", "retention"].filter((name) =>
       query.has(name),
     );
     this.requests.push(
@@ -103,8 +111,11 @@ export class S3Server implements AsyncDisposable {
     );
     this.onRequest(this.requests.length);
     const body = await buffer(request);
+    const date = new Date(Date.now() + (this.ways.aheadMs ?? 0));
     const send: Context["send"] = (status, headers = {}, text = "") => {
-      const length = { "content-length": String(Buffer.byteLength(text)) };
+      const length = {
+        ...{ "content-length": String(Buffer.byteLength(text)), date: date.toUTCString() },
+      };
       response.writeHead(status, { ...length, ...headers });
       response.end(request.method === "HEAD" ? undefined : text);
       return true;
@@ -122,11 +133,23 @@ export class S3Server implements AsyncDisposable {
         `<?xml version="1.0"?><${name}>${inner}</${name}>`,
       );
     const context = { request, query, key, body, send, fail, xml };
-    if (request.method === "GET" && key === "") this.#lists(context);
+    if (Math.abs(signedAt(request).getTime() - date.getTime()) > 15 * 60 * 1000) {
+      fail(403, "RequestTimeTooSkewed");
+    } else if (this.ways.region !== undefined && signedFor(request) !== this.ways.region) {
+      this.#redirect(context, this.ways.region);
+    } else if (request.method === "GET" && key === "") this.#lists(context);
     else if (request.method === "PUT") this.#put(context);
     else if (request.method === "POST") this.#post(context);
     else if (request.method === "DELETE") this.#delete(context);
     else this.#get(context);
+  }
+
+  /** As Amazon's does: a HEAD has no body to tell it in. */
+  #redirect({ request, send }: Context, region: string): true {
+    const headers = { "content-type": "application/xml", "x-amz-bucket-region": region };
+    if (request.method === "HEAD") return send(400, headers);
+    const text = "<Code>PermanentRedirect</Code><Message>use another endpoint</Message>";
+    return send(301, headers, `<Error>${text}</Error>`);
   }
 
   #put(context: Context): true {
@@ -281,7 +304,9 @@ export class S3Server implements AsyncDisposable {
     const id = query.get("versionId");
     const all = this.objects.get(key) ?? [];
     const found = id === null ? all.at(-1) : all.find((one) => one.id === id);
-    if (found === undefined || found.isMarker === true) return fail(404, "NoSuchKey");
+    if (found === undefined || found.isMarker === true) {
+      return this.ways.deniesLists === true ? fail(403, "AccessDenied") : fail(404, "NoSuchKey");
+    }
     const { body, etag, checksum, lock } = found;
     const tells =
       this.ways.tellsNoChecksum !== true && request.headers["x-amz-checksum-mode"] === "ENABLED";
@@ -295,23 +320,40 @@ export class S3Server implements AsyncDisposable {
             "x-amz-object-lock-retain-until-date": lock.until,
           }),
     };
-    const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const asked = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    const from = this.ways.ignoresRanges === true ? 0 : asked;
     if (from > 0) this.ranges.push(`${key} ${from}`);
     const part = body.subarray(from);
     const length = request.method === "HEAD" ? body.length : part.length;
-    return send(from > 0 ? 206 : 200, { ...headers, "content-length": String(length) }, part);
+    const about = { ...headers, "content-length": String(length) };
+    if (from === 0) return send(200, about, part);
+    const range = `bytes ${from}-${body.length - 1}/${body.length}`;
+    return send(206, { ...about, "content-range": range }, part);
   }
 
-  #lists({ query, xml }: Context): true {
+  #lists({ query, fail, xml }: Context): true {
+    if (this.ways.deniesLists === true) return fail(403, "AccessDenied");
     const prefix = query.get("prefix") ?? "";
     const size = this.ways.page ?? 1000;
     if (query.has("uploads")) {
-      const found = [...this.uploads].filter(([, { key }]) => key.startsWith(prefix));
-      const rows = found.map(
+      // Of one key in the order in which they were begun.
+      const found = [...this.uploads]
+        .filter(([, { key }]) => key.startsWith(prefix))
+        .sort(([, a], [, b]) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+      const after = query.get("upload-id-marker");
+      const left = found.slice(after === null ? 0 : found.findIndex(([id]) => id === after) + 1);
+      const page = left.slice(0, size);
+      const rows = page.map(
         ([id, { key, at }]) =>
           `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${at.toISOString()}</Initiated></Upload>`,
       );
-      return xml("ListMultipartUploadsResult", `${rows.join("")}<IsTruncated>false</IsTruncated>`);
+      const more = page.length < left.length;
+      const [last] = page.slice(-1);
+      const next = more
+        ? `<NextKeyMarker>${last?.[1].key}</NextKeyMarker><NextUploadIdMarker>${last?.[0]}</NextUploadIdMarker>`
+        : "";
+      const rest = `<IsTruncated>${more}</IsTruncated>${next}`;
+      return xml("ListMultipartUploadsResult", `${rows.join("")}${rest}`);
     }
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix));
     keys.sort((a, b) => (a < b ? -1 : 1));
@@ -337,6 +379,20 @@ export class S3Server implements AsyncDisposable {
     const next = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
     return xml("ListBucketResult", `${rows.join("")}<IsTruncated>${more}</IsTruncated>${next}`);
   }
+}
+
+function signedAt(request: IncomingMessage): Date {
+  const text = String(request.headers["x-amz-date"] ?? "");
+  const [, day = "", time = ""] = /^(\d{8})T(\d{6})Z$/.exec(text) ?? [];
+  // Who sends no date is a client of the tests that signs nothing.
+  if (day === "") return new Date();
+  const at = `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}`;
+  return new Date(`${at}T${time.slice(0, 2)}:${time.slice(2, 4)}:${time.slice(4)}Z`);
+}
+
+function signedFor(request: IncomingMessage): string | undefined {
+  const authorization = request.headers.authorization ?? "";
+  return /Credential=[^/]+\/\d+\/([^/]+)\//.exec(authorization)?.[1];
 }
 
 interface Context {

@@ -21,6 +21,29 @@ it.each([
   expect(laneCount(size) * size).toBeLessThanOrEqual(Math.max(3 * 64 * mib, size));
 });
 
+it("stands still on no connection, however low the limit and however many share it", async () => {
+  let nowMs = 0;
+  const clock = {
+    now: () => new Date(0),
+    monotonicMs: () => nowMs,
+    sleep: async (ms: number) => {
+      nowMs += ms;
+    },
+  };
+  const context = { reporter: silentReporter, clock, signal: new AbortController().signal };
+  const pace = new Pace(1024);
+  const lanes = [1, 2, 3].map(() =>
+    pace.stream(Buffer.alloc(2 ** 19), context)[Symbol.asyncIterator](),
+  );
+  const last = lanes.map(() => 0);
+  for (let turn = 0; turn < 9; turn += 1) {
+    const at = turn % lanes.length;
+    await lanes[at]?.next();
+    expect(nowMs - (last[at] ?? 0)).toBeLessThan(10_000);
+    last[at] = nowMs;
+  }
+});
+
 it("keeps all transfers together below the limit, and changes no byte", async () => {
   let nowMs = 0;
   const clock = {

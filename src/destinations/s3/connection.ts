@@ -17,8 +17,11 @@ export interface S3Settings {
   readonly stallMs: number;
 }
 
-/** A refused digest may be one flipped bit on the way; more of them are no accident. */
-const digestAttempts = 3;
+/**
+ * A refused digest may be one flipped bit on the way; more of them are no accident. The SDK signs with the server's clock after
+ * the first answer that tells it.
+ */
+const fewAttempts = 3;
 const connectMs = 10_000;
 
 /** A connection to one server. */
@@ -76,9 +79,9 @@ export async function connectS3(
       forMs: retryForMs,
       isTransient: (error, attempt) => {
         const kind = failureKind(error);
-        return (
-          kind === "transient" || (kind === "digest" && !isDigestFinal && attempt < digestAttempts)
-        );
+        if (kind === "transient") return true;
+        const isWorthIt = kind === "clock" || (kind === "digest" && !isDigestFinal);
+        return isWorthIt && attempt < fewAttempts;
       },
       tell: (error, waitMs) =>
         context.reporter.info(
@@ -86,6 +89,19 @@ export async function connectS3(
         ),
     });
   return { sdk, client, digests, send };
+}
+
+/** The server that the environment names for every AWS tool; empty or undefined: Amazon's. */
+export function endpointOfEnvironment(): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: the variables that the SDK itself reads
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
+  return AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL || undefined;
+}
+
+/** The profile of the shared configuration, which may name a server, too; empty: the usual one. */
+export function profileOfEnvironment(): string {
+  // biome-ignore lint/style/noProcessEnv: the variable that the SDK itself reads
+  return process.env.AWS_PROFILE ?? "";
 }
 
 /** A server of one's own takes any region, but a signature needs one. */

@@ -51,10 +51,10 @@ export async function lengthenLock(
   await send(() => client.send(command), context);
   if (isEnough((await look())?.ObjectLockRetainUntilDate)) return;
   throw new UploadFailedError(
-    `the server did not lengthen the lock of ${key}, from which the backup is made`,
+    `the server did not lock ${key}, which was sent before, until ${until.toISOString().slice(0, 10)}`,
     {
       class: "no-lock",
-      hint: "Let the credentials use s3:PutObjectRetention and s3:GetObjectRetention, or make a full backup (full: true).",
+      hint: "Let the credentials use s3:PutObjectRetention and s3:GetObjectRetention; or make a full backup (full: true), which needs nothing that was sent before.",
     },
   );
 }

@@ -171,7 +171,10 @@ async function createUpload(place: PutPlace, context: TransferContext): Promise<
   return { id: UploadId, sent: new Map() };
 }
 
-/** The newest upload of this key that was not completed, with its parts. */
+/**
+ * An upload of this key that was not completed, with its parts: the newest on the first page of a thousand, which is the same
+ * one whenever it is looked for.
+ */
 async function findUpload(place: PutPlace, context: TransferContext): Promise<Upload | undefined> {
   const { connection, bucket, key } = place;
   const { sdk, client, send } = connection;

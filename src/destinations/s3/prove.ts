@@ -11,13 +11,13 @@ export interface Found {
   /** Base64, with `-PARTS` for an object that was uploaded in parts; undefined if the server tells none. */
   readonly checksum: string | undefined;
   readonly isMultipart: boolean;
+  /** Undefined: it is not locked, or the credentials may not see it. */
+  readonly lockedUntil: Date | undefined;
 }
 
 /** What the server tells of a key; undefined if nothing is there. */
-export async function head(
-  { connection, bucket, key }: PutPlace,
-  context: TransferContext,
-): Promise<Found | undefined> {
+export async function head(place: PutPlace, context: TransferContext): Promise<Found | undefined> {
+  const { connection, bucket, key } = place;
   const { sdk, client, send } = connection;
   try {
     const about = { Bucket: bucket, Key: key, ChecksumMode: "ENABLED" } as const;
@@ -28,11 +28,29 @@ export async function head(
       etag,
       checksum: found.ChecksumSHA256,
       isMultipart: /-\d+$/.test(etag),
+      lockedUntil: found.ObjectLockRetainUntilDate,
     };
   } catch (error) {
-    if (failureKind(error) === "missing") return undefined;
+    const kind = failureKind(error);
+    if (kind === "missing") return undefined;
+    if (kind === "denied" || kind === "other") await askInWords(place, context);
     throw error;
   }
+}
+
+/**
+ * Asks for the first byte: the answer to a HEAD has no body that could tell why it is refused.
+ *
+ * @throws the server's error, if this is refused, too.
+ */
+async function askInWords(
+  { connection, bucket, key }: PutPlace,
+  { signal }: TransferContext,
+): Promise<void> {
+  const { sdk, client } = connection;
+  const about = { Bucket: bucket, Key: key, Range: "bytes=0-0" };
+  const { Body } = await client.send(new sdk.GetObjectCommand(about), { abortSignal: signal });
+  await Body?.transformToByteArray();
 }
 
 /**

@@ -4,6 +4,7 @@ import { formatBytes } from "../../core/format.ts";
 import { openRegularFile } from "../../core/regular-file.ts";
 import type { LocalFile, StoredFile, TransferContext } from "../object-store.ts";
 import { FileDigest, partSize, readFully } from "./file-parts.ts";
+import { lengthenLock } from "./lengthen-lock.ts";
 import { sendParts } from "./multipart.ts";
 import {
   lockMembers,
@@ -13,6 +14,7 @@ import {
   requireSame,
   writeOnce,
 } from "./place.ts";
+import { lockUntil } from "./promises.ts";
 import { type Found, head, prove } from "./prove.ts";
 import { failureKind } from "./server-error.ts";
 
@@ -28,16 +30,21 @@ export async function putFile(
   await using handle = await openRegularFile(file.path);
   const { size } = await handle.stat();
   const isMultipart = size > partSize(size, place.partBytes);
+  const begun = context.clock.now();
   for (let attempt = 1; ; attempt += 1) {
     const there = await head(place, context);
-    if (there !== undefined) return await compare(place, there, { handle, size, file }, context);
+    if (there !== undefined) {
+      const stored = await compare(place, there, { handle, size, file }, context);
+      await keepLocked(place, there, begun, context);
+      return stored;
+    }
     try {
       const digest = await (isMultipart ? sendParts : putWhole)(
         place,
         { handle, size, file },
         context,
       );
-      return await proveOwn(place, digest, context);
+      return await proveOwn(place, digest, begun, context);
     } catch (error) {
       // Another writer was first, or the answer to an earlier attempt was lost.
       const isThere = ["exists", "gone"].includes(failureKind(error));
@@ -53,11 +60,15 @@ export async function putText(
   context: TransferContext,
 ): Promise<void> {
   const { connection, bucket, key } = place;
-  const body = Buffer.from(text);
-  if ((await head(place, context)) === undefined) {
-    await put(place, body, context).catch((error: unknown) => {
+  const begun = context.clock.now();
+  let there = await head(place, context);
+  if (there === undefined) {
+    try {
+      await put(place, Buffer.from(text), context);
+    } catch (error) {
       if (failureKind(error) !== "exists") throw error;
-    });
+      there = await head(place, context);
+    }
   }
   const { sdk, client, send } = connection;
   const found = await send(async () => {
@@ -65,6 +76,18 @@ export async function putText(
     return (await Body?.transformToString("utf8")) ?? "";
   }, context);
   if (found !== text) throw differs(key);
+  if (there !== undefined) await keepLocked(place, there, begun, context);
+}
+
+/** What was sent before, or begun, has the lock that was wanted then. */
+async function keepLocked(
+  { connection, bucket, key, lock }: PutPlace,
+  { lockedUntil }: Found,
+  begun: Date,
+  context: TransferContext,
+): Promise<void> {
+  if (lock === undefined || (lockedUntil ?? 0) >= lockUntil(lock, begun)) return;
+  await lengthenLock(connection, { bucket, key, version: undefined, lock }, context);
 }
 
 /** Sends a small file in one request. */
@@ -125,12 +148,16 @@ async function compare(
 async function proveOwn(
   place: PutPlace,
   digest: FileDigest,
+  begun: Date,
   context: TransferContext,
 ): Promise<StoredFile> {
   const there = await head(place, context);
   const proof =
     there?.bytes === digest.bytes ? await prove(place, there, digest, context) : undefined;
-  if (proof !== undefined) return { bytes: digest.bytes, sha256: digest.sha256, proof };
+  if (there !== undefined && proof !== undefined) {
+    await keepLocked(place, there, begun, context);
+    return { bytes: digest.bytes, sha256: digest.sha256, proof };
+  }
   const { sdk, client } = place.connection;
   const removing = new sdk.DeleteObjectCommand({ Bucket: place.bucket, Key: place.key });
   await client.send(removing).catch(() => undefined);

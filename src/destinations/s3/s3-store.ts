@@ -9,7 +9,15 @@ import type {
   StoredObject,
   TransferContext,
 } from "../object-store.ts";
-import { connectS3, refuseInsecure, type S3Connection, type S3Settings } from "./connection.ts";
+import { failureAdvice } from "./advice.ts";
+import {
+  connectS3,
+  endpointOfEnvironment,
+  profileOfEnvironment,
+  refuseInsecure,
+  type S3Connection,
+  type S3Settings,
+} from "./connection.ts";
 import { usualPartBytes } from "./file-parts.ts";
 import { lengthenLock } from "./lengthen-lock.ts";
 import { Pace } from "./pace.ts";
@@ -40,7 +48,7 @@ export class S3Store implements ObjectStore {
   #asking: Promise<ServerPromises> | undefined;
 
   constructor(options: S3Options) {
-    this.#options = options;
+    this.#options = { ...options, endpoint: options.endpoint ?? endpointOfEnvironment() };
     this.name = formatS3Address(options.address);
     this.#pace = options.limit === undefined ? undefined : new Pace(options.limit);
   }
@@ -106,12 +114,16 @@ export class S3Store implements ObjectStore {
     let at = from;
     while (at < object.bytes) {
       const before = at;
-      const body = await this.#open(object, at, context);
+      const { body, from: begin } = await this.#open(object, at, context);
+      let skipped = at - begin;
       try {
         for await (const chunk of body) {
           context.signal.throwIfAborted();
-          at += chunk.length;
-          yield chunk;
+          const fresh = chunk.subarray(Math.min(skipped, chunk.length));
+          skipped -= chunk.length - fresh.length;
+          if (fresh.length === 0) continue;
+          at += fresh.length;
+          yield fresh;
         }
       } catch (error) {
         context.signal.throwIfAborted();
@@ -180,7 +192,8 @@ export class S3Store implements ObjectStore {
   async #place(key: string, context: TransferContext): Promise<PutPlace> {
     const connection = await this.#connection(context);
     const { address, endpoint = "", lock, memory } = this.#options;
-    const id = sha256Hex(`${endpoint} ${formatS3Address(address)}`).slice(0, 16);
+    const server = `${endpoint} ${profileOfEnvironment()}`.trimEnd();
+    const id = sha256Hex(`${server} ${formatS3Address(address)}`).slice(0, 16);
     const file = memory === undefined ? undefined : join(memory, `${id}.json`);
     this.#asking ??= serverPromises(connection, { ...address, file }, lock, context);
     const promises = await this.#asking;
@@ -190,9 +203,10 @@ export class S3Store implements ObjectStore {
     return { connection, bucket, key: this.#key(key), promises, lock, pace, partBytes };
   }
 
+  /** @returns the content, and where it begins: some servers send all of it, whatever is asked for. */
   async #open(object: StoredObject, from: number, context: TransferContext) {
     return await this.#reading(context, async ({ sdk, client, send }) => {
-      const { Body } = await send(
+      const { Body, ContentRange } = await send(
         () =>
           client.send(
             new sdk.GetObjectCommand({
@@ -204,7 +218,8 @@ export class S3Store implements ObjectStore {
           ),
         context,
       );
-      return Body as unknown as AsyncIterable<Uint8Array>;
+      const body = Body as unknown as AsyncIterable<Uint8Array>;
+      return { body, from: ContentRange === undefined ? 0 : from };
     });
   }
 
@@ -261,7 +276,7 @@ export class S3Store implements ObjectStore {
       signal.throwIfAborted();
       if (error instanceof KeeperError) throw error;
       throw new UploadFailedError(`${this.name}: ${failureText(error)}`, {
-        ...this.#about(error),
+        ...failureAdvice(error, this.#bucket),
         cause: error,
       });
     }
@@ -281,32 +296,8 @@ export class S3Store implements ObjectStore {
 
   #unreadable(error: unknown): UnverifiableError {
     return new UnverifiableError(`${this.name} cannot be read: ${failureText(error)}`, {
-      ...this.#about(error),
+      ...failureAdvice(error, this.#bucket),
       cause: error,
     });
-  }
-
-  #about(error: unknown): { class: string; hint?: string } {
-    switch (failureKind(error)) {
-      case "no-bucket":
-        return { class: "no-bucket", hint: `Create the bucket ${this.#bucket} first.` };
-      case "denied":
-        return {
-          class: "denied",
-          hint: "docs/off-host.md has the policy that these credentials need.",
-        };
-      case "redirect":
-        return {
-          class: "redirect",
-          hint: "Redirects are not followed: give upload-endpoint and upload-region of this bucket.",
-        };
-      case "transient":
-        return {
-          class: "unreachable",
-          hint: "The destination did not answer; nothing is wrong with the backup on this host.",
-        };
-      default:
-        return { class: "remote" };
-    }
   }
 }

@@ -1,8 +1,9 @@
 import { describeError } from "../../core/errors.ts";
 
 /**
- * What an answer of the server means for us. `digest`: what arrived is not what was sent; `gone`: the multipart upload
- * has ended; `transient`: trying again may help.
+ * What an answer of the server means for us. `credentials`: it knows none such, or the secret is another; `expired`: their
+ * time is over; `clock`: ours differs from the server's; `digest`: what arrived is not what was sent; `gone`: the multipart
+ * upload has ended; `transient`: trying again may help.
  */
 type FailureKind =
   | "exists"
@@ -10,6 +11,9 @@ type FailureKind =
   | "gone"
   | "no-bucket"
   | "denied"
+  | "credentials"
+  | "expired"
+  | "clock"
   | "digest"
   | "redirect"
   | "unsupported"
@@ -19,8 +23,8 @@ type FailureKind =
 interface ServerError extends Error {
   readonly code?: string;
   readonly Code?: string;
-  readonly $metadata?: { readonly httpStatusCode?: number };
-  readonly $response?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly clockSkewCorrected?: boolean };
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
 
 const kindOfCode: Readonly<Record<string, FailureKind>> = {
@@ -31,10 +35,11 @@ const kindOfCode: Readonly<Record<string, FailureKind>> = {
   NoSuchUpload: "gone",
   NoSuchBucket: "no-bucket",
   AccessDenied: "denied",
-  InvalidAccessKeyId: "denied",
-  SignatureDoesNotMatch: "denied",
-  ExpiredToken: "denied",
-  InvalidToken: "denied",
+  InvalidAccessKeyId: "credentials",
+  SignatureDoesNotMatch: "credentials",
+  InvalidToken: "credentials",
+  ExpiredToken: "expired",
+  RequestTimeTooSkewed: "clock",
   BadDigest: "digest",
   InvalidDigest: "digest",
   XAmzContentSHA256Mismatch: "digest",
@@ -69,7 +74,12 @@ export function failureKind(error: unknown): FailureKind {
   return kindOfStatus($metadata?.httpStatusCode, error);
 }
 
-function kindOfStatus(status: number | undefined, error: Error): FailureKind {
+/** Where the bucket is, if the server tells it with an error. */
+function regionOf({ $response }: ServerError): string | undefined {
+  return $response?.headers?.["x-amz-bucket-region"];
+}
+
+function kindOfStatus(status: number | undefined, error: ServerError): FailureKind {
   switch (status) {
     case undefined:
       // An answer that was cut off, or is not from such a server at all.
@@ -80,9 +90,12 @@ function kindOfStatus(status: number | undefined, error: Error): FailureKind {
       return "missing";
     case 412:
       return "exists";
+    case 400:
+      // The answer to a HEAD has no words, only this header.
+      return regionOf(error) === undefined ? "other" : "redirect";
     case 401:
     case 403:
-      return "denied";
+      return error.$metadata?.clockSkewCorrected === true ? "clock" : "denied";
     case 405:
     case 501:
       return "unsupported";
@@ -103,5 +116,7 @@ export function failureText(error: unknown): string {
   const status = $metadata?.httpStatusCode;
   const text = describeError(error).split("\n")[0] ?? "";
   const word = name === undefined || name === "Error" || text.includes(name) ? "" : `${name}: `;
-  return `${word}${text}${status === undefined || status < 300 ? "" : ` (status ${status})`}`;
+  const region = failureKind(error) === "redirect" ? regionOf(error as ServerError) : undefined;
+  const where = region === undefined ? "" : `: the bucket is in ${region}`;
+  return `${word}${text}${status === undefined || status < 300 ? "" : ` (status ${status})`}${where}`;
 }
