@@ -37,8 +37,20 @@ export async function readReferences(
       );
       resolved[name] = (await Promise.all(texts)).join("\n");
     }
+    if (text.trim() !== "" && resolved[name]?.trim() === "") refuseEmptyFile(name);
   }
   return resolved;
+}
+
+/** What an empty file was to demand would silently not be. Of the keys that encrypt, `parseOptions` reports it. */
+function refuseEmptyFile(name: InputName): void {
+  if (name === "recipients" || name === "passphrase") return;
+  throw new RefusedError(
+    `${name} given but empty: nothing is in its file, fill it or leave it out`,
+    {
+      class: "input",
+    },
+  );
 }
 
 /** The keys of one item. One of a JSON list is one key: what is pasted into it cannot add another. */

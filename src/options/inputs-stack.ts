@@ -1,4 +1,5 @@
 import type { CommandName } from "./command-names.ts";
+import { longestWait } from "./duration.ts";
 import type { InputSpec } from "./spec.ts";
 
 const stack = [
@@ -94,6 +95,7 @@ export const stackInputs = {
   },
   "lock-timeout": {
     kind: "duration",
+    longest: longestWait,
     default: "0s",
     commands: changing,
     about: "How long to wait for another operation on the same stack before it gives up (exit 8).",

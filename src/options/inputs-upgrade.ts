@@ -1,4 +1,5 @@
 import type { CommandName } from "./command-names.ts";
+import { longestWait } from "./duration.ts";
 import type { InputSpec } from "./spec.ts";
 
 const gated = ["restore", "upgrade-test"] as const satisfies readonly CommandName[];
@@ -103,6 +104,7 @@ export const upgradeInputs = {
   },
   "health-timeout": {
     kind: "duration",
+    longest: longestWait,
     default: "10m",
     commands: ["verify", "restore", "undo", "upgrade-test"],
     about:
@@ -110,6 +112,7 @@ export const upgradeInputs = {
   },
   soak: {
     kind: "duration",
+    longest: longestWait,
     default: "60s",
     commands: gated,
     about: "How long the stack must stay healthy before the upgrade counts as successful.",

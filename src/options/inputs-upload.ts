@@ -1,4 +1,5 @@
 import type { CommandName } from "./command-names.ts";
+import { longestWait } from "./duration.ts";
 import type { InputSpec } from "./spec.ts";
 
 const uploads = ["backup", "upload"] as const satisfies readonly CommandName[];
@@ -93,6 +94,7 @@ export const uploadInputs = {
   },
   "upload-retry": {
     kind: "duration",
+    longest: longestWait,
     default: "10m",
     commands: remotes,
     about: "How long to try again while the bucket cannot be reached.",

@@ -88,20 +88,33 @@ export function parseOptions(
           ),
         };
   const values: Record<string, Value | undefined> = {};
+  const hollow: InputName[] = [];
   for (const name of Object.keys(inputs) as InputName[]) {
     const spec = inputSpec(name);
     const typed = raw[name];
     const isOmitted = typed === undefined || typed.trim() === "";
     const text = isOmitted ? defaultOf(name, command, raw) : typed;
     const from = spec.inProject === true ? inProject : places;
-    values[optionKey(name)] =
-      text === undefined ? empty(spec.kind) : readValue(name, spec, text, from);
+    const value = text === undefined ? empty(spec.kind) : readValue(name, spec, text, from);
+    values[optionKey(name)] = value;
+    if (!isOmitted && isHollow(name, typed, value)) hollow.push(name);
   }
   const given = (Object.keys(raw) as InputName[]).filter((name) => raw[name]?.trim() !== "");
   const options = { command, given, ...values } as unknown as Options;
   refuseContradictions(options);
   requireEncryption(options, raw, face);
+  for (const name of hollow) refuse(`${name} given but empty`, "name something, or leave it out");
   return options;
+}
+
+/**
+ * Whether a list was given and names nothing, as `,` or a file with nothing but comments: what it was to limit or to demand
+ * would silently not be. `[]` says it expressly, but for `only` it would choose everything.
+ */
+function isHollow(name: InputName, typed: string, value: Value | undefined): boolean {
+  if (typeof value !== "object" || Object.keys(value).length > 0) return false;
+  const text = typed.trim();
+  return name === "only" || (text !== "[]" && text !== "none");
 }
 
 /** A rehearsal keeps nobody waiting, and an old backup says little about the data of today. */
@@ -162,7 +175,12 @@ function refuseContradictions(options: Options): void {
     const wrong = `artifact-name is "${artifactName}"`;
     refuse(wrong, 'write a name without " : < > | * ? \\ / and line breaks');
   }
-  const { artifactRun, backup } = options;
+  const { artifactRun, backup, projectName } = options;
+  if (projectName !== undefined && !/^[a-z0-9][a-z0-9_-]*$/.test(projectName)) {
+    // Paths and names of containers are made from it.
+    const wrong = `project-name is "${projectName.slice(0, 40)}"`;
+    refuse(wrong, "write lower-case letters, digits, - and _, as Compose demands");
+  }
   if (artifactRun !== undefined && !/^(latest|[1-9]\d{0,15})$/.test(artifactRun)) {
     refuse(`artifact-run is "${artifactRun.slice(0, 40)}"`, "write the id of a run, or latest");
   }

@@ -44,6 +44,8 @@ export interface InputSpec {
   readonly min?: number;
   /** Maximum of an integer. */
   readonly max?: number;
+  /** Maximum of a duration, as the user would type it. Default: 100 years. */
+  readonly longest?: string;
   /** The environment variable that replaces the flag on the command line. */
   readonly environment?: string;
   /** `cli`: only a flag; `action`: only an input of the action. Default: both. */

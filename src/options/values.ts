@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import { parsePublicKeys } from "../core/ssh-signature.ts";
+import { longestAge, millisecondsOf } from "./duration.ts";
 import { isAgeKey } from "./key.ts";
 import { addressKinds, parseAddress } from "./notify-address.ts";
 import type { InputKind, InputSpec } from "./spec.ts";
@@ -49,7 +50,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
     case "integer":
       return readInteger(name, spec, text.trim());
     case "duration":
-      return readDurationMs(name, text.trim());
+      return readDurationMs(name, spec, text.trim());
     case "url":
       return readUrl(name, text.trim());
     case "images":
@@ -188,28 +189,17 @@ function readInteger(name: string, spec: InputSpec, word: string): number {
   throw refused(name, wrong, `write a whole number ${range}`);
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
-
 /** Parses `90s`, `10m`, `1h30m`, `2d` to milliseconds. A unit is required, except for `0`: `36` could mean seconds or hours. */
-function readDurationMs(name: string, word: string): number {
-  if (word === "0") return 0;
-  const parts = [...word.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)];
-  const whole = parts.map(([part]) => part).join("");
-  const milliseconds = parts.reduce(
-    (sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ""] ?? Number.NaN),
-    0,
-  );
-  if (word !== "" && whole === word && Number.isFinite(milliseconds))
-    return Math.round(milliseconds);
-  const wrong = /^[\d.]+$/.test(word) ? `is "${word}", without a unit` : `is "${word}"`;
-  throw refused(name, wrong, "write a duration such as 90s, 10m, 36h or 2d");
+function readDurationMs(name: string, { longest = longestAge }: InputSpec, word: string): number {
+  const milliseconds = millisecondsOf(word);
+  const shown = word.length > 40 ? `${word.slice(0, 40)}...` : word;
+  if (milliseconds === undefined) {
+    const wrong = /^[\d.]+$/.test(word) ? `is "${shown}", without a unit` : `is "${shown}"`;
+    throw refused(name, wrong, "write a duration such as 90s, 10m, 36h or 2d");
+  }
+  if (milliseconds <= (millisecondsOf(longest) ?? 0)) return Math.round(milliseconds);
+  const wrong = `is "${shown}", which is out of range`;
+  throw refused(name, wrong, `write a duration of at most ${longest}`);
 }
 
 function readUrl(name: string, word: string): string {

@@ -35,3 +35,11 @@ it("does not repeat what was given as an identity", async () => {
     }),
   ).rejects.not.toThrow(/STUFF/);
 });
+
+it.each(["trusted-signers", "notify", "health-header", "identity"] as const)(
+  "refuses an empty file for %s, which would silently count as left out",
+  async (name) => {
+    const read = readReferences({ [name]: "@/empty" }, places, async () => " \n");
+    await expect(read).rejects.toThrow(`${name} given but empty`);
+  },
+);

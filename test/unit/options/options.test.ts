@@ -87,6 +87,21 @@ describe("parseOptions", () => {
     ["verify", { "max-age": "36" }, /^max-age is "36", without a unit: write a duration such as/],
     ["backup", { "lock-timeout": "1.5" }, /^lock-timeout is "1\.5", without a unit/],
     ["upgrade-test", { "health-timeout": "1h30" }, /^health-timeout is "1h30"/],
+    ["verify", { "health-timeout": "25d" }, /^health-timeout is "25d", .* at most 24d$/],
+    ["backup", { "lock-timeout": "99999w" }, /^lock-timeout is "99999w", .* at most 24d$/],
+    [
+      "list",
+      { "remote-max-age": `${"9".repeat(400)}d` },
+      /^remote-max-age is "9{40}\.{3}", .*36500d$/,
+    ],
+    ["restore", { only: "," }, /^only given but empty/],
+    ["restore", { only: "[]" }, /^only given but empty/],
+    ["verify", { "trusted-signers": "# none" }, /^trusted-signers given but empty/],
+    ["verify", { notify: "# nobody" }, /^notify given but empty/],
+    ["upgrade-test", { unencrypted: "true", images: "# none" }, /^images given but empty/],
+    ["list", { "project-name": "../etc" }, /^project-name is "\.\.\/etc"/],
+    ["list", { "project-name": "Sophon" }, /^project-name is "Sophon"/],
+    ["list", { "project-name": "a\nb" }, /^project-name is "a\nb"/],
     ["backup", { consistency: "cold" }, /^consistency is "cold": write one of live, stopped$/],
     ["backup", { "keep-last": "0" }, /^keep-last is "0", which is out of range: write a whole/],
     ["prune", { "keep-daily": "-1" }, /^keep-daily is "-1", which is out of range: .* at least 1$/],
@@ -156,6 +171,11 @@ describe("parseOptions", () => {
       web: ["example/web:1", "example/web:2"],
     });
     expect(parse("upgrade-test", rehearsal).candidates).toEqual({});
+  });
+
+  it("takes an empty list of JSON, and none, as they are meant", () => {
+    const raw = { exclude: "[]", upload: " none ", "notify-on": "[]", soak: "24d" };
+    expect(parse("backup", raw)).toMatchObject({ exclude: [], upload: [], notifyOn: [] });
   });
 
   it("keeps the items of a JSON list as they are", () => {
