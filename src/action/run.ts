@@ -87,12 +87,21 @@ export async function runStep(commands: Commands): Promise<void> {
   process.exit(exitCodeOf[result.result]);
 }
 
-/** A merge queue waits for the answer, and the pull request of the same change was rehearsed. */
-function inQueue(command: CommandName, raw: RawInputs, event: string): RawInputs {
+/** For how long the answer of an earlier rehearsal is good, by event; 0 is only for the very same backup. */
+const reusedAfter: Readonly<Record<string, string>> = {
+  // A queue waits for the answer, and the pull request of the same change was rehearsed.
+  merge_group: "7d",
+  // A push that changes neither the images nor the definition tries nothing new.
+  pull_request: "0",
+  pull_request_target: "0",
+};
+
+function withReuse(command: CommandName, raw: RawInputs, event: string): RawInputs {
   const rehearses = command === "upgrade-test" && raw.target?.trim() === "rehearsal";
   const isAsked = (raw["reuse-rehearsal"] ?? "").trim() !== "";
-  if (event !== "merge_group" || !rehearses || isAsked) return raw;
-  return { ...raw, "reuse-rehearsal": "7d" };
+  const after = reusedAfter[event];
+  if (after === undefined || !rehearses || isAsked) return raw;
+  return { ...raw, "reuse-rehearsal": after };
 }
 
 /** Whether it leaves nothing to recover: only `fresh` makes a backup first. */
@@ -126,7 +135,7 @@ async function runMode(
   for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
   const event = await readEvent(process.env);
   requireTrustedEvent(event);
-  const options = await readOptions(command, inQueue(command, raw, event.name), reporter);
+  const options = await readOptions(command, withReuse(command, raw, event.name), reporter);
   onOptions(options);
   // A rehearsal changes nothing of the stack: its remains are found by their labels, in the next run of any mode.
   if (!changesNothing(options)) markStarted(command);

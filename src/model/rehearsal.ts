@@ -21,6 +21,8 @@ export interface Rehearsal {
   readonly newLogTemplates?: readonly string[];
   /** The most memory that all containers of the clone used at one time, without the cache of files. */
   readonly memoryPeakBytes?: number;
+  /** The packets of containers of the clone that had a network which leads out of it; 0 if none had one. */
+  readonly packetsOut?: number;
   /** What the clone's data and its rollback copy used on disk after the upgrade. */
   readonly diskPeakBytes?: number;
   /** How many processors the clone had during the upgrade: what it used, and what nobody used. */

@@ -68,7 +68,7 @@ export const upgradeInputs = {
     kind: "duration",
     commands: ["upgrade-test"],
     about:
-      "For a rehearsal: if one of the same images and definition, on a backup with the same migrations and with the same log rules, passed within this time, such as 1d, its record is the answer, in seconds. Default: 7d in a merge queue (merge_group), else never.",
+      "For a rehearsal: if one of the same images and definition, on a backup with the same migrations and with the same log rules, passed within this time, such as 1d, its record is the answer, in seconds. 0 accepts only one of the very same backup, however old. Default: 7d in a merge queue (merge_group), 0 in a pull request, else never.",
   },
   "clone-memory": {
     kind: "integer",

@@ -192,13 +192,17 @@ function size({ imageBytes, memoryPeakBytes, diskPeakBytes }: Rehearsal): Part[]
   return [...images, ...peak("memory", memoryPeakBytes), ...peak("data", diskPeakBytes)];
 }
 
-function liveStack({ live }: Rehearsal): Part[][] {
-  if (live === undefined) return [];
+function liveStack({ live, packetsOut }: Rehearsal): Part[][] {
+  const out: Part[][] =
+    packetsOut === undefined ? [] : [[`packets out of the clone: ${packetsOut}`]];
+  if (live === undefined) return out;
   const { probes, lost, p95BeforeMs, p95DuringMs } = live;
-  const looks = `looked at ${probes} times, ${lost === 0 ? "always" : `${probes - lost} times`} well`;
-  if (p95BeforeMs === undefined || p95DuringMs === undefined) return [[looks]];
+  const well = lost === 0 ? "always" : `${probes - lost} times`;
+  const looks: Part[] = [`looked at ${probes} times, ${well} well; probes lost: ${lost}`];
+  if (p95BeforeMs === undefined || p95DuringMs === undefined) return [looks, ...out];
   const [before, during] = [p95BeforeMs, p95DuringMs].map(Math.round);
-  return [[looks], [`95 % of its answers came within ${before} ms before, ${during} ms meanwhile`]];
+  const times = `95 % of its answers came within ${before} ms before, ${during} ms meanwhile`;
+  return [looks, [times], ...out];
 }
 
 function shortened(lines: readonly Part[][]): Part[][] {

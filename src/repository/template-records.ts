@@ -1,5 +1,5 @@
 import { readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import { makeDirectorySync, replaceFile } from "../core/durable.ts";
 import { readRegularFile } from "../core/regular-file.ts";
@@ -73,10 +73,28 @@ const record = z.object({
  */
 export type TemplateRecord = z.infer<typeof record>;
 
-/** `used`: a living operation has claimed it. `unknown`: this user cannot look. */
+/**
+ * `used`: a living operation has claimed it. `none`: an operation that made or used it died. `unknown`: this process sees
+ * nothing of it, and cannot judge: the path may lead elsewhere here, such as in a container.
+ */
 type TemplateState =
   | { readonly state: "offered"; readonly record: TemplateRecord | undefined }
   | { readonly state: "used" | "none" | "unknown" };
+
+/**
+ * Notes that an operation makes a template, before there is anything of it: only where this is noted is what a killed run
+ * left known to be nobody's.
+ *
+ * @throws the error of the file system, for example in a repository that this user can only read.
+ */
+export function beginTemplate(
+  { path }: Pick<Repository, "path">,
+  id: string,
+  operationId: string,
+): void {
+  makeDirectorySync(directoryOf(path), 0o700);
+  replaceFile(claimOf(path, id, operationId), "", { mode: 0o600 });
+}
 
 /** Offers a finished template to later rehearsals, and gives up the claim to it. @throws the error of the file system. */
 export async function offerTemplate(
@@ -96,8 +114,7 @@ export async function claimTemplate(
   id: string,
   operationId: string,
 ): Promise<boolean> {
-  const claim = join(directoryOf(path), `${id}.${operationId}.claim`);
-  return await rename(offerOf(path, id), claim).then(
+  return await rename(offerOf(path, id), claimOf(path, id, operationId)).then(
     () => true,
     () => false,
   );
@@ -134,12 +151,8 @@ export async function templateState(
   { path }: Pick<Repository, "path">,
   id: string,
 ): Promise<TemplateState> {
-  let names: string[];
-  try {
-    names = await readdir(directoryOf(path));
-  } catch (error) {
-    return { state: (error as NodeJS.ErrnoException).code === "ENOENT" ? "none" : "unknown" };
-  }
+  const names = (await filesOf(path, id)).map((file) => basename(file));
+  if (names.length === 0) return { state: "unknown" };
   if (names.includes(`${id}.json`)) {
     return { state: "offered", record: await readRecord(path, `${id}.json`) };
   }
@@ -160,6 +173,10 @@ async function readRecord(path: string, name: string): Promise<TemplateRecord | 
 
 function offerOf(path: string, id: string): string {
   return join(directoryOf(path), `${id}.json`);
+}
+
+function claimOf(path: string, id: string, operationId: string): string {
+  return join(directoryOf(path), `${id}.${operationId}.claim`);
 }
 
 function directoryOf(path: string): string {

@@ -74,14 +74,21 @@ export async function templateMountpoint(
   return (await orMissing(docker.getVolume(volume).inspect()))?.Mountpoint;
 }
 
-/** Removes these volumes. One that a container still has stays, and a later run removes it. */
+/**
+ * Removes these volumes. One that a container still has stays, and a later run removes it.
+ *
+ * @returns whether all are gone.
+ */
 export async function removeTemplateVolumes(
   { docker }: Pick<Engine, "docker">,
   names: readonly string[],
-): Promise<void> {
+): Promise<boolean> {
+  let isGone = true;
   for (const name of names) {
     await orMissing(docker.getVolume(name).remove()).catch((error: unknown) => {
       if (statusOf(error) !== 409) throw error;
+      isGone = false;
     });
   }
+  return isGone;
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Rehearsal } from "../../src/model/rehearsal.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
-import { run } from "../lab/run.ts";
+import { program } from "../lab/program.ts";
+import { run, tryRun } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { backedUp, clonesOf, keptDataOf, phasesOf, rehearse } from "./rehearse-lab.ts";
@@ -66,8 +67,21 @@ describe("a second push", () => {
       expect(await clonesOf(stack)).toEqual([]);
       expect(await containersOf(stack)).toEqual(containers);
 
-      const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "9"])
-        .done;
+      // Where another repository lies at its path, as in a container, nobody can judge the kept data.
+      const other = join(stack.scratch, "other");
+      await run(["cp", "-a", repository(stack), other]);
+      await rm(join(other, "templates"), { recursive: true });
+      const prune = ["prune", ...stackArguments(stack), "--keep-last", "9"];
+      const there = `mount --bind "${other}" "${repository(stack)}" && exec "$@"`;
+      const inside = ["unshare", "--mount", "sh", "-c", there, "sh", process.execPath, program];
+      const blind = await tryRun([...inside, ...prune]);
+      expect(blind.code, blind.stderr).toBe(0);
+      expect(blind.stderr + blind.stdout).toContain(
+        `nothing of it is seen in ${repository(stack)}`,
+      );
+      expect(await keptDataOf(stack)).toEqual(kept);
+
+      const pruned = await startKeeper(prune).done;
       expect(pruned.code, pruned.stderr).toBe(0);
       expect(await keptDataOf(stack)).toEqual([]);
       expect(await offers(stack)).toEqual([]);

@@ -54,6 +54,7 @@ it(
     expect(await watcher.packets()).toBe(0);
 
     const told = result as unknown as Result;
+    expect(told.rehearsal?.packetsOut).toBe(0);
     expect(told.rehearsal?.newLogTemplates?.join("\n")).toContain("said: ***");
     expect(told.rehearsal?.requires?.environment).toContain("KEEPER_TEST_PORT");
     const facts = { project: "app", head: "0".repeat(40), runUrl: undefined, before: undefined };

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Rehearsal } from "../../src/model/rehearsal.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
+import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
@@ -20,6 +21,17 @@ async function backedUpStack(tier: LabStack["tier"]): Promise<LabStack> {
   const stack = await createStack({ tier, name: `rehearse-${tier}` });
   await backedUp(stack);
   return stack;
+}
+
+/** The gateway's container in the clone of a stack, once it runs. */
+async function cloneOf({ projectName }: LabStack): Promise<string | undefined> {
+  const labels = [
+    ...["sophon-keeper.kind=scratch", `sophon-keeper.project=${projectName}`],
+    "com.docker.compose.service=sophon-gateway",
+  ];
+  const filters = labels.flatMap((label) => ["--filter", `label=${label}`]);
+  const ids = await run(["docker", "ps", "--quiet", "--filter", "status=running", ...filters]);
+  return ids.split("\n").find((id) => id !== "");
 }
 
 const shared = sharedStack(() => backedUpStack("personal"));
@@ -62,7 +74,7 @@ describe("a rehearsal", () => {
           requires: { environment: [], volumes: [] },
           newLogTemplates: expect.any(Array),
           imageBytes: { from: expect.any(Number), to: expect.any(Number) },
-          memoryPeakBytes: expect.any(Number),
+          ...{ memoryPeakBytes: expect.any(Number), packetsOut: 0 },
           diskPeakBytes: expect.any(Number),
           prediction: { basis: expect.arrayContaining([expect.stringContaining("start")]) },
           rollBack: { inPlace: expect.stringMatching(/works|fails/) },
@@ -187,11 +199,15 @@ describe("a rehearsal", () => {
 
     const running = rehearse(stack, reference);
     await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 0);
+    // Somebody opens the clone: what it then sends is counted.
+    const gateway = await until("the gateway of the clone", 120_000, () => cloneOf(stack));
+    await run(["docker", "network", "connect", "bridge", gateway]);
     await backedUp(stack);
     const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "1"]).done;
     expect(pruned.result?.removed, pruned.stderr).toEqual([]);
-    const { code, stderr } = await running.done;
+    const { code, result, stderr } = await running.done;
     expect(code, stderr).toBe(0);
+    expect((result?.rehearsal as Rehearsal).packetsOut, stderr).toBeGreaterThan(0);
 
     const done = await upgrade(stack, reference, ...require).done;
     expect(done.code, done.stderr).toBe(0);

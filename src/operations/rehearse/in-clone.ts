@@ -10,9 +10,9 @@ import {
   migrationsOf,
 } from "../fill/fill-stores.ts";
 import { schemaPlaces } from "../gate/schema-check.ts";
+import { CloneUse } from "./clone-use.ts";
 import { DataCopies } from "./data-copies.ts";
 import { maskKeys } from "./mask-secrets.ts";
-import { PeakMemory } from "./peak-memory.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
 import { UnusableTemplateError } from "./template.ts";
@@ -37,13 +37,11 @@ export async function tryInClone(
   await using clone = await openClone(request, given);
   for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
   await reporter.group("Create the clone", () => clone.create());
-  await using memory = new PeakMemory(clone, await host.engine(), trial.options, given);
-  const dependencies = { ...given, signal: AbortSignal.any([given.signal, memory.signal]) };
+  await using use = new CloneUse(clone, await host.engine(), trial.options, given);
+  const dependencies = { ...given, signal: AbortSignal.any([given.signal, use.signal]) };
   return await orReason(dependencies.signal, async () => {
     const tried = await fillAndPlay(clone, trial, phases, dependencies);
-    const { bytes: memoryPeakBytes } = memory;
-    if (memoryPeakBytes === undefined) return tried;
-    return { ...tried, rehearsal: { ...tried.rehearsal, memoryPeakBytes } };
+    return { ...tried, rehearsal: { ...tried.rehearsal, ...use.measured } };
   });
 }
 

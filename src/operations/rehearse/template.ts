@@ -4,6 +4,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { Options } from "../../options/parse.ts";
 import type { Repository } from "../../repository/repository.ts";
 import {
+  beginTemplate,
   claimTemplate,
   forgetTemplate,
   offeredTemplates,
@@ -52,6 +53,8 @@ export class Template {
   readonly #added: ClonePlace[];
   readonly #engine: Engine;
   readonly #source: TemplateSource;
+  /** Where it is offered; undefined if no later run can find it there. */
+  #repository: TemplateSource["repository"];
   #baseline: Baseline | undefined;
   readonly #at: string | undefined;
 
@@ -68,6 +71,7 @@ export class Template {
     this.id = id;
     this.#engine = engine;
     this.#source = source;
+    this.#repository = source.repository;
     this.#added = [...(known?.places ?? [])];
     this.places = this.#added;
     this.#baseline = known?.baseline;
@@ -109,8 +113,17 @@ export class Template {
 
   /** Creates the volume for another place of the clone. */
   async addVolume(): Promise<ClonePlace> {
-    const { manifest, repository } = this.#source;
-    const owner = { id: this.id, project: manifest.project, repository: repository?.path ?? "" };
+    const { manifest, operationId } = this.#source;
+    if (this.#added.length === 0 && this.#repository !== undefined) {
+      try {
+        beginTemplate(this.#repository, this.id, operationId);
+      } catch {
+        // A repository that this user can only read offers nothing. The template still serves this run.
+        this.#repository = undefined;
+      }
+    }
+    const repository = this.#repository?.path ?? "";
+    const owner = { id: this.id, project: manifest.project, repository };
     const volume = await createTemplateVolume(this.#engine, owner, this.#added.length);
     const place = { volume, source: (await templateMountpoint(this.#engine, volume)) ?? "" };
     this.#added.push(place);
@@ -131,7 +144,8 @@ export class Template {
     most: number,
     { clock, version, reporter }: TemplateDependencies,
   ): Promise<boolean> {
-    const { repository, manifest, manifestSha256, options } = this.#source;
+    const { manifest, manifestSha256, options } = this.#source;
+    const repository = this.#repository;
     if (repository === undefined || this.#baseline === undefined || most === 0) {
       await this.discard();
       return false;
@@ -155,12 +169,10 @@ export class Template {
   /** Removes the template. */
   async discard(): Promise<void> {
     const names = this.places.flatMap(({ volume }) => volume ?? []);
-    await removeTemplateVolumes(this.#engine, names);
+    const isGone = await removeTemplateVolumes(this.#engine, names);
     this.#added.length = 0;
     this.#baseline = undefined;
-    if (this.#source.repository !== undefined) {
-      await forgetTemplate(this.#source.repository, this.id);
-    }
+    if (isGone && this.#repository !== undefined) await forgetTemplate(this.#repository, this.id);
   }
 }
 
@@ -178,8 +190,7 @@ export async function removeOlderTemplates(
   for (const { id } of older) {
     if (!(await claimTemplate(repository, id, "removal"))) continue;
     const names = present.find((one) => one.id === id)?.names ?? [];
-    await removeTemplateVolumes(engine, names);
-    await forgetTemplate(repository, id);
+    if (await removeTemplateVolumes(engine, names)) await forgetTemplate(repository, id);
   }
 }
 

@@ -61,6 +61,7 @@ export interface Tried {
     | "requires"
     | "newLogTemplates"
     | "memoryPeakBytes"
+    | "packetsOut"
     | "diskPeakBytes"
     | "processorsFree"
   >;

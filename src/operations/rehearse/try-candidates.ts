@@ -91,12 +91,14 @@ function together(all: Rehearsal, one: Rehearsal): Rehearsal {
   const live = [all.live, one.live].filter((part) => part !== undefined);
   const [first, last = first] = live;
   const sum = (name: "probes" | "lost") => live.reduce((n, part) => n + part[name], 0);
+  const out = [all.packetsOut, one.packetsOut].filter((packets) => packets !== undefined);
   return {
     ...all,
     ...(control === undefined ? {} : { control }),
     ...(omitted === undefined ? {} : { omitted }),
     ...peak("memoryPeakBytes"),
     ...peak("diskPeakBytes"),
+    ...(out.length === 0 ? {} : { packetsOut: out.reduce((n, packets) => n + packets, 0) }),
     ...(last === undefined ? {} : { live: { ...last, probes: sum("probes"), lost: sum("lost") } }),
   };
 }

@@ -81,7 +81,7 @@ export async function tryVersion(
   dependencies: VersionDependencies,
 ): Promise<Outcome> {
   const { found, manifest, manifestSha256, options, engine, workbench, phases } = subject;
-  const { host, reporter, clock } = dependencies;
+  const { host, reporter } = dependencies;
   phases.begin("pull");
   const ids = await reporter.group("Pull the images", async () => {
     await pullOld(engine, manifest.services, dependencies);
@@ -90,7 +90,8 @@ export async function tryVersion(
   if (Object.keys(ids).length === 0 && differences.length === 0) return { result: "unchanged" };
   draft.facts = { ...draft.facts, services: await rehearsedChanges(engine, images, ids) };
   const services = recordedServices(draft.facts.services ?? [], images, ids);
-  const reused = await earlier(draft, { found, manifest, services, options, model }, clock);
+  const wanted = { found, manifest, manifestSha256, services, options, model };
+  const reused = await earlier(draft, wanted, dependencies);
   if (reused !== undefined) return reused;
   const imageBytes = await imageSizes(engine, images, ids);
   const declared = await declaredByImages(engine, images, ids, model);
@@ -163,15 +164,16 @@ async function tryOnKept(
 /** The answer of an earlier rehearsal of the same, if one is accepted. */
 async function earlier(
   draft: Draft,
-  wanted: Pick<Parameters<typeof earlierRehearsal>[1], "manifest" | "services" | "options"> & {
+  wanted: Omit<Parameters<typeof earlierRehearsal>[1], "modelSha256" | "toolVersion"> & {
     readonly found: FoundBackup;
     readonly model: ComposeModel;
   },
-  clock: Dependencies["clock"],
+  { clock, version: toolVersion }: Pick<Dependencies, "clock" | "version">,
 ): Promise<Outcome | undefined> {
   const { model, found: backup, ...rest } = wanted;
   const modelSha256 = hashOfModel(model);
-  const found = await earlierRehearsal(backup, { ...rest, modelSha256 }, clock.now());
+  const exact = { ...rest, modelSha256, toolVersion };
+  const found = await earlierRehearsal(backup, exact, clock.now());
   if (found === undefined) return undefined;
   const { id, at, backupId, prediction, told } = found.record;
   const detail = `${id} passed at ${at} on ${backupId}`;

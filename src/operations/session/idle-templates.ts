@@ -18,8 +18,8 @@ interface Unwanted {
 
 /**
  * Removes the templates that nobody can or should use: those that a killed run left half made, those whose backup is gone,
- * and all of them when the disk gets full. One that a living operation uses or makes is left alone. A failure is only a
- * warning.
+ * and all of them when the disk gets full. One that a living operation uses or makes is left alone, and so is one of a
+ * repository that this process does not see: it cannot know who needs it. A failure is only a warning.
  */
 export async function removeIdleTemplates(
   { host, reporter }: Pick<Dependencies, "reporter"> & { readonly host: Pick<Host, "engine"> },
@@ -27,20 +27,28 @@ export async function removeIdleTemplates(
 ): Promise<void> {
   try {
     const engine = await host.engine();
-    for (const { told } of await removeThem(engine, unwanted)) reporter.info(told);
+    for (const told of await removeThem(engine, unwanted)) reporter.info(told);
   } catch (error) {
     reporter.warning(`a kept copy of restored data could not be removed: ${describeError(error)}`);
   }
 }
 
-async function removeThem(engine: Engine, { ofProject, all = false }: Unwanted) {
-  const removed: { readonly told: string }[] = [];
+/** @returns what was removed and what cannot be judged, one line each. */
+async function removeThem(
+  engine: Engine,
+  { ofProject, all = false }: Unwanted,
+): Promise<readonly string[]> {
+  const told: string[] = [];
   const templates = await listTemplateVolumes(engine);
-  if (templates.length === 0) return removed;
+  if (templates.length === 0) return told;
   const isFull = all || (await tooLittleFree(engine)) !== undefined;
   for (const { id, project, repository: path, names, maker } of templates) {
     const repository = new Repository(path);
-    const now = await templateState(repository, id);
+    // Without a repository it is only for the process that makes it.
+    const now = path === "" ? ({ state: "none" } as const) : await templateState(repository, id);
+    if (now.state === "unknown") {
+      told.push(`keeps ${id}, restored data of ${project}: nothing of it is seen in ${path} here`);
+    }
     if (now.state === "used" || now.state === "unknown") continue;
     if (now.state === "none" && maker !== "dead") continue;
     const isNeeded =
@@ -50,10 +58,10 @@ async function removeThem(engine: Engine, { ofProject, all = false }: Unwanted) 
     if (isNeeded && !isFull && project !== ofProject) continue;
     // Whoever takes the record has the template alone. A claim without a living operation counts as none.
     if (now.state === "offered" && !(await claimTemplate(repository, id, "removal"))) continue;
-    await removeTemplateVolumes(engine, names);
-    await forgetTemplate(repository, id);
+    const isGone = await removeTemplateVolumes(engine, names);
+    if (isGone && path !== "") await forgetTemplate(repository, id);
     const of = now.state === "offered" ? (now.record?.backupId ?? "a backup") : "a killed run";
-    removed.push({ told: `removed ${id}, the restored data of ${of}` });
+    if (isGone) told.push(`removed ${id}, the restored data of ${of}`);
   }
-  return removed;
+  return told;
 }

@@ -116,12 +116,14 @@ describe("an earlier rehearsal is the answer", () => {
   };
   const wanted: Parameters<typeof sameRehearsal>[1] = {
     manifest: { project: "app", schemaHeads: { other: "2", db: "1" } },
-    modelSha256: "h",
-    services,
-    options: { reuseRehearsalMs: undefined, logAllow: [], logDeny: [], cloneHealth: "on" },
+    ...{ manifestSha256: "m", modelSha256: "h", services, toolVersion: "1" },
+    options: {
+      ...{ reuseRehearsalMs: undefined, soakMs: 1, logAllow: [], logDeny: [], cloneHealth: "on" },
+    },
   };
   const day = 24 * 60 * 60 * 1000;
   const { backupHeads: _none, ...older } = record;
+  const later = { ...wanted, manifestSha256: "n" };
   const digest = { web: { ...services.web, toId: "sha256:3" } };
 
   it.each<[string, RehearsalRecord[], typeof wanted, number, string | undefined]>([
@@ -153,6 +155,24 @@ describe("an earlier rehearsal is the answer", () => {
       2 * day,
       undefined,
     ],
+    [
+      "not if it was watched for a shorter time",
+      [record],
+      { ...wanted, options: { ...wanted.options, soakMs: 2 } },
+      2 * day,
+      undefined,
+    ],
+    ["of a later backup within the time", [record], later, 2 * day, "rehearsal-1"],
+    ["without a time only of the very same backup", [record], wanted, 0, "rehearsal-1"],
+    ["without a time not of a later backup", [record], later, 0, undefined],
+    [
+      "without a time not by another version",
+      [record],
+      { ...wanted, toolVersion: "2" },
+      0,
+      undefined,
+    ],
+    ["without a time not if it failed", [{ ...record, result: "failed" }], wanted, 0, undefined],
   ])("%s", (_title, records, asked, maxAgeMs, id) => {
     expect(sameRehearsal(records, asked, now, maxAgeMs)?.id).toBe(id);
   });

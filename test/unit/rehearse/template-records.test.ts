@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { holdBackup, livingHolders } from "../../../src/repository/holds.ts";
 import {
+  beginTemplate,
   claimTemplate,
   forgetTemplate,
   offeredTemplates,
@@ -78,13 +79,13 @@ describe("a template", () => {
     expect(await readdir(join(path, "templates"))).toEqual([]);
   });
 
-  it("is none without a record, and one without content if the record is unreadable", async () => {
-    expect(await templateState({ path: join(path, "gone") }, "template-1")).toEqual({
-      state: "none",
-    });
+  it("cannot be judged where nothing of it is seen, and is none if its maker died", async () => {
+    const unknown = { state: "unknown" };
+    expect(await templateState({ path: join(path, "gone") }, "template-1")).toEqual(unknown);
     await offerTemplate({ path }, record);
-    const file = join(path, "templates", "template-1.json");
-    await rm(file);
+    await rm(join(path, "templates", "template-1.json"));
+    expect(await templateState({ path }, "template-1")).toEqual(unknown);
+    beginTemplate({ path }, "template-1", "rehearsal-1");
     expect(await templateState({ path }, "template-1")).toEqual({ state: "none" });
     await offerTemplate({ path }, { ...record, id: "template-2" });
     expect(await templateState({ path }, "template-2")).toMatchObject({ state: "offered" });

@@ -1,20 +1,25 @@
 import { freemem, totalmem } from "node:os";
 import { UnverifiableError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
+import type { ContainerState } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
+import { isInternalNetwork, useOf } from "../../stack/container-use.ts";
 import type { Engine } from "../../stack/engine.ts";
-import { memoryOf } from "../../stack/memory.ts";
 import type { Clone } from "../clone/clone.ts";
 import type { Dependencies } from "../session/command.ts";
 import { bytesPerUnit, tooMuch } from "./memory-limit.ts";
 
 const everyMs = 1_000;
 
-/** Measures the memory of a clone until it is disposed, and ends a clone that uses too much. */
-export class PeakMemory implements AsyncDisposable {
+/** Measures what a clone uses until it is disposed, and ends a clone that uses too much memory. */
+export class CloneUse implements AsyncDisposable {
   /** Aborted with the reason when the clone uses too much. */
   readonly signal: AbortSignal;
+  readonly #engine: Pick<Engine, "docker">;
   #peakBytes = 0;
+  /** By the start of a container: the packets of one whose network leads out of the clone. */
+  readonly #packets = new Map<string, number>();
+  readonly #internal = new Map<string, boolean>();
   readonly #ended = new AbortController();
   readonly #watch: Promise<void>;
 
@@ -26,12 +31,11 @@ export class PeakMemory implements AsyncDisposable {
   ) {
     const over = new AbortController();
     this.signal = over.signal;
+    this.#engine = engine;
     const look = async () => {
       const running = (await clone.containers()).filter(({ state }) => state === "running");
-      const bytes = await memoryOf(
-        engine,
-        running.map(({ id }) => id),
-      );
+      const each = await Promise.all(running.map((one) => this.#look(one)));
+      const bytes = each.reduce((sum, one) => sum + one, 0);
       this.#peakBytes = Math.max(this.#peakBytes, bytes);
       const trouble = tooMuch(bytes, cloneMemory, { free: freemem(), total: totalmem() });
       if (trouble !== undefined) over.abort(memoryError(trouble));
@@ -45,14 +49,31 @@ export class PeakMemory implements AsyncDisposable {
     })();
   }
 
-  /** The most memory that all its containers used at one time; undefined if it was never seen. */
-  get bytes(): number | undefined {
-    return this.#peakBytes === 0 ? undefined : this.#peakBytes;
+  /** What was measured so far; nothing if the clone was never seen running. */
+  get measured(): { readonly memoryPeakBytes?: number; readonly packetsOut?: number } {
+    if (this.#peakBytes === 0) return {};
+    const packetsOut = [...this.#packets.values()].reduce((sum, one) => sum + one, 0);
+    return { memoryPeakBytes: this.#peakBytes, packetsOut };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort();
     await this.#watch;
+  }
+
+  /** @returns the memory of the container. */
+  async #look({ id, startedAt, addresses }: ContainerState): Promise<number> {
+    const { memoryBytes, packetsSent } = await useOf(this.#engine, id);
+    const inside = await Promise.all(Object.keys(addresses).map((name) => this.#isInternal(name)));
+    // The engine does not tell which of them went over which network.
+    if (inside.includes(false)) this.#packets.set(`${id} ${startedAt}`, packetsSent);
+    return memoryBytes;
+  }
+
+  async #isInternal(network: string): Promise<boolean> {
+    const known = this.#internal.get(network) ?? (await isInternalNetwork(this.#engine, network));
+    this.#internal.set(network, known);
+    return known;
   }
 }
 
