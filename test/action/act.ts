@@ -62,6 +62,12 @@ export class ActRunner implements AsyncDisposable {
     workflow: string,
     options: {
       readonly event?: string;
+      /** The payload of the event. */
+      readonly payload?: object;
+      /** The files of the checkout, by name. */
+      readonly files?: Readonly<Record<string, string>>;
+      /** What the runner is told of GitHub: its address, and whose repository it is. */
+      readonly environment?: Readonly<Record<string, string>>;
       readonly replace?: Readonly<Record<string, string>>;
       readonly variables?: Readonly<Record<string, string>>;
       /** What the person who starts the workflow types. */
@@ -79,6 +85,11 @@ export class ActRunner implements AsyncDisposable {
     const changes = Object.entries(options.replace ?? {});
     const changed = changes.reduce((yaml, [from, to]) => yaml.replaceAll(from, to), workflow);
     await writeFile(file, changed);
+    const payload = join(repository, "payload.json");
+    await writeFile(payload, JSON.stringify(options.payload ?? {}));
+    for (const [name, text] of Object.entries(options.files ?? {})) {
+      await writeFile(join(repository, name), text);
+    }
     await mkdir(this.artifacts, { recursive: true });
     const port = await freePort();
     await using proxy = await startArtifactProxy(port, this.artifacts, options.isStorageFull);
@@ -90,6 +101,8 @@ export class ActRunner implements AsyncDisposable {
     const args = [
       options.event ?? "workflow_dispatch",
       `--workflows=${file}`,
+      ...(options.payload === undefined ? [] : [`--eventpath=${payload}`]),
+      ...Object.entries(options.environment ?? {}).map(([name, value]) => `--env=${name}=${value}`),
       `--directory=${repository}`,
       "--platform=self-hosted=-self-hosted",
       `--local-repository=sophon-keeper/sophon-keeper@${movedTag(version)}=${join(this.#directory, "action")}`,

@@ -7,6 +7,7 @@ import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { backedUp, clonesOf, rehearse, rehearseOnce } from "./rehearse-lab.ts";
+import { byClock, failing, failureClasses } from "./support/failure-classes.ts";
 import { needsOutside } from "./support/needs-outside.ts";
 import {
   containersOf,
@@ -37,17 +38,6 @@ async function cloneOf({ projectName }: LabStack): Promise<string | undefined> {
 const shared = sharedStack(() => backedUpStack("personal"));
 afterAll(() => shared.remove());
 
-/** By which the failure is told, where a look may come before or after an end it is one of several. */
-const reasons: Partial<Record<BadVersion, RegExp>> = {
-  unhealthy: /^unhealthy$/,
-  "healthy-briefly": /^not-lasting$/,
-  "migration-lock": /^(hung|lock-timeout)$/,
-  "exit-zero": /^crash(-loop)?$/,
-};
-/** These end by the clock alone. */
-const byClock: readonly BadVersion[] = ["unhealthy", "migration-lock", "corrupts-vault"];
-// A full disk needs a disk of its own.
-const bad = (Object.keys(badVersions) as BadVersion[]).filter((name) => name !== "fills-disk");
 const usual: readonly BadVersion[] = ["migration-failed-but-healthy"];
 const secondTier: readonly LabStack["tier"][] = ["pro", "enterprise"];
 
@@ -87,7 +77,7 @@ describe("a rehearsal", () => {
     });
   });
 
-  cells(it, bad, (name) => usual.includes(name))(
+  cells(it, failing, (name) => usual.includes(name))(
     "of an image that fails (%s) fails as the live gate does",
     async (name) => {
       await shared.use(async (stack, before) => {
@@ -98,7 +88,7 @@ describe("a rehearsal", () => {
         expect(code, stderr).toBe(4);
         expect(result?.result, stderr).toBe("failed");
         const reason = result?.reason as { readonly class: string };
-        expect(reason.class).toMatch(reasons[name] ?? /./);
+        expect(reason.class).toMatch(failureClasses[name]);
         // The rollback was tried all the same, and it works.
         const checks = result?.checks as { readonly name: string; readonly status: string }[];
         const after = checks.filter((one) => one.name.endsWith(" after"));
@@ -207,7 +197,8 @@ describe("a rehearsal", () => {
     expect(pruned.result?.removed, pruned.stderr).toEqual([]);
     const { code, result, stderr } = await running.done;
     expect(code, stderr).toBe(0);
-    expect((result?.rehearsal as Rehearsal).packetsOut, stderr).toBeGreaterThan(0);
+    const { packetsOut } = (result?.rehearsal ?? {}) as Rehearsal;
+    expect(packetsOut, stderr).toBeGreaterThan(0);
 
     const done = await upgrade(stack, reference, ...require).done;
     expect(done.code, done.stderr).toBe(0);

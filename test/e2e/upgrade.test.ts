@@ -6,6 +6,7 @@ import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
 import { gatewayState } from "../lab/writers.ts";
+import { byClock, failing, failureClasses } from "./support/failure-classes.ts";
 import {
   containersOf,
   expectAsBefore,
@@ -20,16 +21,6 @@ import {
 const shared = sharedStack(() => createStack({ tier: "personal", name: "upgrade-bad" }));
 afterAll(() => shared.remove());
 
-/** These end by the clock alone; for the others it is no part of it. */
-const byClock: readonly BadVersion[] = ["unhealthy", "migration-lock", "corrupts-vault"];
-/** By which the failure is told; a version that ends while it is looked at may be told by its end or by its log. */
-const reasons: Partial<Record<BadVersion, RegExp>> = {
-  unhealthy: /^unhealthy$/,
-  "healthy-briefly": /^not-lasting$/,
-  "migration-lock": /^(hung|lock-timeout)$/,
-};
-// A full disk needs a disk of its own: see upgrade-disk.test.ts.
-const bad = (Object.keys(badVersions) as BadVersion[]).filter((name) => name !== "fills-disk");
 /** What only the log tells; the others are cells, and what decides about each is tested in `test/unit/gate`. */
 const usual: readonly BadVersion[] = ["migration-failed-but-healthy"];
 
@@ -75,7 +66,7 @@ describe("a live upgrade", () => {
     },
   );
 
-  cells(it, bad, (name) => usual.includes(name))(
+  cells(it, failing, (name) => usual.includes(name))(
     "to an image that fails (%s) ends with the old version on its data",
     async (name) => {
       await shared.use(async (stack, before) => {
@@ -89,7 +80,7 @@ describe("a live upgrade", () => {
           to: { "sophon-gateway": reference },
         });
         const reason = result?.reason as { readonly class: string };
-        expect(reason.class).toMatch(reasons[name] ?? /./);
+        expect(reason.class).toMatch(failureClasses[name]);
         const kept = readdirSync(String(result?.failedPath));
         expect(kept.filter((one) => !one.endsWith(".tar.zst"))).toEqual([]);
         expect(kept).not.toEqual([]);
