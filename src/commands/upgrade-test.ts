@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
-
+import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
 import { requireAccess } from "../operations/backup/require-access.ts";
+import { handMadeAt } from "../operations/manual/read-set.ts";
 import { withFetched } from "../operations/off-host/fetch.ts";
 import { rehearse } from "../operations/rehearse/rehearse.ts";
 import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
@@ -57,6 +58,12 @@ export async function upgradeTest(
 
 /** `fresh` makes the backup first, and only that takes the lock of the live stack. */
 async function rehearsal(options: Options, dependencies: HostDependencies): Promise<Result> {
+  if ((await handMadeAt(options.backup)) !== undefined) {
+    throw new RefusedError("backup: files made by hand do not tell which images ran on them", {
+      class: "input",
+      hint: "Restore them with `sophon-keeper restore --backup`, then rehearse with backup: fresh.",
+    });
+  }
   if (options.backup !== "fresh") {
     return await rehearse(
       await withUnpacked(await withFetched(options, dependencies), dependencies),

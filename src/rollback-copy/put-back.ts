@@ -26,6 +26,8 @@ interface PutBackOptions extends PassOptions {
    * would destroy: every path that is new or was changed since the copy, at its own place.
    */
   readonly aside?: string | undefined;
+  /** Whether what comes back is also on the disk at the end. Default: it is. */
+  readonly isFlushed?: boolean | undefined;
 }
 
 /** The result of {@link putBack}. */
@@ -83,7 +85,7 @@ export async function putBack(
     markAside(copy);
   }
   await mirror(tree, place.root, plan, context);
-  await flush({ copy }, place.root);
+  if (options.isFlushed !== false) await flush({ copy }, place.root);
   const now = await assertAlike(index.tree, place);
   endAside(copy, now);
   return { ...resultOf(index.tree, plan, started), dropped: dropped.map(printable) };

@@ -45,12 +45,18 @@ export const deltaTask: NamedTask<CopyPaths, PassResult> = {
   run: ({ source, copy }, { signal }) => delta(source, copy, { signal }),
 };
 
+/** How a source is restored; `isFlushed` as in {@link putBack}. */
+interface PutBackPaths extends CopyPaths {
+  readonly aside: string;
+  readonly isFlushed?: boolean;
+}
+
 /** Restores the source. Paths that this would destroy are moved to `aside`, which is created. */
-export const putBackTask: NamedTask<CopyPaths & { readonly aside: string }, PutBackResult> = {
+export const putBackTask: NamedTask<PutBackPaths, PutBackResult> = {
   name: "copy.put-back",
-  run: async ({ source, copy, aside }, { signal }) => {
+  run: async ({ source, copy, aside, isFlushed }, { signal }) => {
     mkdirSync(aside, { recursive: true, mode: 0o700 });
-    return await putBack(copy, source, { aside, signal });
+    return await putBack(copy, source, { aside, signal, isFlushed });
   },
 };
 

@@ -74,7 +74,8 @@ export class DataCopies {
     const aside = await clone.addVolume("aside");
     const copies = template.places.map((kept, at) => copyOf(places[at] ?? kept, kept, aside, at));
     const all = new DataCopies(copies, tasks, dependencies);
-    await all.putBack();
+    // After a power cut there is no clone that would need its data.
+    await all.#putBack(false);
     return all;
   }
 
@@ -89,9 +90,14 @@ export class DataCopies {
 
   /** Makes every volume of the stopped clone what it was. */
   async putBack(): Promise<void> {
+    await this.#putBack(true);
+  }
+
+  async #putBack(isFlushed: boolean): Promise<void> {
     const { signal, reporter } = this.#dependencies;
     for (const one of this.#copies) {
-      const paths = { source: one.of.source, copy: copyIn(one), aside: one.aside.path };
+      const aside = one.aside.path;
+      const paths = { source: one.of.source, copy: copyIn(one), aside, isFlushed };
       const done = await this.#tasks.run(putBackTask, paths, placeOf(one), signal);
       reporter.info(
         `${one.of.volume ?? one.of.source}: ${done.copied} paths restored, ${done.removed} removed`,
