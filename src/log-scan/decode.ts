@@ -12,6 +12,7 @@ import {
 import type { LogEvent } from "./event.ts";
 import { RULES } from "./failure-rules.ts";
 import { splitGlued } from "./glued.ts";
+import { journalEntries, type NumberedLine } from "./journal-entries.ts";
 import { readJson } from "./json.ts";
 import { openEnvelope } from "./json-envelope.ts";
 import { isNewestFirst, type Line, prefixNames, readLine } from "./physical-line.ts";
@@ -30,17 +31,25 @@ export function decode(text: string, emit: (event: LogEvent) => void): void {
   const unquote = learnLead(() => sample(text, (line) => line));
   const names = prefixNames(sample(text, unquote));
   const decoder = new Decoder(emit);
-  const turned = isNewestFirst(sample(text, (line) => line))
-    ? [...lines(text)].reverse()
-    : undefined;
   const feeder = new Feeder(decoder, names);
-  let number = turned === undefined ? 0 : turned.length + 1;
-  for (const line of turned ?? lines(text)) {
-    const raw = respell(unquote(line));
-    number += turned === undefined ? 1 : -1;
-    feeder.feed(raw, number);
+  for (const [line, number] of journalEntries(text) ?? inOrder(text)) {
+    feeder.feed(respell(unquote(line)), number);
   }
   decoder.finish();
+}
+
+/** The lines, the oldest first. */
+function inOrder(text: string): Iterable<NumberedLine> {
+  const found = numbered(text);
+  return isNewestFirst(sample(text, (line) => line)) ? [...found].reverse() : found;
+}
+
+function* numbered(text: string): Generator<NumberedLine> {
+  let number = 0;
+  for (const line of lines(text)) {
+    number += 1;
+    yield [line, number];
+  }
 }
 
 /** Takes off what engines and collectors put around a line, and what a screen would have hidden. */

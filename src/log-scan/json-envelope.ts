@@ -12,8 +12,13 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Quick look before a line is parsed: one of the fields that make an envelope. */
 const LIKELY = /"(?:log|MESSAGE|textPayload|ingestionTime|line)"\s*:/;
 
+/** What `journalctl -o json-seq` and `-o json-sse` put before each entry. */
+const FRAMES = [String.fromCharCode(30), "data: "];
+
 /** The line inside an envelope; undefined for other text. */
-export function openEnvelope(text: string): Envelope | undefined {
+export function openEnvelope(line: string): Envelope | undefined {
+  const frame = FRAMES.find((one) => line.startsWith(`${one}{`)) ?? "";
+  const text = line.slice(frame.length);
   if (text.charCodeAt(0) !== 123 || !LIKELY.test(text.slice(0, 2_000) + text.slice(-400))) {
     return undefined;
   }

@@ -19,9 +19,9 @@ const SHORT_LOCAL = new RegExp(`^<\\d{1,3}>(${MONTH} [ \\d]\\d ${CLOCK}) ${TAG}`
 const FULL = new RegExp(
   `^[A-Z][a-z]{2} (\\d{4}-\\d{2}-\\d{2} ${CLOCK}) [A-Z][\\w+-]{1,8} [\\w.-]{1,80} ${TAG}`,
 );
-/** `journalctl -o short-monotonic` and `short-unix`. */
+/** `journalctl -o short-monotonic`, `short-delta` and `short-unix`. */
 const COUNTED = new RegExp(
-  `^(?:\\[ {0,8}\\d{1,10}\\.\\d{6}\\]|\\d{10}\\.\\d{6}) [\\w.-]{1,80} ${TAG}`,
+  `^(?:\\[ {0,8}\\d{1,10}\\.\\d{6}(?: <[ \\d.]{1,20}>)?\\]|\\d{10}\\.\\d{6}) [\\w.-]{1,80} ${TAG}`,
 );
 /** rsyslog and `journalctl -o short-iso`; the time is taken off before. */
 const AFTER_ISO = /^[\w.-]{1,80} ([\w.@/-]{1,80})\[\d{1,10}\]: /;

@@ -218,6 +218,27 @@ const lines = (change: (line: string, at: number) => string) => (text: string) =
 export const withTimestamps = lines((line, at) => `${stamp(at)} ${line}`);
 
 /** What Compose, engines, terminals and copying add to a log. */
+/** The journal's entries of a log, each with a few of their fields. */
+function entries(text: string): Record<string, string>[] {
+  return text.split("\n").map((MESSAGE, at) => ({
+    __CURSOR: `s=ab;i=${at}`,
+    __REALTIME_TIMESTAMP: String(Date.parse(stamp(at)) * 1000),
+    PRIORITY: "6",
+    CONTAINER_NAME: "gateway-1",
+    MESSAGE,
+  }));
+}
+
+/** The export tells the length of what holds control codes, and then its bytes. */
+function inExport(message: string | undefined = ""): string {
+  if (!message.includes("\u001b")) return `MESSAGE=${message}`;
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(message)));
+  return `MESSAGE\n${length.toString("utf8")}${message}`;
+}
+
+const micro = (at: number) => String(at).padStart(6, "0");
+
 export const viewers: Readonly<Record<string, (text: string) => string>> = {
   plain: (text) => text,
   compose: lines((line) => `sophon-gateway-1  | ${line}`),
@@ -250,6 +271,38 @@ export const viewers: Readonly<Record<string, (text: string) => string>> = {
   box: lines((line) => `\u2502 ${line}`),
   crlf: lines((line) => `${line}\r`),
   "lost-escapes": (text) => text.replaceAll("\u001b", ""),
+  "journal-export": (text) =>
+    entries(text)
+      .map(({ MESSAGE, ...fields }) =>
+        [...Object.entries(fields).map((pair) => pair.join("=")), inExport(MESSAGE), ""].join("\n"),
+      )
+      .join("\n"),
+  "journal-verbose": (text) =>
+    entries(text)
+      .map(
+        (fields, at) =>
+          `Mon 2026-03-02 ${clock(at)}.000123 UTC [s=ab;i=${at};b=cd;m=1;t=2;x=3]\n${Object.entries(
+            fields,
+          )
+            .map((pair) => `    ${pair.join("=")}`)
+            .join("\n")}`,
+      )
+      .join("\n"),
+  "journal-json-pretty": (text) =>
+    entries(text)
+      .map((fields) => JSON.stringify(fields, undefined, "\t"))
+      .join("\n"),
+  "journal-json-seq": (text) =>
+    entries(text)
+      .map((fields) => `\u001e${JSON.stringify(fields)}`)
+      .join("\n"),
+  "journal-json-sse": (text) =>
+    entries(text)
+      .map((fields) => `data: ${JSON.stringify(fields)}\n`)
+      .join("\n"),
+  "journal-delta": lines(
+    (line, at) => `[ 1234.${micro(at)} <    0.000012 >] host gateway[812]: ${line}`,
+  ),
   "engine-json": lines((line) =>
     JSON.stringify({ log: `${line}\n`, stream: "stdout", time: stamp(1) }),
   ),
