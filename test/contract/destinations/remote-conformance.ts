@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DamagedError, RefusedError, UploadFailedError } from "../../../src/core/errors.ts";
 import { newSignKey } from "../../../src/core/ssh-signature.ts";
 import type { Remote } from "../../../src/destinations/remote.ts";
+import { cells, exhaustive } from "../../lab/matrix.ts";
 import { run } from "../../lab/run.ts";
 import { type Fault, S3Proxy } from "../../lab/s3-proxy.ts";
 import {
@@ -17,8 +18,19 @@ import {
   transferContext,
 } from "./remote-subject.ts";
 
+/** Beside another destination that shows what does not depend on what is behind it. */
+interface Role {
+  readonly isFurther?: boolean;
+}
+
 /** What every destination promises, whatever is behind it. */
-export function remoteConformance(name: string, start: () => Promise<Subject>): void {
+export function remoteConformance(
+  name: string,
+  start: () => Promise<Subject>,
+  { isFurther = false }: Role = {},
+): void {
+  /** What does not depend on it. */
+  const alike = isFurther ? exhaustive : {};
   let subject: Subject;
   beforeAll(async () => {
     subject = await start();
@@ -31,44 +43,36 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
   const key = (backup: MadeBackup, file: string) => `stack/backups/${backup.id}/${file}`;
 
   describe(`${name}: what is there`, () => {
-    it.each(["one part", "several parts"])(
-      "is the backup, byte for byte, and what sha256sum finds good (%s)",
-      async (parts) => {
-        await using backup = await madeBackup(parts === "one part" ? 1 : severalParts());
-        const at = prefix();
-        const delivery = await subject
-          .remote(at)
-          .deliver(await shipmentOf(backup), transferContext());
-        expect(delivery.proof).toMatch(/^(sha256|etag|read)$/);
-        await using fetched = await fetchAll(subject.remote(at), backup.id);
-        for (const [file, content] of backup.files) {
-          expect((await readFile(join(fetched.path, file))).equals(content), file).toBe(true);
-        }
-        const sums = await subject.content(at, key(backup, "SHA256SUMS"));
-        await writeFile(join(fetched.path, "SHA256SUMS"), sums ?? "");
-        await run(["sha256sum", "--strict", "-c", "SHA256SUMS"], { cwd: fetched.path });
-        expect((await readdir(fetched.path)).toSorted(byText)).toEqual([
-          "SHA256SUMS",
-          ...[...backup.files.keys()],
-        ]);
-        const signature = await subject.content(at, key(backup, "SHA256SUMS.sig"));
-        await writeFile(join(fetched.path, "SHA256SUMS.sig"), signature ?? "");
-        await writeFile(join(fetched.path, "signers"), `keeper ${hostKey.publicKey}\n`);
-        const who = [
-          "-f",
-          "signers",
-          "-I",
-          "keeper",
-          "-n",
-          "sophon-keeper",
-          "-s",
-          "SHA256SUMS.sig",
-        ];
-        const verify = ["ssh-keygen", "-Y", "verify", ...who];
-        await run(verify, { cwd: fetched.path, input: sums ?? Buffer.alloc(0) });
-        expect(await subject.content(at, key(backup, "manifest.json"))).toBeUndefined();
-      },
-    );
+    cells(
+      it,
+      ["one part", "several parts"],
+      (parts) => !isFurther || parts === "several parts",
+    )("is the backup, byte for byte, and what sha256sum finds good (%s)", async (parts) => {
+      await using backup = await madeBackup(parts === "one part" ? 1 : severalParts());
+      const at = prefix();
+      const delivery = await subject
+        .remote(at)
+        .deliver(await shipmentOf(backup), transferContext());
+      expect(delivery.proof).toMatch(/^(sha256|etag|read)$/);
+      await using fetched = await fetchAll(subject.remote(at), backup.id);
+      for (const [file, content] of backup.files) {
+        expect((await readFile(join(fetched.path, file))).equals(content), file).toBe(true);
+      }
+      const sums = await subject.content(at, key(backup, "SHA256SUMS"));
+      await writeFile(join(fetched.path, "SHA256SUMS"), sums ?? "");
+      await run(["sha256sum", "--strict", "-c", "SHA256SUMS"], { cwd: fetched.path });
+      expect((await readdir(fetched.path)).toSorted(byText)).toEqual([
+        "SHA256SUMS",
+        ...[...backup.files.keys()],
+      ]);
+      const signature = await subject.content(at, key(backup, "SHA256SUMS.sig"));
+      await writeFile(join(fetched.path, "SHA256SUMS.sig"), signature ?? "");
+      await writeFile(join(fetched.path, "signers"), `keeper ${hostKey.publicKey}\n`);
+      const who = ["-f", "signers", "-I", "keeper", "-n", "sophon-keeper", "-s", "SHA256SUMS.sig"];
+      const verify = ["ssh-keygen", "-Y", "verify", ...who];
+      await run(verify, { cwd: fetched.path, input: sums ?? Buffer.alloc(0) });
+      expect(await subject.content(at, key(backup, "manifest.json"))).toBeUndefined();
+    });
 
     it("is listed by project and id, and only when it is complete", async () => {
       const at = prefix();
@@ -86,7 +90,7 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
       await expect(remote.open("stack", other.id, transferContext())).rejects.toThrow(RefusedError);
     });
 
-    it("is nothing at all without encryption", async () => {
+    it("is nothing at all without encryption", alike, async () => {
       const at = prefix();
       await using backup = await madeBackup();
       await writeFile(join(backup.directory, "extra.tar.zst"), "plain");
@@ -96,7 +100,7 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
       expect(await subject.remote(at).list(undefined, transferContext())).toEqual([]);
     });
 
-    it("is nothing if the file on this host is not what its manifest says", async () => {
+    it("is nothing if the file on this host is not what its manifest says", alike, async () => {
       const at = prefix();
       await using backup = await madeBackup(severalParts());
       const shipment = await shipmentOf(backup);
@@ -128,19 +132,23 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
       expect(after?.equals(before as Buffer)).toBe(true);
     });
 
-    it("stays when another key of this host sends it again: each signature is of the same list", async () => {
-      const at = prefix();
-      await using backup = await madeBackup();
-      const other = newSignKey();
-      for (const signer of [hostKey, other]) {
-        const shipment = await shipmentOf(backup, "stack", signer);
-        await subject.remote(at).deliver(shipment, transferContext());
-      }
-      const open = async (trusted: readonly string[]) =>
-        await subject.remote(at).open("stack", backup.id, transferContext(), trusted);
-      expect((await open([])).signer).toEqual({ publicKey: hostKey.publicKey });
-      expect((await open([other.publicKey])).signer).toEqual({ publicKey: hostKey.publicKey });
-    });
+    it(
+      "stays when another key of this host sends it again: each signature is of the same list",
+      alike,
+      async () => {
+        const at = prefix();
+        await using backup = await madeBackup();
+        const other = newSignKey();
+        for (const signer of [hostKey, other]) {
+          const shipment = await shipmentOf(backup, "stack", signer);
+          await subject.remote(at).deliver(shipment, transferContext());
+        }
+        const open = async (trusted: readonly string[]) =>
+          await subject.remote(at).open("stack", backup.id, transferContext(), trusted);
+        expect((await open([])).signer).toEqual({ publicKey: hostKey.publicKey });
+        expect((await open([other.publicKey])).signer).toEqual({ publicKey: hostKey.publicKey });
+      },
+    );
 
     it("is whole when two send it at once", async () => {
       const at = prefix();
@@ -188,20 +196,24 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
       await expect(fetchAll(remote, backup.id)).rejects.toThrow(DamagedError);
     });
 
-    it.each(["SHA256SUMS", "SHA256SUMS.sig"])("in %s is found by the signature", async (file) => {
-      const at = prefix();
-      await using backup = await madeBackup();
-      const remote = subject.remote(at);
-      await remote.deliver(await shipmentOf(backup), transferContext());
-      await subject.damage(at, key(backup, file));
-      const opened = await remote
-        .open("stack", backup.id, transferContext(), [hostKey.publicKey])
-        .catch((error: unknown) => error);
-      // A byte between two lines makes it no list at all.
-      if (!(opened instanceof DamagedError)) {
-        expect(opened).toMatchObject({ signer: "not of this list" });
-      }
-    });
+    it.each(["SHA256SUMS", "SHA256SUMS.sig"])(
+      "in %s is found by the signature",
+      alike,
+      async (file) => {
+        const at = prefix();
+        await using backup = await madeBackup();
+        const remote = subject.remote(at);
+        await remote.deliver(await shipmentOf(backup), transferContext());
+        await subject.damage(at, key(backup, file));
+        const opened = await remote
+          .open("stack", backup.id, transferContext(), [hostKey.publicKey])
+          .catch((error: unknown) => error);
+        // A byte between two lines makes it no list at all.
+        if (!(opened instanceof DamagedError)) {
+          expect(opened).toMatchObject({ signer: "not of this list" });
+        }
+      },
+    );
   });
 
   describe(`${name}: a transfer that is interrupted`, () => {
@@ -246,7 +258,11 @@ export function remoteConformance(name: string, start: () => Promise<Subject>): 
 }
 
 /** What goes wrong on the way to a server that speaks HTTP. */
-export function wireConformance(name: string, start: () => Promise<Subject>): void {
+export function wireConformance(
+  name: string,
+  start: () => Promise<Subject>,
+  { isFurther = false }: Role = {},
+): void {
   let subject: Subject;
   beforeAll(async () => {
     subject = await start();
@@ -255,7 +271,7 @@ export function wireConformance(name: string, start: () => Promise<Subject>): vo
 
   const severalParts = () => 2 * subject.partMebibytes + 1;
 
-  describe(`${name}: on the way`, () => {
+  describe(`${name}: on the way`, isFurther ? exhaustive : {}, () => {
     const always: readonly Fault[] = ["flip", "500", "503", "cut", "stall", "gone"];
     it.each(always)("what is always %s is told, and never proven", async (fault) => {
       await using backup = await madeBackup(severalParts());
@@ -266,7 +282,8 @@ export function wireConformance(name: string, start: () => Promise<Subject>): vo
         method === "PUT" && !path.includes(".probe") ? fault : undefined;
       const remote = subject.remote(at, {
         endpoint: proxy.endpoint,
-        stallMs: fault === "stall" ? 300 : 20_000,
+        // Nothing is to come through, so what is only slow may be taken for stalled.
+        stallMs: fault === "stall" ? 100 : 20_000,
       });
       const context = transferContext();
       const failure = await remote.deliver(await shipmentOf(backup), context).then(

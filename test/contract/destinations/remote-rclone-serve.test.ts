@@ -7,8 +7,8 @@ import { rcloneServed } from "./served.ts";
 
 // A real server that promises little: it takes a wrong SHA-256, overwrites in spite of a condition, and knows no lock.
 
-remoteConformance("rclone serve s3", rcloneServe);
-wireConformance("rclone serve s3", rcloneServe);
+remoteConformance("rclone serve s3", rcloneServe, { isFurther: true });
+wireConformance("rclone serve s3", rcloneServe, { isFurther: true });
 
 async function rcloneServe(): Promise<Subject> {
   const { endpoint, root, ...served } = await rcloneServed();

@@ -5,7 +5,9 @@ import { remoteConformance } from "./remote-conformance.ts";
 
 // The real program on a remote of its own configuration, which lies on this disk.
 
-remoteConformance("rclone", () => rcloneSubject((data) => `type = alias\nremote = ${data}`));
+remoteConformance("rclone", () => rcloneSubject((data) => `type = alias\nremote = ${data}`), {
+  isFurther: true,
+});
 
 it.each(["rclone:off-site:path/of it", "rclone:off-site:"])("takes %s", (text) => {
   expect(parseRcloneAddress("upload-to", text)).toBe(text.slice("rclone:".length));

@@ -10,16 +10,23 @@ const root = join(import.meta.dirname, "../../..");
 const compiled = join(tmpdir(), "sk-cut-off-compiled");
 const mostChanges = 400;
 
-/**
- * Every third change, another third for each commit; with `SOPHON_KEEPER_CUTS=every` at each: a cut costs a process.
- */
-const stride = process.env.SOPHON_KEEPER_CUTS === "every" ? 1 : 3;
+const isEvery = process.env.SOPHON_KEEPER_CUTS === "every";
+/** Work that makes only a few changes is cut off at several of them all the same. */
+const firstChanges = 12;
 
-/** Where a run begins: it goes on from it by {@link stride}. */
-function firstCut(): number {
-  if (stride === 1) return 1;
+/**
+ * Every third of the first changes and every sixth of the others, other ones for each commit; with
+ * `SOPHON_KEEPER_CUTS=every` at each: a cut costs a process.
+ */
+function cutsFrom(commit: number): number[] {
+  const all = Array.from({ length: mostChanges }, (_, index) => index + 1);
+  const isMeant = (at: number) => (at - commit) % (at <= firstChanges ? 3 : 6) === 0;
+  return isEvery ? all : all.filter(isMeant);
+}
+
+function currentCommit(): number {
   const { stdout } = spawnSync("git", ["rev-list", "--count", "HEAD"], { cwd: root });
-  return 1 + ((Number(stdout) || 0) % stride);
+  return Number(stdout) || 0;
 }
 
 /** A piece of work that another process can do: a task, or a function, of a module of this repository. */
@@ -104,7 +111,7 @@ export async function cutOffEverywhere(
   check: (outcome: Outcome, at: number) => Promise<void> | void,
 ): Promise<number> {
   await using worker = new Worker();
-  for (let at = firstCut(); at <= mostChanges; at += stride) {
+  for (const at of cutsFrom(currentCommit())) {
     const outcome = await worker.do(await prepared(), how, at);
     try {
       await check(outcome, at);

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { formatManifest, parseManifest } from "../../../src/model/manifest.ts";
+import { cells } from "../../lab/matrix.ts";
 import { keyPair, makeBackup, seal } from "./backup.ts";
 import { add, append, copyOf, cut, fitManifest, flip, remove, seeded, swap } from "./damage.ts";
 import { runVerify } from "./run.ts";
@@ -33,6 +34,9 @@ const elsewhere = () => copyOf(whole, join(root, "elsewhere", id));
 const contents = (backup: string, identity = key_.path) =>
   runVerify({ backup, level: "contents", identity });
 
+/** As many as show each kind of damage some times; more of them are a cell. */
+const rounds = (some: number, many: number) => cells(it, [some, many], (count) => count === some);
+
 describe("verify", () => {
   it("says verified of a whole backup at both levels, without an engine", async () => {
     expect(await runVerify({ backup: whole, level: "checksum" })).toMatchObject({
@@ -45,19 +49,22 @@ describe("verify", () => {
     });
   });
 
-  it("finds every flipped bit, cut, added byte, missing, added and swapped file by checksums", async () => {
-    const random = seeded(1);
-    const damages = [flip, flip, flip, cut, append, remove, add, swap];
-    const missed: string[] = [];
-    for (let round = 0; round < 240; round++) {
-      const directory = await elsewhere();
-      const damage = damages[round % damages.length] as typeof flip;
-      const where = await damage(directory, random);
-      const { result } = await runVerify({ backup: directory, level: "checksum" });
-      if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
-    }
-    expect(missed).toEqual([]);
-  });
+  rounds(64, 240)(
+    "finds every flipped bit, cut, added byte, missing, added and swapped file by checksums, in %i rounds",
+    async (count) => {
+      const random = seeded(1);
+      const damages = [flip, flip, flip, cut, append, remove, add, swap];
+      const missed: string[] = [];
+      for (let round = 0; round < count; round++) {
+        const directory = await elsewhere();
+        const damage = damages[round % damages.length] as typeof flip;
+        const where = await damage(directory, random);
+        const { result } = await runVerify({ backup: directory, level: "checksum" });
+        if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
+      }
+      expect(missed).toEqual([]);
+    },
+  );
 
   it.each(["manifest.json", "manifest.json.age", "data.tar.zst.age"])(
     "reads at once, and calls damaged, what has no end in the place of %s",
@@ -87,40 +94,46 @@ describe("verify", () => {
     expect(JSON.stringify(verified)).toContain("made by a newer version");
   });
 
-  it("finds what a manifest was made to fit, by the sealed one", async () => {
-    const random = seeded(2);
-    const missed: string[] = [];
-    for (let round = 0; round < 60; round++) {
-      const directory = await elsewhere();
-      const damage = [flip, cut, append, swap][round % 4] as typeof flip;
-      const where = await damage(directory, random);
-      await fitManifest(directory);
-      expect(await runVerify({ backup: directory, level: "checksum" })).toMatchObject({
-        result: "verified",
-      });
-      const { result } = await contents(directory);
-      if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
-    }
-    expect(missed).toEqual([]);
-  });
+  rounds(16, 60)(
+    "finds what a manifest was made to fit, by the sealed one, in %i rounds",
+    async (count) => {
+      const random = seeded(2);
+      const missed: string[] = [];
+      for (let round = 0; round < count; round++) {
+        const directory = await elsewhere();
+        const damage = [flip, cut, append, swap][round % 4] as typeof flip;
+        const where = await damage(directory, random);
+        await fitManifest(directory);
+        expect(await runVerify({ backup: directory, level: "checksum" })).toMatchObject({
+          result: "verified",
+        });
+        const { result } = await contents(directory);
+        if (result !== "damaged") missed.push(`${result}: ${damage.name} ${where}`);
+      }
+      expect(missed).toEqual([]);
+    },
+  );
 
-  it("finds damage that the sealed manifest itself was made to fit", async () => {
-    // Whoever knows the recipient can seal, too; the bytes still have to be whole.
-    const random = seeded(3);
-    const missed: string[] = [];
-    for (let round = 0; round < 40; round++) {
-      const directory = await elsewhere();
-      const damage = [flip, cut, append][round % 3] as typeof flip;
-      const where = await damage(directory, random);
-      await fitManifest(directory);
-      const manifest = parseManifest(await readFile(join(directory, "manifest.json"), "utf8"));
-      await rm(join(directory, "manifest.json.age"));
-      await seal(directory, manifest, key.recipient);
-      const { result } = await contents(directory);
-      if (result === "verified") missed.push(`${damage.name} ${where}`);
-    }
-    expect(missed).toEqual([]);
-  });
+  rounds(15, 40)(
+    "finds damage that the sealed manifest itself was made to fit, in %i rounds",
+    async (count) => {
+      // Whoever knows the recipient can seal, too; the bytes still have to be whole.
+      const random = seeded(3);
+      const missed: string[] = [];
+      for (let round = 0; round < count; round++) {
+        const directory = await elsewhere();
+        const damage = [flip, cut, append][round % 3] as typeof flip;
+        const where = await damage(directory, random);
+        await fitManifest(directory);
+        const manifest = parseManifest(await readFile(join(directory, "manifest.json"), "utf8"));
+        await rm(join(directory, "manifest.json.age"));
+        await seal(directory, manifest, key.recipient);
+        const { result } = await contents(directory);
+        if (result === "verified") missed.push(`${damage.name} ${where}`);
+      }
+      expect(missed).toEqual([]);
+    },
+  );
 
   it("finds another backup's component under a recomputed checksum", async () => {
     const directory = await elsewhere();
@@ -130,22 +143,25 @@ describe("verify", () => {
     expect(await contents(directory)).toMatchObject({ result: "damaged", level: "checksum" });
   });
 
-  it("finds every flipped bit, cut and added byte of the sealed manifest by its checksum", async () => {
-    const random = seeded(4);
-    const results = new Set<string>();
-    for (let round = 0; round < 60; round++) {
-      const directory = await elsewhere();
-      const path = join(directory, "manifest.json.age");
-      const bytes = await readFile(path);
-      const at = random(bytes.length);
-      const flipped = Buffer.from(bytes);
-      flipped[at] = (bytes[at] ?? 0) ^ (1 << random(8));
-      const damaged = [flipped, bytes.subarray(0, at), Buffer.concat([bytes, Buffer.alloc(1)])];
-      await writeFile(path, damaged[round % 3] ?? "");
-      results.add((await runVerify({ backup: directory, level: "checksum" })).result);
-    }
-    expect([...results]).toEqual(["damaged"]);
-  });
+  rounds(24, 60)(
+    "finds every flipped bit, cut and added byte of the sealed manifest by its checksum, in %i rounds",
+    async (count) => {
+      const random = seeded(4);
+      const results = new Set<string>();
+      for (let round = 0; round < count; round++) {
+        const directory = await elsewhere();
+        const path = join(directory, "manifest.json.age");
+        const bytes = await readFile(path);
+        const at = random(bytes.length);
+        const flipped = Buffer.from(bytes);
+        flipped[at] = (bytes[at] ?? 0) ^ (1 << random(8));
+        const damaged = [flipped, bytes.subarray(0, at), Buffer.concat([bytes, Buffer.alloc(1)])];
+        await writeFile(path, damaged[round % 3] ?? "");
+        results.add((await runVerify({ backup: directory, level: "checksum" })).result);
+      }
+      expect([...results]).toEqual(["damaged"]);
+    },
+  );
 
   it("reads the backup of an earlier version, whose manifest does not record the sealed one", async () => {
     const directory = await elsewhere();
