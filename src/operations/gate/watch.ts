@@ -81,8 +81,14 @@ export async function watch(
     }
     wasGood = isGood;
     reporter.progress(seen.map(({ service, detail }) => `${service}: ${detail}`).join("; "));
-    await clock.sleep(everyMs, signal);
+    await clock.sleep(pauseMs(gate, soakMs, clock.monotonicMs()), signal);
   }
+}
+
+/** Until the next look; the last one is due at the end of the soak. */
+function pauseMs({ goodSinceMs }: Gate, soakMs: number, nowMs: number): number {
+  const leftMs = goodSinceMs === undefined ? everyMs : goodSinceMs + soakMs - nowMs;
+  return leftMs > 0 ? Math.min(everyMs, leftMs) : everyMs;
 }
 
 function healthyIn({ goodSinceMs }: Gate, startedMs: number): Pick<WatchVerdict, "healthySeconds"> {

@@ -15,6 +15,8 @@ interface Play {
   /** The log of another new container, which is not judged. */
   readonly others?: (at: number) => string;
   readonly schema?: (at: number) => Awaited<ReturnType<GateTarget["schema"]>>;
+  /** How long it takes to ask for its containers; none by default. */
+  readonly lookMs?: number;
 }
 
 const rules = { healthTimeoutMs: 20_000, soakMs: 5_000, allow: [], deny: [] };
@@ -35,7 +37,10 @@ async function watched(play: Play): Promise<{ verdict: WatchVerdict; seconds: nu
     ...{ state: "running", health: "none", exitCode: 0, restartCount: 0, startedAt: "t" },
   };
   const target: GateTarget = {
-    containers: async () => [{ ...container, ...play.state?.(at()) }],
+    containers: async () => {
+      ms += play.lookMs ?? 0;
+      return [{ ...container, ...play.state?.(at()) }];
+    },
     probe: async () => {
       const status = play.answers?.(at());
       if (status === undefined) return undefined;
@@ -59,6 +64,13 @@ describe("the gate over a target", () => {
     const { verdict, seconds } = await watched({});
     expect(verdict.passed).toBe(true);
     expect(seconds).toBe(rules.soakMs / 1000);
+  });
+
+  it("looks for the last time at the end of the soak, and no later", async () => {
+    const { verdict, seconds } = await watched({ lookMs: 200 });
+    expect(verdict.passed).toBe(true);
+    // The first look and the last one.
+    expect(seconds).toBeCloseTo(0.2 + rules.soakMs / 1000 + 0.2);
   });
 
   it.each([134, 0])("fails a server that ends with %d within the soak", async (code) => {
