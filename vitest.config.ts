@@ -7,6 +7,7 @@ const e2eWorkers = 5;
 
 /** A test that has to end within a run's budget, and one that is blocked: see `exhaustive.ts` and `stalls.ts`. */
 const setupFiles = ["test/lab/deadline.ts", "test/lab/now-running.ts"];
+const labSetupFiles = [...setupFiles, "test/lab/wait-for-stores.ts"];
 
 /** Projects that differ in their workers cannot be in one order; each is run by itself anyway. */
 let order = 0;
@@ -36,6 +37,8 @@ export default defineConfig({
           sequence: sequence(),
           include: ["test/{unit,cli}/**/*.test.ts"],
           testTimeout: 60_000,
+          // Vitest would leave one of two processors to others, which wait for packages while a new machine is set up.
+          maxWorkers: 2,
           setupFiles,
         },
       },
@@ -65,7 +68,7 @@ export default defineConfig({
           hookTimeout: 600_000,
           fileParallelism: true,
           maxWorkers: e2eWorkers,
-          setupFiles,
+          setupFiles: labSetupFiles,
           globalSetup: ["test/lab/lab-setup.ts"],
         },
       },
@@ -79,7 +82,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
-          setupFiles,
+          setupFiles: labSetupFiles,
           globalSetup: ["test/lab/lab-setup.ts", "test/lab/act-setup.ts"],
         },
       },
@@ -93,7 +96,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
-          setupFiles,
+          setupFiles: labSetupFiles,
           globalSetup: ["test/lab/lab-setup.ts"],
         },
       },

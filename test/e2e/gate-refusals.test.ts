@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { storeImages } from "../lab/images.ts";
+import { ensurePostgres15, storeImages } from "../lab/images.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
@@ -90,6 +90,7 @@ it("a pro stack: what cannot be rolled back is refused, and work in the database
   timeout: timeoutMs,
 }, async () => {
   await using stack = await createStack({ tier: "pro", name: "gate", edit: withoutDashboardLog });
+  await ensurePostgres15();
   const postgres = await stack.registry.push(
     storeImages.postgres15,
     `${stack.projectName}/postgres:15`,

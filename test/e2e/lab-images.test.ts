@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { type LabContainer, startContainer } from "../lab/container.ts";
-import { storeImages } from "../lab/images.ts";
+import { ensurePostgres15, storeImages } from "../lab/images.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { until } from "../lab/step.ts";
 
@@ -14,6 +14,7 @@ test.each([
 ])(
   "PostgreSQL %s keeps its data over a clean stop and asks the network for a password",
   async (major, image) => {
+    if (image === storeImages.postgres15) await ensurePostgres15();
     const variables = {
       POSTGRES_USER: "sophon",
       POSTGRES_PASSWORD: "secret",

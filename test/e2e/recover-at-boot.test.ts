@@ -3,6 +3,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
+import { ensureBaseImage } from "../lab/base-image.ts";
 import { ensureImage } from "../lab/images.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { run, tryRun } from "../lab/run.ts";
@@ -67,6 +68,7 @@ async function expectNoSecondTry(inside: Inside): Promise<void> {
 }
 
 it("an upgrade that a power cut ended is undone at the next boot, by the unit of the guide", async () => {
+  await ensureBaseImage("bookworm");
   await ensureImage({ image, base: "bookworm", directory: join(root, "test/lab/images/systemd") });
   await using stack = await createStack({ tier: "personal", name: "boot" });
   const before = await look(stack);

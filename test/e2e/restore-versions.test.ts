@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { storeImages } from "../lab/images.ts";
+import { ensurePostgres15, storeImages } from "../lab/images.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
 import { snapshot } from "../lab/snapshot.ts";
@@ -51,6 +51,7 @@ cells(
       await succeed(on, "planned", "restore", "--keep-images", "--only", "data", "--dry-run");
     } else {
       await stack.compose(["down", "--volumes"]);
+      await ensurePostgres15();
       await setImage(stack, "POSTGRES_IMAGE", storeImages.postgres15);
       await stack.compose(["up", "--detach", "--wait", "--wait-timeout", "180", "postgres"]);
       await stack.compose(["up", "--no-start"]);

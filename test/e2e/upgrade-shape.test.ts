@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
-import { dashboardImage } from "../lab/sophon.ts";
+import { dashboardImage, standIn } from "../lab/sophon.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { badVersions, wrecking } from "../lab/versions.ts";
@@ -112,7 +112,7 @@ describe("a live upgrade of a stack of many shapes", () => {
     const [started, gateway] = [await starts(stack), await stack.containerId("sophon-gateway")];
     const reference = stack.reference("1.2.0", "dashboard");
     await stack.registry.push(
-      dashboardImage("1.2.0"),
+      await standIn("dashboard", "1.2.0"),
       reference.slice(stack.registry.host.length + 1),
     );
     const images = ["--images", `worker=${reference}`];

@@ -1,8 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { baseImage, baseRecipe, hash, hasRecipe, type Release, recipeLabel } from "./base-image.ts";
+import {
+  baseImage,
+  baseRecipe,
+  ensureBaseImage,
+  hash,
+  hasRecipe,
+  type Release,
+  recipeLabel,
+} from "./base-image.ts";
 import { run } from "./run.ts";
-import { labLabel } from "./state.ts";
+import { labLabel, lockLab } from "./state.ts";
 
 /** The stores' images, real servers from Debian that take the official images' variables and volumes. */
 export const storeImages = {
@@ -10,8 +18,6 @@ export const storeImages = {
   postgres15: "sophon-keeper-lab/postgres:15",
   redis8: "sophon-keeper-lab/redis:8",
   rabbitmq4: "sophon-keeper-lab/rabbitmq:4",
-  /** RabbitMQ with its management plugin (HTTP API on port 15672). */
-  rabbitmq4Management: "sophon-keeper-lab/rabbitmq:4-management",
   /** No store of its own: it stands for the databases that are backed up as volumes. */
   mariadb: "sophon-keeper-lab/mariadb:11",
   /** The same programs in an image without a volume, for what asks the server. */
@@ -30,7 +36,7 @@ export interface ImageRecipe {
 
 const imagesDirectory = join(import.meta.dirname, "images");
 
-/** The stores of a stack; they need only the trixie base, which is ready first. */
+/** The stores of a stack. */
 const trixieStores: readonly ImageRecipe[] = [
   {
     image: storeImages.postgres17,
@@ -38,28 +44,7 @@ const trixieStores: readonly ImageRecipe[] = [
     args: { PG_MAJOR: "17" },
   },
   { image: storeImages.redis8, directory: join(imagesDirectory, "redis") },
-  {
-    image: storeImages.rabbitmq4,
-    directory: join(imagesDirectory, "rabbitmq"),
-    target: "server",
-  },
-];
-
-/** What only tests need on trixie. */
-const managementStore: ImageRecipe = {
-  image: storeImages.rabbitmq4Management,
-  directory: join(imagesDirectory, "rabbitmq"),
-  target: "management",
-};
-
-/** PostgreSQL 15 is bookworm's; it is here for the tests that cross major versions. */
-const bookwormStores: readonly ImageRecipe[] = [
-  {
-    image: storeImages.postgres15,
-    directory: join(imagesDirectory, "postgres"),
-    base: "bookworm",
-    args: { PG_MAJOR: "15" },
-  },
+  { image: storeImages.rabbitmq4, directory: join(imagesDirectory, "rabbitmq") },
 ];
 
 /** Builds the stores of a stack that are not up to date. The trixie base image must be there. */
@@ -67,9 +52,13 @@ export async function ensureStoreImages(): Promise<string> {
   return await ensureImages(trixieStores);
 }
 
-/** Builds the stores that only tests need. Both base images must be there. */
-export async function ensureTestStoreImages(): Promise<string> {
-  return await ensureImages([managementStore, ...bookwormStores]);
+/** Builds PostgreSQL 15, which is bookworm's. For the few tests that cross major versions, which build it themselves. */
+export async function ensurePostgres15(): Promise<string> {
+  await using _lock = await lockLab("postgres15.lock");
+  await ensureBaseImage("bookworm");
+  const directory = join(imagesDirectory, "postgres");
+  const args = { PG_MAJOR: "15" };
+  return await ensureImages([{ image: storeImages.postgres15, directory, base: "bookworm", args }]);
 }
 
 /** Builds MariaDB. For the few tests that need it, which build it themselves. */

@@ -1,12 +1,19 @@
 import { buildProgram } from "./program.ts";
+import { noteStores } from "./stores-ready.ts";
 import { beginRun } from "./test-run.ts";
-import { isSetUp, labUp } from "./up.ts";
+import { beginLab, isSetUp } from "./up.ts";
 
-/** Before any end-to-end test: the lab is up. It stays up; `npm run lab down` takes it down. */
+/**
+ * Before any end-to-end test: the lab is up, but for the stores, which tests that need them wait for. It stays up;
+ * `npm run lab down` takes it down.
+ */
 export async function setup(): Promise<() => Promise<void>> {
   if (isSetUp()) return async () => {};
   // Without `test/run.ts` around it, vitest is the run.
   const testRun = await beginRun();
-  await Promise.all([labUp("tests"), buildProgram()]);
-  return async () => await testRun?.end();
+  const [{ stores }] = await Promise.all([beginLab("tests"), buildProgram()]);
+  await noteStores(stores);
+  return async () => {
+    await stores.finally(() => testRun?.end());
+  };
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isOwnEngine } from "./engine.ts";
 import { hasCommand, run, tryRun } from "./run.ts";
-import { dashboardImage, pythonImage, qdrantImage } from "./sophon.ts";
+import { pythonImage, qdrantImage, standIn } from "./sophon.ts";
 import { until } from "./step.ts";
 
 const waitMs = 240_000;
@@ -92,13 +92,14 @@ async function bringBridgeBack(address: string | undefined): Promise<void> {
   await run(["ip", "link", "set", "docker0", "up"]);
 }
 
-/** What {@link ensureSophonImages} would otherwise build anew. */
+/** What it would otherwise build anew. */
 async function labImages(): Promise<string[]> {
   const list = ["docker", "images", "sophon-keeper-lab/gateway", "--format", "{{.Tag}}"];
   const tags = (await run(list))
     .split("\n")
     .filter((tag) => /^(base|1\.[012]\.0)-\w{8,12}$/.test(tag));
-  const dashboards = ["1.0.0", "1.1.0", "1.2.0"].map(dashboardImage);
+  const versions = ["1.0.0", "1.1.0", "1.2.0"];
+  const dashboards = await Promise.all(versions.map((version) => standIn("dashboard", version)));
   const gateways = tags.map((tag) => `sophon-keeper-lab/gateway:${tag}`);
   return [pythonImage, qdrantImage(), ...dashboards, ...gateways];
 }

@@ -7,7 +7,7 @@ import { ensureImage, type ImageRecipe } from "./images.ts";
 import type { Tier } from "./lab-stack.ts";
 import { run, tryRun } from "./run.ts";
 import { lockLab } from "./state.ts";
-import { type GatewayVersion, goodVersions } from "./versions.ts";
+import type { GatewayVersion } from "./versions.ts";
 
 const imagesDirectory = join(import.meta.dirname, "images");
 
@@ -25,16 +25,6 @@ export function qdrantImage(version = "1.17.1"): string {
 /** The reference of the dashboard stand-in of one version. */
 export function dashboardImage(version = "1.1.0"): string {
   return `sophon-keeper-lab/dashboard:${version}-${folderHash("dashboard")}`;
-}
-
-/** Builds the stand-ins of every tier and version that tests begin with. The caller holds the lab's lock. */
-export async function ensureSophonImages(): Promise<string> {
-  await ensureStandIns("enterprise");
-  for (const version of ["1.0.0", "1.1.0", "1.2.0"]) {
-    await ensureImage(recipe(dashboardImage(version), "dashboard", version));
-    await buildGateway(goodVersions[version as keyof typeof goodVersions]);
-  }
-  return "gateway, dashboard and qdrant stand-ins";
 }
 
 /** Builds what every stack of a tier needs, whatever its versions. The caller holds the lab's lock. */

@@ -10,6 +10,7 @@ import { makeSecrets, secretTexts } from "./secrets.ts";
 import { seedFiles, seedStores } from "./seed.ts";
 import { ensureStandIns, gatewayImage, pythonImage, standIn } from "./sophon.ts";
 import { currentRun, labPath, lockLab } from "./state.ts";
+import { storesReady } from "./stores-ready.ts";
 import { type GatewayVersion, type GoodVersion, goodVersions } from "./versions.ts";
 
 /**
@@ -47,6 +48,7 @@ async function prepare(tier: Tier): Promise<Registry> {
   const known = prepared.get(tier);
   if (known !== undefined) return await known;
   const preparing = (async () => {
+    if (tier !== "personal") await storesReady();
     await using _lock = await lockLab();
     await ensureStandIns(tier);
     return await ensureRegistry();

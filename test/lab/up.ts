@@ -3,9 +3,9 @@ import { ensureAct } from "./act.ts";
 import { ensureBaseImage, hasRuntimeImage, makeRuntimeTarball } from "./base-image.ts";
 import { ensureEngine, missingEnginePackages } from "./engine.ts";
 import { ensureDockerUser } from "./engine-user.ts";
-import { ensureStoreImages, ensureTestStoreImages } from "./images.ts";
+import { ensureStoreImages } from "./images.ts";
 import { ensureRegistry } from "./registry.ts";
-import { ensureSophonImages, ensureStandIns } from "./sophon.ts";
+import { ensureStandIns } from "./sophon.ts";
 import { lockLab } from "./state.ts";
 import { step } from "./step.ts";
 import { installPackages, missingImagePackages, missingLabPackages } from "./tools.ts";
@@ -27,22 +27,27 @@ export function isSetUp(): boolean {
  */
 export async function labUp(purpose: LabPurpose = "tests"): Promise<void> {
   await step("lab", async () => {
-    await using _lock = await lockLab();
-    const forTests = purpose === "tests" || purpose === "all";
-    const tarball = await engineAndRuntime(forTests);
-    const standIns = async () => {
-      const tier = purpose === "personal" ? "personal" : "enterprise";
-      await step("stand-ins", () => ensureStandIns(tier, tarball));
-      if (forTests) await step("stand-ins of every version", ensureSophonImages);
-    };
-    await Promise.all([
-      standIns(),
-      step("registry", registryHost),
-      ...(purpose === "personal" ? [] : [stores(forTests)]),
-      ...(forTests ? [user()] : []),
-      ...(purpose === "all" ? [step("act", ensureAct)] : []),
-    ]);
+    const { stores } = await beginLab(purpose);
+    await stores;
   });
+}
+
+/** Makes ready what a Personal stack needs. `stores`, which has begun then, makes what the larger tiers need. */
+export async function beginLab(purpose: LabPurpose): Promise<{ readonly stores: Promise<void> }> {
+  await using _lock = await lockLab();
+  const forTests = purpose === "tests" || purpose === "all";
+  const tarball = await engineAndRuntime(forTests);
+  const tier = purpose === "personal" ? "personal" : "enterprise";
+  const stores = tier === "personal" ? Promise.resolve() : makeStores();
+  // Whoever awaits it is told.
+  stores.catch(() => undefined);
+  await Promise.all([
+    step("stand-ins", () => ensureStandIns(tier, tarball)),
+    step("registry", registryHost),
+    ...(forTests ? [user()] : []),
+    ...(purpose === "all" ? [step("act", ensureAct)] : []),
+  ]);
+  return { stores };
 }
 
 /** The stand-ins' packages are unpacked while the engine is installed. One that is installed tells first what it has. */
@@ -64,12 +69,10 @@ async function engineAndRuntime(forTests: boolean): Promise<string | undefined> 
   throw started.reason;
 }
 
-async function stores(forTests: boolean): Promise<void> {
+async function makeStores(): Promise<void> {
+  await using _lock = await lockLab("stores.lock");
   await step("base image trixie", () => ensureBaseImage("trixie"));
   await step("stores", ensureStoreImages);
-  if (!forTests) return;
-  await step("base image bookworm", () => ensureBaseImage("bookworm"));
-  await step("stores that only tests need", ensureTestStoreImages);
 }
 
 async function registryHost(): Promise<string> {

@@ -6,6 +6,7 @@ import type { Containers } from "../../../src/core/containers.ts";
 import type { PostgresStore } from "../../../src/model/stack.ts";
 import { createContainers } from "../../../src/stack/containers.ts";
 import { connect } from "../../../src/stack/engine.ts";
+import { ensurePostgres15, storeImages } from "../../lab/images.ts";
 import { run } from "../../lab/run.ts";
 
 /** A real server in a container of its own, without a network. */
@@ -33,6 +34,7 @@ const limit = { timeout: 120_000, killSignal: "SIGKILL" } as const;
 
 /** Starts a server of an image and waits until it takes connections. */
 export async function startServer(image: string): Promise<TestServer> {
+  if (image === storeImages.postgres15) await ensurePostgres15();
   const name = `sk-stores-a-${randomBytes(4).toString("hex")}`;
   const docker = (args: string[], input?: string) =>
     execFileSync("docker", args, {
