@@ -202,7 +202,7 @@ describe("PostgreSQL that fails", () => {
     await using server = await startServer(storeImages.postgres17);
     server.psql(
       "sophon",
-      "create table big as select i, md5(random()::text) || md5(random()::text) from generate_series(1, 2000000) i",
+      "create table big as select i, md5(random()::text) || md5(random()::text) from generate_series(1, 1000000) i",
     );
     const { backup } = contextsFor(server, directory.path);
     const file = join(backup.sink.directory, "postgres-sophon.dump");

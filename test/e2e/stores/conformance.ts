@@ -282,7 +282,7 @@ async function cancel(run: Run, taken: Taken): Promise<void> {
   // What a whole backup leaves was told before.
   const state = await subject.state();
   let stopped = 0;
-  for (const part of [0.1, 0.4, 0.8]) {
+  for (const part of [0.2, 0.7]) {
     const sink = join(directory, `cancelled-${part}`);
     await mkdir(sink);
     const signal = AbortSignal.timeout(Math.round((taken.untilMs - taken.sinceMs) * part));
