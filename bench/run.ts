@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-/** `npm run bench -- backup | incremental | verify | upload | downtime | delta | overhead | prediction | rehearsal [options]`; each file tells its options. */
+/** `npm run bench -- backup | incremental | verify | upload | downtime | delta | overhead | prediction | rehearsal | one-file [options]`; each file tells its options. */
 const names = [
   ...["backup", "incremental", "verify", "upload", "downtime", "delta"],
-  ...["overhead", "prediction", "rehearsal"],
+  ...["overhead", "prediction", "rehearsal", "one-file"],
 ];
 const [name = "", ...options] = process.argv.slice(2);
 if (names.includes(name)) {
