@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import * as core from "@actions/core";
 import { type Cancellation, listenForSignals } from "../core/cancel.ts";
 import { systemClock } from "../core/clock.ts";
-import { takeInputs } from "../core/environment.ts";
+import { environmentSecrets, takeInputs } from "../core/environment.ts";
 import { exitCodeOf, exitCodes, LockedError, RefusedError } from "../core/errors.ts";
 import { namedFileLimitBytes, readNamedFile } from "../core/regular-file.ts";
 import type { Reporter } from "../core/reporter.ts";
@@ -165,7 +165,7 @@ export async function readOptions(
   const places = { workingDirectory, home: process.env.HOME };
   const inputs = await withConfig(typed, places);
   const given = secretTexts(inputs).filter((text) => !/^[@~./]/.test(text));
-  for (const text of given) reporter.secret(text);
+  for (const text of [...given, ...environmentSecrets(process.env)]) reporter.secret(text);
   const raw = await readReferences(inputs, places, (path) =>
     readNamedFile(path, namedFileLimitBytes),
   );

@@ -118,7 +118,11 @@ function addFlag(
     throw exposed(rawName, `set ${inputSpec(name).environment}, or write ${rawName} @FILE`);
   }
   if (kind === "url" && /^\w+:\/\/[^/?#]*@/.test(value ?? "")) {
-    throw exposed(`the password in ${rawName}`, "give it as a header, with --health-header @FILE");
+    const fix =
+      name === "health-url"
+        ? "give it as a header, with --health-header @FILE"
+        : "leave it out, because credentials are found as by every AWS tool";
+    throw exposed(`the password in ${rawName}`, fix);
   }
   const before = raw[name];
   if (before !== undefined && !multiple.includes(kind)) {

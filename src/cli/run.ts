@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Cancellation } from "../core/cancel.ts";
 import type { Clock } from "../core/clock.ts";
+import { environmentSecrets } from "../core/environment.ts";
 import { type ExitCode, exitCodeOf, RefusedError } from "../core/errors.ts";
 import type { Reporter } from "../core/reporter.ts";
 import type { Masker } from "../core/secrets.ts";
@@ -181,7 +182,8 @@ async function readOptions(terminal: Terminal, run: Run): Promise<Options> {
   const { reporter } = terminal;
   try {
     const raw = await readReferences(run.raw, terminal.places, terminal.readText);
-    for (const text of secretTexts(raw)) reporter.secret(text);
+    const secrets = [...secretTexts(raw), ...environmentSecrets(terminal.environment)];
+    for (const text of secrets) reporter.secret(text);
     return parseOptions(run.command, raw, terminal.places);
   } catch (error) {
     throw inFile(error, run);

@@ -1,3 +1,5 @@
+import { passwordsIn } from "./secrets.ts";
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What programs such as tar need of an environment: where things are, and which language. */
@@ -7,6 +9,22 @@ const needed =
 /** Inputs, tokens, and the files by which a step tells the runner something. */
 const withheld =
   /^(SOPHON_KEEPER_\w*|INPUT_.*|ACTIONS_\w+|(GITHUB|GH)_(ENTERPRISE_)?TOKEN|GITHUB_(ENV|PATH|OUTPUT|STATE|STEP_SUMMARY))$/i;
+
+/** Variables of the programs and services that a backup is sent by. */
+const secretNames =
+  /^(AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN|CONTAINER_AUTHORIZATION_TOKEN)|RCLONE_(\w+_)?(PASS(WORD)?2?|SECRET|TOKEN|KEY|KEY_PEM|SAS_URL|CONNECTION_STRING|CREDENTIALS))$/i;
+const proxyNames = /^(https?|ftp|all)_proxy$/i;
+
+/** The secrets of an environment, which a server, a program or a library may repeat in a message. */
+export function environmentSecrets(environment: Environment): string[] {
+  const found = new Set<string>();
+  for (const [name, value = ""] of Object.entries(environment)) {
+    if (secretNames.test(name)) found.add(value);
+    if (proxyNames.test(name)) for (const text of passwordsIn(value)) found.add(text);
+  }
+  found.delete("");
+  return [...found];
+}
 
 /**
  * The part of this process's environment that a program gets. Docker gets the user's variables too, because Compose puts

@@ -31,6 +31,23 @@ export class Masker {
   }
 }
 
+/** An address without the user name and password that somebody wrote into it, for messages: also what is no address at all. */
+export function withoutUserInfo(text: string): string {
+  return text.replace(/^([a-z][a-z\d+.-]*:\/\/)?\S*@/i, "$1***@");
+}
+
+/** The password in an address, as it stands there and as it is meant. */
+export function passwordsIn(address: string): string[] {
+  const [, password = ""] =
+    /^(?:[a-z][a-z\d+.-]*:\/\/)?[^:@/[]*:(?!\/\/)(.+)@/i.exec(address) ?? [];
+  if (password === "") return [];
+  try {
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [password];
+  }
+}
+
 /** The forms in which a secret may appear in a log. */
 function secretForms(secret: string): string[] {
   const lines = secret.split(/\r?\n/).map((line) => line.trim());

@@ -1,4 +1,5 @@
 import { RefusedError } from "../core/errors.ts";
+import { passwordsIn, withoutUserInfo } from "../core/secrets.ts";
 import type { CommandName } from "./command-names.ts";
 import type { RawInputs } from "./input-files.ts";
 import { type InputName, inputSpec, inputs } from "./inputs.ts";
@@ -222,7 +223,7 @@ const schemes: readonly [destination: "s3" | "rclone", address: RegExp, form: st
 
 /** Checks where to upload, and for how long. */
 function refuseUpload(options: Options): void {
-  const { command, upload, uploadTo, uploadLock, uploadLockDays } = options;
+  const { command, upload, uploadTo, uploadEndpoint, uploadLock, uploadLockDays } = options;
   if (command === "upload" && upload.length === 0 && uploadTo === undefined) {
     refuse("upload has no destination", "give upload-to, such as s3://BUCKET/PREFIX");
   }
@@ -233,7 +234,11 @@ function refuseUpload(options: Options): void {
   }
   if (uploadTo !== undefined && !schemes.some(([, address]) => address.test(uploadTo))) {
     const forms = schemes.map(([, , form]) => form).join(" or ");
-    refuse(`upload-to is "${uploadTo.replace(/\/\/[^/@]*@/, "//***@")}"`, `write ${forms}`);
+    refuse(`upload-to is "${withoutUserInfo(uploadTo)}"`, `write ${forms}`);
+  }
+  if (uploadEndpoint !== undefined && passwordsIn(uploadEndpoint).length > 0) {
+    const hint = "leave it out: credentials are found as by every AWS tool";
+    refuse("upload-endpoint holds a password", hint);
   }
   if (command === "backup" && uploadTo !== undefined && upload.length === 0) {
     refuse("upload-to is given, but upload is none", "write upload: s3");

@@ -1,3 +1,4 @@
+import { passwordsIn } from "../core/secrets.ts";
 import type { RawInputs } from "./input-files.ts";
 
 /** A shorter header value, such as `https`, is no secret, and masking it would hide half the log. */
@@ -13,7 +14,14 @@ export function secretTexts(inputs: RawInputs): string[] {
   const values = [value, token].filter((text) => (text ?? "").length >= minimumValueLength);
   const addresses = (inputs.notify ?? "").split("\n").map((line) => line.trim());
   const told = addresses.filter((line) => line.length >= minimumValueLength);
-  return [passphrase, identity, inputs["github-token"], header, ...values, ...told].filter(
-    (text) => text !== undefined,
-  );
+  const passwords = passwordsIn(inputs["health-url"] ?? "");
+  return [
+    passphrase,
+    identity,
+    inputs["github-token"],
+    header,
+    ...values,
+    ...told,
+    ...passwords,
+  ].filter((text) => text !== undefined);
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
+import { withoutUserInfo } from "../core/secrets.ts";
 import { parsePublicKeys } from "../core/ssh-signature.ts";
 import { longestAge, millisecondsOf } from "./duration.ts";
 import { isAgeKey } from "./key.ts";
@@ -204,7 +205,8 @@ function readDurationMs(name: string, { longest = longestAge }: InputSpec, word:
 
 function readUrl(name: string, word: string): string {
   if (URL.canParse(word) && /^https?:$/.test(new URL(word).protocol)) return word;
-  throw refused(name, `is "${word}"`, "write a URL that starts with http:// or https://");
+  const shown = withoutUserInfo(word);
+  throw refused(name, `is "${shown}"`, "write a URL that starts with http:// or https://");
 }
 
 function readImages(name: string, text: string): Record<string, string> {

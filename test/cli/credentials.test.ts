@@ -3,10 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { onLoopback, shutDown } from "../lab/loopback-server.ts";
 import { keeper } from "./keeper.ts";
-import { sealedRepository } from "./sealed-repository.ts";
+import { type SealedRepository, sealedRepository } from "./sealed-repository.ts";
 
 // Credentials are no input: the chain of the SDK finds them, also in the bundle, which loads a provider only when it is needed.
 
@@ -17,15 +18,22 @@ const found = {
 };
 const expiration = "2099-01-01T00:00:00Z";
 
+const webToken = "eyJhbGciOiJSUzI1NiJ9.b2Ytbm9ib2R5.c2lnbmVkLWJ5LW5vYm9keQ";
+
 /** A bucket that lets nobody in, and everything that hands out credentials. */
 class Cloud implements AsyncDisposable {
   /** The `authorization` of each request for the bucket, and its session token. */
   readonly seen: string[] = [];
-  readonly #server = createServer((request, response) => {
+  readonly #isEcho: boolean;
+  readonly #server = createServer(async (request, response) => {
     const { url = "", headers } = request;
     const xml = (status: number, body: string) =>
       response.writeHead(status, { "content-type": "text/xml" }).end(body);
-    request.resume();
+    const sent = await text(request);
+    if (this.#isEcho) {
+      const told = `${sent} ${Object.values(headers).join(" ")}`.replaceAll(/[<&]/g, " ");
+      return void xml(400, `<Error><Code>Odd</Code><Message>${told}</Message></Error>`);
+    }
     if (url.startsWith("/bucket")) {
       this.seen.push(`${headers.authorization} ${headers["x-amz-security-token"]}`);
       return void xml(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
@@ -54,6 +62,11 @@ class Cloud implements AsyncDisposable {
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(told));
   });
+
+  /** @param isEcho - it hands out nothing, and repeats what it was sent */
+  constructor(isEcho = false) {
+    this.#isEcho = isEcho;
+  }
 
   async start(): Promise<string> {
     return await onLoopback(this.#server);
@@ -104,44 +117,83 @@ it.each(ways)("finds the credentials of %s, and tells none of them", async (_nam
   await made.add("2026-03-01");
   await using cloud = new Cloud();
   const endpoint = await cloud.start();
-  const folder = await mkdtemp(join(tmpdir(), "sophon-keeper-aws-"));
-  try {
-    const { accessKeyId, secretAccessKey, sessionToken } = found;
-    const lines = [
-      `aws_access_key_id = ${accessKeyId}`,
-      `aws_secret_access_key = ${secretAccessKey}`,
-      `aws_session_token = ${sessionToken}`,
-    ];
-    await writeFile(join(folder, "credentials"), `[off-site]\n${lines.join("\n")}\n`);
-    const told = {
-      ...{ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey },
-      ...{ SessionToken: sessionToken, Expiration: expiration },
-    };
-    await writeFile(join(folder, "told.json"), JSON.stringify(told));
-    const program = `credential_process = cat ${join(folder, "told.json")}`;
-    await writeFile(
-      join(folder, "config"),
-      `[profile off-site]\nregion = eu-central-1\n\n[profile by-program]\n${program}\n`,
-    );
-    await writeFile(join(folder, "web-token"), "a.web.token");
-    const args = [
-      ...["upload", "--json", "--repository", made.repository.path, "--sign-key", made.signKey],
-      ...["--upload-to", "s3://bucket/off/site", "--upload-endpoint", endpoint],
-      ...["--upload-path-style", "--upload-retry", "1s"],
-    ];
-    const env = { HOME: folder, SOPHON_KEEPER_DEBUG: "1", ...environment(endpoint, folder) };
-    const run = await keeper(args, { env });
-    expect(run.code, run.stderr).toBe(3);
-    expect(JSON.parse(run.stdout).reason).toMatchObject({ class: "denied" });
-    expect(cloud.seen.length).toBeGreaterThan(0);
-    for (const one of cloud.seen) {
-      expect(one).toContain(`Credential=${accessKeyId}/`);
-      expect(one.endsWith(` ${sessionToken}`)).toBe(true);
-    }
-    for (const secret of [secretAccessKey, sessionToken]) {
-      expect(run.stdout + run.stderr).not.toContain(secret);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  await using aws = await sharedConfiguration();
+  const run = await upload(made, endpoint, aws.path, environment(endpoint, aws.path));
+  const { accessKeyId, secretAccessKey, sessionToken } = found;
+  expect(run.code, run.stderr).toBe(3);
+  expect(JSON.parse(run.stdout).reason).toMatchObject({ class: "denied" });
+  expect(cloud.seen.length).toBeGreaterThan(0);
+  for (const one of cloud.seen) {
+    expect(one).toContain(`Credential=${accessKeyId}/`);
+    expect(one.endsWith(` ${sessionToken}`)).toBe(true);
+  }
+  for (const secret of [secretAccessKey, sessionToken]) {
+    expect(run.stdout + run.stderr).not.toContain(secret);
   }
 });
+
+it.each(ways)(
+  "tells nothing of what a server repeats that it was sent: %s",
+  async (_name, environment) => {
+    await using made = await sealedRepository();
+    await made.add("2026-03-01");
+    await using cloud = new Cloud(true);
+    const endpoint = await cloud.start();
+    await using aws = await sharedConfiguration();
+    const token = { AWS_CONTAINER_AUTHORIZATION_TOKEN: "Basic b2Ytbm9ib2R5LWZvci1hLWNvbnRhaW5lcg" };
+    const env = { ...environment(endpoint, aws.path), ...token };
+    const run = await upload(made, endpoint, aws.path, env);
+    expect(run.code, run.stderr).toBe(3);
+    for (const secret of [
+      found.secretAccessKey,
+      found.sessionToken,
+      webToken,
+      ...Object.values(token),
+    ]) {
+      expect(run.stdout + run.stderr).not.toContain(secret);
+    }
+  },
+);
+
+/** Sends what is in a repository to the bucket of a cloud. */
+async function upload(
+  { repository, signKey }: SealedRepository,
+  endpoint: string,
+  home: string,
+  environment: Readonly<Record<string, string>>,
+) {
+  const args = [
+    ...["upload", "--json", "--repository", repository.path, "--sign-key", signKey],
+    ...["--upload-to", "s3://bucket/off/site", "--upload-endpoint", endpoint],
+    ...["--upload-path-style", "--upload-retry", "1s"],
+  ];
+  const env = { HOME: home, SOPHON_KEEPER_DEBUG: "1", ...environment };
+  return await keeper(args, { env });
+}
+
+/** The files in which AWS tools find credentials. */
+async function sharedConfiguration(): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "sophon-keeper-aws-"));
+  const { accessKeyId, secretAccessKey, sessionToken } = found;
+  const lines = [
+    `aws_access_key_id = ${accessKeyId}`,
+    `aws_secret_access_key = ${secretAccessKey}`,
+    `aws_session_token = ${sessionToken}`,
+  ];
+  await writeFile(join(folder, "credentials"), `[off-site]\n${lines.join("\n")}\n`);
+  const told = {
+    ...{ Version: 1, AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey },
+    ...{ SessionToken: sessionToken, Expiration: expiration },
+  };
+  await writeFile(join(folder, "told.json"), JSON.stringify(told));
+  const program = `credential_process = cat ${join(folder, "told.json")}`;
+  await writeFile(
+    join(folder, "config"),
+    `[profile off-site]\nregion = eu-central-1\n\n[profile by-program]\n${program}\n`,
+  );
+  await writeFile(join(folder, "web-token"), webToken);
+  return {
+    path: folder,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}

@@ -256,6 +256,18 @@ it.each([
   [["--upload-to", "s3://UPPER/x"], 'upload-to is "s3://UPPER/x": write s3://BUCKET/PREFIX'],
   [["--upload-to", "s3://bucket/../x"], "write s3://BUCKET/PREFIX"],
   [["--upload-to", "s3://AK:SECRETSECRET@bucket/x"], 'upload-to is "s3://***@bucket/x"'],
+  [["--upload-to", "s3://AK:SECRET/SECRETSECRET@bucket/x"], 'upload-to is "s3://***@bucket/x"'],
+  [["--upload-to", "s3://bucket/für uns"], "the prefix has the part"],
+  [["--upload-to", "s3://my_bucket/x"], "no bucket is called that"],
+  [["--upload-to", "s3:///x"], "no bucket is called that"],
+  [
+    ["--upload-to", "s3://bucket", "--upload-endpoint", "https://me:SECRETSECRET@host"],
+    "leave it out, because credentials are found as by every AWS tool",
+  ],
+  [
+    ["--upload-to", "s3://bucket", "--upload-endpoint", "me:SECRET/SECRETSECRET@host"],
+    'upload-endpoint is "***@host"',
+  ],
   [[], "upload has no destination: give upload-to"],
   [["--upload-to", "rclone:off-site:x"], "the program rclone is not on the PATH"],
   [["--upload-to", "rclone::sftp,pass=x:y"], "upload-to is not rclone:REMOTE:PATH"],
@@ -274,6 +286,40 @@ it.each([
   const run = await keeper(["upload", "--json", ...where, ...args], { env });
   expect(run.code, run.stderr).toBe(2);
   expect(JSON.parse(run.stdout).reason.message).toContain(message);
+  expect(run.stdout + run.stderr).not.toContain("SECRETSECRET");
+});
+
+it.each([
+  ["s3://bucket/latest", "write s3://BUCKET/PREFIX/PROJECT/ID"],
+  ["s3://bucket/stack-20260301T021700Z-00aa", "write s3://BUCKET/PREFIX/PROJECT/ID"],
+  ["s3://bucket/off/site/stack", "write s3://BUCKET/PREFIX/PROJECT/ID"],
+  ["s3://AK:SECRETSECRET@bucket/stack/newest", 'backup is "s3://***@bucket/stack/newest"'],
+  ["s3://bucket/p/../stack/latest", "write s3://BUCKET/PREFIX"],
+  ["rclone:latest", "write s3://BUCKET/PREFIX/PROJECT/ID"],
+])("reads nothing at %s, and says how it is written", async (address, message) => {
+  const run = await keeper(["verify", "--json", "--level", "checksum", "--backup", address], {
+    env,
+  });
+  expect(run.code, run.stderr).toBe(2);
+  expect(JSON.parse(run.stdout).reason.message).toContain(message);
+  expect(run.stdout + run.stderr).not.toContain("SECRETSECRET");
+});
+
+it("takes addresses with slashes too many, and the folder that stands in them", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const id = await made.add("2026-03-01");
+  await keeper(["upload", ...flags(made, server.endpoint)], { env });
+  for (const address of [
+    `s3://bucket/off/site/stack/${id}/`,
+    `s3://bucket//off//site/stack/${id}`,
+    `s3://bucket/off/site/stack/backups/${id}`,
+    "s3://bucket/off/site/stack/latest/",
+  ]) {
+    const verify = ["verify", "--level", "checksum", "--backup", address];
+    const run = await keeper([...verify, ...where(server.endpoint)], { env });
+    expect(run.code, run.stderr).toBe(0);
+  }
 });
 
 const where = (endpoint: string) => [

@@ -1,6 +1,8 @@
+import { realpath } from "node:fs/promises";
 import { withBackOff } from "../../core/back-off.ts";
 import { RefusedError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
+import { readRegularFile } from "../../core/regular-file.ts";
 import type { TransferContext } from "../object-store.ts";
 import { failureKind, failureText } from "./server-error.ts";
 
@@ -23,6 +25,7 @@ export interface S3Settings {
  */
 const fewAttempts = 3;
 const connectMs = 10_000;
+const tokenLimitBytes = 2 ** 20;
 
 /** A connection to one server. */
 export interface S3Connection {
@@ -60,6 +63,7 @@ export async function connectS3(
     maxAttempts: 1,
     requestHandler: { connectionTimeout: connectMs, socketTimeout: stallMs },
   });
+  for (const secret of await webIdentity()) reporter.secret(secret);
   guard(client, (secret) => reporter.secret(secret));
   const digests = new WeakMap<object, string>();
   client.middlewareStack.add(
@@ -110,6 +114,20 @@ function regionFor(endpoint: string | undefined): string | undefined {
   // biome-ignore lint/style/noProcessEnv: the variables that the SDK itself reads
   const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
   return AWS_REGION ?? AWS_DEFAULT_REGION ?? "us-east-1";
+}
+
+/** The token that credentials are asked for with: the SDK reads it by itself, and a server may repeat it. */
+async function webIdentity(): Promise<string[]> {
+  // biome-ignore lint/style/noProcessEnv: the variable that the SDK itself reads
+  const path = process.env.AWS_WEB_IDENTITY_TOKEN_FILE;
+  if (path === undefined) return [];
+  try {
+    // A cluster mounts it as a link.
+    return [(await readRegularFile(await realpath(path), tokenLimitBytes)).trim()];
+  } catch {
+    // What is wrong with it, the SDK tells.
+    return [];
+  }
 }
 
 /** Masks the credentials before the first request, and lets no request leave this host in the clear. */

@@ -1,4 +1,5 @@
 import { RefusedError } from "../../core/errors.ts";
+import { withoutUserInfo } from "../../core/secrets.ts";
 import type { ListedRemote, Remote, RemoteBackup } from "../../destinations/remote.ts";
 import { isBackupId, timeOfBackup } from "../../model/backup-id.ts";
 import { isDatedInFuture } from "../../model/retention.ts";
@@ -73,11 +74,13 @@ function newestFirst(all: readonly ListedRemote[]): ListedRemote[] {
 }
 
 function splitAddress(address: string): { place: string; project: string; id: string } {
-  const [, place = "", project = "", id = ""] =
-    /^((?:s3:\/\/|rclone:[^:]+:).*?)[/]?([^/:]+)(?:\/backups)?\/([^/]+)\/?$/.exec(address) ?? [];
+  const form = address.startsWith("s3:")
+    ? /^(s3:\/\/[^/]+(?:\/.*?)?)\/+([^/]+)(?:\/backups)?\/+([^/]+)\/*$/
+    : /^(rclone:[^:]+:.*?)\/?([^/:]+)(?:\/backups)?\/([^/]+)\/*$/;
+  const [, place = "", project = "", id = ""] = form.exec(address) ?? [];
   if (place !== "" && (id === "latest" || isBackupId(id))) return { place, project, id };
   throw new RefusedError(
-    `backup is "${address.replace(/\/\/[^/@]*@/, "//***@")}": write s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID`,
+    `backup is "${withoutUserInfo(address)}": write s3://BUCKET/PREFIX/PROJECT/ID, or latest in place of the ID`,
     { class: "input" },
   );
 }

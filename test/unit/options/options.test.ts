@@ -122,6 +122,11 @@ describe("parseOptions", () => {
     ["restore", { backup: "artifact", "artifact-run": "-1" }, /^artifact-run is "-1"/],
     ["restore", { "artifact-run": "latest" }, /^artifact-run is given, but backup is not artifact/],
     ["backup", { upload: "cache", passphrase: "x".repeat(20) }, /every pull request may read/],
+    [
+      "list",
+      { "upload-endpoint": "https://me:open-sesame@host" },
+      /^upload-endpoint holds a password: leave it out/,
+    ],
     ["backup", { upload: "cache" }, /^upload is cache, but nothing encrypts the backup/],
     ["upgrade-test", { images: "web" }, /^images has "web": write service=reference/],
     ["upgrade-test", { images: "web=a,web=b" }, /twice/],
