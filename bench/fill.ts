@@ -9,14 +9,15 @@ export async function fill({ dataDir, compose }: LabStack, scale: number): Promi
   await run(["chown", "-R", "--reference", dataDir, join(dataDir, "bench")]);
   const rows = Math.ceil(900_000 * scale);
   // 1 KiB a row that PostgreSQL cannot compress and does not move out of the table.
-  const text = "(select string_agg(md5(random()::text || n), '') from generate_series(1, 32))";
-  const sql = `create table bench_fill as select n, ${text} from generate_series(1, ${rows}) n; checkpoint`;
-  const psql = ["psql", "--username", "sophon", "--dbname", "sophon", "--quiet"];
-  await compose([
-    "exec",
-    "-T",
-    "postgres",
-    ...psql,
-    ...sql.split("; ").flatMap((one) => ["--command", one]),
+  const piece = "md5(random()::text || n || i)";
+  const text = `(select string_agg(${piece}, '') from generate_series(1, 32) i)`;
+  const psql = ["psql", "--username", "sophon", "--dbname", "sophon", "--quiet", "--tuples-only"];
+  const commands = [
+    `create table bench_fill as select n, ${text} from generate_series(1, ${rows}) n`,
+    ...["checkpoint", "select pg_table_size('bench_fill')"],
+  ].flatMap((sql) => ["--command", sql]);
+  const size = await compose([
+    ...["exec", "-T", "postgres", ...psql, "--set", "ON_ERROR_STOP=1", ...commands],
   ]);
+  if (Number(size) < 1000 * rows) throw new Error(`PostgreSQL has only ${size.trim()} bytes more`);
 }

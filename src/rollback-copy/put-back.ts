@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, rmSync, statfsSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { sameContent } from "./content.ts";
+import { tellsChanges } from "./copy.ts";
 import { markAside, needIndex, partsOf, writeIndex } from "./index.ts";
 import { mirror, removeTree } from "./mirror.ts";
 import { type PassOptions, type PassResult, resultOf } from "./pass.ts";
@@ -9,6 +10,7 @@ import { endOrphans, flush } from "./programs.ts";
 import { setAside } from "./set-aside.ts";
 import {
   filePlace,
+  isSettled,
   kindOf,
   likeness,
   type Place,
@@ -26,7 +28,11 @@ interface PutBackOptions extends PassOptions {
    * would destroy: every path that is new or was changed since the copy, at its own place.
    */
   readonly aside?: string | undefined;
-  /** Whether what comes back is also on the disk at the end. Default: it is. */
+  /**
+   * Whether what comes back is also written to the disk at the end; it is by default. Only for a source that did not
+   * exist: a program may have a file of another one mapped, and what it stores in a page that was not written back
+   * shows in no time of the file.
+   */
   readonly isFlushed?: boolean | undefined;
 }
 
@@ -85,8 +91,13 @@ export async function putBack(
     markAside(copy);
   }
   await mirror(tree, place.root, plan, context);
+  const flushedNs = BigInt(Date.now()) * 1_000_000n;
   if (options.isFlushed !== false) await flush({ copy }, place.root);
   const now = await assertAlike(index.tree, place);
+  const trusts = tellsChanges(place.root);
+  for (const entry of now.values()) {
+    entry.settled = (trusts || kindOf(entry.stamp) !== "f") && isSettled(entry.stamp, flushedNs);
+  }
   endAside(copy, now);
   return { ...resultOf(index.tree, plan, started), dropped: dropped.map(printable) };
 }

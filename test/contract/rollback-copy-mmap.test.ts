@@ -1,6 +1,14 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -63,6 +71,36 @@ test.skipIf(reason !== undefined)(
       await putBack(copy, source);
       expect(page(source)).toBe("04");
       expect(page(join(copy, "tree"))).toBe("04");
+    } finally {
+      disk[Symbol.dispose]();
+      rmSync(base, { recursive: true, force: true });
+    }
+  },
+);
+
+test.skipIf(reason !== undefined)(
+  `nor is one through a mapping of a new file that was not written back${reason ?? ""}`,
+  async () => {
+    const base = mkdtempSync(join(tmpdir(), "sk-rollback-mmap-"));
+    const disk = new LoopFileSystem(base, ["mkfs.ext4", "-q"], 32);
+    const [source, copy] = [join(disk.path, "source"), join(disk.path, "copy")];
+    const filled = join(disk.path, "filled");
+    const path = join(filled, "mapped");
+    try {
+      for (const directory of [source, filled]) mkdirSync(directory);
+      writeFileSync(join(source, "mapped"), "0".repeat(65_536));
+      await preCopy(source, copy);
+      await delta(source, copy);
+      await putBack(copy, filled, { isFlushed: false });
+      await aged(path);
+      // From now on its times alone decide.
+      await putBack(copy, filled, { isFlushed: false });
+      const store =
+        "import mmap, sys; f = open(sys.argv[1], 'r+b'); mmap.mmap(f.fileno(), 0)[4096:4098] = b'99'";
+      execFileSync("python3", ["-c", store, path]);
+      expect(readFileSync(path, "latin1").slice(4096, 4098)).toBe("99");
+      await putBack(copy, filled);
+      expect(readFileSync(path, "latin1").slice(4096, 4098)).toBe("00");
     } finally {
       disk[Symbol.dispose]();
       rmSync(base, { recursive: true, force: true });

@@ -27,9 +27,9 @@ export class CloneServices {
   async stopWriters(): Promise<number> {
     const servers = new Set(this.#servers());
     const writers = this.#clone.services.filter((name) => !servers.has(name));
-    const { clock, signal } = this.#dependencies;
+    const { clock } = this.#dependencies;
     const begunMs = clock.monotonicMs();
-    if (writers.length > 0) await this.#clone.stop(signal, writers);
+    await this.#stop(writers);
     return (clock.monotonicMs() - begunMs) / 1000;
   }
 
@@ -41,7 +41,7 @@ export class CloneServices {
     if (model !== undefined) return await this.#clone.stop(signal);
     await this.stopWriters();
     const replaced = this.#servers().filter((name) => name in images);
-    if (replaced.length > 0) await this.#clone.stop(signal, replaced);
+    await this.#stop(replaced);
   }
 
   async startServers(): Promise<void> {
@@ -59,6 +59,17 @@ export class CloneServices {
       return starts ? undefined : true;
     };
     await waitFor(look, { clock, signal, timeoutMs: healthyMs });
+  }
+
+  /** Compose takes a second to find that nothing runs. */
+  async #stop(services: readonly string[]): Promise<void> {
+    const states = new Map(
+      (await this.#clone.containers()).map(({ service, state }) => [service, state]),
+    );
+    const running = services.filter(
+      (name) => !["created", "exited"].includes(states.get(name) ?? "created"),
+    );
+    if (running.length > 0) await this.#clone.stop(this.#dependencies.signal, running);
   }
 
   #servers(): string[] {

@@ -14,14 +14,18 @@ const signal = new AbortController().signal;
 type Trial = ConstructorParameters<typeof CloneServices>[1];
 
 /** What a clone of a gateway, its dashboard, PostgreSQL and a data directory is told to stop, in order. */
-async function stopped(trial: Pick<Trial, "images" | "model">): Promise<string[]> {
+async function stopped(
+  trial: Pick<Trial, "images" | "model">,
+  state: ContainerState["state"] = "running",
+): Promise<string[]> {
   const told: string[] = [];
   const clone = {
     services: ["gateway", "dashboard", "db"],
     start: async () => undefined,
     stop: async (_signal: AbortSignal, services?: readonly string[]) =>
       void told.push(services?.join(" ") ?? "all"),
-    containers: async () => [],
+    containers: async () =>
+      ["gateway", "dashboard", "db"].map((service) => ({ service, state }) as ContainerState),
   };
   const store = { service: "db", name: "db", components: [] };
   const stores: Trial["stores"] = [
@@ -52,6 +56,11 @@ describe("before an exchange of images a clone stops", () => {
     ],
   ])("%s", async (_title, trial, expected) => {
     expect(await stopped(trial)).toEqual(expected);
+  });
+
+  it("nothing that does not run", async () => {
+    const trial = { images: { db: "sha256:1" }, model: undefined };
+    expect(await stopped(trial, "exited")).toEqual([]);
   });
 });
 
