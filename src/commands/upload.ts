@@ -3,6 +3,7 @@ import type { Result } from "../model/result.ts";
 import {
   chooseDestinations,
   listSigner,
+  removedThere,
   sendTo,
   unproven,
   withAncestors,
@@ -46,6 +47,10 @@ export async function upload(options: Options, dependencies: HostDependencies): 
   const uploads = [];
   for (const remote of remotes) {
     for (const backup of await wanted(remote.name)) {
+      uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
+    }
+    if (chosen !== undefined) continue;
+    for (const backup of await removedThere(remote, repository, dependencies)) {
       uploads.push(await sendTo(remote, backup, repository, signer, dependencies));
     }
   }

@@ -75,6 +75,16 @@ export class UploadFailedError extends KeeperError {
   }
 }
 
+/** The same, of an upload: the backup on this host is complete, and what is wrong with a destination is no refusal of the run. */
+export function asUploadFailure(error: KeeperError): UploadFailedError {
+  return new UploadFailedError(error.message, {
+    class: error.class,
+    cause: error.cause,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.evidence === undefined ? {} : { evidence: error.evidence }),
+  });
+}
+
 /** The backup is damaged or cannot be restored (exit 4). */
 export class DamagedError extends KeeperError {
   constructor(message: string, details?: ErrorDetails) {

@@ -1,10 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { KeeperError, RefusedError, UnverifiableError, UploadFailedError } from "../core/errors.ts";
 import { ExecError, spawnStream } from "../core/exec.ts";
-import { openRegularFile } from "../core/regular-file.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type {
   LocalFile,
@@ -14,6 +13,7 @@ import type {
   StoredObject,
   TransferContext,
 } from "./object-store.ts";
+import { type Algorithm, algorithms, digestOf, type FileDigests } from "./rclone-digests.ts";
 import {
   isTransient,
   notThere,
@@ -31,18 +31,6 @@ interface RcloneOptions extends RclonePatience {
   readonly limit: number | undefined;
 }
 
-/** Digests that destinations compute, the best first. Dropbox and OneDrive have ones of their own. */
-const algorithms = ["sha256", "sha1", "md5"] as const;
-type Algorithm = (typeof algorithms)[number];
-
-/** What a file holds, as read here. */
-interface FileDigests {
-  readonly bytes: number;
-  readonly sha256: string;
-  /** The digest by which the destination itself can tell it. */
-  readonly own: { readonly algorithm: Algorithm; readonly hex: string } | undefined;
-}
-
 /** What a destination can do. */
 interface Abilities {
   /** The best digest that it computes itself; undefined if it has none that is known here. */
@@ -58,26 +46,11 @@ interface Abilities {
 interface Seen {
   readonly bytes: number | undefined;
   /** What interrupted transfers of it have left. */
-  readonly begun: readonly string[];
+  readonly begun: readonly StoredObject[];
 }
 
 /** What a transfer that has not ended is called. rclone itself has the same names for its own. */
 const begunName = /^(\.[0-9a-f]{8}\.partial)+$/;
-
-/**
- * Parses `rclone:REMOTE:PATH`.
- *
- * @returns `REMOTE:PATH`.
- * @throws RefusedError for another form; a backend with its options in the text would show a password to everybody.
- */
-export function parseRcloneAddress(input: string, text: string): string {
-  const [, place = ""] = /^rclone:([\w.+@ ]?[\w.+@ -]*:[^\0\r\n]*)$/.exec(text) ?? [];
-  if (place !== "" && /^[\w.+@]/.test(place)) return place.replace(/\/+$/, "");
-  throw new RefusedError(
-    `${input} is not rclone:REMOTE:PATH: give the name of a remote that \`rclone config\` made`,
-    { class: "input" },
-  );
-}
 
 /**
  * Objects below a path that the program `rclone` reaches: SFTP, WebDAV, Azure, Dropbox, Google Drive and many others.
@@ -109,13 +82,16 @@ export class RcloneStore implements ObjectStore {
       const digest = await digestOf(file, algorithm, context);
       const { bytes, sha256 } = digest;
       const there = await this.#look(key, context);
-      const isSent = there.bytes === undefined && (await this.#send(file.path, key, context));
+      const isSent =
+        there.bytes === undefined &&
+        ((await this.#takeBegun(key, there, digest, context)) ??
+          (await this.#send(file.path, key, context)));
       const proof =
         there.bytes === undefined || there.bytes === bytes
           ? await this.#prove(key, digest, context)
           : undefined;
       if (proof !== undefined) {
-        for (const one of there.begun) await this.#tidy(one, context);
+        for (const one of there.begun) await this.#tidy(one.key, context);
         return { bytes, sha256, proof };
       }
       if (!isSent) throw differs(key);
@@ -202,8 +178,39 @@ export class RcloneStore implements ObjectStore {
       return true;
     }
     const beside = `${key}.${randomBytes(4).toString("hex")}.partial`;
+    return await this.#moveIn(beside, key, context, () => this.#copy(path, beside, context));
+  }
+
+  /**
+   * Takes a file that came whole before its transfer was interrupted.
+   *
+   * @returns undefined if there is none, else as {@link #send}.
+   */
+  async #takeBegun(
+    key: string,
+    { begun }: Seen,
+    digest: FileDigests,
+    context: TransferContext,
+  ): Promise<boolean | undefined> {
+    for (const one of begun.filter(({ bytes }) => bytes === digest.bytes)) {
+      const proof = await this.#prove(one.key, digest, context).catch(() => {
+        // Its own writer may rename or remove it meanwhile.
+        context.signal.throwIfAborted();
+        return undefined;
+      });
+      if (proof !== undefined) return await this.#moveIn(one.key, key, context);
+    }
+    return undefined;
+  }
+
+  async #moveIn(
+    beside: string,
+    key: string,
+    context: TransferContext,
+    bring: () => Promise<void> = async () => undefined,
+  ): Promise<boolean> {
     try {
-      await this.#copy(path, beside, context);
+      await bring();
       // It renames what is there in spite of --immutable.
       await this.#run(["moveto", "--ignore-existing", this.#at(beside), this.#at(key)], context);
     } catch (error) {
@@ -240,7 +247,7 @@ export class RcloneStore implements ObjectStore {
       one.key.startsWith(key) && begunName.test(one.key.slice(key.length));
     return {
       bytes: listed.find((one) => one.key === key)?.bytes,
-      begun: listed.filter(isBegun).map((one) => one.key),
+      begun: listed.filter(isBegun),
     };
   }
 
@@ -333,31 +340,5 @@ function differs(key: string): UploadFailedError {
   return new UploadFailedError(`${key} is already there with other content`, {
     class: "upload-differs",
     hint: "Nothing was overwritten. Find out who wrote it, or give another upload-to.",
-  });
-}
-
-/** @throws UploadFailedError if the file is not what its manifest says. */
-async function digestOf(
-  file: LocalFile,
-  algorithm: Algorithm | undefined,
-  { signal }: TransferContext,
-): Promise<FileDigests> {
-  await using handle = await openRegularFile(file.path);
-  const hash = createHash("sha256");
-  const other = algorithm === undefined ? undefined : createHash(algorithm);
-  let bytes = 0;
-  for await (const chunk of handle.createReadStream({ highWaterMark: 2 ** 20, autoClose: false })) {
-    signal.throwIfAborted();
-    bytes += (chunk as Buffer).length;
-    hash.update(chunk as Buffer);
-    other?.update(chunk as Buffer);
-  }
-  const sha256 = hash.digest("hex");
-  const hex = other?.digest("hex") ?? "";
-  const own = algorithm === undefined ? undefined : { algorithm, hex };
-  if (file.sha256 === undefined || file.sha256 === sha256) return { bytes, sha256, own };
-  throw new UploadFailedError(`${file.path} is not what its manifest says`, {
-    class: "damaged",
-    hint: "The backup on this host is damaged: run `sophon-keeper verify`, and make a new one.",
   });
 }

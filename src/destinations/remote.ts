@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DamagedError, describeError, RefusedError, UploadFailedError } from "../core/errors.ts";
+import {
+  asUploadFailure,
+  DamagedError,
+  describeError,
+  RefusedError,
+  UploadFailedError,
+} from "../core/errors.ts";
 import { formatBytes } from "../core/format.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { checksumsFile, formatChecksums, parseChecksums } from "./checksums-file.ts";
@@ -243,16 +249,6 @@ export class Remote implements Destination {
 
 function folderOf(project: string, id: string): string {
   return `${project}/backups/${id}/`;
-}
-
-/** The backup on this host is complete: what is wrong with the destination is no refusal of the run any more. */
-function asUploadFailure(error: RefusedError): UploadFailedError {
-  return new UploadFailedError(error.message, {
-    class: error.class,
-    cause: error.cause,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-    ...(error.evidence === undefined ? {} : { evidence: error.evidence }),
-  });
 }
 
 function readable<T>(read: () => T): T {

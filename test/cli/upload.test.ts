@@ -67,6 +67,25 @@ it("sends a backup, proves it there, marks it, and finds nothing left to do", as
   expect(JSON.parse(again.stdout)).toMatchObject({ result: "unchanged", uploads: [] });
 });
 
+it("sends again what somebody has removed there, and only that", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const ids = [await made.add("2026-03-01"), await made.add("2026-03-02")];
+  const all = ["upload", "--backup", "all", ...flags(made, server.endpoint)];
+  await keeper(all, { env });
+  const sent = [...server.objects.keys()].filter((key) => key.includes(`/${ids[0]}/`));
+  for (const key of sent) server.objects.delete(key);
+  const again = await keeper(all, { env });
+  expect(again.code, again.stderr).toBe(0);
+  const { uploads } = JSON.parse(again.stdout) as { uploads: { backupId: string }[] };
+  expect(uploads.map(({ backupId }) => backupId)).toEqual([ids[0]]);
+  expect([...server.objects.keys()].filter((key) => key.includes(`/${ids[0]}/`))).toEqual(
+    expect.arrayContaining(sent),
+  );
+  const third = await keeper(all, { env });
+  expect(JSON.parse(third.stdout)).toMatchObject({ result: "unchanged", uploads: [] });
+});
+
 it("sends all good ones, and none that is not encrypted or damaged", async () => {
   await using made = await sealedRepository();
   await using server = await S3Server.start();

@@ -1,4 +1,9 @@
-import { type KeeperError, RefusedError, UploadFailedError } from "../../core/errors.ts";
+import {
+  asUploadFailure,
+  KeeperError,
+  RefusedError,
+  UploadFailedError,
+} from "../../core/errors.ts";
 import type { SignKey } from "../../core/ssh-signature.ts";
 import type { Delivery, Destination, Shipment } from "../../destinations/destination.ts";
 import type { Remote } from "../../destinations/remote.ts";
@@ -207,7 +212,7 @@ export async function withAncestors(
   for (const backup of backups) {
     for (const id of backup.ancestors.toReversed()) {
       const marks = await repository.marksOf(id);
-      if ((marks?.remotes?.[name]?.proof ?? null) !== null) continue;
+      if (isProven(marks, name)) continue;
       const ancestor = backups.find((one) => one.id === id) ?? (await repository.read(id));
       if (ancestor.problem !== undefined) {
         const why = `${id}, which it needs, cannot be sent: ${ancestor.problem}`;
@@ -222,12 +227,43 @@ export async function withAncestors(
 
 /** Every backup that may leave this host and is not proven at the destination, the oldest first. */
 export async function unproven(repository: Repository, name: string): Promise<StoredBackup[]> {
+  return (await mayLeave(repository)).filter(({ marks }) => !isProven(marks, name));
+}
+
+/**
+ * The backups that were proven at a destination, and that somebody has removed there, the oldest first.
+ *
+ * @throws UploadFailedError if it cannot be listed.
+ */
+export async function removedThere(
+  remote: Remote,
+  repository: Repository,
+  dependencies: DeliverDependencies,
+): Promise<StoredBackup[]> {
+  const proven = (await mayLeave(repository)).filter(({ marks }) => isProven(marks, remote.name));
+  const projects = new Set(proven.map(({ manifest }) => manifest?.project));
+  const there = new Set<string>();
+  try {
+    for (const project of projects) {
+      for (const { id } of await remote.list(project, dependencies)) there.add(id);
+    }
+  } catch (error) {
+    throw error instanceof KeeperError ? asUploadFailure(error) : error;
+  }
+  return proven.filter(({ id }) => !there.has(id));
+}
+
+async function mayLeave(repository: Repository): Promise<StoredBackup[]> {
   return (await repository.list())
     .filter(({ manifest, problem, marks }) => {
       const isGood = manifest !== undefined && problem === undefined && marks?.level !== null;
-      return isGood && isEncrypted(manifest) && (marks?.remotes?.[name]?.proof ?? null) === null;
+      return isGood && isEncrypted(manifest);
     })
     .toReversed();
+}
+
+function isProven(marks: Marks | undefined, name: string): boolean {
+  return (marks?.remotes?.[name]?.proof ?? null) !== null;
 }
 
 /** The backups that earlier runs were to send and did not, the oldest first. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { parseRcloneAddress, RcloneStore } from "../../destinations/rclone-store.ts";
+import { parseRcloneAddress } from "../../destinations/rclone-address.ts";
+import { RcloneStore } from "../../destinations/rclone-store.ts";
 import { Remote } from "../../destinations/remote.ts";
 import { parseS3Address } from "../../destinations/s3/s3-address.ts";
 import { S3Store } from "../../destinations/s3/s3-store.ts";

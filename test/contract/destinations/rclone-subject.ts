@@ -13,8 +13,14 @@ interface RcloneSubject extends Subject {
   readonly data: string;
 }
 
-/** A server of WebDAV on this host, which rclone reaches as it reaches any. */
-export async function webdavSubject(): Promise<RcloneSubject> {
+/**
+ * A server of WebDAV on this host, which rclone reaches as it reaches any.
+ *
+ * @param before - puts something before it; returns the URL of that
+ */
+export async function webdavSubject(
+  before: (server: Served) => Promise<string> = async ({ endpoint }) => endpoint,
+): Promise<RcloneSubject> {
   let served: Served | undefined;
   return await rcloneSubject(
     async (data) => {
@@ -22,7 +28,7 @@ export async function webdavSubject(): Promise<RcloneSubject> {
         ...[rclonePath(), "serve", "webdav", data, "--addr", `127.0.0.1:${port}`],
         ...["--vfs-cache-mode", "off", "--dir-cache-time", "1s", "--config", "/dev/null"],
       ]);
-      return `type = webdav\nvendor = other\nurl = ${served.endpoint}`;
+      return `type = webdav\nvendor = other\nurl = ${await before(served)}`;
     },
     { [Symbol.asyncDispose]: async () => served?.[Symbol.asyncDispose]() },
   );
@@ -54,8 +60,8 @@ export async function rcloneSubject(
     partMebibytes: 1,
     endpoint: undefined,
     data: join(root, "data"),
-    remote: (prefix, { limit } = {}) =>
-      new Remote(new RcloneStore({ place: `off-site:${prefix}`, limit, retryForMs: 1000 })),
+    remote: (prefix, { limit, retryForMs = 1000 } = {}) =>
+      new Remote(new RcloneStore({ place: `off-site:${prefix}`, limit, retryForMs })),
     content: async (prefix, key) => await readFile(path(prefix, key)).catch(() => undefined),
     damage: async (prefix, key) => {
       const content = await readFile(path(prefix, key));

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { parseRcloneAddress, RcloneStore } from "../../../src/destinations/rclone-store.ts";
+import { parseRcloneAddress } from "../../../src/destinations/rclone-address.ts";
+import { RcloneStore } from "../../../src/destinations/rclone-store.ts";
 import { rcloneSubject } from "./rclone-subject.ts";
 import { remoteConformance } from "./remote-conformance.ts";
 
