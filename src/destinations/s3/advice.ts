@@ -33,6 +33,11 @@ export function failureAdvice(error: unknown, bucket: string): { class: string; 
         class: "redirect",
         hint: "Redirects are not followed: give upload-region, or upload-endpoint, of this bucket.",
       };
+    case "no-s3":
+      return {
+        class: "no-s3",
+        hint: "Give the address of the S3 service as upload-endpoint; that of its console for people is another.",
+      };
     case "transient":
       return {
         class: "unreachable",

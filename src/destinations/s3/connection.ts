@@ -63,6 +63,7 @@ export async function connectS3(
     maxAttempts: 1,
     requestHandler: { connectionTimeout: connectMs, socketTimeout: stallMs },
   });
+  await requireRegion(client);
   for (const secret of await webIdentity()) reporter.secret(secret);
   guard(client, (secret) => reporter.secret(secret));
   const digests = new WeakMap<object, string>();
@@ -114,6 +115,19 @@ function regionFor(endpoint: string | undefined): string | undefined {
   // biome-ignore lint/style/noProcessEnv: the variables that the SDK itself reads
   const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
   return AWS_REGION ?? AWS_DEFAULT_REGION ?? "us-east-1";
+}
+
+async function requireRegion(client: InstanceType<Sdk["S3Client"]>): Promise<void> {
+  try {
+    await client.config.region();
+  } catch (cause) {
+    throw new RefusedError("the region of the bucket is not known", {
+      class: "no-region",
+      hint: "Give upload-region, or set AWS_REGION.",
+      evidence: failureText(cause),
+      cause,
+    });
+  }
 }
 
 /** The token that credentials are asked for with: the SDK reads it by itself, and a server may repeat it. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Proof, TransferContext } from "../object-store.ts";
 import type { FileDigest } from "./file-parts.ts";
 import type { PutPlace } from "./place.ts";
-import { failureKind } from "./server-error.ts";
+import { failureKind, NoS3Error } from "./server-error.ts";
 
 /** What the server tells of an object. */
 export interface Found {
@@ -22,7 +22,8 @@ export async function head(place: PutPlace, context: TransferContext): Promise<F
   try {
     const about = { Bucket: bucket, Key: key, ChecksumMode: "ENABLED" } as const;
     const found = await send(() => client.send(new sdk.HeadObjectCommand(about)), context);
-    const etag = found.ETag?.replaceAll('"', "") ?? "";
+    if (found.ETag === undefined) throw new NoS3Error();
+    const etag = found.ETag.replaceAll('"', "");
     return {
       bytes: found.ContentLength ?? -1,
       etag,

@@ -25,7 +25,7 @@ import type { PutPlace } from "./place.ts";
 import { type ObjectLock, type ServerPromises, serverPromises } from "./promises.ts";
 import { putFile, putText } from "./put-file.ts";
 import { formatS3Address, type S3Address } from "./s3-address.ts";
-import { failureKind, failureText } from "./server-error.ts";
+import { failureKind, failureText, NoS3Error } from "./server-error.ts";
 
 /** A place in a bucket, and how it is used. */
 interface S3Options extends S3Settings {
@@ -84,11 +84,12 @@ export class S3Store implements ObjectStore {
             ),
           context,
         );
+        if (page.IsTruncated === undefined) throw new NoS3Error();
         for (const { Key = "", Size = 0 } of page.Contents ?? []) {
           found.push({ key: this.#own(Key), bytes: Size });
         }
         token = page.NextContinuationToken;
-        if (page.IsTruncated !== true || token === undefined) return found;
+        if (!page.IsTruncated || token === undefined) return found;
       }
     });
   }
@@ -232,13 +233,14 @@ export class S3Store implements ObjectStore {
     for (let next: { KeyMarker?: string; VersionIdMarker?: string } = {}; ; ) {
       const about = { Bucket: this.#bucket, Prefix: this.#key(prefix), ...next };
       const page = await send(() => client.send(new sdk.ListObjectVersionsCommand(about)), context);
+      if (page.IsTruncated === undefined) throw new NoS3Error();
       for (const { Key = "", Size = 0, VersionId, LastModified } of page.Versions ?? []) {
         const isVersion = VersionId !== undefined && VersionId !== "null";
         const version = isVersion ? { version: VersionId } : {};
         const atMs = LastModified?.getTime() ?? 0;
         found.push({ key: this.#own(Key), bytes: Size, atMs, ...version });
       }
-      if (page.IsTruncated !== true) break;
+      if (!page.IsTruncated) break;
       next = {
         ...(page.NextKeyMarker === undefined ? {} : { KeyMarker: page.NextKeyMarker }),
         ...(page.NextVersionIdMarker === undefined

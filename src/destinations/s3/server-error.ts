@@ -2,7 +2,7 @@ import { describeError } from "../../core/errors.ts";
 
 /**
  * What an answer of the server means for us. `credentials`: it knows none such, or the secret is another; `expired`: their
- * time is over; `clock`: ours differs from the server's; `digest`: what arrived is not what was sent; `gone`: the multipart
+ * time is over; `clock`: ours differs from the server's; `digest`: what arrived is not what was sent; `no-s3`: it is something else; `gone`: the multipart
  * upload has ended; `transient`: trying again may help.
  */
 type FailureKind =
@@ -16,6 +16,7 @@ type FailureKind =
   | "clock"
   | "digest"
   | "redirect"
+  | "no-s3"
   | "unsupported"
   | "transient"
   | "other";
@@ -62,9 +63,17 @@ const kindOfCode: Readonly<Record<string, FailureKind>> = {
 const connection =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ERR_STREAM_PREMATURE_CLOSE|ERR_HTTP\w*|HPE_\w+)$/;
 
+/** What an S3 server always tells was not in an answer: it is a page for people, of a console or of who sells the network. */
+export class NoS3Error extends Error {
+  constructor() {
+    super("this is no answer of an S3 server");
+  }
+}
+
 /** Judges an error of the SDK. */
 export function failureKind(error: unknown): FailureKind {
   if (!(error instanceof Error)) return "other";
+  if (error instanceof NoS3Error) return "no-s3";
   const { name, code, Code, $metadata } = error as ServerError;
   for (const word of [name, Code, code]) {
     const kind = word === undefined ? undefined : kindOfCode[word];

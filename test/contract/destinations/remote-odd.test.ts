@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../../src/core/hash.ts";
 import { S3Store } from "../../../src/destinations/s3/s3-store.ts";
+import { onLoopback, shutDown } from "../../lab/loopback-server.ts";
 import { type Fault, S3Proxy } from "../../lab/s3-proxy.ts";
 import { S3Server, type Ways } from "../../lab/s3-server.ts";
 import { madeBackup, type S3Options, shipmentOf, transferContext } from "./remote-subject.ts";
@@ -283,6 +285,41 @@ describe("a lock that is wanted", () => {
     await at(server.endpoint, { lock }).deliver(await shipmentOf(backup), transferContext());
     expect(server.requests.filter((one) => one.includes("?retention"))).toEqual([]);
   });
+});
+
+it("is no bucket that a page for people answers for: nothing is missing there, and nothing differs", async () => {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome</html>");
+  });
+  const endpoint = await onLoopback(server);
+  try {
+    const found = { class: "no-s3", message: expect.stringContaining("no answer of an S3 server") };
+    expect(await failureOf(endpoint)).toMatchObject({ exitCode: 3, ...found });
+    const remote = at(endpoint);
+    await expect(remote.list("stack", transferContext())).rejects.toMatchObject({
+      ...{ exitCode: 5, ...found },
+    });
+    const opening = remote.open("stack", "stack-20260301T021700Z-00aa", transferContext());
+    await expect(opening).rejects.toMatchObject({ exitCode: 5, ...found });
+  } finally {
+    await shutDown(server);
+  }
+});
+
+it("is not asked without a region, which is told", async () => {
+  const { AWS_REGION: _region, AWS_DEFAULT_REGION: _default, ...without } = process.env;
+  const before = process.env;
+  process.env = { ...without, AWS_CONFIG_FILE: "/nonexistent" };
+  try {
+    const remote = s3Remote({ address, region: undefined });
+    await expect(remote.list("stack", transferContext())).rejects.toMatchObject({
+      ...{ exitCode: 2, class: "no-region" },
+      hint: expect.stringContaining("upload-region"),
+    });
+  } finally {
+    process.env = before;
+  }
 });
 
 it("is asked for its promises wherever its address comes from", async () => {
