@@ -61,10 +61,20 @@ export function isTransient(error: unknown): boolean {
   return error.exitCode === 5 || error.timedOut || network.test(error.stderr);
 }
 
-/** The last line that rclone wrote, without its time. */
+/** The last line that rclone wrote, without its time and level. */
 export function textOf(error: unknown): string {
   if (error instanceof ExecError && error.timedOut) return "rclone did not answer in time";
   const text = error instanceof ExecError ? error.stderr : String(error);
   const last = text.trim().split("\n").at(-1) ?? "";
-  return last.replace(/^[\d/]+ [\d:]+ /, "") || String(error);
+  return last.replace(/^[\d/]+ [\d:]+ (?:[A-Z]+ *: )?/, "") || String(error);
+}
+
+/** The class of a failure in the result, and what a person can do about it. */
+export function adviceOf(error: unknown): { class: string; hint?: string } {
+  if (/didn't find section in config file/.test(textOf(error))) {
+    const hint =
+      "Run `rclone config` as the user who runs this; `rclone listremotes` names those that are there.";
+    return { class: "no-remote", hint };
+  }
+  return { class: isTransient(error) ? "unreachable" : "remote" };
 }

@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { KeeperError, RefusedError, UnverifiableError, UploadFailedError } from "../core/errors.ts";
+import {
+  asUploadFailure,
+  KeeperError,
+  RefusedError,
+  UnverifiableError,
+  UploadFailedError,
+} from "../core/errors.ts";
 import { ExecError, spawnStream } from "../core/exec.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type {
@@ -15,6 +21,7 @@ import type {
 } from "./object-store.ts";
 import { type Algorithm, algorithms, digestOf, type FileDigests } from "./rclone-digests.ts";
 import {
+  adviceOf,
   isTransient,
   notThere,
   type RclonePatience,
@@ -311,9 +318,10 @@ export class RcloneStore implements ObjectStore {
       return await work();
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof KeeperError && !(error instanceof UnverifiableError)) throw error;
+      if (error instanceof UnverifiableError) throw asUploadFailure(error);
+      if (error instanceof KeeperError) throw error;
       throw new UploadFailedError(`${this.name}: ${textOf(error)}`, {
-        class: isTransient(error) ? "unreachable" : "remote",
+        ...adviceOf(error),
         cause: error,
       });
     }
@@ -330,7 +338,7 @@ export class RcloneStore implements ObjectStore {
 
   #unreadable(error: unknown): UnverifiableError {
     return new UnverifiableError(`${this.name} cannot be read: ${textOf(error)}`, {
-      class: isTransient(error) ? "unreachable" : "remote",
+      ...adviceOf(error),
       cause: error,
     });
   }
