@@ -99,7 +99,7 @@ export class ExecError extends Error {
 
 /** What a program says when the host failed it, and not what it was given to read. */
 const hostWords =
-  /No space left on device|Disk quota exceeded|File too large|Read-only file system|Permission denied|Operation not permitted|Too many open files|Cannot allocate memory|out of memory|Input\/output error|Resource temporarily unavailable|Cannot fork|Broken pipe/i;
+  /No such container|container \S+ is not running|Error response from daemon|Cannot connect to the Docker daemon|server closed the connection|terminating connection|could not connect|connection to server .* failed|the database system is |No space left on device|Disk quota exceeded|File too large|Read-only file system|Permission denied|Operation not permitted|Too many open files|Cannot allocate memory|out of memory|Input\/output error|Resource temporarily unavailable|Cannot fork|Broken pipe/i;
 
 /** Exit codes of a shell, and of `docker run`, for a program that could not be run. */
 const notRun = [125, 126, 127];

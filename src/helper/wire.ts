@@ -43,7 +43,7 @@ interface WireError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string | undefined;
-  /** `code`, and the members of an {@link ExecError}. */
+  /** `code`, the `errcode` of SQLite, and the members of an {@link ExecError}. */
   readonly members: Readonly<Record<string, unknown>>;
   readonly keeper?: {
     readonly exitCode: ExitCode;
@@ -62,7 +62,16 @@ const keeperErrors = {
   LockedError,
 } as const;
 
-const memberNames = ["code", "command", "exitCode", "signal", "timedOut", "stderr", "stdout"];
+const memberNames = [
+  "code",
+  "errcode",
+  "command",
+  "exitCode",
+  "signal",
+  "timedOut",
+  "stderr",
+  "stdout",
+];
 
 /** Serializes an error with its causes for a helper's output. */
 export function packError(error: unknown, depth = 0): WireError {

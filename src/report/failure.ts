@@ -58,17 +58,18 @@ const hostHints: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "A path is longer than the system allows: choose a shorter one.",
 };
 
-/** An error of the host that reaches the top is no bug of this program, and everything that was begun is undone. */
-function ofTheHost(error: unknown): unknown {
-  if (error instanceof ExecError && isOfTheHost(error)) {
-    const hint =
-      "The program is missing, was killed, or had no room: nothing is known to be wrong with the data.";
-    return new RefusedError(describeError(error), { class: "host", hint, cause: error });
-  }
-  if (error instanceof KeeperError || !(error instanceof Error) || !("code" in error)) return error;
-  const hint = hostHints[String(error.code)];
-  if (hint === undefined) return error;
-  return new RefusedError(describeError(error), { class: "host", hint, cause: error });
+/**
+ * An error of the host that reaches the top is no bug of this program, and everything that was begun is undone. It may be
+ * the cause of one that only adds to it.
+ */
+function ofTheHost(error: unknown, told = error): unknown {
+  if (error instanceof KeeperError || !(error instanceof Error)) return told;
+  const isProgram = error instanceof ExecError && isOfTheHost(error);
+  const hint = isProgram
+    ? "The program is missing, was killed, or had no room: nothing is known to be wrong with the data."
+    : hostHints["code" in error ? String(error.code) : ""];
+  if (hint === undefined) return ofTheHost(error.cause, told);
+  return new RefusedError(describeError(told), { class: "host", hint, cause: told });
 }
 
 /** Reduces a message to its first line; the remaining lines become evidence. */

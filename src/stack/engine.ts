@@ -50,7 +50,7 @@ async function resolveEndpoint(): Promise<string> {
     });
     return stdout.trim();
   } catch (error) {
-    if (error instanceof ExecError && error.exitCode === null) {
+    if (error instanceof ExecError && error.exitCode === null && error.signal === null) {
       throw new RefusedError("the docker command was not found", {
         class: "no-docker",
         hint: "Install the Docker CLI with its Compose plugin on this host and put it on the PATH.",

@@ -25,14 +25,22 @@ export function failedCheck(subject: CheckSubject, error: unknown): Check {
   };
 }
 
-function provesDamage(error: unknown): boolean {
+/** Whether an error, or the cause of one that only adds to it, tells of the bytes and not of the host. */
+export function provesDamage(error: unknown): boolean {
   if (error instanceof KeeperError) {
     return error.exitCode !== exitCodes.unverifiable && error.exitCode !== exitCodes.refused;
   }
   if (error instanceof ExecError) return !isOfTheHost(error);
-  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
+  const { code, errcode, cause } = error as ErrorMembers;
   if (code === "ERR_SQLITE_ERROR") return !sqliteHostErrors.includes(Number(errcode) & 0xff);
-  return typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code) || proving.includes(code);
+  if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return proving.includes(code);
+  return cause instanceof Error ? provesDamage(cause) : true;
+}
+
+interface ErrorMembers {
+  readonly code?: unknown;
+  readonly errcode?: unknown;
+  readonly cause?: unknown;
 }
 
 /** Compares counts by name; the detail names the first differences. */

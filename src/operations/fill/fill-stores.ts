@@ -1,4 +1,4 @@
-import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
+import { describeError, UnverifiableError } from "../../core/errors.ts";
 import { realPath } from "../../core/real-path.ts";
 import type { TaskMount, TaskRunner } from "../../core/task.ts";
 import { UndoStack } from "../../core/undo.ts";
@@ -163,9 +163,7 @@ async function checked(
     return await work();
   } catch (error) {
     dependencies.signal.throwIfAborted();
-    const subject = { name: "restore", component: store.name };
-    if (error instanceof KeeperError) return [failedCheck(subject, error)];
-    return [{ ...subject, status: "fail", detail: describeError(error) }];
+    return [failedCheck({ name: "restore", component: store.name }, error)];
   }
 }
 
@@ -296,10 +294,12 @@ async function readyServer(
   const { clock, signal } = dependencies;
   const kind = store.kind as ServerKind;
   let last: unknown;
+  let seen: DiscoveredStore | undefined;
   const look = async () => {
     try {
       const at = await target.server(store.service ?? "", kind);
       if (at === undefined) throw new Error("its container no longer exists");
+      seen = at;
       const { ready, atRest } = contractOf(store);
       if (ready !== undefined) await ready(at, contextOf(request));
       else {
@@ -316,10 +316,19 @@ async function readyServer(
   const ready = await waitFor(look, { clock, timeoutMs: readyTimeoutMs, everyMs: 500, signal });
   if (ready !== undefined) return ready;
   const problem = `${store.service} did not become ready: ${describeError(last)}`;
-  // A server that started empty has not read any data of the backup, so the failure proves no damage.
-  throw contractOf(store).atRest === undefined
-    ? new UnverifiableError(problem)
-    : new Error(problem);
+  // A server that started empty has not read any data of the backup, and one that was killed says nothing of it.
+  const provesNothing = contractOf(store).atRest === undefined || (await wasKilled(seen, request));
+  throw provesNothing ? new UnverifiableError(problem) : new Error(problem);
+}
+
+/** Whether a server was ended by a signal, as for want of memory, and not by its own decision. */
+async function wasKilled(
+  server: DiscoveredStore | undefined,
+  { workbench }: FillRequest,
+): Promise<boolean> {
+  if (server === undefined || !("containerId" in server)) return false;
+  const state = await workbench.containers.inspect(server.containerId);
+  return state === undefined || (state.state !== "running" && state.exitCode > 128);
 }
 
 function contextOf(request: FillRequest): RestoreContext {

@@ -4,7 +4,7 @@ import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { hasImage } from "../../stack/images.ts";
-import { failedCheck } from "../../stores/check-result.ts";
+import { failedCheck, provesDamage } from "../../stores/check-result.ts";
 import type { Histories } from "../../stores/ef-migrations.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
 import { openClone } from "../clone/clone.ts";
@@ -65,7 +65,7 @@ export async function testRestoreOf(
     return await inClone(stack, request, dependencies);
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof KeeperError)) throw error;
+    if (!(error instanceof KeeperError) && provesDamage(error)) throw error;
     return [failedCheck({ name: "scratch project" }, error)];
   } finally {
     // Compose may have created parts for a killed run after the first clean-up.

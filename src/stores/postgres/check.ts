@@ -115,8 +115,12 @@ export async function countDumpRows(
     restore.stdin.end();
     await restore.done;
   } catch (error) {
-    restore.kill(0);
-    await restore.done.catch(() => undefined);
+    // A program that reads no more has ended, and tells why itself.
+    const hasEnded = (error as NodeJS.ErrnoException).code === "EPIPE";
+    if (!hasEnded) restore.kill(0);
+    await restore.done.catch((ended: unknown) => {
+      if (hasEnded) throw ended;
+    });
     throw error;
   }
   return counter.counts();

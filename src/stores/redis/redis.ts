@@ -8,6 +8,7 @@ import { redisArguments } from "../../core/redis-arguments.ts";
 import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import type { RedisStore } from "../../model/stack.ts";
+import { failedCheck } from "../check-result.ts";
 import { sourceMounts, sourceOf } from "../reader.ts";
 import { writeComponent } from "../sink.ts";
 import type { CheckContext, Store, StoreContext } from "../store.ts";
@@ -300,7 +301,8 @@ async function checkRdb(
     );
     return { ...base, status: "fail", detail: detail.join("; ") };
   } catch (error) {
-    return { ...base, status: "fail", detail: (error as Error).message };
+    context.signal.throwIfAborted();
+    return failedCheck(base, error);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { exitCodeOf, exitCodes } from "../../../src/core/errors.ts";
+import { ExecError } from "../../../src/core/exec.ts";
 import { failureResult } from "../../../src/report/failure.ts";
 
 /** What the system itself throws. */
@@ -23,6 +24,17 @@ test.each(["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "
     expect(result.reason?.hint).toMatch(/\w/);
   },
 );
+
+test("a helper that is killed, and an error of the host that is a cause, are no bugs", () => {
+  const ended = { command: "docker run", exitCode: 137, signal: null, timedOut: false };
+  const killed = new ExecError({ ...ended, stderr: "", stdout: "" });
+  const full = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });
+  for (const cause of [killed, full]) {
+    const result = failureResult(new Error("the helper container ended", { cause }), 1);
+    expect(result).toMatchObject({ result: "refused", reason: { class: "host" } });
+    expect(result.reason?.message).toMatch(/^the helper container ended: /);
+  }
+});
 
 test("in the middle of work an error of the host is no refusal: something may be changed", () => {
   const error = Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" });

@@ -21,6 +21,8 @@ describe("an error while a component is read", () => {
     sqlite(11),
     sqlite(26),
     new Error("the rows of its last table have no end"),
+    new Error("it cannot be read", { cause: sqlite(11) }),
+    new Error("it cannot be unpacked", { cause: ended({ stderr: "tar: Unexpected EOF" }) }),
   ])("proves damage: %s", (error) => {
     expect(statusOf(error)).toBe("fail");
   });
@@ -36,6 +38,11 @@ describe("an error while a component is read", () => {
     ended({ exitCode: 127 }),
     ended({ exitCode: 137 }),
     ended({ stderr: "tar: x: Cannot write: No space left on device" }),
+    ended({ stderr: "psql: error: server closed the connection unexpectedly" }),
+    ended({ stderr: "psql: FATAL:  the database system is in recovery mode" }),
+    ended({ stderr: "Error response from daemon: container c0ffee is not running" }),
+    new Error("the helper container ended without a result", { cause: ended({ exitCode: 137 }) }),
+    new Error("qdrant: not read", { cause: errno("ECONNRESET") }),
     ended({ stderr: "tar: x: Cannot open: Too many open files" }),
     ended({ stderr: "tar: x: Wrote only 512 of 10240 bytes: File too large" }),
     ...["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES"].map(errno),
