@@ -1,3 +1,4 @@
+import { getPriority } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Rehearsal } from "../../src/model/rehearsal.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
@@ -173,6 +174,8 @@ describe("a rehearsal", () => {
     const reference = await stack.publish(goodVersions["1.2.0"]);
     const running = rehearseOnce("root", stack, reference);
     await until("a clone", 120_000, async () => (await clonesOf(stack)).length > 3);
+    // Its programs go behind those of the live stack, too.
+    expect(getPriority(running.child.pid)).toBeGreaterThan(getPriority());
     await stack.compose(["stop", "sophon-dashboard"]);
     const { code, result, stderr } = await running.done;
     expect(code, stderr).toBe(5);

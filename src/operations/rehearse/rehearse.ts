@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { exitCodes, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
+import { goBehind } from "../../core/niceness.ts";
 import { Masker } from "../../core/secrets.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Rehearsal } from "../../model/rehearsal.ts";
@@ -47,6 +48,7 @@ export async function rehearse(
   dependencies: RehearsalDependencies,
 ): Promise<Result> {
   const { clock } = dependencies;
+  goBehind();
   const phases = new Phases(clock);
   phases.begin("look");
   const found = await chooseBackup(options, dependencies);
