@@ -27,7 +27,7 @@ async function tryAll(
   const named = references.map((reference, at) =>
     at === 0 ? `sophon-gateway=${reference}` : reference,
   );
-  const candidates = ["--candidates", named.join(",")];
+  const candidates = ["--candidates", named.join(","), "--template-keep", "0"];
   const { result, stderr } = await rehearseAs(caller, stack, "", ...candidates, ...more).done;
   const { candidates: found = [], control } = (result?.rehearsal ?? {}) as Rehearsal;
   expect(control, stderr).toMatchObject({ healthySeconds: expect.any(Number) });
@@ -71,7 +71,8 @@ it.each(rows)(
     const ending = failing.filter((one) => !byClock.includes(one));
     const references = await publish(ending);
     for (const one of good) references.push(await stack.publish(goodVersions[one]));
-    const rest = await tryAll(stack, caller, references, "--soak", "12s");
+    const gate = ["--soak", "12s", "--health-timeout", "3m"];
+    const rest = await tryAll(stack, caller, references, ...gate);
     const passing = good.map(() => ({ result: "passed", class: undefined }));
     expect(told(rest.found, ending), rest.stderr).toEqual([...asLive(ending), ...passing]);
 

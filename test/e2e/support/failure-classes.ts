@@ -18,7 +18,8 @@ export const failureClasses: Readonly<Record<BadVersion, RegExp>> = {
   "migration-failed": /^(migration|schema-conflict|crash)$/,
   "crash-loop": /^crash(-loop)?$/,
   "exit-zero": /^crash(-loop)?$/,
-  "healthy-briefly": /^not-lasting$/,
+  // On a busy machine its good seconds are over before the others are good, too.
+  "healthy-briefly": /^(not-lasting|unhealthy)$/,
   "migration-lock": /^(hung|lock-timeout)$/,
   "out-of-memory": /^(out-of-memory|crash)$/,
   "fills-disk": /^disk-full$/,
