@@ -1,6 +1,12 @@
 import { formatSeconds } from "../core/format.ts";
 import type { Result } from "../model/result.ts";
-import { candidatesMarkdown, inert, inlineCode, rehearsalMarkdown } from "./rehearsal-markdown.ts";
+import {
+  candidatesMarkdown,
+  inert,
+  inlineCode,
+  lossesMarkdown,
+  rehearsalMarkdown,
+} from "./rehearsal-markdown.ts";
 import { headline, isGood } from "./verdict-text.ts";
 
 /** How much a comment tells: everything, or verdict and times. */
@@ -42,6 +48,7 @@ export function commentBody(result: Result, facts: CommentFacts): string {
     `### ${sign} ${inert(headline(result, "rehearsal"))}`,
     [`project ${inlineCode(project)}`, ...timesOf(result)].join(" · "),
     images(result),
+    detail === "full" ? lossesMarkdown(result) : "",
     candidatesMarkdown(result),
     reason(result, detail),
   ];

@@ -1,5 +1,11 @@
 import type { Result } from "../model/result.ts";
-import { candidates, type Part, rehearsalSections, type Section } from "./rehearsal-sections.ts";
+import {
+  candidates,
+  droppedTitle,
+  type Part,
+  rehearsalSections,
+  type Section,
+} from "./rehearsal-sections.ts";
 
 /**
  * The findings of a rehearsal as Markdown; empty for any other result.
@@ -12,6 +18,18 @@ export function rehearsalMarkdown(result: Result, isWhole = true): string {
     .filter(({ table }) => isWhole || table === undefined)
     .map(sectionMarkdown)
     .join("\n\n");
+}
+
+const mostLosses = 5;
+
+/** What a version drops with its data, in one paragraph; empty if it drops nothing. */
+export function lossesMarkdown(result: Result): string {
+  const sections = rehearsalSections(result);
+  const lines = sections.find(({ title }) => title === droppedTitle)?.lines ?? [];
+  if (lines.length === 0) return "";
+  const shown = lines.slice(0, mostLosses).map(lineMarkdown);
+  const rest = lines.length - shown.length;
+  return `**Drops data:** ${[...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join("; ")}`;
 }
 
 /** The table of candidates as Markdown; empty without one. */

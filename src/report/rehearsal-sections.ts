@@ -16,6 +16,9 @@ export interface Section {
   };
 }
 
+/** The title of what a version drops. */
+export const droppedTitle = "Dropped";
+
 /** What a rehearsal found out, in the order in which a reviewer asks. Sections without an answer are absent. */
 export function rehearsalSections(result: Result): Section[] {
   const { rehearsal } = result;
@@ -24,7 +27,7 @@ export function rehearsalSections(result: Result): Section[] {
     { title: "On your data", lines: works(result, rehearsal) },
     { title: "Rollback", lines: rollBack(result, rehearsal) },
     { title: "Downtime", lines: downtime(rehearsal) },
-    { title: "Dropped", lines: dropped(rehearsal) },
+    { title: droppedTitle, lines: dropped(rehearsal) },
     { title: "Migrations", lines: migrations(rehearsal) },
     { title: "Schema", lines: schema(rehearsal) },
     { title: "Rows", lines: rows(rehearsal) },

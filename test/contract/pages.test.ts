@@ -10,6 +10,7 @@ import { historyHtml } from "../../src/report/history-page.ts";
 import { pageHtml } from "../../src/report/page.ts";
 import { type Browser, type Look, startBrowser } from "../lab/browser.ts";
 import { morning, thirtyNights } from "../unit/history/thirty-nights.ts";
+import { rehearsedCandidates, rehearsedUpgrade } from "../unit/rehearse/rehearsed-candidates.ts";
 import { rolledBackUpgrade } from "../unit/report/upgrade-result.ts";
 
 // The pages as a browser shows them: on a desk, on a phone, in the dark, on paper. With SOPHON_KEEPER_PICTURES set to a
@@ -30,6 +31,8 @@ beforeAll(async () => {
   const run = { ...told, command: "upgrade-test", at: morning, stack: "sophon" };
   await writeFile(join(folder, "history.html"), historyHtml(history, told));
   await writeFile(join(folder, "run.html"), pageHtml(rolledBackUpgrade, run));
+  await writeFile(join(folder, "rehearsal.html"), pageHtml(rehearsedUpgrade, run));
+  await writeFile(join(folder, "candidates.html"), pageHtml(rehearsedCandidates, run));
 });
 afterAll(async () => {
   await browser[Symbol.asyncDispose]();
@@ -44,7 +47,7 @@ const looks: readonly Look[] = [
   { width: 1280, scheme: "light", print: true },
 ];
 
-describe.each(["history", "run"])("the page of the %s", (name) => {
+describe.each(["history", "run", "rehearsal", "candidates"])("the page of the %s", (name) => {
   const address = () => pathToFileURL(join(folder, `${name}.html`)).href;
 
   it.each(looks)("fits, and axe finds nothing: %j", async (look) => {

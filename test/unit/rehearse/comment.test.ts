@@ -104,6 +104,20 @@ describe("the comment of a rehearsal", () => {
     }
   });
 
+  it("tells first, and not folded, what is lost", () => {
+    const [head = ""] = commentBody(result, facts).split("<details>");
+    expect(head).toContain("column `Users.Nick` of `data/app.db` with 3 values");
+    const verdict = commentBody(result, { ...facts, detail: "verdict" });
+    expect(verdict).not.toContain("Nick");
+    const dropped = Array.from({ length: 9 }, (_, at) => ({
+      ...({ what: "table", name: `T${at}`, values: at } as const),
+    }));
+    const schema = [{ database: "app", added: [], changed: [], dropped }];
+    const many = { ...result, rehearsal: { ...result.rehearsal, schema } } as Result;
+    const [told = ""] = commentBody(many, facts).split("<details>");
+    expect(told).toContain("`T4` of `app` with 4 rows; and 4 more");
+  });
+
   it("tells verdict and times only where it is asked to", () => {
     const why = { class: "migration", message: "secret table", evidence: "line" };
     const body = commentBody(
