@@ -9,6 +9,8 @@ export interface HelperEntry {
   readonly script: string;
   /** Directories that the script needs, mounted read-only at their own paths. */
   readonly directories: readonly string[];
+  /** The image that contains the script, where the host does not. */
+  readonly image?: string | undefined;
 }
 
 /** The arguments of `docker` that start a helper; parameters travel on its standard input. */

@@ -19,6 +19,8 @@ import { openResponder } from "./responder.ts";
 interface TaskRunnerDeps extends HelperDeps {
   /** The effective user id of this process; default `process.geteuid()`. */
   readonly uid?: number;
+  /** Whether a path is the same file here as on the host; default: each is. */
+  readonly isOfHost?: ((path: string) => boolean) | undefined;
 }
 
 /**
@@ -30,7 +32,8 @@ export function createTaskRunner(deps: TaskRunnerDeps): TaskRunner & ResponderRu
   let image: Promise<string> | undefined;
   const volumes = new Map<string, VolumeFacts>();
   const imageFor = async (place: TaskPlace): Promise<string> => {
-    image ??= ensureHelperImage(deps.environment);
+    const { image: own } = deps.entry;
+    image ??= own === undefined ? ensureHelperImage(deps.environment) : Promise.resolve(own);
     image.catch(() => {
       image = undefined;
     });
@@ -96,7 +99,10 @@ function copy<T>(value: T): T {
   return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T);
 }
 
-/** Whether this process (root) can run the task: same network, same user, and no volume that only its driver mounts. */
+/**
+ * Whether this process (root) can run the task: same network, same user, the files of the host, and no volume that only
+ * its driver mounts.
+ */
 async function sameFiles(
   deps: TaskRunnerDeps,
   place: TaskPlace,
@@ -104,6 +110,8 @@ async function sameFiles(
 ): Promise<boolean> {
   if (place.networkOf !== undefined) return false;
   if (place.user !== undefined && place.user !== "0:0") return false;
+  const { isOfHost } = deps;
+  if (isOfHost !== undefined && !place.mounts.every(({ path }) => isOfHost(path))) return false;
   // A volume keeps its driver as long as it exists, and the task itself notices a missing path.
   const unknown = place.mounts.filter(({ volume = "" }) => volume !== "" && !known.has(volume));
   for (const one of await inspectVolumes(deps, { mounts: unknown })) known.set(one.Name, one);

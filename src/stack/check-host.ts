@@ -1,13 +1,12 @@
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { hostname, release } from "node:os";
 import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { unlessAborted } from "../core/unless-aborted.ts";
-import { containerIdIn } from "./container-id.ts";
 import { type Engine, engineDown } from "./engine.ts";
 import { type HostFacts, judgeHost } from "./host-support.ts";
-import { orMissing } from "./inspect.ts";
+import { containerHere, ownContainer } from "./own-container.ts";
 
 /**
  * Makes sure that this host supports a reliable backup and rollback.
@@ -38,6 +37,7 @@ async function hostFacts(engine: Engine, answerMs: number): Promise<HostFacts> {
     ask(),
     readComposeVersion(engine, answerMs),
   ]);
+  const here = await containerHere(engine);
   const components = (version as { Components?: { Name: string }[] | null }).Components ?? [];
   return {
     engineVersion: version.Version,
@@ -50,8 +50,8 @@ async function hostFacts(engine: Engine, answerMs: number): Promise<HostFacts> {
     components: components.map(({ Name }) => Name),
     dockerRoot: info.DockerRootDir,
     // An engine that was started inside the same container has the container's host name. So has one with the network of the host.
-    inContainer:
-      (info.Name !== hostname() && (await isContainer())) || (await isOfThisEngine(engine)),
+    inContainer: here !== undefined || (info.Name !== hostname() && (await isContainer())),
+    own: here === undefined ? undefined : ownContainer(here),
   };
 }
 
@@ -78,12 +78,6 @@ async function isContainer(): Promise<boolean> {
     ),
   );
   return found.includes(true);
-}
-
-/** Whether this engine has the container in which this process runs: it mounts some files into each. */
-async function isOfThisEngine({ docker }: Pick<Engine, "docker">): Promise<boolean> {
-  const id = containerIdIn(await readFile("/proc/self/mountinfo", "utf8"));
-  return id !== undefined && (await orMissing(docker.getContainer(id).inspect())) !== undefined;
 }
 
 async function readComposeVersion(engine: Engine, answerMs: number): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Containers } from "../core/containers.ts";
 import { RefusedError } from "../core/errors.ts";
 import type { TaskRunner } from "../core/task.ts";
-import { keeperLabels } from "../model/keeper-labels.ts";
+import { isKeepers } from "../model/keeper-labels.ts";
 import { type ComposeModel, type DiscoveredStore, hasServer, type Stack } from "../model/stack.ts";
 import { type ComposeProject, createCompose } from "./compose.ts";
 import type { PlaceOptions } from "./data-place.ts";
@@ -153,8 +153,7 @@ export async function projectContainers(
   const filters = { label: [`${composeLabels.project}=${project}`] };
   const all = await engine.docker.listContainers({ all: true, filters });
   const own = all.filter(
-    ({ Labels }) =>
-      Labels[composeLabels.oneOff]?.toLowerCase() !== "true" && !(keeperLabels.operation in Labels),
+    ({ Labels }) => Labels[composeLabels.oneOff]?.toLowerCase() !== "true" && !isKeepers(Labels),
   );
   const inspected = await Promise.all(own.map(({ Id }) => inspectContainer(engine, Id)));
   return inspected

@@ -5,6 +5,16 @@ import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
 import { operationMark } from "../core/orphans.ts";
 
+/** The container in which this program runs, if it is made from the program's own image. */
+export interface OwnContainer {
+  /** The id of the image, from which helper containers are made, too. */
+  readonly image: string;
+  /** What the engine mounts into it: a path of the host, and the path here. */
+  readonly mounts: readonly { readonly source: string; readonly target: string }[];
+  /** Whether it has the processes and the network of the host. */
+  readonly hasHostNamespaces: boolean;
+}
+
 /** The Docker engine that both the API client and the `docker` command use. */
 export interface Engine {
   readonly docker: Docker;
@@ -12,6 +22,8 @@ export interface Engine {
   readonly endpoint: string;
   /** Passed to every `docker` and `docker compose` process, so that all use the same engine. */
   readonly environment: Readonly<Record<string, string>>;
+  /** The container of this engine in which the program runs, if it does. */
+  readonly own?: OwnContainer | undefined;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { OwnContainer } from "./engine.ts";
 import { olderThan } from "./older-than.ts";
 
 /** The oldest supported engine: 20.10 has the exec, update and import calls and the security options used here. */
@@ -19,8 +20,10 @@ export interface HostFacts {
   /** Names of the version components: `Engine`, or `Podman Engine`. */
   readonly components: readonly string[];
   readonly dockerRoot: string;
-  /** This process runs in a container and the engine outside: the same path means different files for them. */
+  /** This process runs in a container and the engine outside: the same path may mean different files for them. */
   readonly inContainer: boolean;
+  /** That container, if it is made from the program's own image. */
+  readonly own?: OwnContainer | undefined;
 }
 
 /** Why a host is not supported. */
@@ -70,11 +73,17 @@ export function judgeHost(facts: HostFacts): Refusal | undefined {
       `the engine runs on another machine (kernel ${facts.kernel}, here ${facts.ownKernel})`,
       "Run this on the host of the stack.",
     );
-  if (facts.inContainer)
+  if (facts.inContainer && facts.own === undefined)
     return refuse(
       "in-container",
       "sophon-keeper runs inside a container, where paths are not those of the host",
-      "Run it on the host itself, with a runner that is not a container.",
+      "Run it on the host itself, with a runner that is not a container, or from its own image.",
+    );
+  if (facts.own?.hasHostNamespaces === false)
+    return refuse(
+      "in-container",
+      "the container of sophon-keeper does not have the processes and the network of the host",
+      "Start it with --pid host --network host.",
     );
   if (olderThan(facts.engineVersion, oldestEngine))
     return refuse(

@@ -1,4 +1,4 @@
-import { keeperLabels } from "../model/keeper-labels.ts";
+import { isKeepers, keeperLabels } from "../model/keeper-labels.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
 import { lockedOperation } from "./lock.ts";
@@ -22,7 +22,7 @@ export async function lookAtLive(
   const all = await engine.docker.listContainers({ all: true, filters: ofProject });
   const well = all.filter(
     ({ Labels, State, Status }) =>
-      !(keeperLabels.operation in Labels) && State === "running" && !/unhealthy/.test(Status),
+      !isKeepers(Labels) && State === "running" && !/unhealthy/.test(Status),
   );
   const ofLock = { label: [`${keeperLabels.kind}=lock`, `${keeperLabels.project}=${project}`] };
   const locks = await engine.docker.listContainers({ all: true, filters: ofLock });

@@ -4,10 +4,11 @@ import type { ContainerInfo } from "dockerode";
 import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { run } from "../core/exec.ts";
-import { keeperLabels } from "../model/keeper-labels.ts";
+import { isKeepers } from "../model/keeper-labels.ts";
 import { type ComposeProject, parseModel } from "./compose.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
+import { requireHostPaths } from "./own-container.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import {
   checkedDirectory,
@@ -33,9 +34,10 @@ export interface ProjectOptions {
  * @throws RefusedError that names the input, when there is no project or more than one, or when a file is missing.
  */
 export async function locateProject(
-  engine: Pick<Engine, "docker" | "environment">,
+  engine: Pick<Engine, "docker" | "environment" | "own">,
   options: ProjectOptions,
 ): Promise<ComposeProject> {
+  requireHostPaths(engine, [options.projectDirectory]);
   const containers = await composeContainers(engine);
   const directory = await checkedDirectory(options.projectDirectory);
   const given = await checkedFiles("compose-files", options.composeFiles, directory);
@@ -43,13 +45,13 @@ export async function locateProject(
     const project = options.projectName ?? (await chooseProject(containers));
     const own = containers.filter((container) => labelOf(container, "project") === project);
     if (own.length === 0) throw await nothingFound(engine, project, containers);
-    return await fromLabels(project, own, options);
+    return await fromLabels(engine, project, own, options);
   }
   const base = directory ?? resolve(given[0] ?? ".", "..");
   const project = options.projectName ?? (await nameIn(engine, base, containers, given, options));
   const own = containers.filter((container) => labelOf(container, "project") === project);
   await refuseOtherDirectory(own, base, project, options);
-  if (own.length > 0 && given.length === 0) return await fromLabels(project, own, options);
+  if (own.length > 0 && given.length === 0) return await fromLabels(engine, project, own, options);
   return {
     project,
     directory: base,
@@ -62,7 +64,7 @@ export async function locateProject(
 async function composeContainers(engine: Pick<Engine, "docker">): Promise<ContainerInfo[]> {
   const filters = { label: [composeLabels.project] };
   const all = await engine.docker.listContainers({ all: true, filters });
-  return all.filter(({ Labels }) => !(keeperLabels.operation in Labels));
+  return all.filter(({ Labels }) => !isKeepers(Labels));
 }
 
 function labelOf(container: ContainerInfo, name: keyof typeof composeLabels): string {
@@ -175,6 +177,7 @@ async function refuseOtherDirectory(
 }
 
 async function fromLabels(
+  engine: Pick<Engine, "own">,
   project: string,
   own: readonly ContainerInfo[],
   options: ProjectOptions,
@@ -183,9 +186,11 @@ async function fromLabels(
   const newest = own.toSorted((a, b) => b.Created - a.Created)[0];
   if (newest === undefined) throw new Error(`project ${project} has no container`);
   const directory = labelOf(newest, "directory");
+  requireHostPaths(engine, [directory]);
   const composeFiles = await filesInLabel(labelOf(newest, "files"), directory);
   const noted = await filesInLabel(labelOf(newest, "environmentFiles"), directory);
   const given = options.envFiles ?? [];
+  requireHostPaths(engine, [...composeFiles, ...(given.length > 0 ? [] : noted)]);
   if (composeFiles.length === 0)
     throw new RefusedError(
       `the containers of project ${project} have no label with their compose file`,

@@ -1,5 +1,5 @@
 import { realPath } from "../core/real-path.ts";
-import { keeperLabels } from "../model/keeper-labels.ts";
+import { isKeepers } from "../model/keeper-labels.ts";
 import { placeOf, type Stack } from "../model/stack.ts";
 import type { Engine } from "./engine.ts";
 import { composeLabels } from "./labels.ts";
@@ -23,8 +23,7 @@ export async function findSharedUses(
   const volumes = stack.stores.flatMap((store) => ("path" in store ? [] : [store.mount.volume]));
   const all = await engine.docker.listContainers({ all: true });
   const others = all.filter(
-    ({ Labels }) =>
-      Labels[composeLabels.project] !== stack.project && !(keeperLabels.operation in Labels),
+    ({ Labels }) => Labels[composeLabels.project] !== stack.project && !isKeepers(Labels),
   );
   return others.flatMap((container) =>
     container.Mounts.filter(({ Source, Name }) =>

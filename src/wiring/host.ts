@@ -6,12 +6,14 @@ import { createTaskRunner } from "../helper/runner.ts";
 import type { Dependencies } from "../operations/session/command.ts";
 import type { Host, Workbench } from "../operations/session/host.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
+import { signKeyDirectory } from "../operations/session/sign-key.ts";
 import type { Options } from "../options/parse.ts";
 import { checkHost } from "../stack/check-host.ts";
 import { createContainers, throwAwayRemover } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
 import { acquireLock } from "../stack/lock.ts";
+import { isOfHost, requireHostPaths } from "../stack/own-container.ts";
 import { locateProject } from "../stack/project.ts";
 
 /**
@@ -31,18 +33,34 @@ export function createHost(): Host {
     const connected = await engine();
     const containers = createContainers(connected, operationId);
     const { environment } = connected;
-    const entry = taskEntry();
+    const { own } = connected;
+    const entry = {
+      ...taskEntry(),
+      ...(own === undefined ? {} : { directories: [], image: own.image }),
+    };
+    const seesHost = own === undefined ? undefined : (path: string) => isOfHost(own, path);
     const remove = throwAwayRemover(connected);
-    const tasks = createTaskRunner({ environment, operationId, entry, reporter, remove });
+    const tasks = createTaskRunner({
+      environment,
+      operationId,
+      entry,
+      reporter,
+      remove,
+      isOfHost: seesHost,
+    });
     return { containers, tasks };
   };
   return {
     project: async (options) => {
+      const connected = await engine();
       try {
-        return (await locateProject(await engine(), options)).project;
+        const { project } = await locateProject(connected, options);
+        requireHostPaths(connected, [repositoryPath(options, project), signKeyDirectory(options)]);
+        return project;
       } catch (error) {
         // Recovery must work for a stack without containers. A name that was never backed up is a typo.
         const { projectName } = options;
+        if (connected.own !== undefined) throw error;
         if (!(error instanceof RefusedError) || projectName === undefined) throw error;
         if (!existsSync(repositoryPath(options, projectName))) throw error;
         return projectName;
@@ -69,8 +87,8 @@ export function createHost(): Host {
 
 async function connectChecked(): Promise<Engine> {
   const engine = await connect();
-  await checkHost(engine);
-  return engine;
+  const { own } = await checkHost(engine);
+  return { ...engine, own };
 }
 
 /** The program as a helper container starts it: the bundle, or the sources in a checkout. */

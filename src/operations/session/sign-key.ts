@@ -22,6 +22,11 @@ function ownPlaces(): string[] {
   return [join(data, "sophon-keeper-keys/sign-key")];
 }
 
+/** The directory in which the key that signs backups stays. */
+export function signKeyDirectory({ signKey }: SignOptions): string {
+  return dirname(signKey ?? ownPlaces()[0] ?? "");
+}
+
 /**
  * The key that signs backups: the given one, or the host's own, which is made on first use.
  *

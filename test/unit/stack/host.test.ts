@@ -15,6 +15,8 @@ const good: HostFacts = {
   inContainer: false,
 };
 
+const own = { image: "sha256:1", mounts: [], hasHostNamespaces: true };
+
 const cases: readonly (readonly [string | undefined, Partial<HostFacts>])[] = [
   [undefined, {}],
   [undefined, { engineVersion: "20.10.24+dfsg1", composeVersion: "2.20.0" }],
@@ -26,6 +28,8 @@ const cases: readonly (readonly [string | undefined, Partial<HostFacts>])[] = [
   ["userns-remap", { securityOptions: ["name=userns"] }],
   ["remote-engine", { kernel: "5.15.0" }],
   ["in-container", { inContainer: true }],
+  ["in-container", { inContainer: true, own: { ...own, hasHostNamespaces: false } }],
+  [undefined, { inContainer: true, own }],
   ["old-engine", { engineVersion: "19.03.15" }],
   ["old-engine", { engineVersion: "20.9" }],
   ["no-compose", { composeVersion: "" }],

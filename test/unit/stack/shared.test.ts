@@ -13,8 +13,11 @@ const stack = {
 } as unknown as Pick<Stack, "project" | "stores">;
 
 /** The uses that a container of no project with one mount is told for; a stand-in for the engine's list. */
-async function usesBy(found: Readonly<Record<string, unknown>>): Promise<string[]> {
-  const container = { Names: ["/other"], Labels: {}, State: "running", Mounts: [found] };
+async function usesBy(
+  found: Readonly<Record<string, unknown>>,
+  Labels: Readonly<Record<string, string>> = {},
+): Promise<string[]> {
+  const container = { Names: ["/other"], Labels, State: "running", Mounts: [found] };
   const docker = { listContainers: async () => [container] };
   const uses = await findSharedUses({ docker } as unknown as Pick<Engine, "docker">, stack);
   return uses.map(({ container, source }) => `${container} ${source}`);
@@ -31,4 +34,12 @@ it("knows a volume that is not mounted just now by its name, and is not confused
   expect(await usesBy({ Source: "", Name: "sophon_pgdata", RW: true })).toEqual(["other "]);
   expect(await usesBy({ Source: "", Name: "another", RW: true })).toEqual([]);
   expect(await usesBy({ Source: "", RW: true })).toEqual([]);
+});
+
+it("ignores a container in which the program itself runs", async () => {
+  const found = { Source: "/srv/sophon", RW: true };
+  expect(await usesBy(found, { "sophon-keeper.kind": "program" })).toEqual([]);
+  expect(await usesBy(found, { "sophon-keeper.kind": "helper-image" })).toEqual([
+    "other /srv/sophon",
+  ]);
 });
