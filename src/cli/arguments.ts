@@ -66,7 +66,8 @@ export function parseArguments(argv: readonly string[], offered: readonly Comman
   }
   if (flags.some((flag) => flag.name === "version")) return { kind: "version" };
   if (command === undefined) {
-    throw refused("no command given", `give one of ${offered.join(", ")}, or --help`);
+    const first = "the first time: sophon-keeper init; to look before: sophon-keeper doctor";
+    throw refused("no command given", `give one of ${offered.join(", ")}, or --help (${first})`);
   }
   const chosen = offer(command, offered);
   const raw: Partial<Record<InputName, string>> = {};

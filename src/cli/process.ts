@@ -53,7 +53,8 @@ export async function runProcess(commands: Commands): Promise<void> {
     argv: argv.slice(2),
     environment: takeInputs(env),
     places: { workingDirectory: process.cwd(), home: env.HOME ?? homedir() },
-    columns: stdout.isTTY ? stdout.columns : undefined,
+    // A serial console has 0, and does not know.
+    columns: stdout.isTTY ? stdout.columns || undefined : undefined,
     configDirectories: [process.cwd(), "/etc/sophon-keeper"],
     cancellation: listenForSignals((message) => reporter.info(message)),
     reporter,

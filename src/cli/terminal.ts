@@ -43,7 +43,7 @@ export function terminalReporter(options: TerminalOptions): Reporter {
       write(message);
       return;
     }
-    const columns = (stream as Writable & { columns?: number }).columns ?? 80;
+    const columns = (stream as Writable & { columns?: number }).columns || 80;
     const line = `${"  ".repeat(depth)}${visibleLine(masker.mask(message))}`.slice(0, columns - 1);
     stream.write(`${clearLine}${line}`);
     progressShown = true;

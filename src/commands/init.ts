@@ -22,6 +22,15 @@ export async function init(options: Options, dependencies: HostDependencies): Pr
   const { clock, reporter, host } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
+  if ((await host.engine()).own !== undefined) {
+    throw new RefusedError(
+      "init sets up a program of this host, and this one goes with its container",
+      {
+        class: "in-container",
+        hint: "docs/container.md has a line for cron; or install a package with a Node inside (docs/install.md)",
+      },
+    );
+  }
   const stack = await host.discover(options, dependencies);
   const isRoot = process.geteuid?.() === 0;
   const keepIn = join(isRoot ? "/usr/local" : join(homedir(), ".local"), "lib/sophon-keeper");
@@ -140,6 +149,7 @@ function nextSteps(keys: readonly StoredKey[], target: string): string[] {
   return [
     `Move ${pathOf("backup")} and ${pathOf("recovery")} off this host, to two places. Without one of them no backup can be opened elsewhere.`,
     `With GitHub: commit ${join(target, ".github/workflows")}, and put the line AGE-SECRET-KEY-1... of ${pathOf("verify")} into the secret SOPHON_VERIFY_IDENTITY.`,
-    `Without GitHub: copy ${join(target, "systemd")}/* to /etc/systemd/system, then systemctl enable --now sophon-keeper-backup.timer sophon-keeper-recover.service.`,
+    `Without GitHub: copy ${join(target, "systemd")}/* to /etc/systemd/system, then systemctl daemon-reload && systemctl enable --now sophon-keeper-backup.timer sophon-keeper-recover.service.`,
+    `Without systemd: copy ${join(target, "cron.d/sophon-keeper")} to /etc/cron.d.`,
   ];
 }

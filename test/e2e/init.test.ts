@@ -29,13 +29,13 @@ it("makes keys, files, a first backup and its test restore; a second run changes
 
   const first = await keeper(argv);
   expect(first.result, first.stderr).toMatchObject({ result: "verified", level: "restore" });
-  expect(first.result.next).toHaveLength(3);
+  expect(first.result.next).toHaveLength(4);
   const read = async () =>
     await Promise.all(
       first.result.written.map(async (path: string) => [path, await readFile(path, "utf8")]),
     );
   const texts = await read();
-  expect(texts).toHaveLength(6);
+  expect(texts).toHaveLength(7);
   for (const role of ["backup", "recovery", "verify"]) {
     const path = join(keys, `${role}.key`);
     expect((await stat(path)).mode & 0o777, role).toBe(0o600);

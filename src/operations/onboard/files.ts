@@ -20,6 +20,7 @@ const sources = {
   "sophon-keeper-backup.service": "systemd/sophon-keeper-backup.service",
   "sophon-keeper-backup.timer": "systemd/sophon-keeper-backup.timer",
   "sophon-keeper-recover.service": "systemd/sophon-keeper-recover.service",
+  "sophon-keeper.cron": "cron.d/sophon-keeper",
 } as const;
 
 /** The names of the examples that {@link filesFor} needs. */
@@ -32,7 +33,10 @@ export function filesFor(
 ): Readonly<Record<string, string>> {
   const files = exampleNames
     .filter((name) => name !== "gated-upgrade.yml" || setting.main !== undefined)
-    .map((name) => [sources[name], filled(examples[name], setting)] as const);
+    .map((name) => {
+      const word = name.endsWith(".cron") ? cronText : unitText;
+      return [sources[name], filled(examples[name], setting, word)] as const;
+    });
   return Object.fromEntries(files);
 }
 
@@ -42,19 +46,19 @@ export function recipientsText({ recipients }: Pick<Setting, "recipients">): str
 }
 
 /** Places of the examples that differ from stack to stack. */
-function filled(text: string, setting: Setting): string {
+function filled(text: string, setting: Setting, word: (path: string) => string): string {
   const { directory, project, main, recipients, node, program } = setting;
   const block = recipients
     .map(({ recipient, about }) => `            # ${about}\n            ${recipient}`)
     .join("\n");
   const places: readonly (readonly [example: string, own: string])[] = [
     ["project-directory: /srv/sophon", `project-directory: ${yamlText(directory)}`],
-    ["--project-directory /srv/sophon", `--project-directory ${unitText(directory)}`],
-    ["--project-name sophon", `--project-name ${unitText(project)}`],
-    ["/opt/node-24/bin/node", unitText(node)],
-    ["/opt/sophon-keeper/dist/cli.js", unitText(program)],
-    ["@/etc/sophon-keeper/recipients.txt", unitText(`@${setting.recipientsFile}`)],
-    ["/etc/sophon-keeper/verify.key", unitText(setting.verifyKey)],
+    ["--project-directory /srv/sophon", `--project-directory ${word(directory)}`],
+    ["--project-name sophon", `--project-name ${word(project)}`],
+    ["/opt/node-24/bin/node", word(node)],
+    ["/opt/sophon-keeper/dist/cli.js", word(program)],
+    ["@/etc/sophon-keeper/recipients.txt", word(`@${setting.recipientsFile}`)],
+    ["/etc/sophon-keeper/verify.key", word(setting.verifyKey)],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
     ["recipients: ${{ vars.SOPHON_BACKUP_RECIPIENTS }}", `recipients: |\n${block}`],
     ["sophon-gateway=buildersoftdev/sophon:", `${main?.service}=${main?.image}:`],
@@ -77,4 +81,10 @@ function unitText(path: string): string {
     .replaceAll('"', '\\"')
     .replaceAll("%", "%%")
     .replaceAll("$", () => "$$")}"`;
+}
+
+/** A path as a word of the command in a crontab, where a `%` ends the line unless a backslash stands before it (crontab(5)). */
+function cronText(path: string): string {
+  if (/^[\w.@/-]+$/.test(path)) return path;
+  return `'${path.replaceAll("'", "'\\''").replaceAll("%", "\\%")}'`;
 }

@@ -46,7 +46,8 @@ export async function checkSealed(
 ): Promise<Check> {
   if (!isEncrypted(manifest)) return unencrypted(source);
   if (!hasKey(source)) {
-    const detail = "the backup is encrypted: give identity (or passphrase) to read it";
+    const detail =
+      "the backup is encrypted: give the file of one of its keys as identity (`init` puts them into ~/sophon-keeper-keys), or the passphrase";
     return { ...subject, status: "unverifiable", detail };
   }
   if (manifest.components.some(({ encryption }) => encryption !== "age")) {
@@ -101,7 +102,7 @@ export async function openSealedManifest(
   if (!hasKey(keys)) {
     throw new UnverifiableError(`backup: ${from} is encrypted`, {
       class: "no-identity",
-      hint: "give identity (or passphrase) to read the backup",
+      hint: "give the file of one of its keys as identity, or the passphrase",
     });
   }
   const opened = (await decryptManifest(file, keys, signal)).toString("utf8");

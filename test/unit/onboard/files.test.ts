@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -51,6 +52,21 @@ it("writes units whose words systemd reads as one", async () => {
     'ExecStart=/usr/local/bin/node /usr/lib/sophon-keeper/dist/cli.js backup --project-directory "/srv/my stack, $$1" --recipients @/root/keys/recipients.txt',
   );
   expect(unit).toContain("--identity /root/keys/verify.key");
+});
+
+it("writes lines for cron whose words the shell reads as one", async () => {
+  const text = String((await files({ directory: "/srv/50 % of 'it'" }))["cron.d/sophon-keeper"]);
+  const line = String(/^17 2 \* \* \* root (.*)$/m.exec(text)?.[1]);
+  // cron takes the backslash before a percent sign away.
+  const argv = [
+    "-c",
+    `node() { printf '%s|' "$@"; }; ${line.replaceAll("\\%", "%").replaceAll(setting.node, "node")}`,
+  ];
+  const said = execFileSync("sh", argv, { encoding: "utf8" });
+  expect(said).toMatch(
+    /^\/usr\/lib\/sophon-keeper\/dist\/cli.js\|backup\|--project-directory\|\/srv\/50 % of 'it'\|--recipients\|/,
+  );
+  expect(said).toContain("cli.js|verify|--project-directory|/srv/50 % of 'it'|--level|restore|");
 });
 
 it("leaves the upgrade out where there is nothing but databases", async () => {
