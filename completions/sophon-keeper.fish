@@ -75,7 +75,7 @@ complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore 
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore undo upgrade-test recover prune' -l notify -r -F -d 'The addresses that get a message about the result'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore undo upgrade-test recover prune' -l notify-on -x -d 'The results that are sent'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore undo upgrade-test recover prune' -l metrics-path -r -F -d 'Also write the newest runs of this host to this path, as Prometheus\'s textfile collector reads it'
-complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test ls find diff' -l identity -r -F -d 'The path of the key file with the age identity that decrypts the backup'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test doctor ls find diff' -l identity -r -F -d 'The path of the key file with the age identity that decrypts the backup'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test list ls find diff upload' -l backup -x -d 'Which backup'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore' -l trusted-signers -r -F -d 'The public keys whose signatures are trusted'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify' -l level -x -a 'checksum contents restore' -d 'How thoroughly to verify'

@@ -36,7 +36,8 @@ const mayImport: Readonly<Record<string, string>> = {
     "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
   "operations/browse": "core model options stores archive operations/session operations/verify",
   "operations/onboard": "core archive version",
-  "operations/doctor": "core model options repository stores operations/session",
+  "operations/doctor":
+    "core model options stack repository stores operations/session operations/verify operations/off-host",
   "operations/off-host":
     "core model options archive repository destinations operations/session operations/verify",
   "operations/history": "core model repository operations/session operations/off-host",

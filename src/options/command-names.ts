@@ -40,7 +40,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   init: {
     summary: "set up keys and a nightly schedule for this stack, and prove it once",
     about:
-      "Makes three age key pairs outside the project, writes workflows for GitHub and units for systemd with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
+      "Makes three age key pairs outside the project, writes workflows for GitHub, units for systemd and a file for cron with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
     example: "sophon-keeper init --project-directory /srv/sophon",
     exits: [3, 4, 5, 8],
   },
@@ -100,7 +100,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   doctor: {
     summary: "examine host, stack and backups, and say what to mend",
     about:
-      "Asks what a support thread would ask: programs and their versions, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup and what it was verified by, unfinished operations. Changes nothing.",
+      "Asks what a support thread would ask: programs and their versions, who may use the engine, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup, what it was verified by and whether --identity opens it, copies off this host, unfinished operations. Changes nothing.",
     example: "sophon-keeper doctor --project-directory /srv/sophon",
     exits: [4],
   },

@@ -41,7 +41,7 @@ export const backupInputs = {
   identity: {
     kind: "identities",
     environment: "SOPHON_KEEPER_IDENTITY",
-    commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff"],
+    commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff", "doctor"],
     about:
       "The age identity that decrypts the backup: the path of a key file, or the secret key itself (AGE-SECRET-KEY-1...). Not needed to make a backup.",
     aboutFlag:

@@ -1,16 +1,18 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { existingAncestor, freeBytes } from "../../core/free-space.ts";
 import { taskMount } from "../../core/task.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
-import { Repository } from "../../repository/repository.ts";
+import { Repository, type StoredBackup } from "../../repository/repository.ts";
 import { foreignRepository } from "../../repository/require-own.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
+import { newestOffHost } from "../off-host/copies.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { listUnfinished } from "../session/journal.ts";
 import { repositoryPath } from "../session/repository-path.ts";
+import { checkSealed, isEncrypted } from "../verify/sealed-manifest.ts";
 import {
   type Finding,
   judgeBackups,
@@ -18,8 +20,11 @@ import {
   judgeDisks,
   judgeFileSystem,
   judgeNode,
+  judgeOffHost,
   judgeRoom,
+  judgeSocket,
   judgeTar,
+  judgeTools,
 } from "./findings.ts";
 
 /** What was found, and why there is no stack, if there is none. */
@@ -34,6 +39,12 @@ export async function examine(
   dependencies: HostDependencies,
 ): Promise<Examination> {
   const findings = [judgeNode(process.version), judgeTar(await firstLine("tar", ["--version"]))];
+  findings.push(
+    ...judgeTools({
+      age: await firstLine("age", ["--version"]),
+      zstd: await firstLine("zstd", ["--version"]),
+    }),
+  );
   findings.push(...(await asked("clock", judgeClock)));
   let stack: Stack;
   try {
@@ -57,13 +68,14 @@ export async function examine(
     findings: [
       ...findings,
       ...notes,
+      ...(await asked("engine", () => judgeEngine(dependencies))),
       ...judgeContainers(stack.containers),
       ...stores.flatMap(judgeBroker),
       ...(await asked("images", () => judgeImages(stack, dependencies))),
       ...(await asked("file system", () => judgePlaces(stack, repository))),
       ...(await asked("room", () => judgeSpace(stack, repository, dependencies))),
       ...judgeOwner(repository.path),
-      ...(await asked("backups", () => judgeRepository(repository, dependencies))),
+      ...(await asked("backups", () => judgeRepository(repository, options, dependencies))),
       ...(await asked("leftovers", async () => judgeLeftovers(repository))),
     ],
   };
@@ -186,7 +198,8 @@ async function judgeSpace(
 
 async function judgeRepository(
   repository: Repository,
-  { clock }: HostDependencies,
+  options: Options,
+  { clock, signal }: HostDependencies,
 ): Promise<Finding[]> {
   const backups = await repository.list();
   const known = backups.map(({ id, manifest, marks, problem }) => ({
@@ -194,7 +207,50 @@ async function judgeRepository(
     createdAtMs: manifest === undefined ? undefined : Date.parse(manifest.createdAt),
     isEncrypted: manifest?.components.every(({ encryption }) => encryption === "age"),
   }));
-  return judgeBackups(known, clock.now().getTime());
+  const nowMs = clock.now().getTime();
+  const found = judgeBackups(known, nowMs);
+  if (backups.length === 0) return found;
+  const newest = backups.find(({ manifest }) => manifest !== undefined && isEncrypted(manifest));
+  const keys = newest === undefined ? [] : [await judgeKey(newest, options, signal)];
+  return [...found, ...keys, judgeOffHost(await newestOffHost(repository), nowMs)];
+}
+
+/** Whether the key at hand opens the newest backup: nobody wants to learn it on the night of a restore. */
+async function judgeKey(
+  { id, path, manifest }: Pick<StoredBackup, "id" | "path" | "manifest">,
+  { identity, passphrase }: Options,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const name = "key";
+  if (manifest === undefined || (identity.length === 0 && passphrase === undefined)) {
+    const detail = `whether yours opens ${id} was not tried: give its file as identity`;
+    return { status: "warn", name, detail };
+  }
+  const source = { directory: path, identities: identity, passphrase };
+  const { status, detail } = await checkSealed(source, manifest, signal);
+  if (status === "pass") return { status, name, detail: `the given one opens ${id}` };
+  return { status: "fail", name, detail: `${id}: ${detail}` };
+}
+
+/** The versions of engine and Compose, and who may use the engine. */
+async function judgeEngine({ host }: HostDependencies): Promise<Finding[]> {
+  const { docker, endpoint } = await host.engine();
+  const path = endpoint.slice("unix://".length);
+  const [{ Version: version }, { mode, gid }, groups] = await Promise.all([
+    docker.version(),
+    stat(path),
+    readFile("/etc/group", "utf8"),
+  ]);
+  const lines = groups.split("\n").map((line) => line.split(":"));
+  const [group = String(gid), , , members = ""] =
+    lines.find(([, , id]) => id === String(gid)) ?? [];
+  const named = members.split(",").filter((member) => member !== "");
+  const compose = await firstLine("docker", ["compose", "version", "--short"]);
+  return [
+    { status: "pass", name: "engine", detail: version },
+    { status: "pass", name: "compose", detail: compose ?? "unknown" },
+    judgeSocket({ path, mode, group, members: named }),
+  ];
 }
 
 function judgeLeftovers(repository: Repository): Finding[] {

@@ -150,3 +150,49 @@ export function judgeContainers(containers: readonly KnownContainer[]): Finding[
     return { status: "fail", name: "containers", detail: `${service} is ${what}: see its log` };
   });
 }
+
+/** The programs that open a backup without this one. The program itself does not need them. */
+export function judgeTools(found: Readonly<Record<string, string | undefined>>): Finding[] {
+  return Object.entries(found).map(([name, version]) => {
+    if (version !== undefined) return { status: "pass", name, detail: version };
+    const detail = "is not on this host: install it, to open a backup by hand";
+    return { status: "warn", name, detail };
+  });
+}
+
+/** The socket of the engine, as far as its file tells who may use it. */
+interface SocketRights {
+  readonly path: string;
+  readonly mode: number;
+  /** The name of its group, and the users who are in it. */
+  readonly group: string;
+  readonly members: readonly string[];
+}
+
+/** Who may reach the engine is root on this host: with it any directory can be mounted into a container. */
+export function judgeSocket({ path, mode, group, members }: SocketRights): Finding {
+  const name = "engine access";
+  if ((mode & 0o002) !== 0) {
+    return { status: "fail", name, detail: `everybody may use ${path}: chmod o-rw ${path}` };
+  }
+  const others = (mode & 0o020) === 0 ? [] : members;
+  const who = others.length === 0 ? "" : `, and ${others.join(", ")} by the group ${group}`;
+  return { status: "pass", name, detail: `root${who}` };
+}
+
+/** The newest copy that is proven off this host. */
+export function judgeOffHost(
+  newest: { readonly backupId: string; readonly createdAt: string } | undefined,
+  nowMs: number,
+): Finding {
+  const name = "off this host";
+  if (newest === undefined) {
+    const detail =
+      "no copy is proven: a broken disk or a thief takes data and backups; see docs/off-host.md";
+    return { status: "warn", name, detail };
+  }
+  const ageMs = Math.max(0, nowMs - Date.parse(newest.createdAt));
+  const detail = `${newest.backupId} is ${formatSeconds(ageMs / 1000)} old`;
+  if (ageMs <= 2 * day) return { status: "pass", name, detail };
+  return { status: "warn", name, detail: `${detail}: are backups still uploaded?` };
+}

@@ -5,8 +5,11 @@ import {
   judgeDisks,
   judgeFileSystem,
   judgeNode,
+  judgeOffHost,
   judgeRoom,
+  judgeSocket,
   judgeTar,
+  judgeTools,
 } from "../../../src/operations/doctor/findings.ts";
 
 type KnownBackup = Parameters<typeof judgeBackups>[0][number];
@@ -90,4 +93,23 @@ it("names what is sick", () => {
   for (const sick of [one("running", "unhealthy"), one("restarting", "none")]) {
     expect(judgeContainers([sick])[0]).toMatchObject({ status: "fail" });
   }
+});
+
+it("names who may use the engine, and fails where everybody may", () => {
+  const socket = { path: "/run/docker.sock", group: "docker", members: ["ada", "bob"] };
+  expect(judgeSocket({ ...socket, mode: 0o660 })).toMatchObject({
+    ...{ status: "pass", detail: "root, and ada, bob by the group docker" },
+  });
+  expect(judgeSocket({ ...socket, mode: 0o600 }).detail).toBe("root");
+  expect(judgeSocket({ ...socket, mode: 0o666 })).toMatchObject({ status: "fail" });
+});
+
+it("warns of tools that are missing, and of copies that are only here or old", () => {
+  const tools = judgeTools({ age: "v1.2.1", zstd: undefined });
+  expect(tools.map(({ name, status }) => `${name} ${status}`)).toEqual(["age pass", "zstd warn"]);
+  const copy = (hours: number) => ({
+    ...{ backupId: "demo-1", createdAt: new Date(now - hours * hour).toISOString() },
+  });
+  const states = [undefined, copy(3), copy(72)].map((one) => judgeOffHost(one, now).status);
+  expect(states).toEqual(["warn", "pass", "warn"]);
 });
