@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import { hasServer, type Stack } from "../model/stack.ts";
@@ -8,6 +8,7 @@ import { ownFiles } from "../operations/onboard/examples.ts";
 import { filesFor, recipientsText } from "../operations/onboard/files.ts";
 import { keyRoles, keysIn, type StoredKey } from "../operations/onboard/key-files.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
+import { repositoryPath } from "../operations/session/repository-path.ts";
 import type { Options } from "../options/parse.ts";
 import { backup } from "./backup.ts";
 import { verify } from "./verify.ts";
@@ -48,6 +49,8 @@ export async function init(options: Options, dependencies: HostDependencies): Pr
   const recipientsFile = join(keysDirectory, "recipients.txt");
   const setting = {
     ...{ directory: stack.directory, project: stack.project, main: mainService(stack) },
+    composeFiles: stack.composeFiles.map((path) => relative(stack.directory, path)),
+    repository: resolve(repositoryPath(options, stack.project)),
     recipients: planned.map(({ role, recipient }) => ({ recipient, about: keyRoles[role] })),
     ...{ node: own.node, program: own.program, recipientsFile },
     verifyKey: planned.find(({ role }) => role === "verify")?.path ?? "",

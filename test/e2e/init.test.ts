@@ -35,7 +35,7 @@ it("makes keys, files, a first backup and its test restore; a second run changes
       first.result.written.map(async (path: string) => [path, await readFile(path, "utf8")]),
     );
   const texts = await read();
-  expect(texts).toHaveLength(7);
+  expect(texts).toHaveLength(8);
   for (const role of ["backup", "recovery", "verify"]) {
     const path = join(keys, `${role}.key`);
     expect((await stat(path)).mode & 0o777, role).toBe(0o600);

@@ -1,155 +1,128 @@
 // @module-tag exhaustive
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { baseImage, ensureBaseImage } from "../lab/base-image.ts";
 import { diff } from "../lab/compare.ts";
+import type { LabStack } from "../lab/lab-stack.ts";
 import { run, tryRun } from "../lab/run.ts";
 import { snapshot } from "../lab/snapshot.ts";
 import { createStack } from "../lab/stack.ts";
 import { labLabel, labPath } from "../lab/state.ts";
 import { until } from "../lab/step.ts";
 import { badVersions, goodVersions } from "../lab/versions.ts";
-import { ageKey, keeper } from "./support/keeper.ts";
+import { type AgeKey, ageKey, keeper } from "./support/keeper.ts";
 
 // The image of the Dockerfile, on the lab's Debian: what is shipped runs, from the committed dist/.
 
 const image = `sophon-keeper-lab/program:${randomBytes(4).toString("hex")}`;
 const root = join(import.meta.dirname, "../..");
-const host = ["--pid", "host", "--network", "host", "--volume"];
+const host = ["--pid", "host", "--network", "host"];
+const socket = ["--volume", "/var/run/docker.sock:/var/run/docker.sock"];
 /** A socket is in no backup; the password of the server's own role is hashed anew, with another salt. */
 const ignore = [/agent\.sock: lost/, /postgres: role sophon: .*SCRAM-SHA-256/];
-const socket = "/var/run/docker.sock:/var/run/docker.sock";
 
 beforeAll(async () => {
   await ensureBaseImage();
   const packages = await labPath("program-image", "x").then((path) => join(path, ".."));
   await run([process.execPath, join(root, "scripts/package.ts"), packages]);
   const labels = ["--label", `${labLabel}=1`, "--build-arg", `BASE=${baseImage()}`];
-  await run([
-    ...["docker", "build", "--quiet", "--file", join(root, "Dockerfile"), ...labels],
-    ...["--tag", image, packages],
-  ]);
+  const build = ["docker", "build", "--quiet", "--file", join(root, "Dockerfile"), ...labels];
+  await run([...build, "--tag", image, packages]);
 });
 afterAll(async () => {
   await tryRun(["docker", "rmi", "--force", image]);
 });
 
-it("runs in a container on the paths of the host, and is refused where they are others", async () => {
-  await using stack = await createStack({ tier: "pro", name: "own-container" });
+/** A stack, its key, and the program in a container beside it. */
+async function prepared(stack: LabStack) {
   const at = (name: string) => join(stack.scratch, name);
-  const { identity, recipient } = await ageKey(stack);
-  const same = (...paths: string[]) => paths.flatMap((path) => ["--volume", `${path}:${path}`]);
-  const signing = at("signing");
+  const signKey = at("signing/key");
   const flags = ["--project-directory", stack.directory, "--repository", at("repository")];
+  const more = [...flags, "--sign-key", signKey];
   const name = `${stack.projectName}-keeper`;
-  const inContainer = async (given: readonly string[], ...words: string[]) => {
-    const start = ["docker", "run", "--rm", "--name", name, ...given, image];
-    const ended = await tryRun([...start, ...words, ...flags, "--sign-key", join(signing, "key")]);
+  await Promise.all([mkdir(at("repository")), mkdir(at("signing"))]);
+  await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", signKey]);
+  const inContainer = async (given: readonly string[], command: string, ...words: string[]) => {
+    const start = ["docker", "run", "--rm", "--name", name, ...given, image, command, "--json"];
+    const isSigned = !["init", "doctor"].includes(command);
+    const ended = await tryRun([...start, ...words, ...(isSigned ? more : flags)]);
     return { ...ended, result: ended.stdout === "" ? undefined : JSON.parse(ended.stdout) };
   };
-  const paths = same(stack.directory, stack.scratch);
-  const right = [...host, socket, ...paths];
-  await run(["mkdir", at("repository"), signing]);
-  await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(signing, "key")]);
+  const right = [...host, ...socket, ...same(stack.directory, stack.scratch)];
+  const key: AgeKey = await ageKey(stack);
+  return { at, name, more, key, right, inContainer };
+}
 
-  const backup = ["backup", "--json", "--recipients", recipient];
-  const refused = [
-    [["--volume", socket, ...paths], "Start it with --pid host --network host."],
-    [[...host, socket], `--volume ${stack.directory}:${stack.directory}`],
-    [
-      [...host, socket, "--volume", `/srv:${stack.directory}`, ...same(stack.scratch)],
-      `--volume ${stack.directory}:`,
-    ],
-    [
-      [...host, socket, ...same(stack.directory)],
-      `--volume ${at("repository")}:${at("repository")}`,
-    ],
-  ] as const;
+function same(...paths: string[]): string[] {
+  return paths.flatMap((path) => ["--volume", `${path}:${path}`]);
+}
+
+it("backs up, proves and restores in a container, and is refused where paths are not the host's", async () => {
+  await using stack = await createStack({ tier: "pro", name: "own-container" });
+  const { at, name, key, right, inContainer } = await prepared(stack);
+  const engine = [...host, ...socket];
+  const moved = ["--volume", `/srv:${stack.directory}`];
+  const refused: [given: string[], hint: string][] = [
+    [[...socket, ...same(stack.directory, stack.scratch)], "--pid host --network host"],
+    [engine, `--volume ${stack.directory}:${stack.directory}`],
+    [[...engine, ...moved, ...same(stack.scratch)], `--volume ${stack.directory}:`],
+    [[...engine, ...same(stack.directory)], `--volume ${at("repository")}:${at("repository")}`],
+  ];
   for (const [given, hint] of refused) {
-    const { code, result, stderr } = await inContainer(given, ...backup);
-    expect(result, stderr).toMatchObject({ result: "refused", reason: { class: "in-container" } });
-    expect([code, result.reason.hint]).toEqual([2, expect.stringContaining(hint)]);
+    const backup = await inContainer(given, "backup", "--recipients", key.recipient);
+    expect(backup.code, backup.stderr).toBe(2);
+    expect(backup.result.reason).toMatchObject({
+      ...{ class: "in-container", hint: expect.stringContaining(hint) },
+    });
   }
   expect(await readdir(at("repository"))).toEqual([]);
-  const init = await inContainer(right, "init", "--json");
+  const init = await inContainer(right, "init");
   expect(init.result, init.stderr).toMatchObject({ reason: { class: "in-container" } });
-  const doctor = await inContainer(right, "doctor", "--json");
-  expect(doctor.result.checks, doctor.stdout).toContainEqual(
+  const doctor = await inContainer(right, "doctor");
+  expect(doctor.result.checks, doctor.stderr).toContainEqual(
     expect.objectContaining({ name: "stack", status: "pass" }),
   );
 
-  const made = await inContainer(right, ...backup);
+  const made = await inContainer(right, "backup", "--recipients", key.recipient);
   expect(made.result, made.stderr).toMatchObject({ result: "backed-up" });
   const before = await snapshot(stack);
-  const proved = await inContainer(
-    right,
-    "verify",
-    "--json",
-    "--level",
-    "restore",
-    "--identity",
-    identity,
-  );
+  const identity = ["--identity", key.identity];
+  const proved = await inContainer(right, "verify", "--level", "restore", ...identity);
   expect(proved.result, proved.stderr).toMatchObject({ result: "verified" });
   // Its own container, which mounts the stack's directory, and one that is left are no part of the stack.
-  await run([
-    "docker",
-    "run",
-    "--detach",
-    "--name",
-    `${name}-idle`,
-    ...right,
-    "--entrypoint",
-    "sleep",
-    image,
-    "infinity",
-  ]);
+  const idle = ["--name", `${name}-idle`, ...right, "--entrypoint", "sleep", image, "infinity"];
+  await run(["docker", "run", "--detach", ...idle]);
   try {
-    const restored = await inContainer(right, "restore", "--json", "--identity", identity);
+    const restored = await inContainer(right, "restore", ...identity);
     expect(restored.result, restored.stderr).toMatchObject({ result: "restored" });
     expect(diff(before, await snapshot(stack), { ignore })).toEqual([]);
   } finally {
     await run(["docker", "rm", "--force", `${name}-idle`]);
   }
+});
+
+it("upgrades and rolls back in a container, and a run on the host takes over from one that is killed", async () => {
+  await using stack = await createStack({ tier: "personal", name: "own-container" });
+  const { at, name, more, key, right, inContainer } = await prepared(stack);
+  const recipients = ["--recipients", key.recipient];
+  const running = inContainer(right, "backup", ...recipients);
+  const journal = at("repository/operations");
+  const begun = async () => existsSync(journal) && (await readdir(journal)).length > 0;
+  await until("its journal is there", 240_000, begun);
+  await run(["docker", "kill", name]);
+  expect((await running).code).toBe(137);
+  const after = await keeper(["backup", ...recipients, ...more]);
+  expect(after.result, after.stderr).toMatchObject({ result: "backed-up" });
 
   const to = async (version: Parameters<typeof stack.publish>[0]) => {
     const images = ["--images", `sophon-gateway=${await stack.publish(version)}`];
-    return await inContainer(
-      right,
-      "upgrade-test",
-      "--json",
-      "--recipients",
-      recipient,
-      "--soak",
-      "3s",
-      ...images,
-    );
+    return await inContainer(right, "upgrade-test", "--soak", "3s", ...recipients, ...images);
   };
   const failed = await to(badVersions["crash-loop"]);
   expect(failed.result, failed.stderr).toMatchObject({ result: "rolled-back" });
   const passed = await to(goodVersions["1.2.0"]);
   expect(passed.result, passed.stderr).toMatchObject({ result: "passed" });
-
-  // A run that is killed is known to be dead by a run on the host, which goes on from there.
-  const killed = inContainer(right, ...backup);
-  const journal = at("repository/operations");
-  await until(
-    "it works",
-    120_000,
-    async () => existsSync(journal) && (await readdir(journal)).length > 0,
-  );
-  await run(["docker", "kill", name]);
-  expect((await killed).code).toBe(137);
-  const after = await keeper([
-    "backup",
-    "--recipients",
-    recipient,
-    "--sign-key",
-    join(signing, "key"),
-    ...flags,
-  ]);
-  expect(after.result, after.stderr).toMatchObject({ result: "backed-up" });
 });

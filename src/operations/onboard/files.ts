@@ -2,6 +2,10 @@
 interface Setting {
   readonly directory: string;
   readonly project: string;
+  /** Paths relative to the directory. */
+  readonly composeFiles: readonly string[];
+  /** The directory of the backups. */
+  readonly repository: string;
   /** The service that an upgrade changes, with its image without a tag. */
   readonly main: { readonly service: string; readonly image: string } | undefined;
   /** age recipients, each with what it is for. */
@@ -17,11 +21,15 @@ interface Setting {
 const sources = {
   "nightly.yml": ".github/workflows/sophon-nightly.yml",
   "gated-upgrade.yml": ".github/workflows/sophon-upgrade.yml",
+  "pull-request.yml": ".github/workflows/sophon-rehearsal.yml",
   "sophon-keeper-backup.service": "systemd/sophon-keeper-backup.service",
   "sophon-keeper-backup.timer": "systemd/sophon-keeper-backup.timer",
   "sophon-keeper-recover.service": "systemd/sophon-keeper-recover.service",
   "sophon-keeper.cron": "cron.d/sophon-keeper",
 } as const;
+
+/** What a stack of nothing but databases has no use for. */
+const ofUpgrades: readonly string[] = ["gated-upgrade.yml", "pull-request.yml"];
 
 /** The names of the examples that {@link filesFor} needs. */
 export const exampleNames = Object.keys(sources) as (keyof typeof sources)[];
@@ -32,7 +40,7 @@ export function filesFor(
   examples: Readonly<Record<keyof typeof sources, string>>,
 ): Readonly<Record<string, string>> {
   const files = exampleNames
-    .filter((name) => name !== "gated-upgrade.yml" || setting.main !== undefined)
+    .filter((name) => !ofUpgrades.includes(name) || setting.main !== undefined)
     .map((name) => {
       const word = name.endsWith(".cron") ? cronText : unitText;
       return [sources[name], filled(examples[name], setting, word)] as const;
@@ -51,7 +59,10 @@ function filled(text: string, setting: Setting, word: (path: string) => string):
   const block = recipients
     .map(({ recipient, about }) => `            # ${about}\n            ${recipient}`)
     .join("\n");
+  const watched = setting.composeFiles.map((file) => `      - ${yamlText(file)}`).join("\n");
   const places: readonly (readonly [example: string, own: string])[] = [
+    ["      - docker-compose.yml", watched],
+    ["repository: /var/lib/sophon-keeper/sophon", `repository: ${yamlText(setting.repository)}`],
     ["project-directory: /srv/sophon", `project-directory: ${yamlText(directory)}`],
     ["--project-directory /srv/sophon", `--project-directory ${word(directory)}`],
     ["--project-name sophon", `--project-name ${word(project)}`],

@@ -10,6 +10,7 @@ type Setting = Parameters<typeof filesFor>[0];
 const root = join(import.meta.dirname, "../../..");
 const setting: Setting = {
   ...{ directory: "/srv/my stack, $1", project: "my-stack" },
+  ...{ composeFiles: ["compose.yaml", "more/web.yaml"], repository: "/backups/my-stack" },
   main: { service: "web", image: "registry.test:5000/team/web" },
   recipients: [
     { recipient: "age1aaa", about: "your key" },
@@ -39,6 +40,9 @@ it("writes workflows that are YAML, with the path and the recipients as they are
   const { with: given } = nightly.jobs.backup.steps[0];
   expect(given["project-directory"]).toBe("/srv/my stack, $1");
   expect(given.recipients.match(/^age1\w+$/gm)).toEqual(["age1aaa", "age1bbb"]);
+  const rehearsal = parse(String(all[".github/workflows/sophon-rehearsal.yml"]));
+  expect(rehearsal.on.pull_request.paths).toEqual(["compose.yaml", "more/web.yaml", ".env"]);
+  expect(rehearsal.jobs.rehearse.steps.at(-1).with.repository).toBe("/backups/my-stack");
   const upgrade = parse(String(all[".github/workflows/sophon-upgrade.yml"]));
   expect(upgrade.jobs.upgrade.steps.at(-1).with.images).toBe(
     // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
@@ -70,7 +74,7 @@ it("writes lines for cron whose words the shell reads as one", async () => {
 });
 
 it("leaves the upgrade out where there is nothing but databases", async () => {
-  expect(Object.keys(await files({ main: undefined }))).not.toContain(
-    ".github/workflows/sophon-upgrade.yml",
-  );
+  const names = Object.keys(await files({ main: undefined })).join(" ");
+  expect(names).toContain("sophon-nightly.yml");
+  expect(names).not.toMatch(/sophon-(upgrade|rehearsal)\.yml/);
 });
