@@ -1,9 +1,10 @@
 /**
  * The candidate closest to a misspelt word, or `undefined` if none is close enough. The distance counts letters to insert,
- * remove, replace or swap; at most a third of the word may differ.
+ * remove, replace or swap; at most a third of the word may differ. The first words of a longer name are close enough.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  let best: string | undefined;
+  let best = [...candidates].find((candidate) => candidate.startsWith(`${word.toLowerCase()}-`));
+  if (best !== undefined) return best;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate);

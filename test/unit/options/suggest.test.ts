@@ -10,6 +10,8 @@ it.each([
   ["retain_level", "retain-level"],
   ["sock", "soak"],
   ["sowak", "soak"],
+  ["retain", "retain-level"],
+  ["re", undefined],
   ["zzzzzz", undefined],
   ["a", undefined],
 ])("%s is probably %s", (word, meant) => {
