@@ -24,11 +24,14 @@ export async function finish(
   how: "committed" | "rolled-back",
 ): Promise<string[]> {
   const { containers } = context;
-  for (const { id, restartPolicy } of plan.containers) {
+  const restored = plan.containers.map(async ({ id, restartPolicy }) => {
     const found = await containers.inspect(id);
     if (found !== undefined && found.restartPolicy !== restartPolicy) {
       await containers.setRestartPolicy(id, restartPolicy);
     }
+  });
+  for (const one of await Promise.allSettled(restored)) {
+    if (one.status === "rejected") throw one.reason;
   }
   const kept = how === "committed" ? [] : await sealOrTell(context, plan);
   await tidy(context, plan);
@@ -54,9 +57,10 @@ async function tidy(context: RollbackContext, plan: UpgradePlan): Promise<void> 
     "the kept images": () => releaseImages(context.engine, context.id),
     "the saved texts of edited files": () => rm(plan.work, { recursive: true, force: true }),
   };
-  for (const [what, remove] of Object.entries(steps)) {
-    await remove().catch((error: unknown) =>
+  const tidied = Object.entries(steps).map(([what, remove]) =>
+    remove().catch((error: unknown) =>
       reporter.warning(`${what} could not be removed: ${describeError(error)}`),
-    );
-  }
+    ),
+  );
+  await Promise.all(tidied);
 }
