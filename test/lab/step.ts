@@ -32,7 +32,7 @@ export async function until<T>(
       throw new Error(`${what}: not after ${timeoutMs / 1000} s\n${await evidence()}`);
     }
     const tookMs = performance.now() - askedMs;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(50, Math.min(2 * tookMs, 1_000))));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(50, Math.min(3 * tookMs, 1_000))));
   }
 }
 

@@ -9,7 +9,7 @@ import type { Manifest } from "../../../src/model/manifest.ts";
 import { postgresStore } from "../../../src/stores/postgres/postgres.ts";
 import { contextsOf } from "../../contract/stores-a/contexts.ts";
 import { storeImages } from "../../lab/images.ts";
-import { cells } from "../../lab/matrix.ts";
+import { cells, exhaustive } from "../../lab/matrix.ts";
 import { startServer, type TestServer } from "./postgres-server.ts";
 
 const secret = "hidden-word";
@@ -147,28 +147,32 @@ it("starts without settings that a server cannot start with, and says which", as
   expect(fresh.psql("sophon", "select one from kept")).toBe("1");
 });
 
-it("a role that may not read files makes a backup that says what is not in it", async () => {
-  await using directory = await temporaryDirectory("sk-postgres-");
-  await using server = await startServer(storeImages.postgres17);
-  server.psql("postgres", "revoke execute on function pg_read_binary_file(text) from public");
-  const { backup, restore } = contextsFor(server, directory.path);
-  server.psql(
-    "template1",
-    `create role plain login; grant pg_read_all_data to plain; grant all on schema public to plain;
+it(
+  "a role that may not read files makes a backup that says what is not in it",
+  exhaustive,
+  async () => {
+    await using directory = await temporaryDirectory("sk-postgres-");
+    await using server = await startServer(storeImages.postgres17);
+    server.psql("postgres", "revoke execute on function pg_read_binary_file(text) from public");
+    const { backup, restore } = contextsFor(server, directory.path);
+    server.psql(
+      "template1",
+      `create role plain login; grant pg_read_all_data to plain; grant all on schema public to plain;
      grant select on pg_authid to plain; alter database sophon owner to plain;`,
-  );
-  for (const database of ["postgres", "sophon"]) {
-    server.psql(database, "grant select on all tables in schema pg_catalog to plain");
-  }
-  const store = { ...server.store, user: "plain" };
-  const components = await postgresStore.backup(store, backup);
-  const globals = components.find(({ details }) => details.role === "globals");
-  expect(globals?.warnings).toEqual([
-    expect.stringMatching(/postgresql\.auto\.conf.*could not be read as plain.*superuser/),
-  ]);
-  if (globals === undefined) throw new Error("no globals");
-  expect((await postgresStore.check(globals, restore))[0]).toMatchObject({
-    status: "pass",
-    detail: expect.stringMatching(/SYSTEM: unknown$/),
-  });
-});
+    );
+    for (const database of ["postgres", "sophon"]) {
+      server.psql(database, "grant select on all tables in schema pg_catalog to plain");
+    }
+    const store = { ...server.store, user: "plain" };
+    const components = await postgresStore.backup(store, backup);
+    const globals = components.find(({ details }) => details.role === "globals");
+    expect(globals?.warnings).toEqual([
+      expect.stringMatching(/postgresql\.auto\.conf.*could not be read as plain.*superuser/),
+    ]);
+    if (globals === undefined) throw new Error("no globals");
+    expect((await postgresStore.check(globals, restore))[0]).toMatchObject({
+      status: "pass",
+      detail: expect.stringMatching(/SYSTEM: unknown$/),
+    });
+  },
+);

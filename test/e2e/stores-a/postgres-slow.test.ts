@@ -1,3 +1,5 @@
+// @module-tag exhaustive
+
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
