@@ -12,6 +12,6 @@ export const keeperLabels = {
 export const programKind = "program";
 
 /** Whether a container belongs to this tool: an operation made it, or the program runs in it. It is never part of a stack. */
-export function isKeepers(labels: Readonly<Record<string, string>>): boolean {
+export function isKeepers(labels: Readonly<Record<string, string | undefined>>): boolean {
   return keeperLabels.operation in labels || labels[keeperLabels.kind] === programKind;
 }

@@ -1,14 +1,13 @@
 import type { Containers } from "../core/containers.ts";
 import { RefusedError } from "../core/errors.ts";
 import type { TaskRunner } from "../core/task.ts";
-import { isKeepers } from "../model/keeper-labels.ts";
 import { type ComposeModel, type DiscoveredStore, hasServer, type Stack } from "../model/stack.ts";
 import { type ComposeProject, createCompose } from "./compose.ts";
 import type { PlaceOptions } from "./data-place.ts";
 import type { Engine } from "./engine.ts";
 import { findSecrets } from "./find-secrets.ts";
 import { type InspectedContainer, inspectContainer } from "./inspect.ts";
-import { composeLabels } from "./labels.ts";
+import { composeLabels, isOfStack } from "./labels.ts";
 import { placeStores } from "./places.ts";
 import { isGateway, sophonProfile } from "./profile.ts";
 import { profilesFor } from "./profile-choice.ts";
@@ -152,9 +151,7 @@ export async function projectContainers(
 ): Promise<InspectedContainer[]> {
   const filters = { label: [`${composeLabels.project}=${project}`] };
   const all = await engine.docker.listContainers({ all: true, filters });
-  const own = all.filter(
-    ({ Labels }) => Labels[composeLabels.oneOff]?.toLowerCase() !== "true" && !isKeepers(Labels),
-  );
+  const own = all.filter(({ Labels }) => isOfStack(Labels));
   const inspected = await Promise.all(own.map(({ Id }) => inspectContainer(engine, Id)));
   return inspected
     .filter((container) => container !== undefined)

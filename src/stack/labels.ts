@@ -1,3 +1,5 @@
+import { isKeepers } from "../model/keeper-labels.ts";
+
 /** Labels that Compose sets on containers, volumes and networks (docker/compose `pkg/api/labels.go`). */
 export const composeLabels = {
   project: "com.docker.compose.project",
@@ -12,3 +14,13 @@ export const composeLabels = {
   /** `service:condition:restart`, separated by commas. */
   dependsOn: "com.docker.compose.depends_on",
 } as const;
+
+/**
+ * Whether a container with the project's label is part of the stack: Compose made it, and not for one command. Containers of
+ * this tool have that label, too, if their image was built by Compose. The tool's own labels alone prove nothing: any image
+ * may have them.
+ */
+export function isOfStack(labels: Readonly<Record<string, string | undefined>>): boolean {
+  if (labels[composeLabels.oneOff]?.toLowerCase() === "true") return false;
+  return composeLabels.configHash in labels || !isKeepers(labels);
+}

@@ -1,6 +1,6 @@
-import { isKeepers, keeperLabels } from "../model/keeper-labels.ts";
+import { keeperLabels } from "../model/keeper-labels.ts";
 import type { Engine } from "./engine.ts";
-import { composeLabels } from "./labels.ts";
+import { composeLabels, isOfStack } from "./labels.ts";
 import { lockedOperation } from "./lock.ts";
 
 /** The live stack at one moment, in one question to the engine. */
@@ -22,7 +22,7 @@ export async function lookAtLive(
   const all = await engine.docker.listContainers({ all: true, filters: ofProject });
   const well = all.filter(
     ({ Labels, State, Status }) =>
-      !isKeepers(Labels) && State === "running" && !/unhealthy/.test(Status),
+      isOfStack(Labels) && State === "running" && !/unhealthy/.test(Status),
   );
   const ofLock = { label: [`${keeperLabels.kind}=lock`, `${keeperLabels.project}=${project}`] };
   const locks = await engine.docker.listContainers({ all: true, filters: ofLock });

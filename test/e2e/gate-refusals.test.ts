@@ -7,10 +7,19 @@ import { exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { qdrantImage } from "../lab/sophon.ts";
 import { createStack } from "../lab/stack.ts";
-import { badVersions, type GatewayVersion, goodVersions } from "../lab/versions.ts";
+import { badVersions, type GatewayVersion, goodVersions, wrecking } from "../lab/versions.ts";
 import { gatewayState } from "../lab/writers.ts";
 import { keeper } from "./support/keeper.ts";
-import { containersOf, repository, stackArguments, statesOf, upgrade } from "./upgrade-lab.ts";
+import {
+  containersOf,
+  expectAsBefore,
+  look,
+  repository,
+  stackArguments,
+  statesOf,
+  upgrade,
+  upgradeToBad,
+} from "./upgrade-lab.ts";
 
 /** Two minutes on an idle machine. */
 const timeoutMs = 1_500_000;
@@ -59,6 +68,21 @@ const computing: GatewayVersion = {
   version: "1.2.0-computing-migration",
   faults: { slowMigration: { seconds: 35, steps: 1, silent: true, computes: true } },
 };
+
+it("an image with this tool's own labels is judged like any other", {
+  ...exhaustive,
+  timeout: timeoutMs,
+}, async () => {
+  await using stack = await createStack({ tier: "personal", name: "gate-labels" });
+  const before = await look(stack);
+  const labels =
+    "LABEL sophon-keeper.operation=x sophon-keeper.kind=program com.docker.compose.oneoff=True";
+  const bad = await stack.publish(wrecking(badVersions["crash-loop"]));
+  const { code, stderr } = await upgradeToBad(stack, await disguised(stack, bad, labels, "labels"))
+    .done;
+  expect(code, stderr).toBe(6);
+  await expectAsBefore(stack, before, "rolled back");
+});
 
 it("a personal stack: a migration that shows in no file until it ends is not cut off", {
   ...exhaustive,
