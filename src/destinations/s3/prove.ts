@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
 import type { Proof, TransferContext } from "../object-store.ts";
 import type { FileDigest } from "./file-parts.ts";
 import type { PutPlace } from "./place.ts";
@@ -46,12 +47,12 @@ export async function head(place: PutPlace, context: TransferContext): Promise<F
  */
 async function askInWords(
   { connection, bucket, key }: PutPlace,
-  { signal }: TransferContext,
+  context: TransferContext,
 ): Promise<void> {
-  const { sdk, client } = connection;
+  const { sdk, client, send } = connection;
   const about = { Bucket: bucket, Key: key, Range: "bytes=0-0" };
-  const { Body } = await client.send(new sdk.GetObjectCommand(about), { abortSignal: signal });
-  await Body?.transformToByteArray();
+  const { Body } = await send(() => client.send(new sdk.GetObjectCommand(about)), context);
+  (Body as unknown as Readable).destroy();
 }
 
 /**
