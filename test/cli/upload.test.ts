@@ -131,6 +131,37 @@ it("tells no secret: not in its output, not in the list of processes", async () 
   }
 });
 
+it("tells no secret that rclone repeats, and gives it none as an argument", async () => {
+  await using made = await sealedRepository();
+  await made.add("2026-03-01");
+  const folder = await mkdtemp(join(tmpdir(), "sophon-keeper-rclone-"));
+  try {
+    const given = {
+      RCLONE_CONFIG_PASS: "of-the-configuration",
+      RCLONE_CONFIG_OFFSITE_PASS: "of-the-remote",
+      HTTPS_PROXY: "http://me:of%2Fthe%2Fproxy@proxy.example:3128",
+    };
+    const told = Object.keys(given).map((name) => `$${name}`);
+    const echo = [`echo "$*" >> ${join(folder, "arguments")}`, `echo "${told.join(" ")}" >&2`];
+    const script = ["#!/bin/sh", ...echo, "exit 1", ""].join("\n");
+    await writeFile(join(folder, "rclone"), script, { mode: 0o755 });
+    const args = [
+      ...["upload", "--json", "--repository", made.repository.path, "--sign-key", made.signKey],
+      ...["--upload-to", "rclone:offsite:there", "--upload-retry", "1s"],
+    ];
+    const path = { PATH: `${folder}:${process.env.PATH}`, SOPHON_KEEPER_DEBUG: "1" };
+    const run = await keeper(args, { env: { ...env, ...path, ...given } });
+    expect(run.code, run.stderr).toBe(3);
+    expect(JSON.parse(run.stdout).reason.message).toContain("*** *** http://me:***@proxy.example");
+    const seen = run.stdout + run.stderr + (await readFile(join(folder, "arguments"), "utf8"));
+    for (const secret of ["of-the-configuration", "of-the-remote", "of%2Fthe", "of/the"]) {
+      expect(seen).not.toContain(secret);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
 it("tells no secret in a step: not in its log, its outputs, its summary", async () => {
   await using made = await sealedRepository();
   const id = await made.add("2026-03-01");
