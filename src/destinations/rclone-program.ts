@@ -16,7 +16,7 @@ const usualAnswerMs = 600_000;
 /** Exit codes of rclone: the directory, or the file, is not there. */
 export const notThere: readonly number[] = [3, 4];
 const network =
-  /timed? ?out|connection|refused|reset by|temporar|no such host|unreachable|unexpected EOF|too many requests|\b(429|50[0-4])\b/i;
+  /timed? ?out|connection|refused|reset by|temporar|no such host|unreachable|\bEOF\b|too many requests|\b(429|50[0-4])\b/i;
 
 /**
  * Runs rclone until it is answered with something that trying again cannot change.

