@@ -77,13 +77,13 @@ export const extractComponents: NamedTask<ExtractParams, Check[]> = {
 };
 
 /**
- * Removes what a killed run left. A file or a link with that name is somebody's own.
+ * Removes what a killed run left. A file or a link with that name, or a directory of another user, is somebody's own.
  *
  * @throws RefusedError that names it.
  */
 export async function removePartial(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
-  if (stats !== undefined && !stats.isDirectory()) {
+  if (stats !== undefined && !(stats.isDirectory() && stats.uid === process.geteuid?.())) {
     throw new RefusedError(`target: ${path} is in the way: move it elsewhere`, { class: "input" });
   }
   await removeTree(path);

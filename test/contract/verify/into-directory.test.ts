@@ -1,5 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { restore } from "../../../src/commands/restore.ts";
@@ -81,6 +88,23 @@ describe("restore into a directory", () => {
       });
       expect(readdirSync(directory)).toEqual([".new.sophon-keeper-partial"]);
       expect(lstatSync(path).isDirectory()).toBe(false);
+    },
+  );
+
+  it.runIf(process.getuid?.() === 0)(
+    "leaves a directory of another user that has the name of unfinished content",
+    async () => {
+      const directory = join(root, "foreign-directory");
+      const path = join(directory, ".new.sophon-keeper-partial");
+      mkdirSync(path, { recursive: true });
+      writeFileSync(join(path, "mine"), "mine");
+      chownSync(path, 4242, 4242);
+      const told = restoreInto(whole, join(directory, "new"));
+      await expect(told).rejects.toMatchObject({
+        exitCode: 2,
+        message: expect.stringContaining(path),
+      });
+      expect(readdirSync(path)).toEqual(["mine"]);
     },
   );
 
