@@ -35,7 +35,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
     case "secret":
       return readSecret(name, text);
     case "path":
-      return absolute(text.trim(), places);
+      return readPath(name, absolute(text.trim(), places));
     case "paths":
       return pathWords(name, text).map((word) => absolute(word, places));
     case "list":
@@ -152,6 +152,12 @@ export function absolute(path: string, places: Places): string {
     return join(places.home, path.slice(1));
   }
   return isAbsolute(path) ? resolve(path) : resolve(places.workingDirectory, path);
+}
+
+/** Node tries for ever to make a directory there, and no signal ends that. */
+function readPath(name: string, path: string): string {
+  if (!/^\/proc\/(?!self\/fd\/)/.test(`${path}/`)) return path;
+  throw refused(name, `is "${path}", where no files can be made`, "give another path");
 }
 
 function readSecret(name: string, text: string): string {

@@ -121,6 +121,12 @@ const lines: Row[] = [
   ["verify", "--backup", "rclone:"],
   ["restore", "--backup", "artifact"],
   ["verify", "--max-age", "36"],
+  ["verify", "--health-timeout", "25d"],
+  ["verify", "--trusted-signers", "/dev/null"],
+  ["restore", "--only", ","],
+  ["list", "--project-name", "../../../etc"],
+  ["recover", "--project-name", "a/../b"],
+  ["init", "--into", "/proc"],
   ["list", "--remote-max-age", "36"],
 ].map(
   (args): Row => ({

@@ -100,6 +100,8 @@ describe("parseOptions", () => {
     ["verify", { notify: "# nobody" }, /^notify given but empty/],
     ["upgrade-test", { unencrypted: "true", images: "# none" }, /^images given but empty/],
     ["list", { "project-name": "../etc" }, /^project-name is "\.\.\/etc"/],
+    ["backup", { repository: "/proc/x/y" }, /^repository is "\/proc\/x\/y", where no files/],
+    ["init", { into: "/srv/../proc" }, /^into is "\/proc", where no files can be made/],
     ["list", { "project-name": "Sophon" }, /^project-name is "Sophon"/],
     ["list", { "project-name": "a\nb" }, /^project-name is "a\nb"/],
     ["backup", { consistency: "cold" }, /^consistency is "cold": write one of live, stopped$/],
