@@ -203,7 +203,7 @@ async function damageOf(
 }
 
 function candidateOf(
-  { id, manifest, marks, ancestors }: StoredBackup,
+  { id, manifest, marks, ancestors, isUnknown = false, problem }: StoredBackup,
   damaged: readonly string[],
   needed: readonly string[],
   { retainLevel }: Options,
@@ -214,7 +214,8 @@ function candidateOf(
     good:
       reaches(marks?.level ?? null, retainLevel) &&
       ![id, ...ancestors].some((one) => damaged.includes(one)),
-    needed: needed.includes(id),
+    needed: needed.includes(id) || isUnknown,
+    why: isUnknown ? `it cannot be judged here: ${problem}` : undefined,
     ancestors,
     isFull: manifest?.serial === 0,
     wasRead: reaches(marks?.level ?? null, "contents"),

@@ -247,7 +247,7 @@ async function hashOfFile(handle: FileHandle, signal: AbortSignal | undefined): 
 }
 
 /** Only what lies there proves damage: a host that cannot read it says nothing about the backup. */
-function statusOf(error: unknown): "fail" | "unverifiable" {
+export function statusOf(error: unknown): "fail" | "unverifiable" {
   if (error instanceof NewerManifestError) return "unverifiable";
   if (error instanceof NotAFileError) return "fail";
   const code = error instanceof Error && "code" in error ? String(error.code) : undefined;

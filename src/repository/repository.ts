@@ -17,6 +17,7 @@ import {
   sealedManifestFile,
 } from "../model/manifest.ts";
 import { type Marks, parseMarks, provenRemotes } from "../model/marks.ts";
+import { statusOf } from "./checksum.ts";
 
 export const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
@@ -31,6 +32,8 @@ export interface StoredBackup {
   readonly manifestSha256: string | undefined;
   /** An obvious problem: no readable manifest, or a file that is missing or has another size. */
   readonly problem: string | undefined;
+  /** The problem lies with this host or this version: nothing is known to be wrong with the backup. */
+  readonly isUnknown?: boolean;
   /** Sum of the files' sizes in bytes. */
   readonly bytes: number;
   /** The backups without which it cannot be read, the parent first. */
@@ -248,11 +251,9 @@ export class Repository {
       return { ...found, marks: counts ? marks : undefined };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
-      const nothing = {
-        ...{ manifest: undefined, manifestSha256: undefined, marks: undefined },
-        ancestors: [],
-      };
-      return { ...base, ...nothing, ancestors: [], problem };
+      const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
+      const isUnknown = statusOf(error) === "unverifiable";
+      return { ...base, ...nothing, ancestors: [], problem, isUnknown };
     }
   }
 

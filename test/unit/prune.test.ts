@@ -37,6 +37,15 @@ afterEach(async () => {
   await rm(repository.path, { recursive: true });
 });
 
+test("a backup that a newer version made is kept: nothing is known to be wrong with it", async () => {
+  const [first = "", , third = ""] = await backups("2026-03-01", "2026-03-02", "2026-03-03");
+  const path = join(repository.directory(first), "manifest.json");
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace(/"schemaVersion": \d+/, '"schemaVersion": 9'));
+  await retain({ "keep-last": "1" });
+  expect(await left()).toEqual([first, third]);
+});
+
 test("the newest good one is read again before anything older goes: a flipped bit does not count", async () => {
   const ids = await backups("2026-03-01", "2026-03-02", "2026-03-03");
   const [first, second, third] = ids as [string, string, string];
