@@ -164,7 +164,8 @@ function exceptionOf(fields: Fields): string {
     asFields(fields.err) ??
     asFields(fields.thrown);
   if (detail === undefined) return "";
-  const type = str(detail.Type) ?? str(detail.type) ?? str(detail.ClassName) ?? "";
+  const type =
+    str(detail.Type) ?? str(detail.type) ?? str(detail.ClassName) ?? str(detail.name) ?? "";
   const message = str(detail.Message) ?? str(detail.message) ?? "";
   const stack =
     str(detail.StackTrace) ??
@@ -173,7 +174,8 @@ function exceptionOf(fields: Fields): string {
     str(detail.stackTrace) ??
     str(detail.stack);
   if (type === "" && message === "") return stack ?? "";
-  return `${type}: ${message}${stack === undefined ? "" : `\n${stack}`}`;
+  const said = [type, message].filter((one) => one !== "").join(": ");
+  return `${said}${stack === undefined ? "" : `\n${stack}`}`;
 }
 
 const HOLE = /\{[@$]?([A-Za-z0-9_.]{1,60})(?:[,:][^{}]{0,40})?\}/g;

@@ -53,10 +53,14 @@ export function saysRetry(text: string): boolean {
   return RETRY.test(text.length > WINDOW ? text.slice(0, WINDOW) : text);
 }
 
+/** The name of an event, which structured loggers write in the place of a sentence: `migration_failed`. */
+const EVENT = /^[a-z]{2,30}(?:_[a-z]{2,30}){1,6}(?=\s|$)/;
+
 /** Without quoted names: `Applying 'FixMigrationFailedFlag'` says nothing about failure. */
 function plain(message: string): string {
   const head = message.length > WINDOW ? message.slice(0, WINDOW) : message;
   return head
     .replace(/"[^"\n]{0,200}"|'[^'\n]{3,200}'|`[^`\n]{0,200}`/g, " ")
-    .replace(NAMED, " migration ");
+    .replace(NAMED, " migration ")
+    .replace(EVENT, (event) => event.replaceAll("_", " "));
 }

@@ -96,7 +96,9 @@ const DEBUG_OUTPUT =
   /^([A-Za-z_]\w*(?:[.+`]\w+)+): ?(Critical|Error|Warning|Information|Debug|Trace): (.*)$/s;
 
 const LEVEL_TOKEN =
-  /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|NOTE|SYSTEM|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|SEVERE|EMERG|ALERT|FAIL)(?=[\s\]|):,>}-])/i;
+  /(^|[\s[\]|(<{-])(TRACE|VERBOSE|VRB|VERB|DEBUG|DBG|DBUG|INFO|INFORMATION|INF|NOTICE|NOTE|SYSTEM|WARN|WARNING|WRN|ERROR|ERR|EROR|FATAL|FTL|FATL|CRITICAL|CRIT|SEVERE|EMERG|ALERT|FAIL)(?=[\s\]|):,>}-]|\/[\w.-]{1,40}\])/i;
+/** Celery names its process after the level. */
+const CELERY_PROCESS = /^\/[\w.-]{1,40}\]/;
 /** A time of day; zerolog's console writes `9:04AM`. */
 const TIME = /\d{1,2}:\d{2}(?::\d{2}|[AP]M\b)/;
 const NLOG_REST = /^\|\s?([\w.`+<>,[\]]{1,200})\|\s?/;
@@ -139,6 +141,7 @@ function readText(text: string): Head | undefined {
   } else {
     // RabbitMQ names the Erlang process that speaks.
     rest = rest
+      .replace(CELERY_PROCESS, "")
       .replace(/^[\s\])|:>}-]{0,40}/, "")
       .replace(SPRING, "$1: ")
       .replace(/^<\d{1,6}\.\d{1,9}\.\d{1,6}> ?/, "");

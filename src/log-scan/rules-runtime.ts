@@ -165,6 +165,20 @@ export const RUNTIME_RULES: readonly Rule[] = [
     meaning: "The application says that it could not get ready.",
   },
   {
+    name: "database-not-opened",
+    where: "failing",
+    lasts: "started",
+    otherwise: "config",
+    source: "Syncthing and others that keep a database of their own",
+    pattern:
+      /\b(?:error|fail(?:ed|ure)|unable|cannot|could not)\b (?:to )?open(?:ing)? (?:the )?database\b/i,
+    example:
+      "[start] 2026/01/02 03:04:05 INFO: syncthing v1.29.2\n[ABCDE] 2026/01/02 03:04:05 WARNING: Error opening database: leveldb: manifest corrupted",
+    lookAlike:
+      "2026-01-02T03:04:05Z WRN Could not open the GeoIP database /geo.mmdb: lookups are off\n2026-01-02T03:04:06Z INF listening on :8080",
+    meaning: "The application could not open its own database.",
+  },
+  {
     name: "startup-failed",
     where: "error",
     lasts: "started",
