@@ -113,6 +113,7 @@ function toMount(
   const base = { source: mount.Source, target: mount.Destination, writable: mount.RW };
   if (mount.Type === "volume" && mount.Name !== undefined) {
     const facts = volumes.get(mount.Name);
+    if (isInMemory(facts)) return inMemory(mount.Destination);
     const labels = facts?.Labels ?? {};
     const named = composeLabels.volume in labels;
     return {
@@ -128,15 +129,17 @@ function toMount(
   return { ...base, type, anonymous: false, plain: type === "bind" };
 }
 
+/** A volume with the options of a memory disk: it is empty again once no container has it mounted. */
+function isInMemory(facts: VolumeFacts | undefined): boolean {
+  return facts?.Driver === "local" && /^(?:tmpfs|ramfs)$/.test(facts.Options?.type ?? "");
+}
+
 function tmpfsMounts(tmpfs: Readonly<Record<string, string>> | undefined): Mount[] {
-  return Object.keys(tmpfs ?? {}).map((target) => ({
-    type: "tmpfs",
-    source: "",
-    target,
-    writable: true,
-    anonymous: false,
-    plain: false,
-  }));
+  return Object.keys(tmpfs ?? {}).map(inMemory);
+}
+
+function inMemory(target: string): Mount {
+  return { type: "tmpfs", source: "", target, writable: true, anonymous: false, plain: false };
 }
 
 /**

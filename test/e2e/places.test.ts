@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { storeImages } from "../lab/images.ts";
@@ -17,15 +17,17 @@ async function succeed(stack: SmallStack, command: string, ...more: string[]) {
   return JSON.parse(done.stdout) as { components: { name: string }[]; warnings: string[] };
 }
 
-describe("binds that are nested, and of one file", () => {
+describe("binds that are nested, and of one file, also through a link, beside a volume in memory", () => {
   it("are one store each, which every way back gives to all who have it mounted", async () => {
     const wreck =
-      "[ $$V != 3 ] || { echo wrecked >/acme.json; echo wrecked >/media/tv/s; exit 7; }";
-    await using stack = await smallStack("binds", {
+      "[ $$V != 3 ] || { echo wrecked >/acme.json; echo wrecked >/media/tv/s; exit 7; }; [ -s /acme.json ] || exit 8";
+    const memory = `{ driver_opts: { type: tmpfs, o: "size=1m", device: tmpfs } }`;
+    const services = {
       films: `image: IMAGE, volumes: ["DATA:/media"], ${serves}`,
       shows: `image: IMAGE, volumes: ["DATA/tv:/tv", "DATA/list.json:/list.json"], ${serves}`,
-      proxy: `image: IMAGE, volumes: ["DATA/../acme.json:/acme.json", "DATA:/media", "/etc/localtime:/etc/localtime"], init: true, command: ["sh", "-c", "${wreck}; echo started; touch /tmp/healthy; exec sleep infinity"], ${healthFile}`,
-    });
+      proxy: `image: IMAGE, volumes: ["DATA/../acme.link:/acme.json", "DATA:/media", "/etc/localtime:/etc/localtime", "memory:/memory"], init: true, command: ["sh", "-c", "${wreck}; echo started; touch /tmp/healthy; exec sleep infinity"], ${healthFile}`,
+    };
+    await using stack = await smallStack("binds", services, `volumes: { memory: ${memory} }\n`);
     const [acme, list, show] = [
       join(stack.data, "../acme.json"),
       join(stack.data, "list.json"),
@@ -39,6 +41,7 @@ describe("binds that are nested, and of one file", () => {
     ] as const) {
       await writeFile(path, text);
     }
+    await symlink("acme.json", join(stack.data, "../acme.link"));
     await stack.compose(["up", "--detach", "--wait"]);
     const { ino } = await stat(acme);
     const seen = async () => {
@@ -53,7 +56,7 @@ describe("binds that are nested, and of one file", () => {
     expect(components.map(({ name }) => name)).toEqual([
       "stack",
       "volume-data",
-      "volume-acme.json",
+      "volume-acme.link",
     ]);
     await succeed(stack, "verify", "--level", "restore");
     for (const path of [acme, list, show]) await writeFile(path, "damaged");
@@ -69,7 +72,7 @@ describe("binds that are nested, and of one file", () => {
     await stack.compose(["stop", "proxy"]);
     await rm(acme);
     await mkdir(acme);
-    await succeed(stack, "restore", "--only", "volume-acme.json");
+    await succeed(stack, "restore", "--only", "volume-acme.link");
     expect(await readFile(acme, "utf8")).toBe("keys");
   });
 });

@@ -1,9 +1,10 @@
 import { basename, dirname } from "node:path";
 import { realPath } from "../../core/real-path.ts";
 import type { TaskPlace, TaskRunner } from "../../core/task.ts";
+import type { Component } from "../../model/manifest.ts";
 import { type DataStore, placeOf, type VolumeStore } from "../../model/stack.ts";
 import { sqliteMigrations } from "../sqlite/migrations.ts";
-import type { BackupAtPlace, Store } from "../store.ts";
+import type { BackupAtPlace, BackupContext, Store } from "../store.ts";
 import { treeBackup } from "./backup.ts";
 import { checkTree } from "./check.ts";
 import { backupFrozen, engineNote, tornNote, withNotes } from "./frozen.ts";
@@ -36,17 +37,9 @@ export const volumeStore: Store<VolumeStore> = {
   backupOrder: 40,
   ...treeStore(volumeOptions),
   backup: async (store, context) => {
-    const tree = volumeOptions(store);
-    const place = readingPlace(tree, store, { path: context.sink.directory, readOnly: false });
-    const mode = context.volumeModes?.[store.name] ?? "live";
-    if (mode === "freeze") return [await backupFrozen(store, tree, place, context)];
-    const params = { tree, sink: context.sink };
-    const component = await context.tasks.run(treeBackup, params, place, context.signal);
-    if (store.engine === undefined) return [component];
-    const how = `its files were copied while ${store.services.join(", ")} was stopped`;
-    const note =
-      mode === "stop" ? engineNote(store, how) : tornNote(store, "as volume-consistency says");
-    return [withNotes(component, [note])];
+    const component = await backUpVolume(store, context);
+    // As the stack names the place: a file may be mounted through a symbolic link, and is archived where it lies.
+    return [{ ...component, source: placeOf(store) }];
   },
   atRest: (place) => {
     const { name, mount, components } = place;
@@ -54,6 +47,20 @@ export const volumeStore: Store<VolumeStore> = {
     return { kind: "volume", name, mount, ...writersAt(place), ...isFile };
   },
 };
+
+async function backUpVolume(store: VolumeStore, context: BackupContext): Promise<Component> {
+  const tree = volumeOptions(store);
+  const place = readingPlace(tree, store, { path: context.sink.directory, readOnly: false });
+  const mode = context.volumeModes?.[store.name] ?? "live";
+  if (mode === "freeze") return await backupFrozen(store, tree, place, context);
+  const params = { tree, sink: context.sink };
+  const component = await context.tasks.run(treeBackup, params, place, context.signal);
+  if (store.engine === undefined) return component;
+  const how = `its files were copied while ${store.services.join(", ")} was stopped`;
+  const note =
+    mode === "stop" ? engineNote(store, how) : tornNote(store, "as volume-consistency says");
+  return withNotes(component, [note]);
+}
 
 /** About how many seconds a backup with `freeze` will pause the services of a volume store. */
 export async function expectedPause(
