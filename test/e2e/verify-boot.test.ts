@@ -88,7 +88,7 @@ function told(result: {
   checks: { name: string; component?: string; status: string; detail: string }[];
 }) {
   return result.checks
-    .filter(({ name }) => name === "health" || name === "log")
+    .filter(({ name }) => ["clone", "health", "log"].includes(name))
     .map(({ name, component, status, detail }) => `${name} ${component}: ${status}: ${detail}`)
     .join("\n");
 }
@@ -125,7 +125,7 @@ describe.concurrent("a test restore of a stack without a health check", () => {
     expect(told(result)).toContain("health app: pass: running, answers 200");
   });
 
-  it("is good with a job that ends, and with services that share a network", async () => {
+  it("is good with a job that ends, with one that had failed, and with services that share a network", async () => {
     const base = { image: pythonImage, volumes: ["./data:/data"] };
     const job = { ...base, command: ["sh", "-c", "sleep 2; echo done"] };
     const asks =
@@ -148,9 +148,10 @@ describe.concurrent("a test restore of a stack without a health check", () => {
     const { result, stderr } = await verified(
       "serves",
       { healthcheck, depends_on },
-      { job, beside },
+      { job, beside, seed: { ...base, command: ["sh", "-c", "echo the mirror is down; exit 3"] } },
     );
     expect(result.result, `${stderr}${told(result ?? { checks: [] })}`).toBe("verified");
     expect(told(result)).toContain("health job: pass: ended with exit code 0");
+    expect(told(result)).toContain("clone seed: pass: not judged: it had ended with exit code 3");
   });
 });

@@ -45,6 +45,8 @@ interface CloneRequest {
 export interface Clone extends FillTarget, AsyncDisposable {
   /** What the clone omits, one line each. */
   readonly omitted: readonly string[];
+  /** Its services that are not judged, with the exit code that each had ended with before the backup. */
+  readonly unjudged: ReadonlyMap<string, number>;
   /** Creates its volumes, networks and containers, and starts nothing. */
   create(): Promise<void>;
   /**
@@ -119,6 +121,11 @@ export async function openClone(
     });
     return {
       omitted: project.omitted,
+      unjudged: new Map(
+        Object.entries(given.stack.index.failed ?? {}).filter(
+          ([name]) => services.includes(name) && !expectations.has(name),
+        ),
+      ),
       create: scratch.create,
       start: scratch.start,
       server: scratch.server,
@@ -143,7 +150,11 @@ export async function openClone(
         const next = await projectOf(request, written, {
           ...{ name, ownFiles, later: { images, volumes: project.volumes } },
         });
-        expectations = await expectationsFor({ ...request, stack: { model } }, next, host);
+        expectations = await expectationsFor(
+          { ...request, stack: { model, index: request.stack.index } },
+          next,
+          host,
+        );
         await scratch.useModel(next.model, signal);
         return next.omitted;
       },
@@ -291,7 +302,9 @@ async function expectationsFor(
     stack,
     manifest,
     stores,
-  }: Pick<CloneRequest, "manifest" | "stores"> & { readonly stack: Pick<StackSource, "model"> },
+  }: Pick<CloneRequest, "manifest" | "stores"> & {
+    readonly stack: Pick<StackSource, "model" | "index">;
+  },
   project: ScratchProject,
   host: CloneHost,
 ): Promise<ReadonlyMap<string, Expectation>> {
@@ -299,7 +312,8 @@ async function expectationsFor(
     kind === "data" || kind === "volume" || service === undefined ? [] : [service],
   );
   const live = await livePorts(stack.model.name, manifest, host);
-  const known = { model: stack.model, manifest, servers: new Set(servers), live };
+  const { failed } = stack.index;
+  const known = { model: stack.model, manifest, servers: new Set(servers), live, failed };
   const copied = [...expectationsOf(known)].filter(([name]) => name in project.model.services);
   return new Map(copied);
 }

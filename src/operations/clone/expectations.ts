@@ -23,16 +23,25 @@ interface KnownStack {
   readonly servers: ReadonlySet<string>;
   /** The ports that live containers with the same images listen on, by service, if visible. */
   readonly live: ReadonlyMap<string, readonly number[]>;
+  /** The exit codes of services that had failed before the backup. */
+  readonly failed?: Readonly<Record<string, number>> | undefined;
 }
 
-/** The expectation of each service of a clone, derived from what it did in the stack. */
+/**
+ * The expectation of each service of a clone, derived from what it did in the stack. One that had failed has none: whatever
+ * it does in the clone says nothing of the backup.
+ */
 export function expectationsOf(known: KnownStack): ReadonlyMap<string, Expectation> {
   return new Map(
-    Object.entries(known.model.services).map(([name, service]) => [
-      name,
-      expectationOf(name, service, known),
-    ]),
+    Object.entries(known.model.services)
+      .filter(([name, service]) => !hadFailed(name, service, known))
+      .map(([name, service]) => [name, expectationOf(name, service, known)]),
   );
+}
+
+/** A job that others wait for must succeed anyway, and a server that is started again must run. */
+function hadFailed(name: string, service: ComposeService, known: KnownStack): boolean {
+  return known.failed?.[name] !== undefined && endOf(name, service, known) === "may";
 }
 
 function expectationOf(name: string, service: ComposeService, known: KnownStack): Expectation {

@@ -106,6 +106,14 @@ export function cloneCheck(omitted: readonly string[]): Check {
   return { name: "clone", status: "pass", detail };
 }
 
+/** The services whose end says nothing of the backup, because they had failed before it. */
+export function unjudgedChecks(unjudged: ReadonlyMap<string, number>): Check[] {
+  return [...unjudged].map(([component, exitCode]) => ({
+    ...{ name: "clone", component, status: "pass" },
+    detail: `not judged: it had ended with exit code ${exitCode} before the backup`,
+  }));
+}
+
 function logCheck(check: Check, log: LogVerdict | undefined, isHealthy: boolean): Check {
   const decisive = log?.decisive;
   if (decisive === undefined) return check;

@@ -16,7 +16,7 @@ import type { SchemaVerdict } from "../gate/schema.ts";
 import type { Dependencies } from "../session/command.ts";
 import { removeDeadClones } from "../session/dead-clones.ts";
 import type { Host } from "../session/host.ts";
-import { bootClone, cloneCheck, soakMs } from "./boot-clone.ts";
+import { bootClone, cloneCheck, soakMs, unjudgedChecks } from "./boot-clone.ts";
 
 /** The parts of the host that a test restore uses. */
 export type ScratchHost = Pick<Host, "workbench" | "engine">;
@@ -88,8 +88,12 @@ async function inClone(
     { stack, manifest, stores, operationId, tasks },
     dependencies,
   );
-  const without = clone.omitted.length === 0 ? [] : [cloneCheck(clone.omitted)];
-  for (const { detail } of without) reporter.info(`the clone ${detail}`);
+  const without = [
+    ...(clone.omitted.length === 0 ? [] : [cloneCheck(clone.omitted)]),
+    ...unjudgedChecks(clone.unjudged),
+  ];
+  for (const { component = "the clone", detail } of without)
+    reporter.info(`${component} ${detail}`);
   await reporter.group("Create the clone", () => clone.create());
   const filling: FillRequest = {
     ...{ target: clone, stores, manifest, source, workbench, dependencies },

@@ -18,6 +18,8 @@ export type StackIndex = Pick<
 > & {
   /** The files and directories that are in the archive, below {@link FILES}. */
   readonly roots: readonly string[];
+  /** The exit code of each service that had failed: a container of it had ended by itself. Absent: none, or not known. */
+  readonly failed?: Readonly<Record<string, number>>;
 };
 
 /** The parameters of the task. */

@@ -27,7 +27,11 @@ export async function backupStackFiles(stack: Stack, context: BackupContext): Pr
   const { project, directory, composeFiles, envFiles, profiles, model } = stack;
   const { files, skipped } = await stackRoots(stack, context.sink.directory, context);
   const paths = files.map(({ path }) => path);
-  const index: StackIndex = { project, directory, composeFiles, envFiles, profiles, roots: paths };
+  const failed = failedServices(stack);
+  const index: StackIndex = {
+    ...{ project, directory, composeFiles, envFiles, profiles, roots: paths },
+    ...(Object.keys(failed).length === 0 ? {} : { failed }),
+  };
   const around = new Set(paths.map((path) => dirname(path)));
   const mounts: TaskMount[] = [...around].map((path) => ({ path, readOnly: true }));
   return await context.tasks.run(
@@ -36,6 +40,11 @@ export async function backupStackFiles(stack: Stack, context: BackupContext): Pr
     { mounts: [...mounts, { path: context.sink.directory, readOnly: false }] },
     context.signal,
   );
+}
+
+function failedServices({ containers }: Pick<Stack, "containers">): Record<string, number> {
+  const ended = containers.filter(({ state, exitCode }) => state === "exited" && exitCode !== 0);
+  return Object.fromEntries(ended.map(({ service, exitCode }) => [service, exitCode]));
 }
 
 /**

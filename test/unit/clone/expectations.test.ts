@@ -13,7 +13,13 @@ function expected(
     state = "running",
     image = "vendor/app:1",
     live,
-  }: { state?: string; image?: string; live?: number[] } = {},
+    failed,
+  }: {
+    state?: string;
+    image?: string;
+    live?: number[];
+    failed?: Readonly<Record<string, number>>;
+  } = {},
   others: Record<string, unknown> = {},
 ) {
   const model = {
@@ -23,9 +29,8 @@ function expected(
   const record = { image, imageId: "i", repoDigest: null, state, replicas: 1 };
   const ports = new Map(live === undefined ? [] : [["migrate", live] as const]);
   const manifest = { services: { migrate: record } };
-  return expectationsOf({ model, manifest, servers: new Set(["database"]), live: ports }).get(
-    "migrate",
-  );
+  const servers = new Set(["database"]);
+  return expectationsOf({ model, manifest, servers, live: ports, failed }).get("migrate");
 }
 
 describe("what a service of a clone has to do", () => {
@@ -34,6 +39,14 @@ describe("what a service of a clone has to do", () => {
     expect(expected({}, { state: "exited" })?.ends).toBe("may");
     expect(expected({ restart: "unless-stopped" }, { state: "exited" })?.ends).toBe("never");
     expect(expected({})?.ends).toBe("never");
+  });
+
+  it("is nothing for a job that had failed, unless others wait for it or it is started again", () => {
+    const before = { state: "exited", failed: { migrate: 3 } };
+    expect(expected({}, before)).toBeUndefined();
+    expect(expected({}, before, { app: started })?.ends).toBe("must");
+    expect(expected({ restart: "always" }, before)?.ends).toBe("never");
+    expect(expected({}, { state: "exited", failed: { other: 3 } })?.ends).toBe("may");
   });
 
   it("is to answer on a declared port, on all of those on which the live one listens", () => {
