@@ -22,6 +22,7 @@ const writers: Readonly<Record<string, string>> = {
   "operations/clone/inline-files.ts": "a temporary directory of a clone",
   "operations/live-stack/definition.ts": "a temporary directory",
   "operations/live-stack/image-pins.ts": "work files, in the repository",
+  "operations/live-stack/pin-trial.ts": "a directory in work files, in the repository",
   "operations/live-stack/shell-variables.ts": "work files, in the repository",
   "operations/manual/restore-redis.ts": "a directory of root that it has just made, exclusively",
   "operations/off-host/fetch.ts": "an unfinished backup, in the repository",

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cells, exhaustive } from "../lab/matrix.ts";
@@ -87,12 +87,19 @@ describe("a migrator that runs to its end before the application", () => {
   const app = `image: IMAGE, init: true, command: ["sh", "-c", "touch /tmp/healthy; exec sleep infinity"], volumes: ["DATA:/data"], depends_on: { migrate: { condition: service_completed_successfully } }, ${healthFile}`;
   const schema = (stack: SmallStack) => readFile(join(stack.data, "schema"), "utf8");
 
-  it("runs again with a new image, and not on the way back", async () => {
+  it("runs again with a new image, also from a file that is included, and not on the way back", async () => {
     const fails = "[ $$V != 3 ] || { echo wrecked >/data/a; exit 7; }";
-    await using stack = await smallStack("migrator", { migrate: migrator(fails), app });
+    await using stack = await smallStack("migrator", { app }, "include: [jobs/compose.yaml]\n");
+    const jobs = join(stack.directory, "jobs");
+    await mkdir(jobs);
+    const job = migrator(fails).replace("IMAGE", "$JOBS").replace("DATA", stack.data);
+    await writeFile(join(jobs, "compose.yaml"), `services: { migrate: { ${job} } }\n`);
+    await writeFile(join(jobs, ".env"), `JOBS=${stack.image(1)}\n`);
     await up(stack);
     const good = await stack.upgrade({ migrate: 2, app: 2 });
     expect(good.code, good.stderr).toBe(0);
+    expect(await readFile(join(jobs, ".env"), "utf8")).toBe(`JOBS=${stack.image(2)}\n`);
+    expect(await stack.compose(["config", "--images"])).not.toContain(stack.image(1));
     expect(await schema(stack)).toBe("m1\nm2\n");
     const before = await stack.states();
     expect(before).toBe("app-1 running healthy; migrate-1 exited");

@@ -1,12 +1,4 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import {
   fsyncDirectorySync,
@@ -23,6 +15,7 @@ import { type ComposeProject, createCompose } from "../../stack/compose.ts";
 import type { Engine } from "../../stack/engine.ts";
 import type { Pins } from "./journal-shapes.ts";
 import { imageEdits, type ProjectFile } from "./pin-edits.ts";
+import { projectEnvFiles, writeTrial } from "./pin-trial.ts";
 
 type Edit = Pins["edits"][number];
 
@@ -32,6 +25,8 @@ interface PinContext {
   readonly project: ComposeProject;
   /** The model that the files resolve to now. */
   readonly model: ComposeModel;
+  /** The files that `include` brings in. */
+  readonly included: readonly Omit<ProjectFile, "text">[];
   readonly pin: Options["pin"];
   /** The directory that keeps the file contents from before and after the edits. */
   readonly work: string;
@@ -98,7 +93,7 @@ async function editFiles(
   wanted: Readonly<Record<string, string>>,
   services: readonly string[],
 ): Promise<ProjectFile[]> {
-  const original = projectFiles(context.project);
+  const original = projectFiles(context);
   let files = original;
   let expected = context.model;
   const left = [...services];
@@ -131,12 +126,11 @@ async function editFiles(
   );
 }
 
-function projectFiles(project: ComposeProject): ProjectFile[] {
-  const envFiles =
-    project.envFiles.length > 0 ? project.envFiles : [join(project.directory, ".env")];
+function projectFiles({ project, included }: PinContext): ProjectFile[] {
   return [
     ...project.composeFiles.map((path) => ({ path, kind: "compose" as const })),
-    ...envFiles.map((path) => ({ path, kind: "env" as const })),
+    ...projectEnvFiles(project).map((path) => ({ path, kind: "env" as const })),
+    ...included,
   ].map((file) => ({
     ...file,
     text: existsSync(file.path) ? readFileSync(file.path, "utf8") : "",
@@ -145,22 +139,13 @@ function projectFiles(project: ComposeProject): ProjectFile[] {
 
 /** The first candidate set of files that Compose resolves to the expected model. */
 async function firstRight(
-  context: PinContext,
+  { engine, project, work }: PinContext,
   candidates: readonly (readonly ProjectFile[])[],
   expected: ComposeModel,
 ): Promise<ProjectFile[] | undefined> {
+  const trial = join(work, "trial");
   for (const files of candidates) {
-    const trial = join(context.work, "trial");
-    rmSync(trial, { recursive: true, force: true });
-    mkdirSync(trial, { recursive: true, mode: 0o700 });
-    const written = files.map(({ path, kind, text }, at) => {
-      const to = join(trial, `${at}-${basename(path)}`);
-      writeFileSync(to, text, { mode: 0o600 });
-      return { kind, to };
-    });
-    const of = (kind: string) => written.filter((one) => one.kind === kind).map(({ to }) => to);
-    const project = { ...context.project, composeFiles: of("compose"), envFiles: of("env") };
-    const model = await createCompose(context.engine, project)
+    const model = await createCompose(engine, writeTrial(files, project, trial))
       .config()
       .catch(() => undefined);
     rmSync(trial, { recursive: true, force: true });

@@ -8,7 +8,7 @@ import { removeContainer } from "../../stack/containers.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
-import { referencedFiles } from "../../stores/stack-files/references.ts";
+import { includedFiles, referencedFiles } from "../../stores/stack-files/references.ts";
 import { driftOf } from "../live-stack/definition.ts";
 import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
@@ -63,8 +63,9 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const joiners = await joinersIn(engine, making, model);
   await refuseUnlike(engine, making, model, servicesOf(joiners));
   const work = repository.work("restores", id);
+  const named = await referencedFiles(stack);
   const context = {
-    ...{ engine, project, model, work },
+    ...{ engine, project, model, included: includedFiles(named), work },
     ...{ pin: options.pin, repository: repository.path },
   };
   const wanted = [...makings.create, ...makings.replace];
@@ -75,7 +76,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
       .map(({ service, imageReference }) => [service, imageReference]),
   );
   const variables = saveShellVariables(
-    [...stack.composeFiles, ...(await referencedFiles(stack)).map(({ path }) => path)],
+    [...stack.composeFiles, ...named.map(({ path }) => path)],
     work,
   );
   const forward = await planPins(context, to, "new");

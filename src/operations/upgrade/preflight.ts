@@ -10,7 +10,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { findSharedUses, within } from "../../stack/shared.ts";
-import { referencedFiles } from "../../stores/stack-files/references.ts";
+import { includedFiles, referencedFiles } from "../../stores/stack-files/references.ts";
 import { refuseHiddenLogsOnChange } from "../backup/refuse-hidden-logs.ts";
 import type { Seen } from "../gate/gate.ts";
 import { readHistories, schemaPlaces } from "../gate/schema-check.ts";
@@ -57,12 +57,16 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const joined = joinedServices(stack, targets);
   await refuseOtherChanges(session, targets, joined);
   const work = repository.work("upgrades", id);
+  const named = await referencedFiles(stack);
   const variables = saveShellVariables(
-    [...stack.composeFiles, ...(await referencedFiles(stack)).map(({ path }) => path)],
+    [...stack.composeFiles, ...named.map(({ path }) => path)],
     work,
   );
   const project = { ...projectOf(stack), ...(variables === undefined ? {} : { variables }) };
-  const context = { engine, project, pin: options.pin, work, repository: repository.path };
+  const context = {
+    ...{ engine, project, included: includedFiles(named) },
+    ...{ pin: options.pin, work, repository: repository.path },
+  };
   const to = Object.fromEntries(Object.entries(targets).map(([name, { to }]) => [name, to]));
   const from = Object.fromEntries(Object.entries(targets).map(([name, { from }]) => [name, from]));
   const model = stack.model;

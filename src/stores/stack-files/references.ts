@@ -16,6 +16,22 @@ export interface NamedFile {
   readonly by: string;
 }
 
+/** What names the files that `include` brings in. */
+const INCLUDED = {
+  compose: ["include"],
+  env: ["env_file of include", "variables of an included file"],
+};
+
+/** The compose files and the env files that `include` brings in, among all that the compose files name. */
+export function includedFiles(
+  named: readonly NamedFile[],
+): { readonly path: string; readonly kind: "compose" | "env" }[] {
+  const kinds = ["compose", "env"] as const;
+  return kinds.flatMap((kind) =>
+    named.flatMap(({ path, by }) => (INCLUDED[kind].includes(by) ? [{ path, kind }] : [])),
+  );
+}
+
 /**
  * The files that Compose reads itself or mounts because the compose files name them: `include`, `extends`, `env_file`,
  * `label_file`, the files of `secrets` and `configs`, a named Dockerfile, and mounts of one file. The resolved model no
