@@ -46,6 +46,9 @@ export class ActRunner implements AsyncDisposable {
     try {
       await mkdir(action);
       await cp(join(root, "action.yml"), join(action, "action.yml"));
+      // Those that workflows of users call.
+      const workflows = join(".github", "workflows");
+      await cp(join(root, workflows), join(action, workflows), { recursive: true });
       await bundle(join(action, "dist"));
       return runner;
     } catch (error) {

@@ -149,6 +149,17 @@ it("comments once on a pull request, whatever starts it, and never in a merge qu
   await expectAsBefore(stack, before, "rehearsed by workflows");
 });
 
+it("calls the reusable workflow for each host of a matrix, and each has a comment of its own", async () => {
+  const before = await look(stack);
+  const run = await push("fleet.yml", "pull_request", await stack.publish(goodVersions["1.2.0"]));
+  expect(run.code, run.log).toBe(0);
+  const mains = run.steps.filter(({ entry }) => entry === "main");
+  expect(mains.map(({ outputs }) => outputs.result)).toEqual(["passed", "passed"]);
+  const projects = own().map(({ body }) => /project `([^`]+)`/.exec(body)?.[1]);
+  expect(projects.toSorted()).toEqual(["sophon-berlin", "sophon-tokyo"]);
+  await expectAsBefore(stack, before, "rehearsed by a fleet");
+});
+
 it("is red on a version that fails, in the pull request and in its queue", async () => {
   const before = await look(stack);
   const reference = await stack.publish(wrecking(badVersions["migration-failed"]));

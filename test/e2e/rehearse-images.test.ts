@@ -64,7 +64,8 @@ it.each(rows)(
 
     const slow = await tryAll(
       ...([stack, caller, await publish(byClock)] as const),
-      ...["--health-timeout", "40s"],
+      // The start of the old version in the rollback has this time, too.
+      ...["--health-timeout", "90s"],
     );
     expect(told(slow.found, byClock), slow.stderr).toEqual(asLive(byClock));
 
