@@ -156,7 +156,8 @@ it("calls the reusable workflow for each host of a matrix, and each has a commen
   const mains = run.steps.filter(({ entry }) => entry === "main");
   expect(mains.map(({ outputs }) => outputs.result)).toEqual(["passed", "passed"]);
   const projects = own().map(({ body }) => /project `([^`]+)`/.exec(body)?.[1]);
-  expect(projects.toSorted()).toEqual(["sophon-berlin", "sophon-tokyo"]);
+  expect(projects).toHaveLength(2);
+  expect(new Set(projects)).toEqual(new Set(["sophon-berlin", "sophon-tokyo"]));
   await expectAsBefore(stack, before, "rehearsed by a fleet");
 });
 
