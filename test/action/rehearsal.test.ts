@@ -151,7 +151,10 @@ it("comments once on a pull request, whatever starts it, and never in a merge qu
 
 it("calls the reusable workflow for each host of a matrix, and each has a comment of its own", async () => {
   const before = await look(stack);
-  const run = await push("fleet.yml", "pull_request", await stack.publish(goodVersions["1.2.0"]));
+  // One machine is both hosts, one after the other.
+  const inTurn = { "fail-fast: false": "fail-fast: false\n      max-parallel: 1" };
+  const reference = await stack.publish(goodVersions["1.2.0"]);
+  const run = await push("fleet.yml", "pull_request", reference, inTurn);
   expect(run.code, run.log).toBe(0);
   const mains = run.steps.filter(({ entry }) => entry === "main");
   expect(mains.map(({ outputs }) => outputs.result)).toEqual(["passed", "passed"]);
