@@ -135,7 +135,7 @@ export function changeSection(history: History): string {
   const rows = changes.map((change) => [
     `${change.at.slice(0, 16).replace("T", " ")} UTC`,
     change.kind,
-    change.images.map((image) => `<code>${escaped(image)}</code>`).join("<br>"),
+    change.images.map(imageCell).join("<br>"),
     resultCell(change),
     secondsText(change.predictedSeconds),
     secondsText(change.actualSeconds),
@@ -199,4 +199,9 @@ function percentText(change: number): string {
 
 function dateText(time: number | undefined): string {
   return new Date(time ?? 0).toISOString().slice(0, 10);
+}
+
+/** An image that breaks after a slash rather than within its version. */
+function imageCell(image: string): string {
+  return `<code>${escaped(image).replaceAll("/", "/<wbr>")}</code>`;
 }

@@ -39,7 +39,7 @@ it("shows all of it on the page, and nothing that loads or runs", async () => {
     "Backups of sophon on nas",
     "28 of 30 good",
     "s3://backups/sophon",
-    "buildersoftdev/sophon:1.2.0 → 1.3.0",
+    "buildersoftdev/<wbr>sophon:1.2.0 → 1.3.0",
     "7.3 s",
     "full about 20",
     "qdrant-documents",
