@@ -234,7 +234,7 @@ async function judgeKey(
 
 /** The versions of engine and Compose, and who may use the engine. */
 async function judgeEngine({ host }: HostDependencies): Promise<Finding[]> {
-  const { docker, endpoint } = await host.engine();
+  const { docker, endpoint, own } = await host.engine();
   const path = endpoint.slice("unix://".length);
   const [{ Version: version }, { mode, gid }, groups] = await Promise.all([
     docker.version(),
@@ -249,7 +249,8 @@ async function judgeEngine({ host }: HostDependencies): Promise<Finding[]> {
   return [
     { status: "pass", name: "engine", detail: version },
     { status: "pass", name: "compose", detail: compose ?? "unknown" },
-    judgeSocket({ path, mode, group, members: named }),
+    // A container has no list of the users of the host.
+    ...(own === undefined ? [judgeSocket({ path, mode, group, members: named })] : []),
   ];
 }
 
