@@ -49,6 +49,24 @@ describe("a live upgrade", () => {
   });
 
   it(
+    "starts the application although the engine asks for the health of a server that was frozen only later",
+    exhaustive,
+    async () => {
+      // Of every container, and once it is healthy.
+      const edit = (text: string) => text.replaceAll("interval: 5s", "interval: 60s");
+      await using stack = await createStack({ tier: "pro", name: "upgrade-thawed", edit });
+      const reference = await stack.publish("1.2.0");
+      const { code, result, stderr } = await upgrade(stack, reference).done;
+      expect(code, stderr).toBe(0);
+      expect(result).toMatchObject({ result: "passed" });
+      // Nobody is down until the next check, and nothing is committed before it.
+      expect(result?.downtimeSeconds).toBeLessThan(45);
+      expect(result?.seconds).toBeGreaterThan(60);
+      await expectAtRest(stack, "thawed");
+    },
+  );
+
+  it(
     "gives a migration that makes progress more time than it has to become healthy",
     exhaustive,
     async () => {

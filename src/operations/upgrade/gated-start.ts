@@ -34,6 +34,7 @@ export function gatedWaits(
   return {
     isStrict: true,
     healthy: async (one, _, signal) => {
+      if (isThawed(session, plan, one)) return;
       const wasHealthy = plan.containers.find(({ name }) => name === one.name)?.health;
       try {
         await wait(one, false, signal);
@@ -60,6 +61,22 @@ export function gatedWaits(
       }
     },
   };
+}
+
+/**
+ * Whether a container runs as it ran before the upgrade, which only paused it. The engine does not know its health from
+ * then on until its next check, for which the application would be down. The gate waits for that check in the end.
+ */
+function isThawed({ stack }: UpgradeSession, plan: UpgradePlan, one: ContainerState): boolean {
+  const before = stack.containers.find(({ id }) => id === one.id);
+  const planned = plan.containers.find(({ id }) => id === one.id);
+  return (
+    plan.pause.includes(one.id) &&
+    planned?.health === "healthy" &&
+    one.state === "running" &&
+    one.health === "starting" &&
+    one.startedAt === before?.startedAt
+  );
 }
 
 /**
