@@ -15,6 +15,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeSync,
 } from "node:fs";
@@ -63,7 +64,8 @@ interface ReplaceOptions {
  * Safe in a directory of another user: nothing that is planted there is opened, followed, changed or removed. The name of
  * the temporary file cannot be guessed, a file that has it is never opened, and the directory cannot be exchanged meanwhile.
  *
- * @throws RefusedError if a symbolic link of another user leads to a file that is not that user's.
+ * @throws RefusedError if a symbolic link of another user leads to a file that is not that user's, or if something is there
+ * that is no file.
  */
 export function replaceFile(path: string, text: string, options: ReplaceOptions = {}): void {
   const real = options.followsLinks === false ? resolve(path) : realFile(path);
@@ -76,7 +78,7 @@ export function replaceFile(path: string, text: string, options: ReplaceOptions 
     try {
       const before = lstatSync(at(basename(real)), { throwIfNoEntry: false });
       const { mode = 0o600, asDirectory } = options;
-      if (before?.isDirectory() === true) throw notAFile(real);
+      requireReplaceable(real, before, options);
       writeWhole(file, text);
       if (asDirectory === true) {
         const { uid, gid } = fstatSync(directory);
@@ -161,6 +163,19 @@ function realFile(path: string): string {
   );
 }
 
-function notAFile(path: string): RefusedError {
-  return new RefusedError(`${path} is a directory: remove it, or give another path`);
+/** A device, a socket or a pipe is somebody else's: `/dev/null` as a file, or the engine's socket, would be missed by all. */
+function requireReplaceable(
+  path: string,
+  before: Stats | undefined,
+  options: ReplaceOptions,
+): void {
+  if (before?.isDirectory() === true) {
+    throw new RefusedError(`${path} is a directory: remove it, or give another path`);
+  }
+  // What the program in a container put into its own directory holds up nobody.
+  if (options.asDirectory === true) return;
+  const isLink = before?.isSymbolicLink() === true;
+  const there = isLink ? statSync(path, { throwIfNoEntry: false }) : before;
+  if (there === undefined || there.isFile() || there.isDirectory()) return;
+  throw new RefusedError(`${path} is a device, a socket or a pipe: give another path`);
 }

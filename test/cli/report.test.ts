@@ -1,4 +1,5 @@
-import { readFile, truncate } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { lstat, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryDirectory } from "../../src/core/temp.ts";
@@ -40,5 +41,20 @@ it("refuses in one line what it cannot read or write", async () => {
   const at = ["--repository", sealed.repository.path, "--report-path", "/proc/page.html"];
   const closed = await keeper(["report", ...at]);
   expect(closed.code).toBe(2);
-  expect(closed.stderr).toMatch(/^refused: report-path: \/proc\/page\.html cannot be written/m);
+  expect(closed.stderr).toMatch(
+    /^refused: report-path is "\/proc\/page\.html", where no files can/m,
+  );
+  await using place = await temporaryDirectory("sophon-keeper-report-");
+  const pipe = join(place.path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const kept = await keeper([
+    "report",
+    "--repository",
+    sealed.repository.path,
+    "--report-path",
+    pipe,
+  ]);
+  expect(kept.code).toBe(2);
+  expect(kept.stderr).toMatch(/^refused: .*pipe is a device, a socket or a pipe/m);
+  expect((await lstat(pipe)).isFIFO()).toBe(true);
 });

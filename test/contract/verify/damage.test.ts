@@ -220,7 +220,7 @@ describe("verify", () => {
     const directory = await elsewhere();
     const without = await runVerify({ backup: directory, level: "contents" });
     expect(without).toMatchObject({ result: "unverifiable", level: "checksum" });
-    expect(without.reason?.message).toContain("give identity");
+    expect(without.reason?.message).toContain("of one of its keys as identity");
     expect(await contents(directory, key_.stranger)).toMatchObject({ result: "unverifiable" });
   });
 

@@ -90,7 +90,9 @@ describe("find", () => {
 
   it("needs a name and a key", async () => {
     await expect(findFiles({})).rejects.toThrow("path is missing");
-    await expect(findFiles({ path: "x", identity: "" })).rejects.toThrow("give identity");
+    await expect(findFiles({ path: "x", identity: "" })).rejects.toThrow(
+      "of one of its keys as identity",
+    );
   });
 });
 

@@ -95,7 +95,7 @@ it("says what is not there, what needs a key and what is damaged", async () => {
   await expect(list({ path: "data/nothing" })).rejects.toThrow(
     `path: nothing in ${id} is called data/nothing`,
   );
-  await expect(list({ identity: "" })).rejects.toThrow("give identity");
+  await expect(list({ identity: "" })).rejects.toThrow("of one of its keys as identity");
   const damaged = await copyOf(whole, join(temporary.path, "elsewhere", id));
   await flip(damaged, seeded(2));
   await expect(list({ backup: damaged })).rejects.toMatchObject({ result: "damaged" });

@@ -1,9 +1,12 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
   existsSync,
   lchownSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -12,6 +15,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { overwriteFile, removeReplacements, replaceFile } from "../../../src/core/durable.ts";
@@ -116,6 +120,25 @@ asRoot("the settings of PostgreSQL are the server's, and read no file of root", 
   const linked = { path: join(other, "postgresql.auto.conf"), text: "a = 1\n" };
   await expect(putSettings.run(linked, {} as never)).rejects.toMatchObject({ code: "ELOOP" });
   expectRootsUntouched();
+});
+
+it("never puts a file in the place of a device, a socket or a pipe", async () => {
+  const pipe = join(base.path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const socket = join(base.path, "socket");
+  const server = createServer().listen(socket);
+  await once(server, "listening");
+  const device = join(base.path, "device");
+  symlinkSync("/dev/null", device);
+  for (const path of [pipe, socket, device]) {
+    const before = lstatSync(path);
+    const refusal = `${path} is a device, a socket or a pipe`;
+    expect(() => replaceFile(path, "text", { followsLinks: false })).toThrow(refusal);
+    await expect(writeWhole(path, "text")).rejects.toThrow(refusal);
+    expect(lstatSync(path)).toMatchObject({ ino: before.ino, mode: before.mode });
+  }
+  expect(readdirSync(base.path).toSorted()).toEqual(["device", "hers", "pipe", "roots", "socket"]);
+  server.close();
 });
 
 it("keeps the mode without its set-id bits, and gives a new file 0600", () => {
