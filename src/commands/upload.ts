@@ -1,8 +1,9 @@
-import { RefusedError, UploadFailedError } from "../core/errors.ts";
+import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import {
   chooseDestinations,
   listSigner,
+  notSent,
   removedThere,
   sendTo,
   unproven,
@@ -79,8 +80,6 @@ async function theBackup(repository: Repository, wanted: string): Promise<readon
       hint: "run `sophon-keeper list` to see all backups, or write all",
     });
   }
-  if (found.problem !== undefined) {
-    throw new UploadFailedError(`${found.id} is not sent: ${found.problem}`, { class: "damaged" });
-  }
+  if (found.problem !== undefined) throw notSent(found.id, found.problem, found);
   return [found];
 }

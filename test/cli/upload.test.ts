@@ -100,6 +100,25 @@ it("sends all good ones, and none that is not encrypted or damaged", async () =>
   expect(uploads.map(({ backupId }) => backupId)).toEqual([first, last]);
 });
 
+it("calls a backup damaged only if it is: not one that a newer version made", async () => {
+  await using made = await sealedRepository();
+  await using server = await S3Server.start();
+  const newer = await made.add("2026-03-01");
+  const short = await made.add("2026-03-02");
+  const manifest = join(made.repository.directory(newer), "manifest.json");
+  const text = await readFile(manifest, "utf8");
+  await writeFile(manifest, text.replace(/"schemaVersion": \d+/, '"schemaVersion": 9'));
+  await writeFile(join(made.repository.directory(short), "data.tar.zst.age"), "short");
+  const classOf = async (id: string) => {
+    const run = await keeper(["upload", "--backup", id, ...flags(made, server.endpoint)], { env });
+    return [run.code, JSON.parse(run.stdout).reason.class];
+  };
+  expect([await classOf(newer), await classOf(short)]).toEqual([
+    [3, "unverifiable"],
+    [3, "damaged"],
+  ]);
+});
+
 it("tells no secret: not in its output, not in the list of processes", async () => {
   await using made = await sealedRepository();
   await made.add("2026-03-01");

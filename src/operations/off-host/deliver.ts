@@ -216,13 +216,19 @@ export async function withAncestors(
       const ancestor = backups.find((one) => one.id === id) ?? (await repository.read(id));
       if (ancestor.problem !== undefined) {
         const why = `${id}, which it needs, cannot be sent: ${ancestor.problem}`;
-        throw new UploadFailedError(`${backup.id} is not sent: ${why}`, { class: "damaged" });
+        throw notSent(backup.id, why, ancestor);
       }
       ordered.set(id, ancestor);
     }
     ordered.set(backup.id, backup);
   }
   return [...ordered.values()];
+}
+
+/** The failure for a backup that is not sent because of one that has a problem: itself, or one that it needs. */
+export function notSent(id: string, why: string, { isUnknown }: StoredBackup): UploadFailedError {
+  const name = isUnknown === true ? "unverifiable" : "damaged";
+  return new UploadFailedError(`${id} is not sent: ${why}`, { class: name });
 }
 
 /** Every backup that may leave this host and is not proven at the destination, the oldest first. */

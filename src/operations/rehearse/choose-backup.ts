@@ -29,7 +29,7 @@ function noneUsable({ path }: Repository, all: readonly StoredBackup[]): Refused
   const told =
     newest === undefined
       ? `there is no backup in ${path}`
-      : `every backup in ${path} is known to be bad; the newest is ${newest.id}: ${badness(newest)}`;
+      : `no backup in ${path} can be used; the newest is ${newest.id}: ${badness(newest)}`;
   return new RefusedError(told, {
     class: "no-backup",
     hint: "Make a backup with `sophon-keeper backup`, give another repository, or use backup: fresh.",

@@ -21,7 +21,7 @@ export const failureClasses: Readonly<Record<BadVersion, RegExp>> = {
   // On a busy machine its good seconds are over before the others are good, too.
   "healthy-briefly": /^(not-lasting|unhealthy)$/,
   "migration-lock": /^(hung|lock-timeout)$/,
-  "out-of-memory": /^(out-of-memory|crash)$/,
+  "out-of-memory": /^(out-of-memory|crash(-loop)?)$/,
   "fills-disk": /^disk-full$/,
   "corrupts-vault": /^(corruption|unhealthy|config)$/,
   "missing-env": /^(config|crash)$/,
