@@ -219,6 +219,10 @@ export async function expectAtRest(
   expect((await fetch(`${stack.gatewayUrl}/api/health`)).status, what).toBe(200);
   expect(await leftOf(stack), what).toEqual([]);
   const before = await containersOf(stack);
+  // The engine calls a server that was frozen unhealthy until it asks it again, and Compose believes that.
+  const label = `label=com.docker.compose.project=${stack.projectName}`;
+  const list = ["docker", "ps", "--quiet", "--filter", label, "--filter", "health=unhealthy"];
+  await until("no server is called unhealthy", 60_000, async () => (await run(list)).trim() === "");
   await stack.compose(["up", ...up]);
   expect(await containersOf(stack), what).toEqual(before);
 }

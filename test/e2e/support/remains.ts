@@ -33,7 +33,13 @@ async function containers(stack: LabStack): Promise<string[]> {
   return all
     .filter((line) => line.includes(stack.projectName))
     .filter((line) => line.split(" ")[1] !== stack.projectName)
-    .map((line) => `container ${line}`);
+    .map((line) => `container ${inOrder(line)}`);
+}
+
+/** The engine lists labels in another order each time. */
+function inOrder(line: string): string {
+  const [name, project, ...labels] = line.split(" ");
+  return [name, project, labels.join(" ").split(",").toSorted().join(",")].join(" ");
 }
 
 async function leftPrograms(stack: LabStack): Promise<string[]> {

@@ -11,11 +11,13 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { overwriteFile, removeReplacements, replaceFile } from "../../../src/core/durable.ts";
@@ -126,8 +128,11 @@ it("never puts a file in the place of a device, a socket or a pipe", async () =>
   const pipe = join(base.path, "pipe");
   execFileSync("mkfifo", [pipe]);
   const socket = join(base.path, "socket");
-  const server = createServer().listen(socket);
+  // The path that a server listens at has at most 107 bytes.
+  const short = join(tmpdir(), `s-${process.pid}`);
+  const server = createServer().listen(short);
   await once(server, "listening");
+  renameSync(short, socket);
   const device = join(base.path, "device");
   symlinkSync("/dev/null", device);
   for (const path of [pipe, socket, device]) {
