@@ -198,7 +198,7 @@ export class RcloneStore implements ObjectStore {
   /**
    * Takes a file that came whole before its transfer was interrupted.
    *
-   * @returns undefined if there is none, else as {@link #send}.
+   * @returns undefined if there is no such file; false if another writer was first, whose file stays; else true.
    */
   async #takeBegun(
     key: string,

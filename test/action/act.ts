@@ -69,7 +69,7 @@ export class ActRunner implements AsyncDisposable {
       readonly payload?: object;
       /** The files of the checkout, by name. */
       readonly files?: Readonly<Record<string, string>>;
-      /** What the runner is told of GitHub: its address, and whose repository it is. */
+      /** Variables that tell the runner where GitHub is, and who owns the repository. */
       readonly environment?: Readonly<Record<string, string>>;
       readonly replace?: Readonly<Record<string, string>>;
       readonly variables?: Readonly<Record<string, string>>;

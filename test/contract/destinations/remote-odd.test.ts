@@ -59,13 +59,16 @@ describe("a server that says 200 and then that it failed", () => {
   it.each<readonly [Fault, string]>([
     ["200-500", "unreachable"],
     ["200-403", "denied"],
-  ])("every time has no backup, and is told (%s)", async (fault, errorClass) => {
-    await using server = await S3Server.start();
-    await using proxy = await S3Proxy.before(server.endpoint);
-    proxy.fault = (method, path) => (isCompletion(method, path) ? fault : undefined);
-    expect(await failureOf(proxy.endpoint)).toMatchObject({ exitCode: 3, class: errorClass });
-    expect(await at(server.endpoint).list(undefined, transferContext())).toEqual([]);
-  });
+  ])(
+    "every time leaves no backup, and the upload fails with the cause (%s)",
+    async (fault, errorClass) => {
+      await using server = await S3Server.start();
+      await using proxy = await S3Proxy.before(server.endpoint);
+      proxy.fault = (method, path) => (isCompletion(method, path) ? fault : undefined);
+      expect(await failureOf(proxy.endpoint)).toMatchObject({ exitCode: 3, class: errorClass });
+      expect(await at(server.endpoint).list(undefined, transferContext())).toEqual([]);
+    },
+  );
 });
 
 describe("credentials", () => {
@@ -93,7 +96,7 @@ describe("credentials", () => {
     expect(server.stored.length).toBe(6);
   });
 
-  it("that may not list are told which right is missing, not that nothing is there", async () => {
+  it("that may not list fail with the missing right, and not as if nothing were there", async () => {
     await using server = await S3Server.start({ deniesLists: true });
     expect(await failureOf(server.endpoint)).toMatchObject({
       ...{ class: "denied", message: expect.stringContaining("AccessDenied") },
