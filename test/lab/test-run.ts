@@ -23,6 +23,13 @@ interface Note {
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+let interrupted = false;
+
+/** Whether a signal has begun to end the run: what is started from here on would be left behind. */
+export function isInterrupted(): boolean {
+  return interrupted;
+}
+
 /**
  * Begins a run: what is started from here on belongs to it. SIGINT, SIGTERM and SIGHUP end it and then this process,
  * with 130. What a run that was killed left behind is removed first.
@@ -48,8 +55,9 @@ export async function beginRun(): Promise<TestRun | undefined> {
     ending ??= endRun(note);
     return ending;
   };
-  const interrupted = (signal: string) => {
+  const onSignal = (signal: string) => {
     if (ending === undefined) console.error(`\n${signal}: ending everything that was started`);
+    interrupted = true;
     end().then(
       () => process.exit(130),
       (error) => {
@@ -58,7 +66,7 @@ export async function beginRun(): Promise<TestRun | undefined> {
       },
     );
   };
-  for (const signal of signals) process.on(signal, interrupted);
+  for (const signal of signals) process.on(signal, onSignal);
   return { end };
 }
 

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { runningVariable } from "../lab/state.ts";
+import { isInterrupted } from "../lab/test-run.ts";
 import { setUpVariable } from "../lab/up.ts";
 import { type ReportLine, reportVariable } from "./each-file.ts";
 import { type FileReport, root } from "./report.ts";
@@ -135,6 +136,8 @@ function vitest(
   onLine: (line: string) => void,
   kill?: AbortSignal,
 ): Promise<number> {
+  // This process is about to end with all that it started. A vitest that ended with it must not be tried again.
+  if (isInterrupted()) return new Promise(() => {});
   const path = join(root, "node_modules", ".bin", "vitest");
   const child = spawn(path, args, {
     cwd: root,
