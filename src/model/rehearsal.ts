@@ -143,6 +143,8 @@ interface RehearsedRollBack {
 /** What a live upgrade would take. */
 export interface Prediction {
   readonly downtimeSeconds: number;
+  /** The sum of the parts, before the correction by earlier live upgrades. Records of earlier versions lack it. */
+  readonly partsSeconds?: number | undefined;
   readonly low: number;
   readonly high: number;
   readonly gateTimeoutSeconds: number;

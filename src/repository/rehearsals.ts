@@ -61,6 +61,8 @@ const record = z.object({
   prediction: z
     .object({
       downtimeSeconds: z.number(),
+      /** Records of earlier versions lack it. */
+      partsSeconds: z.number().optional(),
       low: z.number(),
       high: z.number(),
       gateTimeoutSeconds: z.number(),

@@ -69,7 +69,7 @@ export function hashOfModel(model: ComposeModel): string {
 
 /** What the live upgrades that followed a rehearsal teach. */
 interface Lessons {
-  /** Actual divided by predicted downtime, newest first. */
+  /** Actual downtime divided by the sum of the predicted parts, newest first. */
   readonly factors: readonly number[];
   /** How long the last one froze the stack; undefined if there was none. */
   readonly quiesceSeconds: number | undefined;
@@ -80,7 +80,9 @@ export async function lessons({ repository }: Pick<FoundBackup, "repository">): 
   const all = repository === undefined ? [] : await listRehearsals(repository);
   const factors = all.flatMap(({ actual, prediction }) => {
     if (actual === undefined || prediction === undefined) return [];
-    const factor = actual.downtimeSeconds / prediction.downtimeSeconds;
+    // A prediction that was corrected already would bring the correction back into the next one.
+    const { downtimeSeconds, partsSeconds = downtimeSeconds } = prediction;
+    const factor = actual.downtimeSeconds / partsSeconds;
     return Number.isFinite(factor) && factor > 0 ? [factor] : [];
   });
   const known = all.find(({ actual }) => actual?.quiesceSeconds !== undefined);

@@ -14,7 +14,7 @@ interface PredictionBasis {
   readonly starts: readonly number[];
   /** How many processors the clone had; undefined if that is not known. */
   readonly processorsFree?: number | undefined;
-  /** Actual divided by predicted downtime of earlier live upgrades, newest first. */
+  /** Actual downtime of earlier live upgrades divided by the sum of the parts that was predicted, newest first. */
   readonly factors: readonly number[];
 }
 
@@ -30,7 +30,8 @@ export function predict(basis: PredictionBasis): Prediction {
   const { quiesceSeconds, isMeasured = false, swapSeconds, startSeconds, starts } = basis;
   const factors = basis.factors.slice(0, mostFactors);
   const factor = factors.length === 0 ? 1 : median(factors);
-  const downtime = factor * (quiesceSeconds + swapSeconds + startSeconds);
+  const parts = quiesceSeconds + swapSeconds + startSeconds;
+  const downtime = factor * parts;
   const widening = wideningFor(basis.processorsFree);
   const band = widening * Math.max(leastBand * downtime, spread(starts));
   const high = downtime + band;
@@ -40,6 +41,7 @@ export function predict(basis: PredictionBasis): Prediction {
       : [`times ${factor.toFixed(2)}, the median of the last ${factors.length} live upgrades`];
   return {
     downtimeSeconds: rounded(downtime),
+    partsSeconds: rounded(parts),
     low: rounded(Math.max(0, downtime - band)),
     high: rounded(high),
     gateTimeoutSeconds: Math.ceil(Math.max(leastGateSeconds, 3 * high)),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { freeProcessors, idleMsIn } from "../../../src/operations/rehearse/free-processors.ts";
+import { lessons } from "../../../src/operations/rehearse/keep-record.ts";
 import { predict } from "../../../src/operations/rehearse/prediction.ts";
 import { schemaChanges } from "../../../src/operations/rehearse/what-changed.ts";
 import { type Intended, rehearsalOf } from "../../../src/operations/upgrade/matching-rehearsal.ts";
@@ -179,6 +180,22 @@ describe("a prediction", () => {
     });
     expect(downtimeSeconds).toBe(20);
     expect(told.at(-1)).toMatch(/median of the last 5/);
+  });
+
+  it("comes to the actual downtime of a stack that is always faster than its clone", async () => {
+    const repository = { path };
+    const told: number[] = [];
+    for (let day = 10; day < 22; day++) {
+      const { factors } = await lessons({ repository } as Parameters<typeof lessons>[0]);
+      const { basis: texts, ...numbers } = predict({ ...basis, factors });
+      told.push(numbers.downtimeSeconds);
+      writeRehearsal(repository, {
+        ...{ ...record, id: `rehearsal-${day}`, at: `2026-11-${day}T00:00:00.000Z` },
+        prediction: { ...numbers, basis: [...texts] },
+        actual: { operation: "o", downtimeSeconds: 2 },
+      });
+    }
+    expect(told).toEqual([10, ...Array.from({ length: 11 }, () => 2)]);
   });
 
   it("has a wider band if the starts differ, and a longer gate", () => {
