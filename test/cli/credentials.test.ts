@@ -18,6 +18,7 @@ const found = {
 };
 const expiration = "2099-01-01T00:00:00Z";
 
+const containerToken = "Basic b2Ytbm9ib2R5LWZvci1hLWNvbnRhaW5lcg";
 const webToken = "eyJhbGciOiJSUzI1NiJ9.b2Ytbm9ib2R5.c2lnbmVkLWJ5LW5vYm9keQ";
 
 /** A bucket that lets nobody in, and everything that hands out credentials. */
@@ -108,7 +109,27 @@ const ways: readonly (readonly [string, Environment])[] = [
       AWS_ENDPOINT_URL_STS: endpoint,
     }),
   ],
-  ["a container", (endpoint) => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpoint}/container` })],
+  [
+    "a web identity that a profile names",
+    (endpoint, folder) => ({
+      ...{ AWS_CONFIG_FILE: join(folder, "config"), AWS_PROFILE: "by-identity" },
+      AWS_ENDPOINT_URL_STS: endpoint,
+    }),
+  ],
+  [
+    "a container that finds its token in a file",
+    (endpoint, folder) => ({
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpoint}/container`,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: join(folder, "web-token"),
+    }),
+  ],
+  [
+    "a container",
+    (endpoint) => ({
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpoint}/container`,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: containerToken,
+    }),
+  ],
   ["an instance role", (endpoint) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint })],
 ];
 
@@ -140,16 +161,9 @@ it.each(ways)(
     await using cloud = new Cloud(true);
     const endpoint = await cloud.start();
     await using aws = await sharedConfiguration();
-    const token = { AWS_CONTAINER_AUTHORIZATION_TOKEN: "Basic b2Ytbm9ib2R5LWZvci1hLWNvbnRhaW5lcg" };
-    const env = { ...environment(endpoint, aws.path), ...token };
-    const run = await upload(made, endpoint, aws.path, env);
+    const run = await upload(made, endpoint, aws.path, environment(endpoint, aws.path));
     expect(run.code, run.stderr).toBe(3);
-    for (const secret of [
-      found.secretAccessKey,
-      found.sessionToken,
-      webToken,
-      ...Object.values(token),
-    ]) {
+    for (const secret of [found.secretAccessKey, found.sessionToken, webToken, containerToken]) {
       expect(run.stdout + run.stderr).not.toContain(secret);
     }
   },
@@ -187,10 +201,16 @@ async function sharedConfiguration(): Promise<AsyncDisposable & { readonly path:
   };
   await writeFile(join(folder, "told.json"), JSON.stringify(told));
   const program = `credential_process = cat ${join(folder, "told.json")}`;
-  await writeFile(
-    join(folder, "config"),
-    `[profile off-site]\nregion = eu-central-1\n\n[profile by-program]\n${program}\n`,
-  );
+  const identity = [
+    ...["role_arn = arn:aws:iam::123456789012:role/backup", "region = eu-central-1"],
+    `web_identity_token_file = ${join(folder, "web-token")}`,
+  ];
+  const profiles = {
+    ...{ "off-site": "region = eu-central-1", "by-program": program },
+    "by-identity": identity.join("\n"),
+  };
+  const sections = Object.entries(profiles).map(([name, text]) => `[profile ${name}]\n${text}\n`);
+  await writeFile(join(folder, "config"), sections.join("\n"));
   await writeFile(join(folder, "web-token"), webToken);
   return {
     path: folder,

@@ -1,8 +1,10 @@
 import { realpath } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { withBackOff } from "../../core/back-off.ts";
 import { RefusedError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
-import { readRegularFile } from "../../core/regular-file.ts";
+import { namedFileLimitBytes, readRegularFile } from "../../core/regular-file.ts";
 import type { TransferContext } from "../object-store.ts";
 import { failureKind, failureText } from "./server-error.ts";
 
@@ -25,7 +27,6 @@ export interface S3Settings {
  */
 const fewAttempts = 3;
 const connectMs = 10_000;
-const tokenLimitBytes = 2 ** 20;
 
 /** A connection to one server. */
 export interface S3Connection {
@@ -64,7 +65,7 @@ export async function connectS3(
     requestHandler: { connectionTimeout: connectMs, socketTimeout: stallMs },
   });
   await requireRegion(client);
-  for (const secret of await webIdentity()) reporter.secret(secret);
+  for (const secret of await tokensInFiles()) reporter.secret(secret);
   guard(client, (secret) => reporter.secret(secret));
   const digests = new WeakMap<object, string>();
   client.middlewareStack.add(
@@ -130,17 +131,38 @@ async function requireRegion(client: InstanceType<Sdk["S3Client"]>): Promise<voi
   }
 }
 
-/** The token that credentials are asked for with: the SDK reads it by itself, and a server may repeat it. */
-async function webIdentity(): Promise<string[]> {
-  // biome-ignore lint/style/noProcessEnv: the variable that the SDK itself reads
-  const path = process.env.AWS_WEB_IDENTITY_TOKEN_FILE;
-  if (path === undefined) return [];
+/** The tokens that credentials are asked for with: the SDK reads them by itself, and a server may repeat them. */
+async function tokensInFiles(): Promise<string[]> {
+  // biome-ignore lint/style/noProcessEnv: the variables that the SDK itself reads
+  const { AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE } = process.env;
+  const named = [AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE];
+  const texts = await Promise.all([...named, ...(await tokenFilesOfProfiles())].map(textOf));
+  return texts.map((text) => text.trim()).filter((text) => text !== "");
+}
+
+/** The files with a web identity that any profile of the shared configuration names. */
+async function tokenFilesOfProfiles(): Promise<string[]> {
+  // biome-ignore lint/style/noProcessEnv: the variables that the SDK itself reads
+  const { HOME, AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = process.env;
+  const folder = join(HOME ?? homedir(), ".aws");
+  const files = [
+    AWS_CONFIG_FILE ?? join(folder, "config"),
+    AWS_SHARED_CREDENTIALS_FILE ?? join(folder, "credentials"),
+  ];
+  const lines = (await Promise.all(files.map(textOf))).join("\n");
+  return [...lines.matchAll(/^\s*web_identity_token_file\s*=\s*(.+)$/gm)].map(([, path = ""]) =>
+    path.trim(),
+  );
+}
+
+/** Empty for a file that cannot be read: what is wrong with it, the SDK tells. */
+async function textOf(path: string | undefined): Promise<string> {
+  if (path === undefined) return "";
   try {
     // A cluster mounts it as a link.
-    return [(await readRegularFile(await realpath(path), tokenLimitBytes)).trim()];
+    return await readRegularFile(await realpath(path), namedFileLimitBytes);
   } catch {
-    // What is wrong with it, the SDK tells.
-    return [];
+    return "";
   }
 }
 
