@@ -86,7 +86,7 @@ const ownNetwork = row(
   "rebuilt: an internal network of the clone",
   "kept: no network is made anew",
 );
-const content = (text: string, backup = same) => row(text, "not compared", backup);
+const content = (text: string, backup = same) => row(text, compared, backup);
 
 /** Every key of the Compose specification, by section. A test compares the names with the schema's. */
 export const composeMatrix: Readonly<Record<string, Readonly<Record<string, MatrixRow>>>> = {

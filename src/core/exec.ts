@@ -141,6 +141,9 @@ export function spawnStream(
 ): StreamingProcess {
   const child = start(command, args, options, options.pipeInput === true, options.stdout);
   const { stdout, stdin } = child.process;
+  const done = child.ended(() => "");
+  // Whoever reads the output slowly looks at the end only afterwards.
+  done.catch(() => undefined);
   stdin?.on("error", () => undefined);
   // A broken pipe after an abort must not end this process; `done` reports the failure.
   stdout?.on("error", () => undefined);
@@ -149,7 +152,7 @@ export function spawnStream(
     stdout: stdout === undefined ? new PassThrough().end() : (stdout as Readable),
     stdin: stdin ?? new PassThrough().resume(),
     pid: child.process.pid ?? -1,
-    done: child.ended(() => ""),
+    done,
     kill: (graceMs = killGraceMs) => terminate(child.process, graceMs),
   };
 }
@@ -166,15 +169,12 @@ export function commandLine(
   return mask(words.join(" "), secrets);
 }
 
-/** The variables with these names that Compose would get from this process's own environment. */
-export function inheritedVariables(names: readonly string[]): Record<string, string> {
+/** The variables that Compose would get from this process's own environment. */
+export function inheritedVariables(): Record<string, string> {
   // biome-ignore lint/style/noProcessEnv: what a program that is started here would inherit
   const passed = environmentFor("docker", process.env);
   return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = passed[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
+    Object.entries(passed).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
 }
 

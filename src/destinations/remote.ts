@@ -64,7 +64,7 @@ export class Remote implements Destination {
   constructor(store: ObjectStore) {
     this.#store = store;
     this.name = store.name;
-    this.isRoot = !/^\w+:(\/\/)?[^/]+\/./.test(store.name);
+    this.isRoot = /^(s3:\/\/[^/]+|rclone:[^:]+:)$/.test(store.name);
   }
 
   refuseUnready(): void {

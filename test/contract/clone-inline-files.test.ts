@@ -15,12 +15,16 @@ afterAll(async () => {
 
 test("configs and secrets of the compose files and their env files become files of a clone", async () => {
   const environment = join(directory, "copied.env");
-  await writeFile(environment, "TOK='s3cret $1'\nOTHER=x\n");
+  await writeFile(environment, `TOK='s3cret $OTHER'\nOTHER=x\nURL=db://\${OTHER}:\${PORT:-5432}\n`);
   const model = {
     name: "live",
     services: {},
     configs: { conf: { content: "colour=$BLUE $$" }, kept: { file: "/srv/kept" } },
-    secrets: { tok: { environment: "TOK" }, shell: { environment: "ONLY_IN_THE_SHELL" } },
+    secrets: {
+      tok: { environment: "TOK" },
+      url: { environment: "URL" },
+      shell: { environment: "ONLY_IN_THE_SHELL" },
+    },
   };
   const index = {
     ...{ project: "live", directory: "/srv/live", composeFiles: [], profiles: [], roots: [] },
@@ -34,7 +38,8 @@ test("configs and secrets of the compose files and their env files become files 
     return await readFile(path, "utf8");
   };
   expect(await textOf(made.model.configs?.conf)).toBe("colour=$BLUE $$");
-  expect(await textOf(made.model.secrets?.tok)).toBe("s3cret $1");
+  expect(await textOf(made.model.secrets?.tok)).toBe("s3cret $OTHER");
+  expect(await textOf(made.model.secrets?.url)).toBe("db://x:5432");
   expect(made.model.configs?.kept).toEqual({ file: "/srv/kept" });
   // A variable that only the shell had is in no backup.
   expect(made.model.secrets?.shell).toEqual({ environment: "ONLY_IN_THE_SHELL" });

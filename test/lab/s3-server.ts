@@ -18,6 +18,10 @@ export interface Ways {
   readonly etagIsNoMd5?: boolean;
   /** What fits on a page of a list. */
   readonly page?: number;
+  /** Cuts a list off after a page and does not tell where it goes on, as those who know only the older list do. */
+  readonly losesMarkers?: boolean;
+  /** A path that the service stands below, such as `/storage/v1/s3`. */
+  readonly below?: string;
   /** Credentials that may not list: they are not told either that nothing is at a key. */
   readonly deniesLists?: boolean;
   /** Where the bucket is: what is signed for another region is redirected. */
@@ -75,7 +79,7 @@ export class S3Server implements AsyncDisposable {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.ways.below ?? ""}`;
   }
 
   /** The current content of a key. */
@@ -100,7 +104,9 @@ export class S3Server implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "", "http://server");
-    const [, , ...rest] = url.pathname.split("/");
+    const { below = "" } = this.ways;
+    if (!url.pathname.startsWith(`${below}/`)) return void response.writeHead(404).end();
+    const [, , ...rest] = url.pathname.slice(below.length).split("/");
     const key = decodeURIComponent(rest.join("/"));
     const query = url.searchParams;
     const told = ["partNumber", "uploads", "versions", "list-type", "retention"].filter((name) =>
@@ -367,7 +373,9 @@ export class S3Server implements AsyncDisposable {
               `<Version><Key>${key}</Key><VersionId>${this.ways.versions === true ? id : "null"}</VersionId><Size>${body.length}</Size><LastModified>${at.toISOString()}</LastModified></Version>`,
           ),
       );
-      return xml("ListVersionsResult", `${rows.join("")}<IsTruncated>false</IsTruncated>`);
+      const isCut = this.ways.losesMarkers === true && rows.length > size;
+      const page = isCut ? rows.slice(0, size) : rows;
+      return xml("ListVersionsResult", `${page.join("")}<IsTruncated>${isCut}</IsTruncated>`);
     }
     const after = query.get("continuation-token") ?? "";
     const left = keys.filter((key) => key > after && this.content(key) !== undefined);
@@ -376,7 +384,8 @@ export class S3Server implements AsyncDisposable {
       (key) => `<Contents><Key>${key}</Key><Size>${this.content(key)?.length}</Size></Contents>`,
     );
     const more = page.length < left.length;
-    const next = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
+    const tells = more && this.ways.losesMarkers !== true;
+    const next = tells ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
     return xml("ListBucketResult", `${rows.join("")}<IsTruncated>${more}</IsTruncated>${next}`);
   }
 }

@@ -25,7 +25,7 @@ import type { PutPlace } from "./place.ts";
 import { type ObjectLock, type ServerPromises, serverPromises } from "./promises.ts";
 import { putFile, putText } from "./put-file.ts";
 import { formatS3Address, type S3Address } from "./s3-address.ts";
-import { failureKind, failureText, NoS3Error } from "./server-error.ts";
+import { CutOffListError, failureKind, failureText, NoS3Error } from "./server-error.ts";
 
 /** A place in a bucket, and how it is used. */
 interface S3Options extends S3Settings {
@@ -88,8 +88,9 @@ export class S3Store implements ObjectStore {
         for (const { Key = "", Size = 0 } of page.Contents ?? []) {
           found.push({ key: this.#own(Key), bytes: Size });
         }
+        if (!page.IsTruncated) return found;
         token = page.NextContinuationToken;
-        if (!page.IsTruncated || token === undefined) return found;
+        if (token === undefined) throw new CutOffListError();
       }
     });
   }
@@ -241,8 +242,9 @@ export class S3Store implements ObjectStore {
         found.push({ key: this.#own(Key), bytes: Size, atMs, ...version });
       }
       if (!page.IsTruncated) break;
+      if (page.NextKeyMarker === undefined) throw new CutOffListError();
       next = {
-        ...(page.NextKeyMarker === undefined ? {} : { KeyMarker: page.NextKeyMarker }),
+        KeyMarker: page.NextKeyMarker,
         ...(page.NextVersionIdMarker === undefined
           ? {}
           : { VersionIdMarker: page.NextVersionIdMarker }),

@@ -70,6 +70,13 @@ export class NoS3Error extends Error {
   }
 }
 
+/** Of a list that ends in the middle nobody knows what is missing. */
+export class CutOffListError extends Error {
+  constructor() {
+    super("the server does not tell where its list goes on");
+  }
+}
+
 /** Judges an error of the SDK. */
 export function failureKind(error: unknown): FailureKind {
   if (!(error instanceof Error)) return "other";

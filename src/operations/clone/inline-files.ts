@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { readEnvTexts } from "../../core/env-file.ts";
 import type { ComposeModel } from "../../model/stack.ts";
 import type { StackSource } from "../fill/stack-source.ts";
 
@@ -55,5 +55,5 @@ async function variablesOf(
       return copy === undefined ? "" : await readFile(copy, "utf8").catch(() => "");
     }),
   );
-  return Object.assign({}, ...texts.map((text) => parseEnv(text)));
+  return readEnvTexts(texts);
 }

@@ -9,6 +9,7 @@ import { definitionDrift } from "../../stack/definition-drift.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { findSecrets } from "../../stack/find-secrets.ts";
 import { composeLabels } from "../../stack/labels.ts";
+import { copiedDrift, copiedGrants } from "./copied-grants.ts";
 import { differenceText, masking } from "./difference-text.ts";
 import type { ComposeFiles } from "./journal-shapes.ts";
 
@@ -40,11 +41,17 @@ export async function driftOf(
   const own = given.containers.filter(({ service }) => given.services.includes(service));
   if (own.length === 0) return [];
   const isSame = await hashesOf(engine, given);
+  const grants = await copiedGrants(engine, given, given.services);
   const found: string[] = [];
   for (const container of own) {
+    const { id, service } = container;
     const lines = isSame(container) ? [] : await differencesOf(engine, container, given);
     const name = lines.length > 0 ? [] : nameDifference(container, given.model);
-    for (const line of [...lines, ...name]) found.push(`${container.service}: ${line}`);
+    const copied = await copiedDrift(engine, id, grants.get(service) ?? [], given.project);
+    const contents = copied.map(({ path, wanted, actual }) =>
+      differenceText(path, actual, wanted, (text) => text),
+    );
+    for (const line of [...lines, ...name, ...contents]) found.push(`${service}: ${line}`);
   }
   return [...new Set(found)];
 }

@@ -26,7 +26,8 @@ export function differenceText(
 ): string {
   const [old, now] = onlyDiffering(before, after);
   // However short the value is: nobody knows where it is used again.
-  const hide = /^(environment|labels)\./.test(path) && secretName.test(path);
+  const isContent = /^(configs|secrets)\./.test(path);
+  const hide = isContent || (/^(environment|labels)\./.test(path) && secretName.test(path));
   const shown = (value: unknown) => {
     if (value === undefined) return "nothing";
     const text = mask(JSON.stringify(value));

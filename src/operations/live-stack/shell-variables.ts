@@ -10,8 +10,9 @@ const ofCompose = ["COMPOSE_COMPATIBILITY", "COMPOSE_DISABLE_ENV_FILE", "COMPOSE
 const ofMachine = /^(PATH|HOME|DOCKER_\w+)$/;
 
 /**
- * Saves the variables that the compose files take from this process's environment, durably and readable by this user
- * only. A recovery may run without them, for example at boot, and would make other containers.
+ * Saves the variables of this process's environment that the files name, durably and readable by this user only. A recovery
+ * may run without them, for example at boot, and would make other containers. A file takes a variable by `${NAME}`, and by
+ * the name alone where that passes its value on: in `environment`, in `env_file`, and as the content of a secret.
  *
  * @param files - every file in which Compose replaces variables
  * @param work - a private directory of the operation
@@ -19,9 +20,15 @@ const ofMachine = /^(PATH|HOME|DOCKER_\w+)$/;
  */
 export function saveShellVariables(files: readonly string[], work: string): string | undefined {
   const texts = files.map(readableText);
-  const used = texts.flatMap((text) => [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)]);
-  const names = new Set([...used.map(([, name = ""]) => name), ...ofCompose]);
-  const variables = inheritedVariables([...names].filter((name) => !ofMachine.test(name)));
+  const named = new Set([
+    ...texts.flatMap((text) => text.match(/[A-Za-z_]\w*/g) ?? []),
+    ...ofCompose,
+  ]);
+  const variables = Object.fromEntries(
+    Object.entries(inheritedVariables()).filter(
+      ([name]) => named.has(name) && !ofMachine.test(name),
+    ),
+  );
   if (Object.keys(variables).length === 0) return undefined;
   makeDirectorySync(work, 0o700);
   const path = join(work, "shell-variables.json");

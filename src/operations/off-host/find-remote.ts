@@ -47,7 +47,7 @@ export async function listRemote(
   const backups = await remote.list(undefined, dependencies);
   if (backups.length > 0 || remote.isRoot) return { remote, backups: newestFirst(backups) };
   // The last part may name a project.
-  const [, place = "", project = ""] = /^(.+)\/([^/]+)\/?$/.exec(options.backup) ?? [];
+  const [, place = "", project = ""] = /^(.+[/:])([^/:]+)\/*$/.exec(options.backup) ?? [];
   const outer = remoteAt("backup", place, options);
   return { remote: outer, backups: newestFirst(await outer.list(project, dependencies)) };
 }

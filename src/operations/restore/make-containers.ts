@@ -9,6 +9,7 @@ import type { Engine } from "../../stack/engine.ts";
 import { inspectImage, keepImage } from "../../stack/images.ts";
 import { hasVolume, projectParts } from "../../stack/parts.ts";
 import { includedFiles, referencedFiles } from "../../stores/stack-files/references.ts";
+import { requireGrants } from "../live-stack/copied-grants.ts";
 import { driftOf } from "../live-stack/definition.ts";
 import { joinersOf } from "../live-stack/depends-on.ts";
 import { applyEdits, planPins } from "../live-stack/image-pins.ts";
@@ -60,6 +61,7 @@ export async function planMaking(making: Making): Promise<MakingPlan> {
   const project = projectOf(stack);
   const model = await createCompose(engine, project).config();
   refuseRemoved(makings, model);
+  await requireGrants(engine, { project, model }, makings.create);
   const joiners = await joinersIn(engine, making, model);
   await refuseUnlike(engine, making, model, servicesOf(joiners));
   const work = repository.work("restores", id);

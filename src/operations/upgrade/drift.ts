@@ -40,7 +40,7 @@ export async function refuseOtherChanges(
     `the files differ from what runs in more than images: ${found.join(", ")}`,
     {
       class: "changed-files",
-      hint: `Apply the changes first with \`docker compose up -d\`, or revert them: an upgrade may change images only.${unsetHint(stack)}`,
+      hint: `Apply the changes first with \`docker compose up -d${isCopied(found) ? " --force-recreate" : ""}\`, or revert them: an upgrade may change images only.${unsetHint(stack, found)}`,
     },
   );
 }
@@ -75,8 +75,15 @@ function replicasOf({ scale, deploy }: ComposeService): number {
   return typeof scale === "number" ? scale : (replicas ?? 1);
 }
 
+/** Not every version of Compose makes a container anew for what it only copies into it. */
+function isCopied(found: readonly string[]): boolean {
+  return found.some((line) => / (configs|secrets)\./.test(line));
+}
+
 /** A variable that was set when the stack was started, and is not now, looks like a change of the files. */
-function unsetHint({ unset = [] }: Stack): string {
+function unsetHint(stack: Stack, found: readonly string[]): string {
+  const copied = found.flatMap((line) => / from (\w+): .* -> nothing$/.exec(line)?.[1] ?? []);
+  const unset = [...new Set([...(stack.unset ?? []), ...copied])];
   if (unset.length === 0) return "";
   const are = unset.length === 1 ? "is" : "are";
   return ` ${unset.join(", ")} ${are} not set here: a value that only the shell had belongs into an env file.`;

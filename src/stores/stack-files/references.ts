@@ -1,8 +1,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { parseEnv } from "node:util";
 import { parse } from "yaml";
+import { readEnvTexts, substitute } from "../../core/env-file.ts";
+import { inheritedVariables } from "../../core/exec.ts";
 import type { Stack } from "../../model/stack.ts";
 
 /** A larger file named in a compose file is data and belongs to a store. */
@@ -42,7 +43,8 @@ export async function referencedFiles(
   stack: Pick<Stack, "directory" | "composeFiles" | "envFiles">,
 ): Promise<NamedFile[]> {
   const implied = resolve(stack.directory, ".env");
-  const variables = await readVariables([implied, ...stack.envFiles]);
+  const shell = inheritedVariables();
+  const variables = await readVariables([implied, ...stack.envFiles], shell);
   const found = new Map<string, NamedFile>();
   const add = async ({ by, path }: NamedFile) => {
     if (stack.composeFiles.includes(path) || found.has(path)) return false;
@@ -66,12 +68,15 @@ export async function referencedFiles(
       if (reference.leadsTo !== "include") continue;
       const set = reference.directory;
       const inner =
-        set === undefined ? dirname(path) : resolve(base, substituted(set, document.variables));
+        set === undefined ? dirname(path) : resolve(base, substitute(set, document.variables));
       // An included file reads the `.env` of its own directory, unless it names others.
       const envFiles = [join(dirname(path), ".env"), join(inner, ".env")];
       for (const one of envFiles) await add({ path: one, by: "variables of an included file" });
-      const own = await readVariables(envFiles);
-      if (added) open.push({ file: path, base: inner, variables: { ...own, ...variables } });
+      const given = await Promise.all(
+        (reference.envFiles ?? []).map((one) => pathOf(one, document)),
+      );
+      const own = await readVariables([...envFiles, ...given], document.variables);
+      if (added) open.push({ file: path, base: inner, variables: own });
     }
   }
   return [...found.values()];
@@ -95,13 +100,17 @@ interface Reference {
   readonly leadsTo?: "include" | "extends";
   /** The `project_directory` of an included file, as written. */
   readonly directory?: string;
+  /** The env files of an included file, as written. */
+  readonly envFiles?: readonly string[];
 }
 
 /** Every path in a compose file that Compose reads or mounts. */
 function references(text: string): Reference[] {
   let document: unknown;
   try {
-    document = parse(text, { merge: true, logLevel: "silent" });
+    // The files are the user's own, and a large stack has hundreds of aliases.
+    const lenient = { logLevel: "silent", uniqueKeys: false, maxAliasCount: -1 } as const;
+    document = parse(text, { merge: true, ...lenient });
   } catch {
     // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
     return [];
@@ -126,7 +135,7 @@ function included(item: unknown): Reference[] {
   const directory = typeof project_directory === "string" ? { directory: project_directory } : {};
   return [
     ...texts(path).map((one) => ({
-      ...{ path: one, by: "include", leadsTo: "include" as const },
+      ...{ path: one, by: "include", leadsTo: "include" as const, envFiles: texts(env_file) },
       ...directory,
     })),
     ...texts(env_file).map((one) => ({ path: one, by: "env_file of include" })),
@@ -193,7 +202,7 @@ async function pathOf(
   within = ".",
 ): Promise<string> {
   const home = (path: string) => path.replace(/^~(?=\/|$)/, homedir());
-  const [path, inner] = [written, within].map((one) => home(substituted(one, variables)));
+  const [path, inner] = [written, within].map((one) => home(substitute(one, variables)));
   const [first, second] = [base, dirname(file)].map((from) =>
     resolve(from, inner ?? "", path ?? ""),
   );
@@ -201,23 +210,13 @@ async function pathOf(
   return (isThere ? first : second) ?? "";
 }
 
-/** Substitutes `${NAME}`, `$NAME` and `${NAME:-default}`. Unknown variables stay unchanged and match no file. */
-function substituted(
-  word: string,
-  variables: Readonly<Record<string, string | undefined>>,
-): string {
-  return word.replace(
-    /\$\{(\w+)(?::?-([^}]*))?[^}]*\}|\$(\w+)/g,
-    (whole: string, braced?: string, fallback?: string, bare?: string) =>
-      variables[braced ?? bare ?? ""] ?? fallback ?? whole,
-  );
-}
-
+/** The variables of env files, with those around them, which count more. A file that is not there has none. */
 async function readVariables(
   files: readonly string[],
+  outer: Readonly<Record<string, string | undefined>>,
 ): Promise<Record<string, string | undefined>> {
-  const contents = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
-  return Object.assign({}, ...contents.map((text) => parseEnv(text))) as Record<string, string>;
+  const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
+  return { ...readEnvTexts(texts, outer), ...outer };
 }
 
 async function isSmallFile(path: string): Promise<boolean> {

@@ -218,6 +218,24 @@ describe("a bucket", () => {
     expect(asked).toBe(2);
   });
 
+  it("of which the list is cut off, and nobody knows where it goes on, cannot be read: nothing is missing there", async () => {
+    await using backup = await madeBackup();
+    await using server = await S3Server.start({ page: 2, losesMarkers: true });
+    const remote = at(server.endpoint);
+    await remote.deliver(await shipmentOf(backup), transferContext());
+    const cutOff = { exitCode: 5, message: expect.stringContaining("where its list goes on") };
+    await expect(remote.list("stack", transferContext())).rejects.toMatchObject(cutOff);
+    await expect(remote.open("stack", backup.id, transferContext())).rejects.toMatchObject(cutOff);
+  });
+
+  it("of a server below a path of its address holds a backup as any does", async () => {
+    await using backup = await madeBackup(3);
+    await using server = await S3Server.start({ below: "/storage/v1/s3" });
+    const remote = at(server.endpoint);
+    await remote.deliver(await shipmentOf(backup), transferContext());
+    expect(await remote.list("stack", transferContext())).toHaveLength(1);
+  });
+
   it("takes an empty file, and gives it back", async () => {
     const folder = await mkdtemp(join(tmpdir(), "sophon-keeper-empty-"));
     try {

@@ -30,3 +30,18 @@ it("saves what the files take from the shell, for a recovery and for a person, a
   const { stdout } = await run("sh", ["-c", show, scriptOf(path)]);
   expect(stdout).toBe(`7 ${wanted.SK_NOTE}`);
 });
+
+it.each([
+  ["an item of a list", "services: { a: { environment: [SK_TAG, OTHER=1] } }"],
+  ["a line of a list", "    environment:\n      - SK_TAG\n"],
+  ["a key without a value", "    environment:\n      SK_TAG:\n      OTHER: 1\n"],
+  ["a secret or config", "secrets: { tok: { environment: SK_TAG } }"],
+  ["a line of an env file", "OTHER=1\nSK_TAG\n"],
+])("saves what has its value from the shell without a dollar: %s", async (_name, text) => {
+  await using root = await temporaryDirectory("sophon-keeper-test-");
+  const file = join(root.path, "file");
+  writeFileSync(file, text);
+  for (const name of ["SK_TAG", "SK_OTHER"]) vi.stubEnv(name, "7");
+  const path = saveShellVariables([file], join(root.path, "work")) ?? "";
+  expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ SK_TAG: "7" });
+});

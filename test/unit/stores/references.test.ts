@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { referencedFiles } from "../../../src/stores/stack-files/references.ts";
+
+afterEach(() => vi.unstubAllEnvs());
 
 it("a file that a label or a variable only mentions is not backed up, one that Compose reads is", async () => {
   await using base = await temporaryDirectory("sophon-keeper-references-");
@@ -86,4 +88,55 @@ services:
   expect(new Set(found.map(({ path }) => relative(directory, path)))).toEqual(
     new Set([...wanted, "image/Dockerfile.app", "odd name.env", "b/mine.env"]),
   );
+});
+
+it("a file that more aliases name than a reader expects is backed up", async () => {
+  await using base = await temporaryDirectory("sophon-keeper-references-");
+  const compose = join(base.path, "compose.yml");
+  const service = (at: number) => `  s${at}: { <<: *common, logging: *log, labels: *labels }`;
+  const services = Array.from({ length: 150 }, (_, at) => service(at)).join("\n");
+  writeFileSync(join(base.path, "own.env"), "A=1\n");
+  writeFileSync(
+    compose,
+    `x-log: &log { driver: local }\nx-labels: &labels { a: b }\nx-common: &common { logging: *log, env_file: own.env }\nservices:\n${services}\n`,
+  );
+  const found = await referencedFiles({
+    ...{ directory: base.path, composeFiles: [compose], envFiles: [] },
+  });
+  expect(found.map(({ path }) => relative(base.path, path))).toEqual(["own.env"]);
+});
+
+it.each<readonly [string, Readonly<Record<string, string>>, string]>([
+  ["refers to another one", { ".env": `BASE=conf\nWHERE=\${BASE}/own\n` }, `\${WHERE}.env`],
+  ["has a default with a variable", { ".env": "A=conf\n" }, `\${WHERE:-\${A}/own}.env`],
+  ["is replaced where it is set", { ".env": "A=1\n" }, `\${A:+conf/own.env}`],
+  ["is exported, in double quotes", { ".env": 'export WHERE="conf/own"\n' }, "./$WHERE.env"],
+  ["only the shell has", {}, `\${SK_WHERE}.env`],
+])("a file is backed up whose path has a variable that %s", async (_name, files, path) => {
+  await using base = await temporaryDirectory("sophon-keeper-references-");
+  vi.stubEnv("SK_WHERE", "conf/own");
+  mkdirSync(join(base.path, "conf"));
+  writeFileSync(join(base.path, "conf/own.env"), "X=1\n");
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(base.path, name), text);
+  const compose = join(base.path, "compose.yml");
+  writeFileSync(compose, `services: { app: { env_file: "${path}" } }\n`);
+  const found = await referencedFiles({
+    ...{ directory: base.path, composeFiles: [compose], envFiles: [] },
+  });
+  expect(found.map((one) => relative(base.path, one.path))).toContain("conf/own.env");
+});
+
+it("a file is backed up that an included file names with a variable of its own env file", async () => {
+  await using base = await temporaryDirectory("sophon-keeper-references-");
+  mkdirSync(join(base.path, "part"));
+  const files = {
+    "compose.yml": "include: [{ path: part/compose.yml, env_file: part/inc.env }]\n",
+    "part/compose.yml": `services: { app: { volumes: ["./\${CONF}:/etc/app.conf:ro"] } }\n`,
+    "part/inc.env": "CONF=app.conf\n",
+    "part/app.conf": "x",
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(base.path, name), text);
+  const composeFiles = [join(base.path, "compose.yml")];
+  const found = await referencedFiles({ directory: base.path, composeFiles, envFiles: [] });
+  expect(found.map((one) => relative(base.path, one.path))).toContain("part/app.conf");
 });
