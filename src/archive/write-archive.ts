@@ -4,8 +4,8 @@ import type { Recipients } from "./age/keys.ts";
 import type { IndexWriter } from "./archive-index.ts";
 import type { BlockPool } from "./io/block-pool.ts";
 import { asBuffer } from "./io/byte-reader.ts";
+import { writeFrames } from "./io/write-frames.ts";
 import { type WrittenBytes, writeHashed } from "./io/write-hashed.ts";
-import { writeThreaded } from "./io/write-thread.ts";
 import { compressBlocks, compress as compressed } from "./zstd/compress.ts";
 
 /** Sees every plain byte in passing; must not keep or change the chunk. */
@@ -116,16 +116,16 @@ async function writeBytes(
   if (encode !== undefined) {
     const age = encrypt === undefined ? undefined : await beginFile(encrypt);
     const lent = pool === undefined ? plain : givenBack(plain, pool);
-    return await writeThreaded(handle, compressed(encode(lent)), age);
+    return await writeFrames(handle, compressed(encode(lent)), age);
   }
   if (!compress) {
     const kept = pool === undefined ? plain : copied(plain, pool);
     return await writeHashed(handle, encrypt === undefined ? kept : encryptStream(encrypt)(kept));
   }
   const age = encrypt === undefined ? undefined : await beginFile(encrypt);
-  if (pool === undefined) return await writeThreaded(handle, compressed(plain), age);
+  if (pool === undefined) return await writeFrames(handle, compressed(plain), age);
   const frames = index?.follow((onFrame) => compressBlocks(plain, pool, onFrame));
-  return await writeThreaded(handle, frames ?? compressBlocks(plain, pool), age);
+  return await writeFrames(handle, frames ?? compressBlocks(plain, pool), age);
 }
 
 async function* copied(blocks: AsyncIterable<Buffer>, pool: BlockPool): AsyncGenerator<Buffer> {

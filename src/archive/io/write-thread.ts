@@ -11,7 +11,7 @@ import type { WrittenBytes } from "./write-hashed.ts";
 const PENDING_FRAMES = 3;
 
 /** What stands before the payload of an age file, and the payload's key. */
-interface AgeStart {
+export interface AgeStart {
   readonly head: Buffer;
   readonly key: KeyObject;
 }

@@ -1,52 +1,25 @@
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
-import { constants } from "node:zlib";
+import { constants, zstdCompress, zstdCompressSync } from "node:zlib";
 import { THREADS } from "../io/block-pool.ts";
+import { type FrameParams, makeFrameOptions } from "./frame-options.ts";
 
 /** How hard to try: the `zstd` tool's own default. */
 const LEVEL = 3;
 /** For what does not compress: it is found out three times as fast, and stored as it is. */
 const HARD_LEVEL = -10;
+/** So many blocks are compressed before a thread has started. */
+const BLOCKS_WITHOUT_THREADS = 2;
 
-/**
- * The worker's whole program, as text because a bundler would lose a file of its own.
- *
- * It compresses in one synchronous call: straight from the shared block, where Node's asynchronous
- * one copies everything into the compressor first and its result out of two pieces.
- *
- * Of a large block a thirtieth is tried first, in pieces from all over it: data that is compressed or encrypted already is most
- * of what many stacks keep.
- */
-const PROGRAM = `
-const { parentPort, workerData } = require("node:worker_threads");
-const { zstdCompressSync } = require("node:zlib");
-const { createHash } = require("node:crypto");
-const PIECES = 32, PIECE_BYTES = 4096;
-const sample = new Uint8Array(PIECES * PIECE_BYTES);
-const isHard = (input) => {
-  if (input.length < 8 * sample.length) return false;
-  const step = Math.floor(input.length / PIECES);
-  for (let at = 0; at < PIECES; at++) {
-    // Not always as far apart: data may repeat its own shape.
-    const start = at * step + ((at * 32452843) % (step - PIECE_BYTES));
-    sample.set(input.subarray(start, start + PIECE_BYTES), at * PIECE_BYTES);
-  }
-  return zstdCompressSync(sample).length > 0.98 * sample.length;
-};
-parentPort.on("message", ({ block, bytes, hashed }) => {
-  const input = new Uint8Array(block, 0, bytes);
-  const frame = zstdCompressSync(input, {
-    // Room for a block that does not compress, so that the result is one piece.
-    chunkSize: bytes + (bytes >> 8) + 1024,
-    pledgedSrcSize: bytes,
-    params: isHard(input) ? workerData.hard : workerData.usual,
-  });
-  const sha256 = hashed ? createHash("sha256").update(frame).digest("hex") : "";
-  // Small results lie in Node's shared pool, which cannot be handed over.
-  const own = bytes < 65536 ? new Uint8Array(frame) : frame;
-  const { buffer, byteOffset, byteLength } = own;
-  parentPort.postMessage({ buffer, byteOffset, byteLength, sha256 }, [buffer]);
-});
-`;
+const PARAMS: FrameParams = { usual: params(LEVEL), hard: params(HARD_LEVEL) };
+
+function params(level: number): FrameParams["usual"] {
+  return {
+    [constants.ZSTD_c_compressionLevel]: level,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  };
+}
 
 /** A compressed block. */
 export interface PackedFrame {
@@ -55,11 +28,14 @@ export interface PackedFrame {
   readonly sha256: string;
 }
 
-/** Threads that turn blocks of shared memory into zstd frames, each started for its first block: a small delta has one. */
+/**
+ * Turns blocks of shared memory into zstd frames, in threads that are started for the third block: most components of a
+ * stack, and most deltas, are smaller, and starting a thread takes longer than compressing them.
+ */
 export class FramePacker implements AsyncDisposable {
-  readonly #lanes: Lane[] = [startLane()];
+  readonly #lanes: Lane[] = [];
   readonly #hashed: boolean;
-  #turn = 0;
+  #blocks = 0;
 
   /** @param hashed - whether the hash of each frame is wanted */
   constructor(hashed = false) {
@@ -68,17 +44,24 @@ export class FramePacker implements AsyncDisposable {
 
   /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
   pack(block: Buffer): Promise<PackedFrame> {
-    const turn = this.#turn++ % THREADS;
+    const packed =
+      this.#blocks++ < BLOCKS_WITHOUT_THREADS
+        ? packAlone(block, this.#hashed)
+        : this.#packInLane(block);
+    // Abandoned frames of a failed run have nobody who waits for them.
+    packed.catch(() => undefined);
+    return packed;
+  }
+
+  #packInLane(block: Buffer): Promise<PackedFrame> {
+    const turn = this.#blocks % THREADS;
     const lane = this.#lanes[turn] ?? startLane();
     this.#lanes[turn] = lane;
-    const packed = new Promise<PackedFrame>((resolve, reject) => {
+    return new Promise<PackedFrame>((resolve, reject) => {
       lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
       const hashed = this.#hashed;
       lane.worker.postMessage({ block: block.buffer, bytes: block.length, hashed });
     });
-    // Abandoned frames of a failed run have nobody who waits for them.
-    packed.catch(() => undefined);
-    return packed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -86,19 +69,28 @@ export class FramePacker implements AsyncDisposable {
   }
 }
 
+const optionsOf = makeFrameOptions(zstdCompressSync, PARAMS);
+const compressed = promisify(zstdCompress);
+
+async function packAlone(block: Buffer, hashed: boolean): Promise<PackedFrame> {
+  const frame = ownMemory(await compressed(block, optionsOf(block)));
+  return { frame, sha256: hashed ? createHash("sha256").update(frame).digest("hex") : "" };
+}
+
 type Settled = PackedFrame | Error;
 
 type Lane = { readonly worker: Worker; readonly waiting: ((frame: Settled) => void)[] };
 
+type Question = { block: SharedArrayBuffer; bytes: number; hashed: boolean };
+
 type Reply = { buffer: ArrayBuffer; byteOffset: number; byteLength: number; sha256: string };
 
 function startLane(): Lane {
-  const params = (level: number) => ({
-    [constants.ZSTD_c_compressionLevel]: level,
-    [constants.ZSTD_c_checksumFlag]: 1,
+  const worker = new Worker(`(${packingProgram})(${makeFrameOptions}, ${ownMemory})`, {
+    eval: true,
+    workerData: PARAMS,
+    execArgv: [],
   });
-  const workerData = { usual: params(LEVEL), hard: params(HARD_LEVEL) };
-  const worker = new Worker(PROGRAM, { eval: true, workerData, execArgv: [] });
   const waiting: ((frame: Settled) => void)[] = [];
   worker.on("message", ({ buffer, byteOffset, byteLength, sha256 }: Reply) => {
     waiting.shift()?.({ frame: Buffer.from(buffer, byteOffset, byteLength), sha256 });
@@ -109,4 +101,30 @@ function startLane(): Lane {
   worker.on("error", fail);
   worker.on("exit", () => fail(new Error("a compressing thread ended early")));
   return { worker, waiting };
+}
+
+/** Small results lie in Node's shared pool, which cannot be handed over. */
+function ownMemory(frame: Buffer): Buffer {
+  return frame.length < 65536 ? Buffer.from(new Uint8Array(frame).buffer) : frame;
+}
+
+/**
+ * The thread's whole program. Its text is what runs, because a bundler would lose a file of its own: it may use nothing
+ * but its arguments and globals.
+ *
+ * It compresses in one synchronous call: straight from the shared block, where Node's asynchronous
+ * one copies everything into the compressor first and its result out of two pieces.
+ */
+function packingProgram(optionsFor: typeof makeFrameOptions, own: typeof ownMemory): void {
+  const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
+  const zlib = process.getBuiltinModule("node:zlib");
+  const crypto = process.getBuiltinModule("node:crypto");
+  const options = optionsFor(zlib.zstdCompressSync, workerData as FrameParams);
+  parentPort?.on("message", ({ block, bytes, hashed }: Question) => {
+    const input = new Uint8Array(block, 0, bytes);
+    const frame = own(zlib.zstdCompressSync(input, options(input)));
+    const sha256 = hashed ? crypto.createHash("sha256").update(frame).digest("hex") : "";
+    const { buffer, byteOffset, byteLength } = frame;
+    parentPort.postMessage({ buffer, byteOffset, byteLength, sha256 }, [buffer as ArrayBuffer]);
+  });
 }
