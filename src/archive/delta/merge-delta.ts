@@ -1,5 +1,5 @@
 import { DamagedError } from "../../core/errors.ts";
-import { asBuffer, release } from "../io/byte-reader.ts";
+import { asBuffer, release, split } from "../io/byte-reader.ts";
 import { CommandReader } from "./delta-commands.ts";
 
 /**
@@ -79,8 +79,6 @@ class ForwardReader {
   /** What was read and not used, and where in the stream it begins. */
   #chunk: Buffer = nothing();
   #at = 0;
-  /** No part of the chunk was used yet. */
-  #isWhole: boolean = false;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]();
@@ -108,30 +106,19 @@ class ForwardReader {
   /** Passes over at most `limit` bytes. @returns how many. */
   async #skip(limit: number): Promise<number> {
     if (!(await this.#fill())) throw tooFar();
-    const passed = Math.min(limit, this.#chunk.length);
-    this.#use(passed);
-    return passed;
+    const part = this.#take(limit);
+    const { length } = part;
+    release(part);
+    return length;
   }
 
-  /** A whole chunk as it is; a part as a copy, because its reader may free all memory behind what it gets. */
+  /** The next bytes of the chunk, without a copy. */
   #take(limit: number): Buffer {
     const chunk = this.#chunk;
-    if (this.#isWhole && chunk.length <= limit) {
-      this.#at += chunk.length;
-      this.#chunk = nothing();
-      return chunk;
-    }
-    const part = Buffer.from(chunk.subarray(0, limit));
-    this.#use(part.length);
+    const [part, rest] = chunk.length <= limit ? [chunk, nothing()] : split(chunk, limit);
+    this.#at += part.length;
+    this.#chunk = rest;
     return part;
-  }
-
-  #use(bytes: number): void {
-    const chunk = this.#chunk;
-    this.#at += bytes;
-    this.#chunk = chunk.subarray(bytes);
-    this.#isWhole = false;
-    if (this.#chunk.length === 0) release(chunk);
   }
 
   /** Whether the stream goes on. */
@@ -140,7 +127,6 @@ class ForwardReader {
       const next = await this.#source.next();
       if (next.done) return false;
       this.#chunk = asBuffer(next.value);
-      this.#isWhole = true;
     }
     return true;
   }

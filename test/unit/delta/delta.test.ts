@@ -6,6 +6,7 @@ import {
   literalCommand,
 } from "../../../src/archive/delta/delta-commands.ts";
 import { measureDelta, mergeDelta } from "../../../src/archive/delta/merge-delta.ts";
+import { release } from "../../../src/archive/io/byte-reader.ts";
 import { DamagedError } from "../../../src/core/errors.ts";
 import { deltaBetween, gathered, inPieces, numbers } from "./streams.ts";
 
@@ -91,6 +92,45 @@ describe("a delta", () => {
     const delta = await deltaBetween(zeros, plain);
     expect(delta.length).toBeLessThan(200_000);
     expect((await merged(delta, zeros)).equals(plain)).toBe(true);
+  });
+});
+
+describe("a merged stream", () => {
+  it("is made of the base's own memory, freed when the last part of it was released", async () => {
+    const base = numbers(8).bytes(3_000_000);
+    const copies = [copyCommand(10, 500_000), copyCommand(500_020, 30), copyCommand(600_000, 2e6)];
+    const parts = [
+      ...copies.slice(0, 2),
+      literalCommand(3),
+      Buffer.from("new"),
+      ...copies.slice(2),
+    ];
+    const delta = Buffer.concat([deltaHead(), ...parts, deltaEnd()]);
+    const plain = [base.subarray(10, 500_010), base.subarray(500_020, 500_050), Buffer.from("new")];
+    const expected = Buffer.concat([...plain, base.subarray(600_000, 2_600_000)]);
+    const chunks: ArrayBuffer[] = [];
+    const source = async function* () {
+      for (let at = 0; at < base.length; at += 1_000_000) {
+        const chunk = Buffer.alloc(1_000_000, base.subarray(at, at + 1_000_000));
+        chunks.push(chunk.buffer);
+        yield chunk;
+      }
+    };
+    // Each part is released late, as by a reader that writes it to a pipe, and once more merged on the way.
+    const again = Buffer.concat([deltaHead(), copyCommand(0, expected.length), deltaEnd()]);
+    const held: Buffer[] = [];
+    const found: Buffer[] = [];
+    const use = (part: Buffer) => {
+      found.push(Buffer.from(part));
+      release(part);
+    };
+    for await (const part of mergeDelta(inPieces(again), mergeDelta(inPieces(delta), source()))) {
+      held.push(part);
+      if (held.length > 2) use(held.shift() ?? part);
+    }
+    for (const part of held) use(part);
+    expect(Buffer.concat(found).equals(expected)).toBe(true);
+    expect(chunks.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
   });
 });
 
