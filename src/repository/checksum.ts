@@ -20,8 +20,8 @@ import {
 } from "../model/manifest.ts";
 import type { Check } from "../model/result.ts";
 import { signatureLimitBytes } from "./origin.ts";
-
-const readBlockBytes = 1024 * 1024;
+import type { ProvenSums } from "./proven-sums.ts";
+import { readBlocks } from "./read-blocks.ts";
 
 /** The result of {@link checkChecksums}. */
 interface ChecksumResult {
@@ -38,6 +38,8 @@ interface ChecksumOptions {
   readonly signal?: AbortSignal | undefined;
   /** False reads only the backup's own files. */
   readonly ancestors?: boolean;
+  /** Compares the backup's own files by sums that were made when their SHA-256 was compared, and adds to them. */
+  readonly proven?: ProvenSums;
 }
 
 /**
@@ -48,7 +50,7 @@ interface ChecksumOptions {
  */
 export async function checkChecksums(
   directory: string,
-  { signal, ancestors: isWithAncestors = true }: ChecksumOptions = {},
+  { signal, ancestors: isWithAncestors = true, proven }: ChecksumOptions = {},
 ): Promise<ChecksumResult> {
   let manifest: Manifest;
   let manifestSha256: string;
@@ -72,7 +74,8 @@ export async function checkChecksums(
   ];
   for (const component of manifest.components) {
     const subject = { name: "checksum", component: component.name };
-    checks.push(await checkFile(join(directory, component.file), component, subject, signal));
+    const path = join(directory, component.file);
+    checks.push(await checkFile(path, component, subject, signal, proven));
   }
   if (manifest.sealed !== undefined) {
     const path = join(directory, sealedManifestFile);
@@ -210,6 +213,7 @@ async function checkFile(
   recorded: Pick<Component, "bytes" | "sha256">,
   base: Pick<Check, "name" | "component">,
   signal: AbortSignal | undefined,
+  proven?: ProvenSums,
 ): Promise<Check> {
   try {
     // A link would leave its bytes behind when the directory is copied.
@@ -222,7 +226,9 @@ async function checkFile(
       const detail = `has ${size} bytes instead of ${recorded.bytes}`;
       return { ...base, status: "fail", detail };
     }
-    const same = (await hashOfFile(handle, signal)) === recorded.sha256;
+    const { sha256 } = recorded;
+    const same = await (proven?.isContent(handle, sha256, signal) ??
+      hasSha256(handle, sha256, signal));
     const detail = same ? `${recorded.bytes} bytes` : "its content has changed (SHA-256 differs)";
     return { ...base, status: same ? "pass" : "fail", detail };
   } catch (error) {
@@ -231,19 +237,14 @@ async function checkFile(
   }
 }
 
-/** Hex SHA-256 from the position of the handle on. One block is read while the other is hashed, both again and again. */
-async function hashOfFile(handle: FileHandle, signal: AbortSignal | undefined): Promise<string> {
+async function hasSha256(
+  handle: FileHandle,
+  sha256: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const hash = createHash("sha256");
-  let [next, other] = [Buffer.allocUnsafe(readBlockBytes), Buffer.allocUnsafe(readBlockBytes)];
-  for (let reading = handle.read(next, 0, readBlockBytes, null); ; ) {
-    const { bytesRead } = await reading;
-    if (bytesRead === 0) return hash.digest("hex");
-    signal?.throwIfAborted();
-    const read = next.subarray(0, bytesRead);
-    [next, other] = [other, next];
-    reading = handle.read(next, 0, readBlockBytes, null);
-    hash.update(read);
-  }
+  await readBlocks(handle, (block) => void hash.update(block), signal);
+  return hash.digest("hex") === sha256;
 }
 
 /** Only what lies there proves damage: a host that cannot read it says nothing about the backup. */

@@ -1,6 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { sha256Hex } from "../../core/hash.ts";
 import { openRegularFile } from "../../core/regular-file.ts";
 import { ChunkIndex, ENTRY_BYTES, MOST_ENTRIES } from "./chunk-index.ts";
 
@@ -97,41 +96,70 @@ export class IndexWriter {
 export async function readIndex(
   path: string,
 ): Promise<(IndexFacts & { readonly chunks: () => ChunkIndex }) | undefined> {
-  const bytes = await bytesOf(path);
-  if (bytes === undefined || bytes.length < HEAD_BYTES + END_BYTES) return undefined;
-  const sum = bytes.subarray(bytes.length - SHA256_BYTES);
-  const summed = bytes.subarray(0, bytes.length - SHA256_BYTES);
-  const entries = bytes.subarray(HEAD_BYTES, bytes.length - END_BYTES);
-  const isWhole =
-    sha256Hex(summed) === sum.toString("hex") &&
-    bytes.subarray(0, MAGIC.length).equals(MAGIC) &&
-    entries.length % ENTRY_BYTES === 0 &&
-    entries.length / ENTRY_BYTES <= MOST_ENTRIES;
-  if (!isWhole) return undefined;
-  const key = bytes.subarray(MAGIC.length, MAGIC.length + KEY_BYTES);
-  return {
-    key,
-    audience: bytes.subarray(MAGIC.length + KEY_BYTES, HEAD_BYTES),
-    sha256: summed.subarray(summed.length - SHA256_BYTES).toString("hex"),
-    chunks: () => new ChunkIndex(entries),
-  };
+  const read = await ifThere(scan(path, true));
+  return read && { ...read.facts, chunks: () => new ChunkIndex(read.entries) };
 }
 
-async function bytesOf(path: string): Promise<Buffer | undefined> {
+/** What an index says of itself, without its chunks; undefined unless all of it is exactly what was written. */
+export async function readIndexFacts(path: string): Promise<IndexFacts | undefined> {
+  return (await ifThere(scan(path, false)))?.facts;
+}
+
+/** An index that cannot be read is one that is not there: the next backup is a full one. */
+async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
-    await using handle = await openRegularFile(path);
-    const { size } = await handle.stat();
-    if (size > HEAD_BYTES + END_BYTES + MOST_ENTRIES * ENTRY_BYTES) return undefined;
-    const bytes = Buffer.allocUnsafeSlow(size);
-    for (let at = 0; at < size; ) {
-      const read = readSync(handle.fd, bytes, at, Math.min(READ_BYTES, size - at), at);
-      if (read === 0) return undefined;
-      at += read;
-    }
-    return bytes;
+    return await reading;
   } catch (error) {
-    // An index that cannot be read is one that is not there: the next backup is a full one.
     if (error instanceof Error && "code" in error) return undefined;
     throw error;
   }
+}
+
+/** @param isKept - whether the entries are wanted: with them memory grows with the index */
+async function scan(
+  path: string,
+  isKept: boolean,
+): Promise<{ readonly facts: IndexFacts; readonly entries: Buffer } | undefined> {
+  await using handle = await openRegularFile(path);
+  const entriesBytes = (await handle.stat()).size - HEAD_BYTES - END_BYTES;
+  const count = entriesBytes / ENTRY_BYTES;
+  if (entriesBytes < 0 || !Number.isInteger(count) || count > MOST_ENTRIES) return undefined;
+  const hash = createHash("sha256");
+  const read = (into: Buffer, position: number): boolean => {
+    const isWhole = readAt(handle.fd, into, position);
+    hash.update(into);
+    return isWhole;
+  };
+  const head = Buffer.alloc(HEAD_BYTES);
+  const entries = Buffer.allocUnsafeSlow(
+    isKept ? entriesBytes : Math.min(READ_BYTES, entriesBytes),
+  );
+  const own = Buffer.alloc(SHA256_BYTES);
+  const sum = Buffer.alloc(SHA256_BYTES);
+  let isWhole = read(head, 0);
+  for (let at = 0; at < entriesBytes; at += READ_BYTES) {
+    const from = isKept ? at : 0;
+    const piece = entries.subarray(from, from + Math.min(READ_BYTES, entriesBytes - at));
+    isWhole &&= read(piece, HEAD_BYTES + at);
+  }
+  isWhole &&= read(own, HEAD_BYTES + entriesBytes);
+  isWhole &&= readAt(handle.fd, sum, HEAD_BYTES + entriesBytes + own.length);
+  if (!isWhole || !hash.digest().equals(sum)) return undefined;
+  if (!head.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  const facts = {
+    key: head.subarray(MAGIC.length, MAGIC.length + KEY_BYTES),
+    audience: head.subarray(MAGIC.length + KEY_BYTES),
+    sha256: own.toString("hex"),
+  };
+  return { facts, entries };
+}
+
+/** Fills the buffer. @returns false if the file ends before. */
+function readAt(file: number, into: Buffer, position: number): boolean {
+  for (let at = 0; at < into.length; ) {
+    const read = readSync(file, into, at, into.length - at, position + at);
+    if (read === 0) return false;
+    at += read;
+  }
+  return true;
 }

@@ -1,7 +1,7 @@
 import { randomBytes, scryptSync } from "node:crypto";
 import { copyFile, link, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type IndexFacts, readIndex } from "../../archive/delta/index-file.ts";
+import { type IndexFacts, readIndexFacts } from "../../archive/delta/index-file.ts";
 import { measureDelta } from "../../archive/delta/merge-delta.ts";
 import { readArchive } from "../../archive/read-archive.ts";
 import { BackupFailedError } from "../../core/errors.ts";
@@ -12,6 +12,7 @@ import { marked } from "../../model/marks.ts";
 import type { Check } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import { checkChecksums } from "../../repository/checksum.ts";
+import { ProvenSums } from "../../repository/proven-sums.ts";
 import type { Repository, StoredBackup } from "../../repository/repository.ts";
 import { revokeChain } from "../../repository/revoke-chain.ts";
 import { indexPaths, membersName } from "../../stores/component-index.ts";
@@ -29,6 +30,9 @@ export interface Increment {
   /** Why it is a full backup. */
   readonly why?: string;
 }
+
+/** The file beside a backup's indexes with the sums of its files. No component has such a name. */
+const provenName = "+proven";
 
 type IncrementSession = Pick<Session, "repository" | "dependencies" | "options">;
 
@@ -118,9 +122,11 @@ async function readOneAgain(
   const [oldest] = all.toSorted((a, b) => (lastRead(a) < lastRead(b) ? -1 : 1));
   if (oldest === undefined) throw new Error("a parent has no id");
   const { id, marks } = oldest;
+  const proven = await ProvenSums.read(join(repository.index(id), provenName));
   const { checks, manifestSha256 } = await reporter.group(`Read ${id} again`, () =>
-    checkChecksums(repository.directory(id), { signal, ancestors: false }),
+    checkChecksums(repository.directory(id), { signal, ancestors: false, proven }),
   );
+  await proven.write();
   const other: Check = { name: "manifest", status: "fail", detail: "it is not the one marked" };
   const isOther = marks !== undefined && marks.manifestSha256 !== manifestSha256;
   const wrong = [...checks, ...(isOther ? [other] : [])].find(({ status }) => status !== "pass");
@@ -149,7 +155,7 @@ async function indexedBases(
   let head: IndexFacts | undefined;
   for (const component of components) {
     const { name, sha256 } = component;
-    const found = await readIndex(join(repository.index(id), name));
+    const found = await readIndexFacts(join(repository.index(id), name));
     if (found === undefined || found.sha256 !== sha256) continue;
     head ??= found;
     if (found.key.equals(head.key) && found.audience.equals(head.audience)) {

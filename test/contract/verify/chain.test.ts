@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { appendFile, cp, mkdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sha256Hex } from "../../../src/core/hash.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { exhaustive } from "../../lab/matrix.ts";
 import { describeTree, makeOddTree } from "../archive-tree.ts";
@@ -150,6 +152,51 @@ describe("the next backup", () => {
     expect(await kindOf(await fresh.backup(recipient))).toBe("full");
   });
 
+  it("is a full one after any damage of an ancestor whose SHA-256 was found right before", async () => {
+    const again = await TestChain.at(await made("again"));
+    const { repository } = again;
+    await writeFile(join(again.data, "a"), randomBytes(300_000));
+    let full = await again.backup(key.recipient);
+    for (const damage of [flipFirst, flipped, flipLast]) {
+      const night = await again.backup(key.recipient);
+      expect(await parentOf(again, night)).toBe(full);
+      const sums = join(repository.index(full), "+proven");
+      const { manifest } = await repository.read(full);
+      const [component] = manifest?.components ?? [];
+      expect(await readFile(sums, "utf8")).toContain(component?.sha256);
+      const file = join(repository.directory(full), component?.file ?? "");
+      await writeFile(file, damage(await readFile(file)));
+      const next = await again.backup(key.recipient);
+      expect(await parentOf(again, next)).toBeUndefined();
+      const levels = (await repository.list()).map(({ id, marks }) => [id, marks?.level]);
+      for (const id of [full, night]) expect(Object.fromEntries(levels)[id]).toBeNull();
+      full = next;
+    }
+  });
+
+  it("reads by the SHA-256 what has another sum than it had, or none that is whole", async () => {
+    const again = await TestChain.at(await made("sums"));
+    await writeFile(join(again.data, "a"), randomBytes(300_000));
+    const full = await again.backup(key.recipient);
+    const sums = join(again.repository.index(full), "+proven");
+    const forged = (text: string) => {
+      const line = (text.split("\n")[0] ?? "").replaceAll(
+        /"tag":"[0-9a-f]{32}/g,
+        `"tag":"${"0".repeat(32)}`,
+      );
+      return `${line}\n${sha256Hex(line)}\n`;
+    };
+    for (const damage of [forged, (text: string) => text.slice(0, 50), () => "{}\n"]) {
+      await again.backup(key.recipient);
+      const before = await readFile(sums, "utf8");
+      await writeFile(sums, damage(before));
+      expect(await parentOf(again, await again.backup(key.recipient))).toBeDefined();
+      const now = await readFile(sums, "utf8");
+      expect(now).not.toBe(damage(before));
+      expect(now.length).toBe(before.length);
+    }
+  });
+
   it("gives back every kind of file after a night of changes", exhaustive, async () => {
     const odd = await TestChain.at(await made("odd"));
     makeOddTree(odd.data);
@@ -189,9 +236,16 @@ async function made(name: string): Promise<string> {
   return path;
 }
 
-function flipped(bytes: Buffer): Buffer {
+async function parentOf(of: TestChain, id: string): Promise<string | undefined> {
+  return (await of.repository.read(id)).manifest?.parent?.id;
+}
+
+const flipped = (bytes: Buffer) => flippedAt(bytes, bytes.length >> 1);
+const flipFirst = (bytes: Buffer) => flippedAt(bytes, 0);
+const flipLast = (bytes: Buffer) => flippedAt(bytes, bytes.length - 1);
+
+function flippedAt(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes);
-  const at = bytes.length >> 1;
   copy[at] = (copy[at] ?? 0) ^ 1;
   return copy;
 }
