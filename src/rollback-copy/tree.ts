@@ -37,8 +37,14 @@ export type Tree = Map<string, Entry>;
 /** A change this close to the look at it may hide another one with the same time (clock ticks, dirty pages). */
 export const settleNs = 2_000_000_000n;
 
+const kinds: ReadonlyMap<number, EntryKind> = new Map([
+  [constants.S_IFREG, "f"],
+  [constants.S_IFDIR, "d"],
+  [constants.S_IFLNK, "l"],
+]);
 const blockMs = 10;
 const statBlockBytes = 512;
+const statOptions = { bigint: true, throwIfNoEntry: false } as const;
 /** As many as Linux follows. */
 const mostLinks = 40;
 
@@ -96,10 +102,11 @@ export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree
   const pending = [""];
   let started = performance.now();
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const [path, stat] of childrenOf(root, directory)) {
+    for (const { entry, device } of childrenOf(root, directory)) {
+      const { path } = entry;
       if (skip?.has(path) === true) continue;
-      if (stat.isDirectory()) {
-        if (stat.dev !== top.dev) {
+      if (device !== undefined) {
+        if (device !== top.dev) {
           throw new RefusedError(
             `another file system is mounted inside ${root}: ${printable(path)}`,
             {
@@ -109,8 +116,7 @@ export async function walkTree(place: Place, signal?: AbortSignal): Promise<Tree
         }
         pending.push(path);
       }
-      const allocated = Number(stat.blocks) * statBlockBytes;
-      tree.set(path, { path, stamp: stampOf(stat), settled: false, allocated });
+      tree.set(path, entry);
     }
     // Signals and probes must also be handled while a large tree is read.
     if (performance.now() - started > blockMs) {
@@ -131,9 +137,13 @@ export function rawPath(root: string, path: string): Buffer {
 
 /** Whether the bytes of a path are text: only text can be an argument of a program here. */
 export function isText(path: string): boolean {
-  if (/^[\0-\x7f]*$/.test(path)) return true;
+  if (isAscii(path)) return true;
   const bytes = Buffer.from(path, "latin1");
   return Buffer.from(bytes.toString("utf8")).equals(bytes);
+}
+
+function isAscii(path: string): boolean {
+  return /^[\0-\x7f]*$/.test(path);
 }
 
 /** The text of an entry's path; see {@link isText}. */
@@ -144,7 +154,8 @@ export function textOf({ path }: Pick<Entry, "path">): string {
 /** `lstat`, or `undefined` when nothing is there. */
 export function statOf(root: string, path: string): BigIntStats | undefined {
   try {
-    return lstatSync(rawPath(root, path), { bigint: true, throwIfNoEntry: false });
+    const raw = isAscii(path) && path !== "" ? `${root}/${path}` : rawPath(root, path);
+    return lstatSync(raw, statOptions);
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
@@ -153,8 +164,12 @@ export function statOf(root: string, path: string): BigIntStats | undefined {
 
 /** Everything about an entry that shows a change, as one string to compare. */
 export function stampOf(stat: BigIntStats): string {
-  const kind = stat.isFile() ? "f" : stat.isDirectory() ? "d" : stat.isSymbolicLink() ? "l" : "o";
-  return `${kind} ${stat.mode} ${stat.uid} ${stat.gid} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino} ${stat.nlink} ${stat.rdev}`;
+  const mode = Number(stat.mode);
+  const kind = kinds.get(mode & constants.S_IFMT) ?? "o";
+  const { uid, gid, size, mtimeNs, ctimeNs, ino, nlink, rdev } = stat;
+  const owner = [Number(uid), Number(gid)];
+  // Joined: of a concatenation V8 keeps every piece until somebody looks into the whole.
+  return [kind, mode, ...owner, size, mtimeNs, ctimeNs, ino, Number(nlink), rdev].join(" ");
 }
 
 /** The parts of a stamp that decisions need. */
@@ -167,6 +182,26 @@ export function readStamp(stamp: string) {
     /** The inode where the entry has other names too. */
     linked: parts[8] !== "1" && parts[0] !== "d" ? parts[7] : undefined,
   };
+}
+
+/** The size in a stamp, and its ctime in milliseconds. Faster than {@link readStamp}. */
+export function readSize(stamp: string): { readonly size: number; readonly ctimeMs: number } {
+  const after = (at: number): number => stamp.indexOf(" ", at) + 1;
+  // Behind the kind, the mode and the owner; then the mtime.
+  const size = after(after(after(after(0))));
+  const mtime = after(size);
+  const ctime = after(mtime);
+  const nanosecondsOfMs = 6;
+  return {
+    size: Number(stamp.slice(size, mtime - 1)),
+    ctimeMs: Number(stamp.slice(ctime, stamp.indexOf(" ", ctime) - nanosecondsOfMs)),
+  };
+}
+
+/** Whether the path of a stamp is the only one of what it names. Faster than {@link readStamp}. */
+export function hasOneName(stamp: string): boolean {
+  const end = stamp.lastIndexOf(" ");
+  return kindOf(stamp) === "d" || stamp.startsWith(" 1", end - 2);
 }
 
 /** The part of a stamp that a faithful copy shares: kind, mode, owner, mtime, and size unless it is a directory. */
@@ -223,13 +258,23 @@ export function printable(path: string): string {
   return JSON.stringify(Buffer.from(path, "latin1").toString("utf8"));
 }
 
-function childrenOf(root: string, directory: string): [string, BigIntStats][] {
+/** What is in a directory. Of a directory in it the file system is known by its device. */
+interface Child {
+  readonly entry: Entry;
+  readonly device: bigint | undefined;
+}
+
+function childrenOf(root: string, directory: string): Child[] {
   const before = statOf(root, directory);
-  const children: [string, BigIntStats][] = [];
+  const children: Child[] = [];
   for (const name of namesIn(root, directory)) {
     const path = directory === "" ? name : `${directory}/${name}`;
     const stat = statOf(root, path);
-    if (stat !== undefined) children.push([path, stat]);
+    if (stat === undefined) continue;
+    const stamp = stampOf(stat);
+    const allocated = Number(stat.blocks) * statBlockBytes;
+    const device = kindOf(stamp) === "d" ? stat.dev : undefined;
+    children.push({ entry: { path, stamp, settled: false, allocated }, device });
   }
   // A directory that was exchanged meanwhile, by a symlink perhaps, may have led anywhere.
   const after = statOf(root, directory);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { ChunkObserver, encodeDelta, type Splices } from "../archive/delta/encode.ts";
 import { IndexWriter, readIndex } from "../archive/delta/index-file.ts";
 import {
-  type ArchivedMember,
   MemberFile,
+  type MemberList,
   type MembersHead,
   writeMembers,
 } from "../archive/delta/member-file.ts";
@@ -29,7 +29,7 @@ export function membersName(component: string): string {
 /** The members of a component's archive, and what they are bound to besides the component. */
 export interface IndexedMembers {
   readonly about: Omit<MembersHead, "sha256">;
-  readonly members: readonly ArchivedMember[];
+  readonly members: MemberList;
 }
 
 /** How one component of an incremental backup is written. */

@@ -36,9 +36,9 @@ export class ChunkHasher {
 
   /** @param chunk - of at most `mostBytes` */
   digest(chunk: Buffer): Buffer {
-    chunk.copy(this.#inner, HMAC_BLOCK_BYTES);
+    this.#inner.set(chunk, HMAC_BLOCK_BYTES);
     const text = this.#inner.subarray(0, HMAC_BLOCK_BYTES + chunk.length);
-    hashOf("sha256", text, "buffer").copy(this.#outer, HMAC_BLOCK_BYTES);
+    this.#outer.set(hashOf("sha256", text, "buffer"), HMAC_BLOCK_BYTES);
     return hashOf("sha256", this.#outer, "buffer").subarray(0, HASH_BYTES);
   }
 }
@@ -99,10 +99,10 @@ export class ChunkIndex {
    * @param lowest - no later call asks for a chunk before this one
    */
   find(hash: Buffer, from: number, lowest: number): number | undefined {
-    const words = [0, 4, 8, 12].map((at) => hash.readUInt32LE(at));
+    const [a, b, c, d] = [wordAt(hash, 0), wordAt(hash, 4), wordAt(hash, 8), wordAt(hash, 12)];
     // Nearly always the one that follows.
-    if (from < this.size && this.#isHash(from, words)) return from;
-    const slot = this.#slotOf(words);
+    if (from < this.size && this.#isHash(from, a, b, c, d)) return from;
+    const slot = this.#slotOf(a, b, c, d);
     let entry = this.#table[slot] ?? NONE;
     for (let steps = 0; entry !== NONE && entry < from; steps++) {
       const next = this.#next[entry] ?? NONE;
@@ -115,32 +115,41 @@ export class ChunkIndex {
   }
 
   #enter(entry: number): void {
-    const words = [0, 1, 2, 3].map((part) => this.#words[WORDS * entry + part] ?? 0);
-    const slot = this.#slotOf(words);
+    const words = this.#words;
+    const at = WORDS * entry;
+    // All are there: the entry is one of the file.
+    const slot = this.#slotOf(
+      words[at] as number,
+      words[at + 1] as number,
+      words[at + 2] as number,
+      words[at + 3] as number,
+    );
     this.#next[entry] = this.#table[slot] ?? NONE;
     this.#table[slot] = entry;
   }
 
-  /** The slot of a hash, or the free one that it would get. */
-  #slotOf(words: readonly number[]): number {
+  /** The slot of a hash, given as four numbers, or the free one that it would get. */
+  #slotOf(a: number, b: number, c: number, d: number): number {
     const mask = this.#table.length - 1;
-    let slot = (words[0] ?? 0) & mask;
+    let slot = a & mask;
     for (;;) {
       const entry = this.#table[slot] ?? NONE;
-      if (entry === NONE || this.#isHash(entry, words)) return slot;
+      if (entry === NONE || this.#isHash(entry, a, b, c, d)) return slot;
       slot = (slot + 1) & mask;
     }
   }
 
-  #isHash(entry: number, words: readonly number[]): boolean {
+  #isHash(entry: number, a: number, b: number, c: number, d: number): boolean {
+    const words = this.#words;
     const at = WORDS * entry;
-    return (
-      this.#words[at] === words[0] &&
-      this.#words[at + 1] === words[1] &&
-      this.#words[at + 2] === words[2] &&
-      this.#words[at + 3] === words[3]
-    );
+    return words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d;
   }
+}
+
+/** A little-endian number of four bytes. */
+function wordAt(hash: Buffer, at: number): number {
+  const low = (hash[at] as number) | ((hash[at + 1] as number) << 8);
+  return (low | ((hash[at + 2] as number) << 16) | ((hash[at + 3] as number) << 24)) >>> 0;
 }
 
 /** Little-endian numbers of four bytes, without a copy where memory and processor allow it. */

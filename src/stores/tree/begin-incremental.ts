@@ -1,4 +1,4 @@
-import { kindOf, readStamp, type Tree, textOf } from "../../rollback-copy/tree.ts";
+import { kindOf, readSize, type Tree, textOf } from "../../rollback-copy/tree.ts";
 import type { IndexedMembers, Indexing } from "../component-index.ts";
 import { MemberTrack } from "./member-track.ts";
 import type { TreeOptions } from "./params.ts";
@@ -31,7 +31,9 @@ export async function beginIncremental(
   const plan = planOf(tree, look, indexing);
   const track = new MemberTrack(look, plan);
   return {
-    list: plan?.filter(({ copied }) => copied === undefined).map(({ entry }) => entry.path),
+    list: plan?.entries
+      .filter((_, place) => plan.copied(place) === undefined)
+      .map(({ path }) => path),
     track,
     ahead: prospectOf(look.tree),
     found: () =>
@@ -52,8 +54,8 @@ function prospectOf(tree: Tree): Prospect {
   const prospect = new ProspectCounter();
   for (const entry of tree.values()) {
     if (kindOf(entry.stamp) !== "f") continue;
-    const { size: bytes, ctimeNs } = readStamp(entry.stamp);
-    prospect.add({ path: textOf(entry), bytes, ctimeMs: ctimeNs / 1_000_000n });
+    const { size: bytes, ctimeMs } = readSize(entry.stamp);
+    prospect.add({ path: () => textOf(entry), bytes, ctimeMs });
   }
   return prospect.result();
 }

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import type { IndexMember } from "../../archive/archive-index.ts";
 import type { BaseRange, Splice, Splices } from "../../archive/delta/encode.ts";
-import { type ArchivedMember, memberKey, pathKey } from "../../archive/delta/member-file.ts";
+import { MemberList, memberKey, pathKey } from "../../archive/delta/member-file.ts";
 import type { TarSummary } from "../../archive/tar/scanner.ts";
 import { type Entry, isText, kindOf, readStamp, type Tree } from "../../rollback-copy/tree.ts";
-import { mayBeCopied, type PlannedEntry } from "./unread.ts";
+import { mayBeCopied, type UnreadPlan } from "./unread.ts";
 
-const NUL = Buffer.alloc(1);
+/** Names are hashed so many letters at a time. */
+const NAMES_LETTERS = 32 * 1024;
 
 /** A tree before it was read. */
 interface Looked {
@@ -21,15 +22,19 @@ interface Looked {
  */
 export class MemberTrack implements Splices {
   readonly #looked: Looked;
-  readonly #plan: readonly PlannedEntry[];
+  readonly #plan: UnreadPlan | undefined;
+  /** How many paths the plan has. */
+  readonly #planned: number;
   /** Where in the plan a path that is read stands. */
-  readonly #places: ReadonlyMap<string, number>;
+  readonly #places = new Map<string, number>();
   /** The first path of the plan that did not come yet; and the first one to be copied from there on. */
   #cursor = 0;
   #nextCopy = 0;
   readonly #queue: Splice[] = [];
-  readonly #members: ArchivedMember[] = [];
+  readonly #members = new MemberList();
   readonly #names = createHash("sha256");
+  /** Names that are not hashed yet, one character a byte. */
+  #waitingNames = "";
   readonly #copied = { files: 0, directories: 0, symlinks: 0, contentBytes: 0 };
   #copiedBytes = 0;
   /** Where the last member that tar wrote ends in what it wrote. */
@@ -37,10 +42,13 @@ export class MemberTrack implements Splices {
   readonly limit: number;
 
   /** @param plan - undefined if tar reads everything */
-  constructor(looked: Looked, plan: readonly PlannedEntry[] = []) {
+  constructor(looked: Looked, plan?: UnreadPlan) {
     this.#looked = looked;
     this.#plan = plan;
-    this.#places = new Map(plan.map(({ entry }, at) => [entry.path, at]));
+    this.#planned = plan?.entries.length ?? 0;
+    for (const [place, { path }] of (plan?.entries ?? []).entries()) {
+      if (plan?.copied(place) === undefined) this.#places.set(path, place);
+    }
     this.limit = this.#limitFrom(0);
   }
 
@@ -50,7 +58,7 @@ export class MemberTrack implements Splices {
   }
 
   /** Every member so far, in the archive's order. */
-  get members(): readonly ArchivedMember[] {
+  get members(): MemberList {
     return this.#members;
   }
 
@@ -66,9 +74,9 @@ export class MemberTrack implements Splices {
     const start = offset + this.#copiedBytes;
     this.#readEnd += recordBytes;
     const limit = this.#limitFrom(this.#cursor);
-    if (this.#plan.length > 0) this.#queue.push({ copies, bytes: recordBytes, limit });
-    this.#names.update(raw).update(NUL);
-    this.#members.push({
+    if (this.#plan !== undefined) this.#queue.push({ copies, bytes: recordBytes, limit });
+    this.#addName(raw.toString("latin1"));
+    this.#members.add({
       key: this.#keyOf(path, raw),
       path: pathKey(path),
       start,
@@ -81,12 +89,13 @@ export class MemberTrack implements Splices {
   }
 
   rest(): readonly BaseRange[] {
-    return this.#copyUpTo(this.#plan.length);
+    return this.#copyUpTo(this.#planned);
   }
 
   /** @param read - of what tar wrote */
   summary(read: TarSummary): TarSummary {
     const { files, directories, symlinks, contentBytes } = this.#copied;
+    this.#hashNames();
     return {
       ...read,
       files: read.files + files,
@@ -100,39 +109,50 @@ export class MemberTrack implements Splices {
   #copyUpTo(place: number): BaseRange[] {
     const ranges: { start: number; bytes: number }[] = [];
     for (; this.#cursor < place; this.#cursor++) {
-      const { entry, copied } = this.#plan[this.#cursor] ?? {};
-      if (entry === undefined || copied === undefined) continue;
-      const { start, recordBytes } = copied;
+      const record = this.#plan?.copied(this.#cursor);
+      const entry = this.#plan?.entries[this.#cursor];
+      if (this.#plan === undefined || entry === undefined || record === undefined) continue;
+      const { parent } = this.#plan;
+      const [start, recordBytes] = [parent.start(record), parent.recordBytes(record)];
       const last = ranges.at(-1);
       if (last !== undefined && last.start + last.bytes === start) last.bytes += recordBytes;
       else ranges.push({ start, bytes: recordBytes });
-      this.#count(entry, copied);
+      this.#addName(nameOf(entry));
+      this.#members.addCopy(parent, record, this.#readEnd + this.#copiedBytes);
+      this.#copiedBytes += recordBytes;
+      this.#count(entry, parent.bytes(record));
     }
     return ranges;
   }
 
-  #count(entry: Entry, copied: ArchivedMember): void {
-    this.#names.update(nameOf(entry)).update(NUL);
-    this.#members.push({ ...copied, start: this.#readEnd + this.#copiedBytes });
-    this.#copiedBytes += copied.recordBytes;
+  #count(entry: Entry, bytes: number): void {
     const kind = kindOf(entry.stamp);
     if (kind === "d") this.#copied.directories++;
     else if (kind === "l") this.#copied.symlinks++;
     else {
       this.#copied.files++;
-      this.#copied.contentBytes += copied.bytes;
+      this.#copied.contentBytes += bytes;
     }
   }
 
   /** Where in the parent the first range that is copied after this place of the plan begins. */
   #limitFrom(place: number): number {
     this.#nextCopy = Math.max(this.#nextCopy, place);
-    while (this.#nextCopy < this.#plan.length) {
-      const { copied } = this.#plan[this.#nextCopy] ?? {};
-      if (copied !== undefined) return copied.start;
-      this.#nextCopy++;
+    for (; this.#nextCopy < this.#planned; this.#nextCopy++) {
+      const record = this.#plan?.copied(this.#nextCopy);
+      if (record !== undefined) return this.#plan?.parent.start(record) ?? 0;
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  #addName(name: string): void {
+    this.#waitingNames += `${name}\0`;
+    if (this.#waitingNames.length >= NAMES_LETTERS) this.#hashNames();
+  }
+
+  #hashNames(): void {
+    this.#names.update(this.#waitingNames, "latin1");
+    this.#waitingNames = "";
   }
 
   #keyOf(path: string, raw: Buffer): string | undefined {
@@ -141,16 +161,16 @@ export class MemberTrack implements Splices {
     if (entry === undefined || restingSinceNs === undefined) return undefined;
     const { stamp } = entry;
     // Its record must be the one that its name and its stamp tell.
-    const isPlain = isText(path) && nameOf(entry).equals(raw) && mayBeCopied(stamp);
+    const isPlain = isText(path) && nameOf(entry) === raw.toString("latin1") && mayBeCopied(stamp);
     const isAtRest = readStamp(stamp).ctimeNs < restingSinceNs;
     return isPlain && isAtRest ? memberKey(path, stamp) : undefined;
   }
 }
 
-/** A path as GNU tar writes it. */
-function nameOf({ path, stamp }: Entry): Buffer {
-  if (path === "") return Buffer.from("./");
-  return Buffer.from(`./${path}${kindOf(stamp) === "d" ? "/" : ""}`, "latin1");
+/** A path as GNU tar writes it, one character a byte. */
+function nameOf({ path, stamp }: Entry): string {
+  if (path === "") return "./";
+  return `./${path}${kindOf(stamp) === "d" ? "/" : ""}`;
 }
 
 /** The path in a name that GNU tar wrote, one character a byte. */

@@ -1,19 +1,30 @@
-import {
-  type ArchivedMember,
-  type MemberFile,
-  memberKey,
-  pathKey,
-} from "../../archive/delta/member-file.ts";
-import { type Entry, isText, kindOf, readStamp, type Tree } from "../../rollback-copy/tree.ts";
+import { type MemberFile, memberKey, pathKey } from "../../archive/delta/member-file.ts";
+import { type Entry, hasOneName, isText, kindOf, type Tree } from "../../rollback-copy/tree.ts";
 
 /** A path longer than this has no place in a list for tar. */
 const longestPath = 3000;
 
-/** A path of a tree in the order of its archive: read by tar, or copied from the archive of the parent. */
-export interface PlannedEntry {
-  readonly entry: Entry;
-  /** The unchanged member of the parent; undefined for what is read. */
-  readonly copied: ArchivedMember | undefined;
+/** What is read from the parent's archive of a path: nothing. */
+const READ = -1;
+
+/** The paths of a tree in the order of its archive: each is read by tar, or copied from the archive of the parent. */
+export class UnreadPlan {
+  readonly parent: MemberFile;
+  readonly entries: readonly Entry[];
+  /** The unchanged member of the parent for each entry, or {@link READ}. */
+  readonly #records: Int32Array;
+
+  constructor(parent: MemberFile, entries: readonly Entry[], records: Int32Array) {
+    this.parent = parent;
+    this.entries = entries;
+    this.#records = records;
+  }
+
+  /** The unchanged member of the parent at this place of the archive; undefined for what is read. */
+  copied(place: number): number | undefined {
+    const record = this.#records[place] ?? READ;
+    return record === READ ? undefined : record;
+  }
 }
 
 /**
@@ -28,52 +39,74 @@ export function planUnread(
   tree: Tree,
   parent: MemberFile,
   mustRead: ReadonlySet<string>,
-): PlannedEntry[] | undefined {
-  const known = new Map<string, ArchivedMember>();
-  const places = new Map<string, number>();
-  for (const { path, stamp } of tree.values()) {
+): UnreadPlan | undefined {
+  const all = [...tree.values()];
+  const known = new Int32Array(all.length).fill(READ);
+  const places = new Float64Array(all.length).fill(Number.POSITIVE_INFINITY);
+  let isAnyKnown = false;
+  for (const [at, { path, stamp }] of all.entries()) {
     if (path.length > longestPath || !isText(path)) return undefined;
     const same = mayBeCopied(stamp) ? parent.find(memberKey(path, stamp)) : undefined;
-    if (same !== undefined && !mustRead.has(path)) known.set(path, same);
+    if (same !== undefined && !mustRead.has(path)) {
+      known[at] = same;
+      isAnyKnown = true;
+    }
     const there = same ?? parent.findPath(pathKey(path));
-    if (there !== undefined) places.set(path, there.start);
+    if (there !== undefined) places[at] = parent.start(there);
   }
-  if (known.size === 0) return undefined;
+  if (!isAnyKnown) return undefined;
+  const order = inOrder(all, places);
   let end = 0;
-  return inOrder(tree, places).map((entry) => {
-    const found = known.get(entry.path);
-    if (found === undefined || found.start < end) return { entry, copied: undefined };
-    end = found.start + found.recordBytes;
-    return { entry, copied: found };
+  const records = order.map((at) => {
+    const record = known[at] ?? READ;
+    if (record === READ || parent.start(record) < end) return READ;
+    end = parent.start(record) + parent.recordBytes(record);
+    return record;
   });
+  const entries = Array.from(order, (at) => all[at] as Entry);
+  return new UnreadPlan(parent, entries, records);
 }
 
 /** Whether a member is its path's alone, so that the record of it is the same as long as its stamp is. */
 export function mayBeCopied(stamp: string): boolean {
-  return kindOf(stamp) !== "o" && readStamp(stamp).linked === undefined;
+  return kindOf(stamp) !== "o" && hasOneName(stamp);
 }
 
-/** A directory directly before all that is in it; paths that the parent has in its order, and others after them. */
-function inOrder(tree: Tree, places: ReadonlyMap<string, number>): Entry[] {
-  const children = new Map<string, Entry[]>();
-  for (const entry of tree.values()) {
-    if (entry.path === "") continue;
-    const parent = entry.path.slice(0, Math.max(0, entry.path.lastIndexOf("/")));
-    const siblings = children.get(parent);
-    if (siblings === undefined) children.set(parent, [entry]);
-    else siblings.push(entry);
+/**
+ * A directory directly before all that is in it; paths that the parent has in its order, and others after them. Numbers
+ * of entries.
+ */
+function inOrder(all: readonly Entry[], places: Float64Array): Int32Array {
+  const children = new Map<string, number[]>();
+  let last = { parent: "", siblings: [] as number[] };
+  const waiting: number[] = [];
+  for (const [at, { path }] of all.entries()) {
+    if (path === "") waiting.push(at);
+    else {
+      // What is in one directory was found together.
+      const parent = parentOf(path);
+      if (parent !== last.parent || !children.has(parent)) {
+        last = { parent, siblings: children.get(parent) ?? [] };
+        children.set(parent, last.siblings);
+      }
+      last.siblings.push(at);
+    }
   }
-  const placeOf = ({ path }: Entry) => places.get(path) ?? Number.POSITIVE_INFINITY;
-  const order: Entry[] = [];
-  const waiting: Entry[] = [...tree.values()].filter(({ path }) => path === "");
+  const placeOf = (at: number) => places[at] as number;
+  const order = new Int32Array(all.length);
+  let ordered = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    order.push(next);
-    const inside = children.get(next.path) ?? [];
+    order[ordered++] = next;
+    const inside = children.get(all[next]?.path ?? "") ?? [];
     // The last one that is put there comes first.
     inside.sort((a, b) => compare(placeOf(b), placeOf(a)));
-    waiting.push(...inside);
+    for (const one of inside) waiting.push(one);
   }
-  return order;
+  return order.subarray(0, ordered);
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 function compare(a: number, b: number): number {

@@ -119,29 +119,35 @@ export async function lookAhead(
 ): Promise<Prospect> {
   const prospect = new ProspectCounter();
   for await (const { path, stats } of walkTree(root, skip, only)) {
-    if (stats.isFile()) prospect.add({ path, bytes: Number(stats.size), ctimeMs: stats.ctimeMs });
+    const [bytes, ctimeMs] = [Number(stats.size), Number(stats.ctimeMs)];
+    if (stats.isFile()) prospect.add({ path: () => path, bytes, ctimeMs });
   }
   return prospect.result();
 }
 
 /** Finds the size of a tree and what is being written there, from a look at each of its files. */
 export class ProspectCounter {
-  readonly #since = BigInt(Date.now() - RESTLESS_MS);
-  readonly #recent: { readonly path: string; readonly ctimeMs: bigint }[] = [];
+  readonly #since = Date.now() - RESTLESS_MS;
+  readonly #recent: Found[] = [];
   #bytes = 0;
 
-  add(file: { readonly path: string; readonly bytes: number; readonly ctimeMs: bigint }): void {
+  add(file: Found & { readonly bytes: number }): void {
     this.#bytes += file.bytes;
     if (file.ctimeMs >= this.#since) this.#recent.push(file);
   }
 
   result(): Prospect {
-    const recent = this.#recent.toSorted((a, b) => Number(b.ctimeMs - a.ctimeMs));
+    const recent = this.#recent.toSorted((a, b) => b.ctimeMs - a.ctimeMs);
     return {
       bytes: this.#bytes,
-      restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path),
+      restless: recent.slice(0, MAX_RESTLESS).map(({ path }) => path()),
     };
   }
+}
+
+interface Found {
+  readonly path: () => string;
+  readonly ctimeMs: number;
 }
 
 /** Counts like tar: the second name of an inode is a hard link, and sockets do not count. */

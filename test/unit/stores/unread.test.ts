@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
-  type ArchivedMember,
   MemberFile,
+  MemberList,
   memberKey,
   pathKey,
   writeMembers,
@@ -34,13 +34,14 @@ function treeOf(entries: Readonly<Record<string, string>>): Tree {
 /** The members of an archive with these paths in this order, each of 1,000 bytes. */
 async function archiveOf(entries: Readonly<Record<string, string>>): Promise<MemberFile> {
   await using place = await temporaryDirectory("sk-members-");
-  const members = Object.entries(entries).map(
-    ([path, one], at): ArchivedMember => ({
+  const members = new MemberList();
+  for (const [at, [path, one]] of Object.entries(entries).entries()) {
+    members.add({
       key: one === "" ? undefined : memberKey(path, one),
       path: pathKey(path),
       ...{ start: at * 1000, recordBytes: 1000, bytes: 10, type: "0" },
-    }),
-  );
+    });
+  }
   const path = join(place.path, "members");
   await writeMembers(path, { ...about, sha256: "00" }, members);
   const file = MemberFile.read(path);
@@ -56,7 +57,9 @@ async function planned(
   mustRead: readonly string[] = [],
 ) {
   const plan = planUnread(treeOf(is), await archiveOf(was), new Set(mustRead));
-  return plan?.map(({ entry, copied }) => `${copied ? "copy" : "read"} ${entry.path}`);
+  return plan?.entries.map(
+    ({ path }, place) => `${plan.copied(place) === undefined ? "read" : "copy"} ${path}`,
+  );
 }
 
 describe("what is not read", () => {
@@ -90,6 +93,14 @@ describe("what is not read", () => {
     const is = { "": directory, a: before.a, d: directory, "d/x": before["d/x"] };
     const was = { "": directory, "d/x": before["d/x"], d: directory, a: before.a };
     expect(await planned(was, is)).toEqual(["copy ", "copy d", "read d/x", "copy a"]);
+  });
+
+  it("is found in a directory of any size", async () => {
+    const files = Array.from({ length: 150_000 }, (_, at) => [`d/${at}`, stamp("f", at + 10)]);
+    const tree = Object.fromEntries([["", directory], ["d", directory], ...files]);
+    const plan = await planned(tree, { ...tree, "d/7": stamp("f", 17, 6) });
+    expect(plan?.length).toBe(150_002);
+    expect(plan?.filter((one) => one.startsWith("read"))).toEqual(["read d/7"]);
   });
 
   it("is nothing where a name is no text, or nothing is the same", async () => {
