@@ -38,11 +38,19 @@ async function tagProblems(root: string, tag: string): Promise<string[]> {
   const files = ["README.md", ...(await Promise.all(inFolders)).flat()];
   const problems = files.map(async (file) => {
     const text = await readFile(join(root, file), "utf8");
-    const named = [...text.matchAll(/sophon-keeper\/sophon-keeper@([\w.-]+)/g)];
-    const wrong = named.map(([, name]) => name).filter((name) => name !== tag);
-    return wrong.map((name) => `${file} uses @${name}: write @${tag}, which the release job moves`);
+    const named = text.matchAll(
+      /sophon-keeper\/sophon-keeper(?:\/[^\s@]+)?@([\w.-]+(?:[ \t]+# v\d+\.\d+\.\d+)?)/g,
+    );
+    return [...named].map(([, name = ""]) => ({ file, name }));
   });
-  return (await Promise.all(problems)).flat();
+  const all = (await Promise.all(problems)).flat();
+  // After a release `npm run pins` writes the same commit everywhere.
+  const [pinned] = all.filter(({ name }) => /^[0-9a-f]{40}[ \t]+# v/.test(name));
+  const wanted = pinned?.name ?? tag;
+  const why = pinned === undefined ? "which the release job moves" : `as ${pinned.file} does`;
+  return all
+    .filter(({ name }) => name !== wanted)
+    .map(({ file, name }) => `${file} uses @${name}: write @${wanted}, ${why}`);
 }
 
 async function lockProblems(root: string, version: string): Promise<string[]> {

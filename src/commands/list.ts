@@ -69,7 +69,7 @@ async function projectOf(options: Options, dependencies: HostDependencies): Prom
 
 function describe(backup: StoredBackup, all: readonly StoredBackup[]): Record<string, unknown> {
   const { id, path, bytes, manifest, marks, problem, ancestors } = backup;
-  const needed = all.filter((one) => ancestors.includes(one.id));
+  const needed = all.filter((one) => ancestors?.includes(one.id));
   return {
     id,
     path,

@@ -17,6 +17,7 @@ import { listUnfinished } from "../operations/session/journal.ts";
 import { type Session, withLock } from "../operations/session/session.ts";
 import { hasRemoteRule, type Options } from "../options/parse.ts";
 import { checkChecksums } from "../repository/checksum.ts";
+import { failedIds, forgetFailed } from "../repository/failed-content.ts";
 import { heldBackups } from "../repository/holds.ts";
 import type { Repository, StoredBackup } from "../repository/repository.ts";
 import { requireOwnRepository } from "../repository/require-own.ts";
@@ -119,7 +120,11 @@ export async function applyRetention(
     ...(await repository.list()).map(({ id }) => id),
     ...listUnfinished(operations).map(({ id }) => id),
   ]);
-  await repository.forgetFailed((await repository.failedIds()).filter((id) => !stays.has(id)));
+  const left = await failedIds(repository);
+  await forgetFailed(
+    repository,
+    left.filter((id) => !stays.has(id)),
+  );
   const idsWhere = (kept: boolean) =>
     decisions.filter(({ id, keep }) => (keep || held.has(id)) === kept).map(({ id }) => id);
   return {
@@ -129,8 +134,10 @@ export async function applyRetention(
   };
 }
 
+/** One of which it is not known what it needs comes before all others. */
 function depth(id: string, candidates: readonly RetentionCandidate[]): number {
-  return candidates.find((one) => one.id === id)?.ancestors?.length ?? 0;
+  const found = candidates.find((one) => one.id === id);
+  return found?.ancestors?.length ?? Number.MAX_SAFE_INTEGER;
 }
 
 interface Damaged {
@@ -213,10 +220,11 @@ function candidateOf(
     createdAt: manifest === undefined ? dateOf(id) : new Date(manifest.createdAt),
     good:
       reaches(marks?.level ?? null, retainLevel) &&
-      ![id, ...ancestors].some((one) => damaged.includes(one)),
+      ![id, ...(ancestors ?? [])].some((one) => damaged.includes(one)),
     needed: needed.includes(id) || isUnknown,
     why: isUnknown ? `it cannot be judged here: ${problem}` : undefined,
     ancestors,
+    mayBeNeeded: manifest === undefined || manifest.serial !== undefined,
     isFull: manifest?.serial === 0,
     wasRead: reaches(marks?.level ?? null, "contents"),
   };

@@ -3,8 +3,6 @@ import { parseEnv } from "node:util";
 /** Variables by name. */
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const reference =
-  /\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*))?\})/g;
 const literalLine = /^\s*(?:export\s+)?([\w.-]+)\s*=\s*'/gm;
 
 /**
@@ -12,16 +10,37 @@ const literalLine = /^\s*(?:export\s+)?([\w.-]+)\s*=\s*'/gm;
  * demand (`?`, `:?`). One that nobody has set is empty, and `$$` is a dollar.
  */
 export function substitute(text: string, variables: Variables): string {
-  return text.replace(
-    reference,
-    (whole: string, bare?: string, braced?: string, how = "", rest = "") => {
-      if (whole === "$$") return "$";
-      const value = variables[bare ?? braced ?? ""];
-      const isSet = value !== undefined && !(how.startsWith(":") && value === "");
-      if (how.endsWith("+")) return isSet ? substitute(rest, variables) : "";
-      return how.endsWith("-") && !isSet ? substitute(rest, variables) : (value ?? "");
-    },
-  );
+  let done = "";
+  for (let at = 0; at < text.length; ) {
+    const [part = "", name] = /^(?:[^$]+|\$\$|\$([A-Za-z_]\w*)|\$)/.exec(text.slice(at)) ?? [];
+    const inner = part === "$" && text[at + 1] === "{" ? innerAt(text, at + 2) : undefined;
+    if (inner !== undefined) done += braced(inner, variables);
+    else if (name !== undefined) done += variables[name] ?? "";
+    else done += part === "$$" ? "$" : part;
+    at += inner === undefined ? part.length : inner.length + 3;
+  }
+  return done;
+}
+
+/** What stands between braces, which may be nested; undefined if they are not closed. */
+function innerAt(text: string, from: number): string | undefined {
+  let depth = 1;
+  for (let at = from; at < text.length; at++) {
+    if (text.startsWith("${", at)) depth += 1;
+    else if (text[at] === "}") depth -= 1;
+    if (depth === 0) return text.slice(from, at);
+  }
+  return undefined;
+}
+
+function braced(inner: string, variables: Variables): string {
+  const [, name = "", colon = "", sign = "", word = ""] =
+    /^([A-Za-z_]\w*)(:?)([-+?]?)(.*)$/s.exec(inner) ?? [];
+  const value = variables[name];
+  const isSet = colon === "" ? value !== undefined : (value ?? "") !== "";
+  if (sign === "-") return isSet ? (value ?? "") : substitute(word, variables);
+  if (sign === "+") return isSet ? substitute(word, variables) : "";
+  return value ?? "";
 }
 
 /**

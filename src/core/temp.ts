@@ -1,19 +1,22 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import {
   access,
   constants,
-  lstat,
   mkdir,
   mkdtemp,
   open,
   readdir,
   readFile,
+  readlink,
   rm,
+  rmdir,
   statfs,
+  symlink,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { judgeOwner, ownProcess, type ProcessIdentity } from "./identity.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { deadIn, ownerInName, ownName } from "./owned-names.ts";
 
 /**
  * A temporary directory that only this user can enter. It is removed when disposed. Directories of killed processes are
@@ -26,7 +29,7 @@ export async function temporaryDirectory(
   parent = tmpdir(),
 ): Promise<AsyncDisposable & { readonly path: string }> {
   await removeDead(parent);
-  const path = await mkdtemp(join(parent, `${prefix}${ownerName(await ownProcess())}-`));
+  const path = await mkdtemp(join(parent, `${prefix}${await ownName()}-`));
   return {
     path,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
@@ -106,48 +109,142 @@ async function fitsIntoMemory(bytes: number): Promise<boolean> {
   }
 }
 
+/** Where temporary files outlast a restart of the host. */
+const lasting = "/var/tmp";
+const notePrefix = "sophon-keeper-note-";
+const linkOfNote = "leads-to";
+
 /**
- * Removes what killed processes of this user left among the temporary files, whatever they were doing: a verification that
- * was killed leaves clear text of a backup.
+ * The path for a directory with clear text that lies where no run would look for it, such as beside the place that it takes
+ * once it is complete. A note in the repository (else in `/var/tmp`) leads every next run there if this one is killed.
+ * Whoever uses the path creates the directory, exclusively; the disposal removes what is there then.
+ */
+export async function notedPath(
+  prefix: string,
+  parent: string,
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const name = `${prefix}${await ownName()}-${randomBytes(3).toString("hex")}`;
+  const path = join(resolve(parent), name);
+  const note = await noteDirectory();
+  await symlink(path, join(note.path, linkOfNote));
+  await fsyncDirectory(note.path);
+  await fsyncDirectory(dirname(note.path));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      // What this user cannot remove the note still leads to.
+      if (!(await removeNoted(path))) return;
+      await rm(note.path, { recursive: true, force: true }).catch(() => undefined);
+    },
+  };
+}
+
+async function noteDirectory(): ReturnType<typeof temporaryDirectory> {
+  for (const parent of [workDirectory, lasting]) {
+    if (parent === undefined) continue;
+    try {
+      await mkdir(parent, { recursive: true, mode: 0o700 });
+      return await temporaryDirectory(notePrefix, parent);
+    } catch {
+      // A repository that this user only reads, or a full disk.
+    }
+  }
+  return await temporaryDirectory(notePrefix);
+}
+
+/** Removes a directory that a note leads to, if it has the name that {@link notedPath} gave it: {@link removeOwn}. */
+export async function removeNoted(path: string): Promise<boolean> {
+  return ownerInName(basename(path)) === undefined || (await removeOwn(path));
+}
+
+/**
+ * Removes a directory of this user with all that is in it, and nothing else that may have its name. Safe in a directory of
+ * another user: nothing that takes its place meanwhile is entered. Nobody else may enter it.
+ *
+ * @returns whether there is nothing to remove any more; false also as long as the directory above is not there, as on a disk
+ * that is not mounted.
+ */
+export async function removeOwn(path: string): Promise<boolean> {
+  try {
+    const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+    await using directory = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if ((await directory.stat()).uid !== process.geteuid?.()) return false;
+    const inside = `/proc/self/fd/${directory.fd}`;
+    for (const name of await readdir(inside, { encoding: "buffer" })) {
+      await removeTree(Buffer.concat([Buffer.from(`${inside}/`), name]));
+    }
+    await rmdir(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR" || code === "ELOOP") return true;
+    return code === "ENOENT" && existsSync(dirname(path));
+  }
+}
+
+/** What dead runs of this user left, and only root can remove: a helper container made it. */
+export async function leftForRoot(): Promise<string[]> {
+  const left: string[] = [];
+  for (const parent of sweptPlaces()) {
+    for (const note of (await deadIn(parent)).filter(isNote)) {
+      const path = await readlink(join(note, linkOfNote)).catch(() => undefined);
+      if (path !== undefined && isNoted(path, note) && existsSync(path)) left.push(path);
+    }
+  }
+  return left;
+}
+
+/**
+ * Removes what killed processes of this user left among the temporary files and where notes lead to, whatever they were
+ * doing: a verification that was killed leaves clear text of a backup.
  *
  * @param parent - default: every place in which this run would create some
  * @returns whether something was removed
  */
 export async function removeDead(parent?: string): Promise<boolean> {
   if (parent !== undefined) return await removeDeadIn(parent);
-  const places = [tmpdir(), memory, ...(workDirectory === undefined ? [] : [workDirectory])];
-  const removed = await Promise.all([...new Set(places)].map(removeDeadIn));
+  const removed = await Promise.all(sweptPlaces().map(removeDeadIn));
   return removed.includes(true);
+}
+
+function sweptPlaces(): string[] {
+  const places = [
+    tmpdir(),
+    lasting,
+    memory,
+    ...(workDirectory === undefined ? [] : [workDirectory]),
+  ];
+  return [...new Set(places)];
 }
 
 async function removeDeadIn(parent: string): Promise<boolean> {
   let removed = false;
-  const here = await ownProcess();
-  const own = { ...here, bootId: here.bootId.replaceAll("-", "") };
-  for (const name of await readdir(parent).catch(() => [])) {
-    const [, pid, startTicks = "", namespace, bootId = ""] = owned.exec(name) ?? [];
-    if (pid === undefined) continue;
-    const identity = { pid: Number(pid), startTicks, pidNamespace: `pid:[${namespace}]` };
-    if ((await judgeOwner({ ...identity, bootId }, own)) !== "dead") continue;
-    const path = join(parent, name);
-    // Of another user it is that user's: removing it would follow whatever is exchanged in it meanwhile.
-    const stats = await lstat(path).catch(() => undefined);
-    if (stats?.isDirectory() !== true || stats.uid !== process.geteuid?.()) continue;
+  for (const path of await deadIn(parent)) {
+    if (isNote(path) && !(await followNote(path))) continue;
     await rm(path, { recursive: true, force: true }).catch(() => undefined);
     removed = true;
   }
   return removed;
 }
 
-/** Encodes an owner for a file name: `12345-678900-4026531836-<boot id>`. */
-function ownerName({ pid, startTicks, pidNamespace, bootId }: ProcessIdentity): string {
-  return [pid, startTicks, /\d+/.exec(pidNamespace)?.[0], bootId.replaceAll("-", "")].join("-");
+function isNote(path: string): boolean {
+  return basename(path).startsWith(notePrefix);
 }
 
-const owned = /^(?:[a-z]+-)+(\d+)-(\d+)-(\d+)-([0-9a-f]{32})-.{6}$/;
+/** @returns false if what the note leads to is still there. */
+async function followNote(note: string): Promise<boolean> {
+  const path = await readlink(join(note, linkOfNote)).catch(() => undefined);
+  return path === undefined || !isNoted(path, note) || (await removeNoted(path));
+}
+
+/** Whether the process that wrote a note also made the directory that it leads to. */
+function isNoted(path: string, note: string): boolean {
+  const [made, wrote] = [ownerInName(basename(path)), ownerInName(basename(note))];
+  return made !== undefined && made === wrote;
+}
 
 /** Removes a file or a directory with all that is in it, however deep. It may be missing. */
-export async function removeTree(path: string): Promise<void> {
+export async function removeTree(path: string | Buffer): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {

@@ -8,8 +8,10 @@ export interface RetentionCandidate {
   readonly needed: boolean;
   /** Why it is needed, if that is something else. */
   readonly why?: string | undefined;
-  /** The backups without which it cannot be read. */
-  readonly ancestors?: readonly string[] | undefined;
+  /** The backups without which it cannot be read; undefined if that is not known: any backup with `mayBeNeeded` may be one. */
+  readonly ancestors: readonly string[] | undefined;
+  /** Whether others may be made from it: it was made with `incremental`, or it is not known how. */
+  readonly mayBeNeeded: boolean;
   /** A full backup on which incremental ones are built. */
   readonly isFull?: boolean | undefined;
   /** Its contents were read with an identity. */
@@ -44,8 +46,9 @@ export function isDatedInFuture(createdAt: Date, now: Date): boolean {
  * a wrong clock today removes nothing. Never removed: the newest good backup, needed backups, and backups dated in the future.
  * A backup that is not good is removed only if enough newer good backups exist for the policy.
  *
- * Whatever the rules say, a backup stays as long as another one that stays cannot be read without it. So does the full
- * backup before the newest full one, until a backup made from the newest was read with an identity.
+ * Whatever the rules say, a backup stays as long as another one that stays cannot be read without it, or may be one that
+ * cannot: the clock may have been set back, so the times do not tell. So does the full backup before the newest full one,
+ * until a backup made from the newest was read with an identity.
  *
  * @returns one decision per backup, newest first.
  */
@@ -84,19 +87,25 @@ export function decideRetention(
   return withAncestors(withPreviousFull(decided, sorted), sorted);
 }
 
-/** The ids of these backups and of all without which one of them cannot be read. */
+/** The ids of these backups and of all without which one of them cannot be read, as far as that is known. */
 export function withNeeded(
   ids: readonly string[],
-  backups: readonly Pick<RetentionCandidate, "id" | "ancestors">[],
+  backups: readonly Pick<RetentionCandidate, "id" | "ancestors" | "mayBeNeeded">[],
 ): ReadonlySet<string> {
   const needed = new Set<string>();
   const waiting = [...ids];
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
     if (needed.has(id)) continue;
     needed.add(id);
-    waiting.push(...(backups.find((backup) => backup.id === id)?.ancestors ?? []));
+    const found = backups.find((backup) => backup.id === id);
+    if (found === undefined) continue;
+    waiting.push(...(found.ancestors ?? backups.flatMap(idIfNeeded)));
   }
   return needed;
+}
+
+function idIfNeeded({ id, mayBeNeeded }: Pick<RetentionCandidate, "id" | "mayBeNeeded">): string[] {
+  return mayBeNeeded ? [id] : [];
 }
 
 function withAncestors(
@@ -107,9 +116,12 @@ function withAncestors(
   return decisions.map((decision) => {
     if (decision.keep) return decision;
     const child = kept.find((id) => withNeeded([id], backups).has(decision.id));
-    return child === undefined
-      ? decision
-      : { ...decision, keep: true, reason: `needed by ${child}` };
+    if (child === undefined) return decision;
+    const isKnown = backups.find(({ id }) => id === child)?.ancestors !== undefined;
+    const reason = isKnown
+      ? `needed by ${child}`
+      : `perhaps needed by ${child}: what that is made from is not known here`;
+    return { ...decision, keep: true, reason };
   });
 }
 
@@ -120,7 +132,7 @@ function withPreviousFull(
   const [newest, previous] = newestFirst.filter(({ isFull }) => isFull);
   if (newest === undefined || previous === undefined) return decisions;
   const isProven = newestFirst.some(
-    ({ ancestors = [], wasRead }) => wasRead === true && ancestors.includes(newest.id),
+    ({ ancestors, wasRead }) => wasRead === true && ancestors?.includes(newest.id) === true,
   );
   if (isProven) return decisions;
   const reason = `no backup made from ${newest.id} was read with an identity yet`;

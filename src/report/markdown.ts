@@ -1,8 +1,9 @@
 import { formatBytes, formatSeconds } from "../core/format.ts";
+import { quoted } from "../core/shell.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { backupTable, copyLines, planText } from "./lists.ts";
-import { rehearsalMarkdown } from "./rehearsal-markdown.ts";
+import { inlineCode, rehearsalMarkdown, sentence, withoutMarkup } from "./rehearsal-markdown.ts";
 import { clockText, headline, isGood, timelineBars, verdictFacts } from "./verdict-text.ts";
 
 /** Length of a full bar in characters. */
@@ -35,16 +36,16 @@ export function summaryMarkdown(result: Result, command: string): string {
 
 function heading(result: Result, command: string): string {
   const sign = isGood(result) ? "✅" : "❌";
-  const facts = verdictFacts(result).map(escaped).join(" · ");
-  return `## ${sign} Sophon Keeper: ${escaped(headline(result, command))}\n\n${facts}`;
+  const facts = verdictFacts(result).map(withoutMarkup).join(" · ");
+  return `## ${sign} Sophon Keeper: ${withoutMarkup(headline(result, command))}\n\n${facts}`;
 }
 
 function reason(result: Result): string {
   const { reason: why } = result;
   if (why === undefined) return "";
   const evidence = why.evidence === undefined ? "" : `\n\n${fenced(why.evidence)}`;
-  const hint = why.hint === undefined ? "" : `\n\n${escaped(why.hint)}`;
-  return `**${escaped(why.message)}**${hint}${evidence}`;
+  const hint = why.hint === undefined ? "" : `\n\n${sentence(why.hint)}`;
+  return `**${sentence(why.message)}**${hint}${evidence}`;
 }
 
 function changes(rows: readonly ServiceChange[]): string {
@@ -63,9 +64,10 @@ function timeline(result: Result): string {
     const before = Math.min(barLength - 1, Math.round((left / 100) * barLength));
     const length = Math.max(1, Math.min(barLength - before, Math.round((width / 100) * barLength)));
     const blocks = `${"·".repeat(before)}${(isDowntime ? "▓" : "█").repeat(length)}`;
-    const title = isDowntime ? "**downtime**" : name;
+    const title = isDowntime ? bold("downtime") : name;
     // Formatted as code, so that all characters have the same width.
-    return [title, clockText(fromSeconds), formatSeconds(seconds), `\`${blocks}\``];
+    const bar = { markup: `\`${blocks}\`` };
+    return [title, clockText(fromSeconds), formatSeconds(seconds), bar];
   });
   return table(["phase", "at #", "took #", ""], cells);
 }
@@ -74,7 +76,7 @@ function lastLines(result: Result): string {
   const all = Object.entries(result.lastLines ?? {});
   return all
     .map(([name, lines]) => {
-      const title = `<details><summary>Last lines of ${escaped(name)}</summary>`;
+      const title = `<details><summary>Last lines of ${withoutMarkup(name)}</summary>`;
       return [title, "", fenced(lines.join("\n") || "(nothing)"), "", "</details>"].join("\n");
     })
     .join("\n\n");
@@ -93,7 +95,7 @@ function components(rows: readonly ComponentSummary[]): string {
   ]);
   const total = rows.reduce((sum, row) => sum + row.bytes, 0);
   const head = ["component", "store", "holds", "data #", "stored #", "time #", "speed #"];
-  return table(head, [...cells, ["**total**", "", "", "", `**${formatBytes(total)}**`, "", ""]]);
+  return table(head, [...cells, [bold("total"), "", "", "", bold(formatBytes(total)), "", ""]]);
 }
 
 function throughput(row: ComponentSummary): string {
@@ -135,18 +137,18 @@ function retention(result: Result): string {
   const removed = texts(result.removed);
   const kept = texts(result.kept);
   if (result.removed === undefined && result.kept === undefined) return "";
-  const names = removed.map((id) => `\`${id}\``).join(", ");
+  const names = removed.map(inlineCode).join(", ");
   const gone = removed.length === 0 ? "nothing removed" : `removed ${names}`;
   return `**Retention**: ${result.kept === undefined ? "" : `${kept.length} kept, `}${gone}`;
 }
 
 function delivery(result: Result): string {
   const { artifact } = result;
-  const lines = copyLines(result).map((line) => `**Off the host**: ${escaped(line)}`);
+  const lines = copyLines(result).map((line) => `**Off the host**: ${withoutMarkup(line)}`);
   if (artifact !== undefined) {
     const { name, bytes, sha256 } = artifact;
     const size = formatBytes(bytes);
-    lines.push(`**Off the host**: artifact \`${name}\`, ${size}, SHA-256 \`${sha256}\``);
+    lines.push(`**Off the host**: artifact ${inlineCode(name)}, ${size}, SHA-256 \`${sha256}\``);
   }
   return lines.join("\n\n");
 }
@@ -154,7 +156,7 @@ function delivery(result: Result): string {
 function howToRestore(result: Result): string {
   const encrypted = (result.components ?? []).length > 0 && result.encrypted !== false;
   const open = encrypted ? "age -d -i KEY data.tar.zst.age | zstd -d" : "zstd -dc data.tar.zst";
-  const path = result.path ?? "BACKUP";
+  const path = quoted(result.path ?? "BACKUP");
   const identity = encrypted ? " --identity KEY" : "";
   return [
     "<details><summary>How to restore</summary>",
@@ -176,28 +178,30 @@ function howToRestore(result: Result): string {
 
 function list(title: string, items: readonly string[]): string {
   if (items.length === 0) return "";
-  return `**${title}**\n\n${items.map((item) => `- ${escaped(item)}`).join("\n")}`;
+  return `**${title}**\n\n${items.map((item) => `- ${sentence(item)}`).join("\n")}`;
 }
 
 function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
+/** A cell: text of any origin, or markup of ours. */
+type Cell = string | { readonly markup: string };
+
+function bold(text: string): Cell {
+  return { markup: `**${text}**` };
+}
+
 /** A title that ends in `#` belongs to a column of numbers. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const line = (cells: readonly Cell[]) => `| ${cells.map(cell).join(" | ")} |`;
   const titles = head.map((title) => title.replace(/ #$/, ""));
   const rule = head.map((title) => (title.endsWith(" #") ? " ---: " : " --- ")).join("|");
   return [line(titles), `|${rule}|`, ...rows.map(line)].join("\n");
 }
 
-function cell(text: string): string {
-  return text.startsWith("**") ? text : escaped(text).replaceAll("|", "\\|").replace(/\s+/g, " ");
-}
-
-/** Text from a log or a file name must not become markup. */
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+function cell(content: Cell): string {
+  return typeof content === "string" ? withoutMarkup(content.replace(/\s+/g, " ")) : content.markup;
 }
 
 /** A code block that its content cannot close. */

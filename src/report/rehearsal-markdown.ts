@@ -1,3 +1,4 @@
+import { visibleLine } from "../core/visible.ts";
 import type { Result } from "../model/result.ts";
 import {
   candidates,
@@ -75,10 +76,23 @@ export function inlineCode(text: string): string {
  * character reference alone does not stop one: a space without width does.
  */
 export function inert(text: string): string {
-  return text
-    .replace(/([\\`*_~[\]|!])/g, "\\$1")
+  return withoutMarkup(text).replace(
+    /[@#]|:(?=\/\/)|\bwww(?=\.)|\bGH(?=-\d)/gi,
+    (found) => `${found}&#8203;`,
+  );
+}
+
+/** One line of text that is no markup: no picture is loaded by it, no link hides where it leads, nothing begins a title. */
+export function withoutMarkup(text: string): string {
+  return visibleLine(text)
+    .replace(/([\\`*_~[\]|!])|^(?=#)/g, "\\$&")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replace(/[@#]|:(?=\/\/)|\bwww(?=\.)|\bGH(?=-\d)/gi, (found) => `${found}&#8203;`);
+    .replaceAll(">", "&gt;");
+}
+
+/** A sentence of ours with text of others in it: what stands as code stays code, the rest is {@link withoutMarkup}. */
+export function sentence(text: string): string {
+  const parts = visibleLine(text).split(/`([^`]+)`/);
+  return parts.map((part, at) => (at % 2 === 1 ? inlineCode(part) : withoutMarkup(part))).join("");
 }

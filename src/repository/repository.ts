@@ -18,9 +18,11 @@ import {
 } from "../model/manifest.ts";
 import { type Marks, parseMarks, provenRemotes } from "../model/marks.ts";
 import { statusOf } from "./checksum.ts";
+import { forgetFailed } from "./failed-content.ts";
 
 export const partialPrefix = ".partial-";
 const marksLimitBytes = 2 ** 20;
+
 const incomingMs = 24 * 60 * 60 * 1000;
 
 /** A complete backup in the repository, not verified. */
@@ -36,8 +38,8 @@ export interface StoredBackup {
   readonly isUnknown?: boolean;
   /** Sum of the files' sizes in bytes. */
   readonly bytes: number;
-  /** The backups without which it cannot be read, the parent first. */
-  readonly ancestors: readonly string[];
+  /** The backups without which it cannot be read, the parent first; undefined if nothing here tells them. */
+  readonly ancestors: readonly string[] | undefined;
   /** Undefined if never verified, if the marks belong to another manifest, or with a `problem`. */
   readonly marks: Marks | undefined;
 }
@@ -253,7 +255,9 @@ export class Repository {
       const problem = error instanceof Error ? error.message : String(error);
       const nothing = { manifest: undefined, manifestSha256: undefined, marks: undefined };
       const isUnknown = statusOf(error) === "unverifiable";
-      return { ...base, ...nothing, ancestors: [], problem, isUnknown };
+      // The marks tell it, too.
+      const ancestors = (await this.marksOf(id))?.needs;
+      return { ...base, ...nothing, ancestors, problem, isUnknown };
     }
   }
 
@@ -294,7 +298,7 @@ export class Repository {
   async #needsOf(id: string): Promise<Pick<Marks, "needs">> {
     if (!existsSync(join(this.directory(id), manifestFile))) return {};
     const { manifest, ancestors } = await this.read(id);
-    return manifest?.serial === undefined ? {} : { needs: [...ancestors] };
+    return manifest?.serial === undefined ? {} : { needs: [...(ancestors ?? [])] };
   }
 
   /** Removes a backup and its marks. An interrupted removal leaves nothing that counts as a backup. */
@@ -304,19 +308,7 @@ export class Repository {
     // This must also hold after a power failure.
     await fsyncDirectory(join(this.path, "backups"));
     await this.discard(id);
-    await this.forgetFailed([id]);
-  }
-
-  /** The operations of which something of a failed version is left. */
-  async failedIds(): Promise<string[]> {
-    return (await readdir(join(this.path, "failed")).catch(() => [])).filter(isBackupId);
-  }
-
-  /** Removes what is left of failed versions. What belongs to root after an interruption stays. */
-  async forgetFailed(ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      await rm(this.failed(id), { recursive: true, force: true }).catch(() => undefined);
-    }
+    await forgetFailed(this, [id]);
   }
 
   /** The marks of a backup, even if they belong to another manifest; {@link read} leaves such marks out. */

@@ -15,7 +15,7 @@ export async function revokeChain(
   toolVersion: string,
 ): Promise<string[]> {
   const all = await repository.list();
-  const hit = all.filter(({ id, ancestors }) => id === damagedId || ancestors.includes(damagedId));
+  const hit = all.filter(({ id, ancestors }) => id === damagedId || ancestors?.includes(damagedId));
   for (const { id, manifestSha256 } of hit) {
     const before = await repository.marksOf(id);
     // The first checksum stays: a changed manifest must never pass for the original one.

@@ -2,7 +2,7 @@ import type { NamedResponder, NamedTask } from "../core/task.ts";
 import { sealPlaces } from "../operations/backup/seal-kept.ts";
 import { uploadSnapshots } from "../operations/manual/restore-qdrant.ts";
 import { adoptDump } from "../operations/manual/restore-redis.ts";
-import { removePartial } from "../operations/session/discard.ts";
+import { removePartial, removeUnfinished } from "../operations/session/discard.ts";
 import {
   deltaTask,
   estimateCopy,
@@ -77,6 +77,7 @@ export const taskRegistry: readonly (NamedTask<never, unknown> | NamedResponder<
     removeCopyTask,
     refusalOfQdrant,
     removePartial,
+    removeUnfinished,
     restoreCollections,
     restoreQdrant,
     sealPlaces,

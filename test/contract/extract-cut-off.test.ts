@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { useWorkDirectory } from "../../src/core/temp.ts";
 import type { Component } from "../../src/model/manifest.ts";
-import { extractComponents } from "../../src/stores/tree/extract.ts";
 import { dataStore } from "../../src/stores/tree/tree-store.ts";
-import { contextsOf, dataStoreAt, plainTasks } from "./stores-a/contexts.ts";
+import { contextsOf, dataStoreAt } from "./stores-a/contexts.ts";
 import { cutOffEverywhere } from "./support/cut-off.ts";
+import { extract } from "./support/cut-off-subjects.ts";
 import { looksOf, memoryDirectory } from "./support/looks.ts";
 
 test.each(["kill", "EIO", "ENOSPC"] as const)(
@@ -25,23 +26,26 @@ test.each(["kill", "EIO", "ENOSPC"] as const)(
       { archive, name: "data.tar", isTree: false },
     ];
     const params = { into, extractions };
-    const place = { mounts: [] };
-    await plainTasks.run(extractComponents, params, place);
+    const clear = join(directory.path, "clear");
+    await extract(clear, params);
     const wanted = looksOf(into);
     const work = {
-      module: "src/stores/tree/extract.ts",
-      name: "extractComponents",
-      args: [params],
+      module: "test/contract/support/cut-off-subjects.ts",
+      name: "extract",
+      args: [clear, params],
     };
     const empty = () => {
       rmSync(into, { recursive: true, force: true });
       return work;
     };
-    await cutOffEverywhere(how, empty, async () => {
+    await cutOffEverywhere(how, empty, async (outcome) => {
       expect([[], wanted]).toContainEqual(looksOf(into));
-      if (looksOf(into).length === 0) {
-        await plainTasks.run(extractComponents, params, place);
-      }
+      const isThere = looksOf(into).length > 0;
+      // As the next run of any command does.
+      await useWorkDirectory(clear);
+      expect(readdirSync(around)).toEqual(isThere ? ["into"] : []);
+      if (outcome === "killed") expect(readdirSync(clear)).toEqual([]);
+      if (!isThere) await extract(clear, params);
       expect(looksOf(into)).toEqual(wanted);
       expect(readdirSync(around)).toEqual(["into"]);
     });

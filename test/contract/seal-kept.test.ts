@@ -1,11 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { newKeyPair } from "../../src/archive/age/keys.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { sealPlaces } from "../../src/operations/backup/seal-kept.ts";
+import { finish } from "../../src/operations/upgrade/finish.ts";
+import { failedIds, forgetFailed } from "../../src/repository/failed-content.ts";
 import { Repository } from "../../src/repository/repository.ts";
 
 const id = "demo-20261122T220000Z-1a2b";
@@ -42,6 +53,55 @@ async function failedVersion() {
   return { base, repository, failed, beside, seal };
 }
 
+/** The end of an upgrade that was rolled back, where nothing can be archived. */
+async function endsWithoutArchive(repository: Repository, beside: string): Promise<string[]> {
+  const none = async (): Promise<never> => {
+    throw new Error("no space left on device");
+  };
+  const context = {
+    ...{ id, repository, passphrase: undefined, tasks: { run: none }, engine: {} },
+    ...{ containers: { inspect: none }, dependencies: { reporter: silentReporter } },
+  };
+  const copies = [
+    { name: "data", source: "/data", aside: join(repository.failed(id), "data") },
+    { name: "volume-cache", source: "/cache", aside: join(beside, "volume-cache") },
+  ].map((one) => ({ ...one, copy: join(dirname(beside), "copy") }));
+  const sealing = { recipients: ["age1"], needsPassphrase: false, limitBytes: 1 };
+  const plan = { copies, sealing, containers: [], work: join(repository.path, "upgrades", id) };
+  return await finish(context as never, plan as never, "rolled-back");
+}
+
+it("what stays in clear text beside the data goes with the backup, too", async () => {
+  const { base, repository, failed, beside } = await failedVersion();
+  await using _ = base;
+  const [line = ""] = await endsWithoutArchive(repository, beside);
+  expect(line).toContain("clear text");
+  expect(readdirSync(beside)).toEqual(["volume-cache"]);
+  // A link that nobody of us made leads nowhere.
+  const precious = join(base.path, "data", "precious");
+  mkdirSync(precious);
+  symlinkSync(precious, join(failed, "beside-0"));
+  mkdirSync(repository.directory(id));
+  await repository.remove(id);
+  expect(readdirSync(join(base.path, "data"))).toEqual(["precious"]);
+  expect(existsSync(failed)).toBe(false);
+});
+
+it("what lies beside data on a disk that is not mounted goes when it is back", async () => {
+  const { base, repository, failed, beside } = await failedVersion();
+  await using _ = base;
+  await endsWithoutArchive(repository, beside);
+  const data = join(base.path, "data");
+  renameSync(data, `${data}-away`);
+  mkdirSync(repository.directory(id));
+  await repository.remove(id);
+  expect(readdirSync(failed).map((name) => name.slice(0, 7))).toEqual(["beside-"]);
+  renameSync(`${data}-away`, data);
+  expect(await failedIds(repository)).toEqual([id]);
+  await forgetFailed(repository, [id]);
+  expect([readdirSync(data), existsSync(failed)]).toEqual([[], false]);
+});
+
 /** What an archive holds at a path, opened as the docs say. */
 function openedByHand(archive: string, member: string, key?: string): string {
   const open = key === undefined ? `cat ${archive}` : `age -d -i ${key} ${archive}`;
@@ -69,10 +129,10 @@ it("what a failed version left is encrypted like a backup, opens by hand, and go
   expect(openedByHand(data, "sub/orders.db", key)).toBe("orders of an hour");
   expect(readFileSync(data).includes("orders of an hour")).toBe(false);
   expect(await seal([recipient])).toEqual({ files: [], deleted: [], open: [] });
-  expect(await repository.failedIds()).toEqual([id]);
+  expect(await failedIds(repository)).toEqual([id]);
   mkdirSync(repository.directory(id));
   await repository.remove(id);
-  expect(await repository.failedIds()).toEqual([]);
+  expect(await failedIds(repository)).toEqual([]);
 });
 
 it("without recipients it is one archive as an unencrypted backup is, and what is too large is deleted by name", async () => {

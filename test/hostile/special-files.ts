@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { id, type Place } from "./place.ts";
+import { id, type Place, plainId } from "./place.ts";
 import type { Expected, Kind, Row } from "./row.ts";
 
 // What is no file, or has no end, in the place of every file and directory of a repository, for every command.
@@ -37,6 +37,13 @@ const places: readonly (readonly [path: string, role: Role])[] = [
   [`operations/${id}.jsonl`, "journal"],
   ["holds", "side"],
   ["holds/verify-1.json", "side"],
+  ["history.jsonl", "side"],
+  ["index", "side"],
+  ["clear", "side"],
+  ["incoming", "side"],
+  [`failed/${id}`, "side"],
+  [`rehearsals/${id}.json`, "side"],
+  ["upgrades", "side"],
 ];
 
 const commands: Readonly<Record<string, (place: Place) => string[]>> = {
@@ -50,22 +57,39 @@ const commands: Readonly<Record<string, (place: Place) => string[]>> = {
   "prune --dry-run": () => ["prune", "--dry-run", "--keep-last", "1"],
   prune: () => ["prune", "--keep-last", "1"],
   recover: () => ["recover"],
+  report: (place) => ["report", "--report-path", place.at("out/page.html")],
+  find: ({ key }) => ["find", "--path", "vault.key", "--identity", key],
+  diff: ({ key }) => ["diff", "--backup", plainId, "--against", id, "--identity", key],
+  doctor: () => ["doctor"],
+  undo: () => ["undo"],
+  backup: () => ["backup", "--unencrypted"],
   upload: () => [
     ...["upload", "--backup", id, "--upload-to", "s3://bucket/x", "--upload-endpoint"],
     ...["http://127.0.0.1:9", "--upload-path-style", "--upload-retry", "0"],
   ],
 };
 
-const needsEngine = ["prune", "recover"];
+const needsEngine = ["prune", "recover", "doctor", "undo", "backup"];
+/** Read no content of a backup, or say which one they could not read. */
+const lookOnly = [
+  "list",
+  "prune",
+  "prune --dry-run",
+  "recover",
+  "report",
+  "find",
+  "doctor",
+  "undo",
+];
 
 /** What each command may end with: never a good word about what is not good. */
 function expected(command: string, role: Role): Expected {
   const refused = [2, 3, 4, 5, 7];
-  if (command === "list" || command.startsWith("prune") || command === "recover") {
-    return { code: [0, ...refused] };
-  }
+  if (lookOnly.includes(command)) return { code: [0, ...refused] };
   const isRead =
-    role === "content" || role === "index" || (role === "signature" && command !== "ls");
+    role === "content" ||
+    role === "index" ||
+    (role === "signature" && command !== "ls" && command !== "diff");
   return { code: isRead ? refused : [0, ...refused] };
 }
 
@@ -111,6 +135,8 @@ function row(command: string, path: string, role: Role, thing: string): Row {
           "repository/holds",
           "out",
           "repository/operations",
+          ...(path.startsWith("upgrades") ? ["repository/upgrades"] : []),
+          ...(path === "clear" || path === "incoming" ? [`repository/${path}`] : []),
           ...(command === "prune" ? ["repository/backups"] : []),
         ],
         ...(needsEngine.includes(command) ? { env } : {}),

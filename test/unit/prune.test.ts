@@ -19,7 +19,7 @@ import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { sha256Hex } from "../../src/core/hash.ts";
 import { silentReporter } from "../../src/core/reporter.ts";
 import { formatManifest, type Manifest } from "../../src/model/manifest.ts";
-import { marked, type VerifyLevel } from "../../src/model/marks.ts";
+import { type Marks, marked, type VerifyLevel } from "../../src/model/marks.ts";
 import { type Options, parseOptions } from "../../src/options/parse.ts";
 import { Repository } from "../../src/repository/repository.ts";
 
@@ -44,6 +44,45 @@ test("a backup that a newer version made is kept: nothing is known to be wrong w
   await writeFile(path, text.replace(/"schemaVersion": \d+/, '"schemaVersion": 9'));
   await retain({ "keep-last": "1" });
   expect(await left()).toEqual([first, third]);
+});
+
+test("what one needs of which the manifest cannot be read stays, and after that only what it needs", async () => {
+  const [alone = ""] = await backups("2026-02-01");
+  const [full, first, second] = await chain("2026-03-01", "2026-03-02", "2026-03-03");
+  const [other, last] = await chain("2026-03-04", "2026-03-05");
+  const path = join(repository.directory(second), "manifest.json");
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace(/"schemaVersion": \d+/, '"schemaVersion": 9'));
+  const marks = await repository.marksOf(second);
+  await rm(join(repository.path, "marks", `${second}.json`));
+  await retain({ "keep-last": "1" });
+  expect(await left()).toEqual([full, first, second, other, last]);
+  expect(await left()).not.toContain(alone);
+  // The marks tell what it is made from.
+  await repository.mark(second, marks as Marks);
+  await retain({ "keep-last": "1" });
+  expect(await left()).toEqual([full, second, other, last]);
+  // Once it can be read again the rules decide.
+  await writeFile(path, text);
+  await markAt(last, "contents");
+  await retain({ "keep-last": "1" });
+  expect(await left()).toEqual([other, last]);
+});
+
+test("one without a readable manifest goes before what it may be made from", async () => {
+  const [full, second] = await chain("2026-03-01", "2026-03-02");
+  await writeFile(join(repository.directory(second), "manifest.json"), "cut off");
+  await rm(join(repository.path, "marks", `${second}.json`));
+  const [newest] = await backups("2026-03-03");
+  const gone: string[] = [];
+  const remove = repository.remove.bind(repository);
+  repository.remove = async (id) => {
+    gone.push(id);
+    await remove(id);
+  };
+  await retain({ "keep-last": "1" });
+  expect(gone).toEqual([second, full]);
+  expect(await left()).toEqual([newest]);
 });
 
 test("the newest good one is read again before anything older goes: a flipped bit does not count", async () => {
@@ -167,13 +206,29 @@ async function backups(...times: readonly string[]): Promise<string[]> {
   return await Promise.all(times.map((time, index) => backup(new Date(time), index)));
 }
 
-async function backup(time: Date, index: number): Promise<string> {
+/** Complete, marked backups of these times, each but the first made from the first. */
+async function chain<const Times extends readonly string[]>(...times: Times) {
+  const ids: string[] = [];
+  for (const [serial, time] of times.entries()) {
+    const [id] = ids;
+    const { manifestSha256 = "" } = id === undefined ? {} : await repository.read(id);
+    const parent = id === undefined ? null : { id, manifestSha256 };
+    ids.push(await backup(new Date(time), serial, { schemaVersion: 2, parent, serial }));
+  }
+  return ids as { [At in keyof Times]: string };
+}
+
+async function backup(
+  time: Date,
+  index: number,
+  made: Pick<Manifest, "parent" | "serial"> & Partial<Manifest> = {},
+): Promise<string> {
   const stamp = time.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   const id = `demo-${stamp}-000${index}`;
   const at = time.toISOString();
   await mkdir(repository.directory(id));
   await writeFile(join(repository.directory(id), file), content);
-  const text = formatManifest(manifestOf(id, at));
+  const text = formatManifest({ ...manifestOf(id, at), ...made });
   await writeFile(join(repository.directory(id), "manifest.json"), text);
   await repository.mark(id, marked(undefined, sha256Hex(text), "checksum", at, "1.0.0"));
   return id;

@@ -5,7 +5,8 @@ const now = new Date("2026-03-31T12:00:00Z");
 const none = { last: undefined, daily: undefined, weekly: undefined, monthly: undefined };
 
 function backup(stamp: string, over: Partial<RetentionCandidate> = {}): RetentionCandidate {
-  return { id: stamp, createdAt: new Date(stamp), good: true, needed: false, ...over };
+  const alone = { ancestors: [], mayBeNeeded: false };
+  return { id: stamp, createdAt: new Date(stamp), good: true, needed: false, ...alone, ...over };
 }
 
 function kept(backups: RetentionCandidate[], policy: object, at = now): string[] {

@@ -24,7 +24,7 @@ export async function requireSpace(
   const { repository, stack, tasks, dependencies, options } = session;
   const backups = (await repository.list()).filter(({ manifest }) => manifest !== undefined);
   const isFull = !options.incremental || options.full || "full" in nextBackup(chainOf(backups));
-  const newest = isFull ? backups.find(({ ancestors }) => ancestors.length === 0) : backups[0];
+  const newest = isFull ? backups.find(({ ancestors }) => ancestors?.length === 0) : backups[0];
   let needed: number;
   if (newest !== undefined) {
     needed = newest.bytes * growth;

@@ -38,7 +38,7 @@ type IncrementSession = Pick<Session, "repository" | "dependencies" | "options">
 
 /** The backups made with `incremental`, newest first. */
 export function chainOf(backups: readonly StoredBackup[]): ChainMember[] {
-  return backups.flatMap(({ id, manifest, ancestors, bytes, problem, marks }) => {
+  return backups.flatMap(({ id, manifest, ancestors = [], bytes, problem, marks }) => {
     const { serial } = manifest ?? {};
     if (serial === undefined) return [];
     const failure = marks?.level === null ? (marks.failure ?? "it was not verified") : undefined;

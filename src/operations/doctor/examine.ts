@@ -3,6 +3,7 @@ import { describeError, RefusedError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { existingAncestor, freeBytes } from "../../core/free-space.ts";
 import { taskMount } from "../../core/task.ts";
+import { useWorkDirectory } from "../../core/temp.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository, type StoredBackup } from "../../repository/repository.ts";
@@ -64,6 +65,7 @@ export async function examine(
     (detail): Finding => ({ status: "warn", name: "stack", detail }),
   );
   const repository = new Repository(repositoryPath(options, project));
+  await useWorkDirectory(repository.clear);
   return {
     findings: [
       ...findings,

@@ -154,6 +154,8 @@ async function loadSql(
   const guarded = async function* (source: AsyncIterable<Buffer>) {
     const guard = new PlainSqlGuard();
     yield opening;
+    // Whatever a role or database has as its own setting: the guard reads a backslash in a text as a letter.
+    yield "SET standard_conforming_strings = on;\n";
     for await (const chunk of source) yield guardedBy(guard, guard.update(chunk));
     yield guardedBy(guard, guard.end());
     yield `\nRESET SESSION AUTHORIZATION;\n${unchanged}\n${closing}`;

@@ -186,7 +186,7 @@ export async function sendTo(
   const { reporter, clock } = dependencies;
   const shipment = shipmentOf(backup, signer);
   const delivery = await reporter.group(`Upload ${backup.id} to ${remote.name}`, async () => {
-    for (const id of backup.ancestors) {
+    for (const id of backup.ancestors ?? []) {
       await remote.lengthenLocks(shipment.project, id, dependencies);
     }
     return await remote.deliver(shipment, dependencies);
@@ -210,7 +210,7 @@ export async function withAncestors(
 ): Promise<readonly StoredBackup[]> {
   const ordered = new Map<string, StoredBackup>();
   for (const backup of backups) {
-    for (const id of backup.ancestors.toReversed()) {
+    for (const id of (backup.ancestors ?? []).toReversed()) {
       const marks = await repository.marksOf(id);
       if (isProven(marks, name)) continue;
       const ancestor = backups.find((one) => one.id === id) ?? (await repository.read(id));

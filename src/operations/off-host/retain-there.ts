@@ -40,8 +40,6 @@ export async function decideThere(
     monthly: options.remoteKeepMonthly,
   };
   const known = await Promise.all(listed.map(({ id }) => repository.marksOf(id)));
-  // What it is made from stands only in its sealed manifest: nothing that it may need goes.
-  const stranger = listed.find((_, at) => known[at] === undefined);
   for (;;) {
     const candidates = await Promise.all(
       listed.map(async ({ id }, at) => {
@@ -49,15 +47,13 @@ export async function decideThere(
         const isProven = (marks?.remotes?.[remote.name]?.proof ?? null) !== null;
         const isGood = isProven && reaches(marks?.level ?? null, options.retainLevel);
         const good = isGood && !damaged.includes(id);
-        const { needs } = marks ?? {};
-        const why =
-          marks === undefined
-            ? "nothing is known of it here"
-            : `perhaps needed by ${stranger?.id}, of which nothing is known here`;
+        // What it is made from stands in the marks, and else only in its sealed manifest.
+        const needs = marks === undefined ? undefined : (marks.needs ?? []);
         return {
-          ...{ id, createdAt: timeOfBackup(id), good, why, ancestors: needs },
-          needed: marks === undefined || (needs !== undefined && stranger !== undefined),
-          isFull: needs?.length === 0,
+          ...{ id, createdAt: timeOfBackup(id), good, ancestors: needs },
+          ...{ needed: marks === undefined, why: "nothing is known of it here" },
+          mayBeNeeded: marks === undefined || marks.needs !== undefined,
+          isFull: marks?.needs?.length === 0,
           wasRead: reaches(marks?.level ?? null, "contents"),
         };
       }),

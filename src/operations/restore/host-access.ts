@@ -1,8 +1,10 @@
 import { resolve, sep } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
+import { realPath } from "../../core/real-path.ts";
 import type { Reporter } from "../../core/reporter.ts";
 import { reachesOut } from "../../model/clone-keys.ts";
 import type { ComposeModel, ComposeService } from "../../model/stack.ts";
+import type { NamedFile } from "../../stores/stack-files/references.ts";
 
 /** What a restored stack is about to be. */
 interface StackToBe {
@@ -63,6 +65,17 @@ export function hostAccess({ model, directory, isDirectoryGiven, paths }: StackT
     ...volumes,
     ...networks,
   ];
+}
+
+/**
+ * Files outside of the project directory that Compose reads for its definition, one line each: their content is given to
+ * containers, as variables, labels or commands.
+ */
+export function readOutside(files: readonly NamedFile[], directory: string): string[] {
+  const project = realPath(directory);
+  return files
+    .filter(({ path }) => !`${realPath(path)}${sep}`.startsWith(`${project}${sep}`))
+    .map(({ path, by }) => `${by} reads ${path} of the host`);
 }
 
 /** Each host path that containers get and that lies inside a directory that they get, too. */

@@ -3,11 +3,14 @@ import { dirname, resolve } from "node:path";
 import { DamagedError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { existingAncestor, freeBytes } from "../../core/free-space.ts";
+import type { NamedTask, TaskMount } from "../../core/task.ts";
+import { notedPath } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
-import type { Check, Result } from "../../model/result.ts";
+import type { Result } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import { readRequest, type SourceOptions, sourceMounts } from "../../stores/reader.ts";
-import { type ExtractParams, extractComponents } from "../../stores/tree/extract.ts";
+import { extractComponents } from "../../stores/tree/extract.ts";
+import type { Beside } from "../../stores/tree/fill-beside.ts";
 import { storesOf } from "../fill/backed-up-store.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { checkComponents } from "../verify/contents.ts";
@@ -100,9 +103,13 @@ async function restoreInto(
       `${component}: restored without a comparison with the backup's record: ${detail}`,
     );
   }
-  await mkdir(dirname(directory), { recursive: true });
   const trees = await reporter.group(`Restore into ${directory}`, () =>
-    extract({ into: directory, extractions }, source, components, dependencies),
+    intoPlace(
+      extractComponents,
+      { into: directory, extractions },
+      sourceMounts(source, components),
+      dependencies,
+    ),
   );
   signal.throwIfAborted();
   const entries = extractions.map(({ name }) => name);
@@ -140,21 +147,26 @@ function plainName({ file, encryption, compression, base }: Component): string {
   return base === undefined ? unpacked : unpacked.replace(/\.rdiff$/, "");
 }
 
-/** Only root can restore file owners. Other users need a helper container, and so the engine. */
-async function extract(
-  params: ExtractParams,
-  source: SourceOptions,
-  components: readonly Component[],
+/**
+ * Fills a directory by a task. Only root can restore file owners: other users need a helper container, and so the engine.
+ *
+ * @param sources - what the task reads
+ */
+export async function intoPlace<P extends Beside, R>(
+  task: NamedTask<P, R>,
+  params: Omit<P, "partial">,
+  sources: readonly TaskMount[],
   dependencies: HostDependencies,
-): Promise<Check[]> {
+): Promise<R> {
   const { host, reporter, signal } = dependencies;
-  if (process.geteuid?.() === 0) return await extractComponents.run(params, { reporter, signal });
+  const around = dirname(params.into);
+  await mkdir(around, { recursive: true });
+  await using partial = await notedPath(".sophon-keeper-restore-", around);
+  const whole = { ...params, partial: partial.path } as P;
+  if (process.geteuid?.() === 0) return await task.run(whole, { reporter, signal });
   const { tasks } = await host.workbench("restore", dependencies);
-  const mounts = [
-    { path: dirname(params.into), readOnly: false },
-    ...sourceMounts(source, components),
-  ];
-  return await tasks.run(extractComponents, params, { mounts }, signal);
+  const mounts = [{ path: around, readOnly: false }, ...sources];
+  return await tasks.run(task, whole, { mounts }, signal);
 }
 
 /** @throws RefusedError (class `no-space`) if these bytes do not fit there. */

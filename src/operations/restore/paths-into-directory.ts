@@ -1,10 +1,8 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Options } from "../../options/parse.ts";
 import { sourceMounts } from "../../stores/reader.ts";
-import { type ExtractMembersParams, extractMembers } from "../../stores/tree/extract-members.ts";
+import { extractMembers } from "../../stores/tree/extract-members.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
-import { requireRoom } from "./into-directory.ts";
+import { intoPlace, requireRoom } from "./into-directory.ts";
 import type { ChosenBackup, Outcome } from "./prove-backup.ts";
 import { readChecks, selectPaths, shownRoots } from "./select-paths.ts";
 
@@ -36,9 +34,16 @@ export async function pathsIntoDirectory(
     directory,
     selections.map(({ bytes }) => ({ plainBytes: bytes })),
   );
-  await mkdir(dirname(directory), { recursive: true });
-  const params = { into: directory, source: backup.source, selections };
-  await reporter.group(`Restore into ${directory}`, () => extract(params, dependencies));
+  const { source } = backup;
+  const components = selections.map(({ component }) => component);
+  await reporter.group(`Restore into ${directory}`, () =>
+    intoPlace(
+      extractMembers,
+      { into: directory, source, selections },
+      sourceMounts(source, components),
+      dependencies,
+    ),
+  );
   dependencies.signal.throwIfAborted();
   return {
     result: "restored",
@@ -46,23 +51,4 @@ export async function pathsIntoDirectory(
     entries,
     checks: [...checks, ...readChecks(selections)],
   };
-}
-
-/** Only root can restore file owners. Other users need a helper container, and so the engine. */
-async function extract(
-  params: ExtractMembersParams,
-  dependencies: HostDependencies,
-): Promise<void> {
-  const { host, reporter, signal } = dependencies;
-  if (process.geteuid?.() === 0) {
-    await extractMembers.run(params, { reporter, signal });
-    return;
-  }
-  const { tasks } = await host.workbench("restore", dependencies);
-  const components = params.selections.map(({ component }) => component);
-  const mounts = [
-    { path: dirname(params.into), readOnly: false },
-    ...sourceMounts(params.source, components),
-  ];
-  await tasks.run(extractMembers, params, { mounts }, signal);
 }

@@ -2,6 +2,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { ContainerState, Mount, VolumeStore } from "../../model/stack.ts";
 import { createCompose } from "../../stack/compose.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
+import { referencedFiles } from "../../stores/stack-files/references.ts";
 import type { StackFiles } from "../../stores/stack-files/stack-files.ts";
 import { fileOf } from "../../stores/tree/restore.ts";
 import { refuseHiddenLogsOnChange } from "../backup/refuse-hidden-logs.ts";
@@ -13,7 +14,7 @@ import { stopContainers } from "../live-stack/stop.ts";
 import { refuseOtherBroker } from "./broker-name.ts";
 import { makingsOf, type StackNow } from "./current-stack.ts";
 import { requireRoom } from "./disk-space.ts";
-import { hostAccess, judgeHostAccess } from "./host-access.ts";
+import { hostAccess, judgeHostAccess, readOutside } from "./host-access.ts";
 import { refuseClashes } from "./host-conflicts.ts";
 import type { RestoreSession, StoppedContainer } from "./journal.ts";
 import { makeContainers, planMaking, projectOf } from "./make-containers.ts";
@@ -132,7 +133,10 @@ async function placeFiles(request: PrepareRequest): Promise<void> {
     refuseOtherStack(now, files.model, stack, differing);
     // The files may define more than the model of the backup tells.
     const { directory } = stack;
-    const reached = hostAccess({ model: now, directory, isDirectoryGiven: true, paths: [] });
+    const reached = [
+      ...hostAccess({ model: now, directory, isDirectoryGiven: true, paths: [] }),
+      ...readOutside(await referencedFiles(stack), directory),
+    ];
     judgeHostAccess(reached, source.untrusted === true, { info: () => undefined });
     for (const path of differing) {
       reporter.warning(`${path} differs from the backup and was left unchanged`);

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { NamedTask, TaskRunner } from "../../core/task.ts";
+import { removeNoted } from "../../core/temp.ts";
 import { partialPrefix, type Repository } from "../../repository/repository.ts";
 
 /** Removes an unfinished backup as root, whoever owns what is in it. */
@@ -12,6 +13,12 @@ export const removePartial: NamedTask<{ readonly path: string }, null> = {
     await rm(path, { recursive: true, force: true });
     return null;
   },
+};
+
+/** Removes an unfinished directory that a note leads to, if root made it. */
+export const removeUnfinished: NamedTask<{ readonly path: string }, boolean> = {
+  name: "temp.remove",
+  run: ({ path }) => removeNoted(path),
 };
 
 /**

@@ -1,8 +1,9 @@
+import { dirname } from "node:path";
 import { describeError, exitCodes, KeeperError } from "../../core/errors.ts";
-import { removeDead } from "../../core/temp.ts";
+import { leftForRoot, removeDead } from "../../core/temp.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { Recoveries, RecoveryContext } from "./dependencies.ts";
-import { discardPartial } from "./discard.ts";
+import { discardPartial, removeUnfinished } from "./discard.ts";
 import { listUnfinished, reopenJournal, type UnfinishedOperation } from "./journal.ts";
 
 /** The recovery of an operation whose steps are atomic, or are undone by the clean-up of partial directories. */
@@ -50,9 +51,28 @@ export async function recoverUnfinished(
   for (const id of await repository.partials()) await discardPartial(repository, id, given.tasks);
   // No unfinished operation is left that needs the saved texts of edited files.
   await repository.forgetWork();
-  // A killed verification holds no lock and has no journal, but leaves clear text.
+  // A killed verification or extraction holds no lock and has no journal, but leaves clear text.
   await removeDead();
+  await removeLeftForRoot(given);
   return recovered;
+}
+
+/** What a helper container left beside the target of a restore, which this user may not remove. */
+async function removeLeftForRoot({
+  tasks,
+  dependencies,
+}: Pick<RecoveryContext, "tasks" | "dependencies">): Promise<void> {
+  for (const path of await leftForRoot()) {
+    const mounts = [{ path: dirname(path), readOnly: false }];
+    try {
+      await tasks.run(removeUnfinished, { path }, { mounts });
+    } catch (error) {
+      dependencies.reporter.warning(
+        `${path}, left by a killed run, could not be removed: ${describeError(error)}`,
+      );
+    }
+  }
+  await removeDead();
 }
 
 function unknown(operation: UnfinishedOperation): KeeperError {

@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { describeError } from "../../core/errors.ts";
+import { noteFailed } from "../../repository/failed-content.ts";
 import type { UpgradePlan } from "./journal.ts";
 import { removeCopies } from "./rollback-copies.ts";
 import { failedDirectory, sealFailed } from "./seal-failed.ts";
@@ -46,6 +49,21 @@ async function sealOrTell(context: RollbackContext, plan: UpgradePlan): Promise<
     return [
       `what the failed version left is kept in clear text, in ${place}: it could not be archived: ${describeError(error)}`,
     ];
+  } finally {
+    await noteWhatIsLeft(context, plan);
+  }
+}
+
+/** What stays in clear text beside the data goes with the backup all the same. */
+async function noteWhatIsLeft(
+  { repository, id, dependencies }: RollbackContext,
+  plan: UpgradePlan,
+): Promise<void> {
+  const places = new Set(plan.copies.map(({ aside }) => dirname(aside)));
+  for (const path of [...places].filter(existsSync)) {
+    await noteFailed(repository, id, path).catch((error: unknown) => {
+      dependencies.reporter.warning(`${path} stays until you delete it: ${describeError(error)}`);
+    });
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { formatBytes } from "../../core/format.ts";
 import type { TaskPlace } from "../../core/task.ts";
+import { asideName } from "../../repository/failed-content.ts";
 import { deltaTask, preCopyTask, putBackTask, removeCopyTask } from "../../rollback-copy/tasks.ts";
 import type { UpgradePlan } from "./journal.ts";
 import type { RollbackContext, UpgradeSession } from "./session.ts";
@@ -19,9 +20,7 @@ export function copyPlace(
   const beside = dirname(place.source);
   const parent = options.rollbackDirectory ?? beside;
   const failed = repository.failed(id);
-  const near = sameDevice(repository.path, place.source)
-    ? failed
-    : join(beside, `.sophon-keeper-failed-${id}`);
+  const near = sameDevice(repository.path, place.source) ? failed : join(beside, asideName(id));
   return {
     ...place,
     copy: join(parent, `.sophon-keeper-rollback-${id}-${at}`),

@@ -1,17 +1,86 @@
-import { existsSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 
 /**
  * Opens a database for reading that the application may have open. The caller's uid matters: see `copySqlite`.
  *
- * If a `-wal` exists, the application may be running or may have crashed: a read-only connection never checkpoints it.
- * Otherwise the connection may write, because only such a connection removes its own `-wal` and `-shm`, under the lock
- * that shows that no other process has opened the database.
+ * The connection never writes: what lies beside a database was put there by whoever may write into the directory. SQLite would
+ * play a journal back, and then delete the file that the journal names: any file, if root does it.
+ *
+ * If there is a `-wal`, the application may be running or may have crashed. Without one nobody has a database in that mode
+ * open, and it is read as a file that does not change, for which SQLite creates no other: {@link fileStamp} tells whether it
+ * stayed so.
+ *
+ * @throws Error with SQLite's message, when it is first read, for a transaction that was interrupted:
+ * {@link isInterrupted}.
  */
 export function openLive(live: string, busyMs = 60_000): DatabaseSync {
-  const readOnly = existsSync(`${live}-wal`);
-  const database = new DatabaseSync(live, { readOnly, timeout: busyMs });
-  // The connection only reads, so that it creates no `-journal`.
-  if (!readOnly) database.exec("PRAGMA query_only = 1");
-  return database;
+  if (!isUnopened(live)) return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
+  const url = pathToFileURL(live);
+  url.searchParams.set("immutable", "1");
+  return new DatabaseSync(url, { readOnly: true });
+}
+
+/** The bytes at the end of a journal behind the path of a file that SQLite deletes once the journal is played back. */
+const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
+
+/**
+ * Opens a copy of files of others as the application would: SQLite includes its `-wal`, and undoes an interrupted transaction.
+ *
+ * @param copy - in a directory that nobody else can write to
+ * @throws Error if one of the files is no regular file, and for a transaction over several databases: only the application
+ * knows them.
+ */
+export function openPrivate(copy: string): DatabaseSync {
+  for (const path of [copy, `${copy}-wal`, `${copy}-journal`]) {
+    const isFile = lstatSync(path, { throwIfNoEntry: false })?.isFile();
+    if (isFile === false) throw new Error(`${path} is not a regular file`);
+  }
+  if (endOf(`${copy}-journal`)?.equals(journalMagic) === true) {
+    throw new Error("a transaction over several databases was interrupted: start the application");
+  }
+  return new DatabaseSync(copy);
+}
+
+/** The last bytes of a file; undefined if there is none. */
+function endOf(path: string): Buffer | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  const file = openSync(path, "r");
+  try {
+    const end = Buffer.alloc(journalMagic.length);
+    readSync(file, end, 0, end.length, Math.max(0, fstatSync(file).size - end.length));
+    return end;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether a database keeps a `-wal` while it is open, and has none; nor a journal, from before it was in that mode. */
+export function isUnopened(live: string): boolean {
+  const isThere = (suffix: string) => lstatSync(live + suffix, { throwIfNoEntry: false });
+  return isWalMode(live) && isThere("-wal") === undefined && isThere("-journal") === undefined;
+}
+
+/** Changes with every write to a file. */
+export function fileStamp(path: string): string {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return `${stats?.ino} ${stats?.size} ${stats?.mtimeNs} ${stats?.ctimeNs}`;
+}
+
+/** SQLITE_READONLY_ROLLBACK: a journal would have to be played back first. */
+export function isInterrupted(error: unknown): boolean {
+  return (error as { readonly errcode?: unknown }).errcode === 776;
+}
+
+/** Read from the header, where offset 19 is 2: only a connection that may write tells it otherwise. */
+export function isWalMode(path: string): boolean {
+  const header = Buffer.alloc(20);
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    readSync(file, header);
+  } finally {
+    closeSync(file);
+  }
+  return header[19] === 2;
 }

@@ -1,5 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
-import { lstat, mkdir } from "node:fs/promises";
+import { copyFile, lstat, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
@@ -7,7 +6,14 @@ import { BackupFailedError, describeError } from "../../core/errors.ts";
 import { run } from "../../core/exec.ts";
 import { newestMigration } from "../ef-migrations.ts";
 import { sqliteHistories } from "./migrations.ts";
-import { openLive } from "./open-live.ts";
+import {
+  fileStamp,
+  isInterrupted,
+  isUnopened,
+  isWalMode,
+  openLive,
+  openPrivate,
+} from "./open-live.ts";
 
 /** The content of a SQLite database, read from a copy without writers. */
 export interface SqliteFacts {
@@ -24,6 +30,8 @@ export interface SqliteFacts {
 
 /** All pages in one step: with several steps, every write of another process would restart the copy. */
 const ALL_PAGES = 0x7fff_ffff;
+/** An application that opens the database has a `-wal` from then on, which the next try reads. */
+const MOST_TRIES = 10;
 
 /**
  * The files that belong to an open database. They must not be next to a copy: a newer `-wal` next to an older database
@@ -34,11 +42,12 @@ export function sqliteCompanions(path: string): string[] {
 }
 
 /**
- * Copies a live database with SQLite's online backup in one step, so that no writer can restart it. The copy has the
- * owner, mode, times and attributes of the original.
+ * Copies a live database with SQLite's online backup in one step, so that no writer can restart it. A transaction that was
+ * interrupted is undone in the copy. The copy has the owner, mode, times and attributes of the original, which nothing is
+ * written to.
  *
- * Call it as root or as the uid of the application. Opening a database creates `-wal` and `-shm` files, and SQLite
- * gives them to the owner of the database only if root opens it.
+ * Call it as root or as the uid of the application. Opening a database that has a `-wal` may create a `-shm`, and SQLite
+ * gives it to the owner of the database only if root opens it.
  *
  * @throws BackupFailedError when the database is missing, is not a database, or stays locked for a minute.
  */
@@ -51,11 +60,8 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
   }
   await mkdir(dirname(copy), { recursive: true });
   try {
-    const source = openLive(live);
-    try {
-      await backup(source, copy, { rate: ALL_PAGES });
-    } finally {
-      source.close();
+    for (let tries = 1; !(await copyOnce(live, copy)); tries++) {
+      if (tries === MOST_TRIES) throw new Error("it was opened and changed each time meanwhile");
     }
   } catch (cause) {
     const why = describeError(cause);
@@ -66,6 +72,48 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
     });
   }
   await run("cp", ["--attributes-only", "--preserve=all", "--", live, copy]);
+}
+
+/** @returns false if somebody opened and changed it meanwhile, so that it has to be copied again. */
+async function copyOnce(live: string, copy: string): Promise<boolean> {
+  const before = isUnopened(live) ? fileStamp(live) : undefined;
+  try {
+    const source = openLive(live);
+    try {
+      await backup(source, copy, { rate: ALL_PAGES });
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (!isInterrupted(error)) throw error;
+    return await copyInterrupted(live, copy);
+  }
+  return before === undefined || (isUnopened(live) && fileStamp(live) === before);
+}
+
+/**
+ * Copies a database and the journal of a transaction that was interrupted, and undoes the transaction in the copy.
+ *
+ * @returns as {@link copyOnce}.
+ * @throws as {@link openPrivate}.
+ */
+async function copyInterrupted(live: string, copy: string): Promise<boolean> {
+  const pairs = ["", "-journal"].map((suffix) => [live + suffix, copy + suffix] as const);
+  const stamps = () => pairs.map(([from]) => fileStamp(from)).join();
+  const before = stamps();
+  for (const [from, to] of pairs) {
+    if (!(await lstat(from)).isFile()) throw new Error(`${from} is not a regular file`);
+    await copyFile(from, to);
+  }
+  if (stamps() !== before) return false;
+  const database = openPrivate(copy);
+  try {
+    // The first read undoes it.
+    database.prepare("PRAGMA schema_version").get();
+  } finally {
+    database.close();
+  }
+  return true;
 }
 
 /**
@@ -80,7 +128,8 @@ export function inspectCopy(copy: string): SqliteFacts {
   const database = new DatabaseSync(url, { readOnly: true });
   try {
     const unchecked = checkIntegrity(database, "integrity_check");
-    const facts = { ...readFacts(database), journalMode: journalModeOf(copy) };
+    const journalMode = isWalMode(copy) ? "wal" : "delete";
+    const facts = { ...readFacts(database), journalMode } as const;
     return unchecked === undefined ? facts : { ...facts, unchecked };
   } finally {
     database.close();
@@ -132,18 +181,6 @@ function readFacts(database: DatabaseSync): Omit<SqliteFacts, "journalMode"> {
     schemaHead: newestMigration(sqliteHistories(database, "")),
     foreignKeyViolations: database.prepare("PRAGMA foreign_key_check").all().length,
   };
-}
-
-/** Reads the journal mode from the header's read version (offset 19): an immutable connection does not report it. */
-function journalModeOf(path: string): "wal" | "delete" {
-  const header = Buffer.alloc(20);
-  const file = openSync(path, "r");
-  try {
-    readSync(file, header);
-  } finally {
-    closeSync(file);
-  }
-  return header[19] === 2 ? "wal" : "delete";
 }
 
 function rowCounts(database: DatabaseSync): Record<string, number> {

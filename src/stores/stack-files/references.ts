@@ -1,12 +1,13 @@
+import type { Stats } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 import { readEnvTexts, substitute } from "../../core/env-file.ts";
 import { inheritedVariables } from "../../core/exec.ts";
 import type { Stack } from "../../model/stack.ts";
 
-/** A larger file named in a compose file is data and belongs to a store. */
+/** A larger file that is mounted is data and belongs to a store. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** A file of the stack, and what names it. */
@@ -48,7 +49,7 @@ export async function referencedFiles(
   const found = new Map<string, NamedFile>();
   const add = async ({ by, path }: NamedFile) => {
     if (stack.composeFiles.includes(path) || found.has(path)) return false;
-    if (!(await isSmallFile(path))) return false;
+    if (!(await isNamed(path, by))) return false;
     found.set(path, { path, by });
     return true;
   };
@@ -58,7 +59,7 @@ export async function referencedFiles(
   }));
   for (let document = open.pop(); document !== undefined; document = open.pop()) {
     const { base, file } = document;
-    const written = references(await readFile(file, "utf8"));
+    const written = documentsIn(await readFile(file, "utf8")).flatMap(references);
     for (const reference of written) {
       const path = await pathOf(reference.path, document, reference.within);
       const added = await add({ path, by: reference.by });
@@ -98,23 +99,29 @@ interface Reference {
   readonly within?: string;
   /** Whether the file is a compose file, too. */
   readonly leadsTo?: "include" | "extends";
-  /** The `project_directory` of an included file, as written. */
+  /** The `project_directory` and the `env_file` of an included file, as written. */
   readonly directory?: string;
-  /** The env files of an included file, as written. */
   readonly envFiles?: readonly string[];
 }
 
-/** Every path in a compose file that Compose reads or mounts. */
-function references(text: string): Reference[] {
-  let document: unknown;
-  try {
-    // The files are the user's own, and a large stack has hundreds of aliases.
-    const lenient = { logLevel: "silent", uniqueKeys: false, maxAliasCount: -1 } as const;
-    document = parse(text, { merge: true, ...lenient });
-  } catch {
-    // Compose could read the file, so only Compose knows its syntax. The file itself is in the backup.
-    return [];
-  }
+/**
+ * The documents of a compose file: Compose puts several together. Compose could read the file, so what is an error here says
+ * only that Compose knows more of its syntax: the rest counts all the same. The file itself is in the backup.
+ */
+function documentsIn(text: string): unknown[] {
+  const options = { merge: true, logLevel: "silent", uniqueKeys: false } as const;
+  return [...parseAllDocuments(text, options)].flatMap((document) => {
+    try {
+      // Aliases are the same object each time: however many there are, nothing is copied.
+      return [document.toJS({ maxAliasCount: -1 }) as unknown];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Every path in a document that Compose reads or mounts. */
+function references(document: unknown): Reference[] {
   const { include, services, secrets, configs } = membersOf(document);
   return [
     ...listOf(include).flatMap(included),
@@ -133,12 +140,13 @@ function included(item: unknown): Reference[] {
   const { path, env_file, project_directory } =
     typeof item === "string" ? { path: item } : (membersOf(item) as Record<string, unknown>);
   const directory = typeof project_directory === "string" ? { directory: project_directory } : {};
+  const envFiles = texts(env_file);
   return [
     ...texts(path).map((one) => ({
-      ...{ path: one, by: "include", leadsTo: "include" as const, envFiles: texts(env_file) },
+      ...{ path: one, by: "include", leadsTo: "include" as const, envFiles },
       ...directory,
     })),
-    ...texts(env_file).map((one) => ({ path: one, by: "env_file of include" })),
+    ...envFiles.map((one) => ({ path: one, by: "env_file of include" })),
   ];
 }
 
@@ -206,7 +214,7 @@ async function pathOf(
   const [first, second] = [base, dirname(file)].map((from) =>
     resolve(from, inner ?? "", path ?? ""),
   );
-  const isThere = await isSmallFile(first ?? "");
+  const isThere = (await statOf(first ?? ""))?.isFile() === true;
   return (isThere ? first : second) ?? "";
 }
 
@@ -219,7 +227,13 @@ async function readVariables(
   return { ...readEnvTexts(texts, outer), ...outer };
 }
 
-async function isSmallFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size <= MAX_BYTES;
+/** Whether a path is a file that belongs to the stack's definition. A large file that is mounted is data. */
+async function isNamed(path: string, by: string): Promise<boolean> {
+  const found = await statOf(path);
+  const isMounted = by.endsWith(": volumes");
+  return found?.isFile() === true && (!isMounted || found.size <= MAX_BYTES);
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  return await stat(path).catch(() => undefined);
 }

@@ -1,15 +1,14 @@
 import type { Stats } from "node:fs";
-import { chmod, link, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { link, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ByteRange } from "../../archive/ranges.ts";
 import { unpackRecords } from "../../archive/tar/pack-tar.ts";
 import { RefusedError } from "../../core/errors.ts";
-import { run } from "../../core/exec.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
-import { fsyncDirectory, removeTree } from "../../core/temp.ts";
+import { fsyncDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import { rangesOf, type SourceOptions } from "../reader.ts";
-import { likeOwnerOf, removePartial } from "./extract.ts";
+import { type Beside, fillBeside } from "./fill-beside.ts";
 import { inside, statsOf } from "./raw-names.ts";
 
 /** Some members of an archive of files. Paths are from its root. */
@@ -24,47 +23,39 @@ export interface MemberSelection {
 }
 
 /** The parameters of the task. */
-export interface ExtractMembersParams {
-  /** It may be missing, or hold other files. Its parent exists. */
-  readonly into: string;
+interface ExtractMembersParams extends Beside {
   readonly source: SourceOptions;
   readonly selections: readonly MemberSelection[];
 }
 
 /**
- * Writes single files and directories of a backup into a directory, below the name of their component, with owners,
- * modes, times and attributes as they were packed. Nothing that exists is changed: a directory that exists keeps its own
- * attributes, and gets what it does not have.
+ * Writes single files and directories of a backup into a directory, which may hold other files, below the name of their
+ * component, with owners, modes, times and attributes as they were packed. Nothing that exists is changed: a directory that
+ * exists keeps its own attributes, and gets what it does not have.
  *
  * @throws RefusedError for the first file that exists, DamagedError; nothing that was written is left then.
  */
 export const extractMembers: NamedTask<ExtractMembersParams, null> = {
   name: "backup.extract-members",
-  run: async ({ into, source, selections }, context) => {
-    const around = dirname(into);
-    const partial = join(around, `.${basename(into)}.sophon-keeper-partial`);
+  run: async ({ into, partial, source, selections }, context) => {
     for (const { component, roots } of selections) {
       for (const root of roots) await refuseExisting(join(into, component.name, root));
     }
-    await removePartial(partial);
-    try {
-      await mkdir(partial, { mode: 0o700 });
-      for (const selection of selections) {
-        const path = join(partial, selection.component.name);
-        await mkdir(path);
-        await unpackSelection(selection, path, source, context);
-      }
-      await likeOwnerOf(around, partial);
-      await chmod(partial, 0o700);
-      await run("sync", ["--file-system", partial], { signal: context.signal });
-      await moveIn(partial, into);
-      await removeTree(partial);
-      await fsyncDirectory(around);
-      return null;
-    } catch (error) {
-      await removeTree(partial);
-      throw error;
-    }
+    await fillBeside(
+      { into, partial },
+      {
+        fill: async () => {
+          for (const selection of selections) {
+            const path = join(partial, selection.component.name);
+            await mkdir(path);
+            await unpackSelection(selection, path, source, context);
+          }
+        },
+        place: () => moveIn(partial, into),
+        signal: context.signal,
+      },
+    );
+    return null;
   },
 };
 

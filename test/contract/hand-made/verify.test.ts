@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../../src/core/exec.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Result } from "../../../src/model/result.ts";
+import { plantJournal } from "../stores-a/sqlite-writer.ts";
 import { seeded } from "../verify/damage.ts";
 import { runVerify } from "../verify/run.ts";
 import { liveData, pageTar, plainDump } from "./made.ts";
@@ -68,6 +69,19 @@ describe("an archive of the data directory, made with the page's command", () =>
     }
     // The key itself is in no line that is told.
     expect(JSON.stringify(result)).not.toContain(Buffer.alloc(32, 7).toString("hex"));
+  });
+
+  it("deletes no file that a journal in it names", async () => {
+    const victim = join(await freshDirectory(), "of root");
+    await writeFile(victim, "precious");
+    const file = await archived(async (data) => {
+      await rm(join(data, "data/sophon.db-wal"), { force: true });
+      plantJournal(join(data, "data/sophon.db"), victim);
+    });
+    const result = await runVerify({ backup: file });
+    expect(await readFile(victim, "utf8")).toBe("precious");
+    expect(result).toMatchObject({ result: "damaged" });
+    expect(failures(result)).toEqual(["sqlite data/sophon.db"]);
   });
 
   it("is damaged at any flipped bit and any cut, and when something is added", async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { statSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** A process of another program that writes into a database as fast as it can, until it is stopped. */
@@ -13,6 +14,22 @@ export interface SqliteWriter extends AsyncDisposable {
 /** Makes a database with EF Core's history, a key and some rows, with Python's SQLite. */
 export function makeDatabase(path: string, journalMode: "wal" | "delete"): void {
   execFileSync("python3", ["-c", MAKE, path, journalMode]);
+}
+
+/** A journal of a transaction that was interrupted, which names a file that goes once it is played back. */
+export function plantJournal(live: string, victim: string): void {
+  const magic = Buffer.from("d9d505f920a163d7", "hex");
+  const numbers = (...all: number[]) => {
+    const bytes = Buffer.alloc(4 * all.length);
+    for (const [at, one] of all.entries()) bytes.writeUInt32BE(one >>> 0, 4 * at);
+    return bytes;
+  };
+  const pages = statSync(live).size / 4096;
+  const header = Buffer.concat([magic, numbers(0, 0, pages, 512, 4096)], 512);
+  const name = Buffer.from(victim);
+  const sum = name.reduce((total, byte) => total + byte, 0);
+  const pointer = [numbers(2 ** 30 / 4096 + 1), name, numbers(name.length, sum), magic];
+  writeFileSync(`${live}-journal`, Buffer.concat([header, ...pointer]));
 }
 
 /** Starts a writer, under another uid if one is given. */

@@ -6,14 +6,17 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
+import { openLive } from "../../../src/stores/sqlite/open-live.ts";
 import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite/sqlite.ts";
-import { makeDatabase, startWriter } from "./sqlite-writer.ts";
+import { makeDatabase, plantJournal, startWriter } from "./sqlite-writer.ts";
 
 const sqlite3 = (path: string, sql: string) =>
   execFileSync("sqlite3", ["-readonly", path, sql], { encoding: "utf8" }).trim();
@@ -131,6 +134,76 @@ describe("the copy of a live SQLite database", () => {
       "status=none",
     ]);
     expect(() => inspectCopy(live)).toThrow();
+  });
+
+  it.each(["wal", "delete"] as const)(
+    "deletes no file that a planted journal names, and changes nothing beside the database (%s)",
+    async (mode) => {
+      await using directory = await temporaryDirectory("sk-sqlite-");
+      const [home, victim] = [join(directory.path, "app"), join(directory.path, "victim")];
+      const live = join(home, "app.db");
+      mkdirSync(home);
+      makeDatabase(live, mode);
+      writeFileSync(victim, "of root");
+      plantJournal(live, victim);
+      const before = readdirSync(home);
+      await copySqlite(live, join(directory.path, "copy.db")).catch(() => undefined);
+      for (const read of [
+        () => countLive(live),
+        () => openLive(live).prepare("SELECT 1 FROM users").get(),
+      ]) {
+        try {
+          read();
+        } catch {
+          // An interrupted transaction is an error, too.
+        }
+      }
+      expect(readFileSync(victim, "utf8")).toBe("of root");
+      expect(readdirSync(home)).toEqual(before);
+    },
+  );
+
+  it.each(["-wal", "-shm", "-journal"])(
+    "makes no file that a planted %s leads to",
+    async (suffix) => {
+      for (const mode of ["wal", "delete"] as const) {
+        await using directory = await temporaryDirectory("sk-sqlite-");
+        const [home, elsewhere] = [join(directory.path, "app"), join(directory.path, "elsewhere")];
+        const live = join(home, "app.db");
+        for (const path of [home, elsewhere]) mkdirSync(path);
+        makeDatabase(live, mode);
+        for (const path of [home, live]) chownSync(path, 1234, 1234);
+        symlinkSync(join(elsewhere, "made"), live + suffix);
+        await copySqlite(live, join(directory.path, "copy.db")).catch(() => undefined);
+        expect(readdirSync(elsewhere), mode).toEqual([]);
+      }
+    },
+  );
+
+  it("holds what was there before a transaction that was killed, and the application finds its journal", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    makeDatabase(live, "delete");
+    const script = `import sqlite3, os, sys, signal
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute('pragma cache_size=1'); c.execute('begin immediate')
+c.execute("update users set name = name || hex(zeroblob(2000))")
+os.kill(os.getpid(), signal.SIGKILL)`;
+    expect(() => execFileSync("python3", ["-c", script, live])).toThrow();
+    const there = () =>
+      readdirSync(directory.path).map((name) => [
+        name,
+        readFileSync(join(directory.path, name)).toString("base64"),
+      ]);
+    const before = there();
+    expect(before.map(([name]) => name)).toEqual(["live.db", "live.db-journal"]);
+    const copy = join(directory.path, "copies", "copy.db");
+    await copySqlite(live, copy);
+    expect(inspectCopy(copy).rows).toMatchObject({ users: 1000 });
+    expect(sqlite3(copy, "select max(length(name)) < 100 from users")).toBe("1");
+    expect(readdirSync(join(directory.path, "copies"))).toEqual(["copy.db"]);
+    rmSync(join(directory.path, "copies"), { recursive: true });
+    expect(there()).toEqual(before);
   });
 
   it.each([

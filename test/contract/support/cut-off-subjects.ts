@@ -1,14 +1,16 @@
 import { writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { systemClock } from "../../../src/core/clock.ts";
-import { fsyncFile } from "../../../src/core/temp.ts";
+import { silentReporter } from "../../../src/core/reporter.ts";
+import { fsyncFile, notedPath, useWorkDirectory } from "../../../src/core/temp.ts";
 import { formatManifest, type Manifest, manifestFile } from "../../../src/model/manifest.ts";
 import { type Marks, marked } from "../../../src/model/marks.ts";
 import { createJournal, reopenJournal } from "../../../src/operations/session/journal.ts";
 import { Repository } from "../../../src/repository/repository.ts";
 import { writeComponent } from "../../../src/stores/sink.ts";
+import { extractComponents } from "../../../src/stores/tree/extract.ts";
 import { testSpec } from "../journal-spec.ts";
 
 /** What tests cut off that is no task: the same steps in the same order as the commands have them. */
@@ -69,6 +71,17 @@ export async function mark(path: string): Promise<void> {
 
 export async function remove(path: string): Promise<void> {
   await new Repository(path).remove(backupId);
+}
+
+/** As `restore --target` does. @param clear - the repository's directory for clear text */
+export async function extract(
+  clear: string,
+  params: Omit<Parameters<typeof extractComponents.run>[0], "partial">,
+): Promise<void> {
+  await useWorkDirectory(clear);
+  await using partial = await notedPath(".sophon-keeper-restore-", dirname(params.into));
+  const context = { reporter: silentReporter, signal: new AbortController().signal };
+  await extractComponents.run({ ...params, partial: partial.path }, context);
 }
 
 export function openJournal(operations: string): void {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { restore } from "../../../src/commands/restore.ts";
@@ -63,43 +63,6 @@ describe("restore into a directory", () => {
     expect(names).toContain("data sqlite data/sophon.db");
     expect(names).toContain("volume-uploads counts");
   });
-
-  it.each<[string, (path: string) => void]>([
-    ["file", (path) => writeFileSync(path, "mine")],
-    ["link", (path) => symlinkSync(join(root, "out/good"), path)],
-  ])(
-    "leaves a %s of somebody else that has the name of unfinished content",
-    async (_what, make) => {
-      const directory = join(root, `foreign-${_what}`);
-      mkdirSync(directory);
-      const path = join(directory, ".new.sophon-keeper-partial");
-      make(path);
-      const told = restoreInto(whole, join(directory, "new"));
-      await expect(told).rejects.toMatchObject({
-        exitCode: 2,
-        message: expect.stringContaining(path),
-      });
-      expect(readdirSync(directory)).toEqual([".new.sophon-keeper-partial"]);
-      expect(lstatSync(path).isDirectory()).toBe(false);
-    },
-  );
-
-  it.runIf(process.getuid?.() === 0)(
-    "leaves a directory of another user that has the name of unfinished content",
-    async () => {
-      const directory = join(root, "foreign-directory");
-      const path = join(directory, ".new.sophon-keeper-partial");
-      mkdirSync(path, { recursive: true });
-      writeFileSync(join(path, "mine"), "mine");
-      chownSync(path, 4242, 4242);
-      const told = restoreInto(whole, join(directory, "new"));
-      await expect(told).rejects.toMatchObject({
-        exitCode: 2,
-        message: expect.stringContaining(path),
-      });
-      expect(readdirSync(path)).toEqual(["mine"]);
-    },
-  );
 
   it.each<[string, Change]>([
     ["counts", (one) => ({ ...one, counts: { ...one.counts, files: 77 } })],

@@ -13,6 +13,7 @@ test.each([
   ["\u009b31m", "\\x9b31m"],
   ["\u0000", "\\x00"],
   ["safe\u202egpj.exe", "safe\\u202egpj.exe"],
+  ["safe\u061cgpj.exe", "safe\\u61cgpj.exe"],
   ["two\u2028lines", "two\\u2028lines"],
   ["Grüße, 日本 🙂", "Grüße, 日本 🙂"],
 ])("%j is shown as one line: %s", (text, shown) => {

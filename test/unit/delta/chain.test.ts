@@ -67,6 +67,7 @@ describe("retention", () => {
       const random = numbers(seed);
       const times = chain(1 + random.below(70)).map(({ id, serial, ancestors }, at) => ({
         ...{ id, ancestors, isFull: serial === 0, wasRead: random.below(3) === 0 },
+        mayBeNeeded: true,
         // The clock may go back.
         createdAt: new Date(Date.UTC(2026, 5, 1) - (at + random.below(3)) * 8e7),
         good: random.below(5) > 0,
@@ -80,9 +81,47 @@ describe("retention", () => {
     }
   });
 
+  it("keeps what a backup may need of which nothing is known, whatever the rule and the history", () => {
+    let narrowed = 0;
+    for (let seed = 0; seed < 300; seed++) {
+      const random = numbers(seed);
+      const members = chain(1 + random.below(70));
+      const truth = members.flatMap(({ id, serial, ancestors }, at) => {
+        const createdAt = new Date(Date.UTC(2026, 5, 1) - (at + random.below(3)) * 8e7);
+        const own = { createdAt, good: random.below(5) > 0, needed: random.below(20) === 0 };
+        const alone = { ...own, id: `alone-${at}`, ancestors: [], mayBeNeeded: false };
+        const made = { ...own, id, ancestors, isFull: serial === 0, mayBeNeeded: true };
+        return random.below(4) === 0 ? [made, alone] : [made];
+      });
+      // A manifest that cannot be read, of one that is damaged or of a newer version.
+      const seen = truth.map((one) =>
+        random.below(12) > 0
+          ? one
+          : {
+              ...{ ...one, good: false, needed: random.below(2) === 0 },
+              ...{ ancestors: undefined, isFull: false, mayBeNeeded: true },
+            },
+      );
+      const rule = () => (random.below(2) === 0 ? undefined : 1 + random.below(5));
+      const policy = { last: rule(), daily: rule(), weekly: rule(), monthly: rule() };
+      const decisions = decideRetention(seen, policy, new Date(Date.UTC(2026, 5, 2)));
+      const kept = decisions.filter(({ keep }) => keep).map(({ id }) => id);
+      expect(new Set(kept), `seed ${seed}`).toEqual(new Set(withNeeded(kept, truth)));
+      const isDark = seen.some(({ id, ancestors }) => ancestors === undefined && kept.includes(id));
+      // One that others cannot be made from is judged by the rules alone.
+      if (isDark) {
+        const gone = decisions.filter(({ id, keep }) => !keep && !id.startsWith("alone"));
+        expect(gone, `seed ${seed}`).toEqual([]);
+        narrowed += decisions.filter(({ keep }) => !keep).length;
+      }
+    }
+    expect(narrowed).toBeGreaterThan(0);
+  });
+
   it("says which backup needs another, and keeps the previous full one until the new one is proven", () => {
     const backup = (id: string, day: number, more: object) => ({
-      ...{ id, createdAt: new Date(Date.UTC(2026, 0, day)), good: true, needed: false, ...more },
+      ...{ id, createdAt: new Date(Date.UTC(2026, 0, day)), good: true, needed: false },
+      ...{ ancestors: [] as string[], mayBeNeeded: true, ...more },
     });
     const old = [
       backup("f1", 1, { isFull: true }),

@@ -19,6 +19,30 @@ it("keeps names from a host out of the markup", () => {
   expect(markdown).toContain("````text\n```\nnot the end\n````");
 });
 
+it("loads no picture, hides no link and begins no title with names from a host", () => {
+  const hostile =
+    "![x](https://evil/x.png) [click](https://evil) **bold** _i_\n# title\n- item `code`";
+  const markdown = summaryMarkdown(
+    {
+      result: "damaged",
+      seconds: 1,
+      checks: [{ name: `**${hostile}`, component: hostile, status: "fail", detail: hostile }],
+      components: [{ name: "a", store: "tree", bytes: 1, summary: `**${hostile}**` }],
+      warnings: [hostile, "# title", "run `sophon-keeper recover`"],
+      unknown: [hostile],
+      services: [{ service: hostile, from: hostile, fromDigest: "", to: hostile, toDigest: "" }],
+      lastLines: { [hostile]: ["x"] },
+      reason: { class: "x", message: hostile, hint: hostile },
+    },
+    "verify",
+  );
+  const plain = markdown.replaceAll(/\\./g, "");
+  expect(plain).not.toMatch(/!?\[.*?\]\(/);
+  expect(plain).not.toContain("**bold");
+  expect(plain).not.toMatch(/^(- )?# title/m);
+  expect(markdown).toContain("- run `sophon-keeper recover`");
+});
+
 it("tells what retention kept and removed", () => {
   const markdown = summaryMarkdown(
     {

@@ -1,6 +1,13 @@
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { ComposeModel } from "../../../src/model/stack.ts";
-import { hostAccess, judgeHostAccess } from "../../../src/operations/restore/host-access.ts";
+import {
+  hostAccess,
+  judgeHostAccess,
+  readOutside,
+} from "../../../src/operations/restore/host-access.ts";
 
 const directory = "/opt/app";
 /** What one service with these members reaches. */
@@ -123,4 +130,21 @@ describe("what a restored stack reaches on the host", () => {
       expect(hostAccess({ ...asked, isDirectoryGiven: true })).toEqual([]);
     },
   );
+});
+
+it("is told what Compose reads of the host for the definition, by whatever link", async () => {
+  await using base = await temporaryDirectory("sophon-keeper-reads-");
+  const [project, outside] = [join(base.path, "app"), join(base.path, "other.env")];
+  mkdirSync(project);
+  writeFileSync(outside, "PASSWORD=x");
+  writeFileSync(join(project, "own.env"), "");
+  symlinkSync(outside, join(project, "link.env"));
+  symlinkSync(join(project, "own.env"), join(project, "inner.env"));
+  const named = ["own.env", "link.env", "inner.env", "../other.env"].map((name) => ({
+    ...{ path: join(project, name), by: "service web: env_file" },
+  }));
+  expect(readOutside(named, project)).toEqual([
+    `service web: env_file reads ${project}/link.env of the host`,
+    `service web: env_file reads ${outside} of the host`,
+  ]);
 });

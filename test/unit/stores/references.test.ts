@@ -1,6 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of compose files
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { substitute } from "../../../src/core/env-file.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { referencedFiles } from "../../../src/stores/stack-files/references.ts";
 
@@ -139,4 +141,75 @@ it("a file is backed up that an included file names with a variable of its own e
   const composeFiles = [join(base.path, "compose.yml")];
   const found = await referencedFiles({ directory: base.path, composeFiles, envFiles: [] });
   expect(found.map((one) => relative(base.path, one.path))).toContain("part/app.conf");
+});
+
+describe("a file of the host is found however it is spelled", () => {
+  const long = Array.from({ length: 200 }, (_, at) => `  - *note # ${at}`).join("\n");
+  it.each<[string, string, Record<string, string>?]>([
+    [
+      "a variable that nobody has set before it",
+      "services: { a: { env_file: '${NOBODY}SECRET' } }",
+    ],
+    ["a short variable before it", "services: { a: { env_file: '$NOBODY/../SECRET' } }"],
+    ["a default", "services: { a: { env_file: '${NOBODY:-SECRET}' } }"],
+    ["a default of a default", "services: { a: { env_file: '${NOBODY-${NONE:-SECRET}}' } }"],
+    ["a replacement", "services: { a: { env_file: '${SET:+SECRET}' } }"],
+    ["a replacement of an empty variable", "services: { a: { env_file: '${EMPTY+SECRET}' } }"],
+    ["a replacement by the environment", "services: { a: { env_file: '${PATH:+SECRET}' } }"],
+    ["a variable of a variable", "services: { a: { env_file: '${OUTER}' } }"],
+    ["an error that does not come", "services: { a: { env_file: '${WHOLE:?no}' } }"],
+    [
+      "a second document",
+      "services: { a: { image: a } }\n---\nservices: { a: { env_file: SECRET } }",
+    ],
+    ["many aliases", `x-note: &note {}\nx-all:\n${long}\nservices: { a: { env_file: SECRET } }`],
+    ["a tag of Compose", "services: { a: { env_file: !override [SECRET], labels: !reset null } }"],
+    ["a name that is there twice", "x-a: 1\nx-a: 2\nservices: { a: { env_file: SECRET } }"],
+    ["a merge", "x-a: &a { env_file: SECRET }\nservices: { a: { <<: [*a] } }"],
+    [
+      "an object",
+      "services: { a: { env_file: [{ path: SECRET, format: raw, required: false }] } }",
+    ],
+    ["a file of labels", "services: { a: { label_file: SECRET } }"],
+    ["variables of an include", "include: [{ path: part.yml, env_file: [SECRET] }]"],
+    [
+      "a variable from the variables of an include",
+      "include: [{ path: part.yml, env_file: part.env }]",
+    ],
+  ])("by %s", async (_what, text) => {
+    await using base = await temporaryDirectory("sophon-keeper-spelled-");
+    const secret = join(base.path, "root/secret.env");
+    const directory = join(base.path, "project");
+    const put = (path: string, content: string) => {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+      return path;
+    };
+    put(secret, "PASSWORD=x\n");
+    put(
+      join(directory, ".env"),
+      `SET=1\nEMPTY=\nWHOLE=${secret}\nHALF=${dirname(secret)}\nOUTER=\${HALF}/secret.env\n`,
+    );
+    put(join(directory, "part.env"), `OF_PART=${secret}\n`);
+    put(join(directory, "part.yml"), "services: { p: { image: p, env_file: '${OF_PART}' } }\n");
+    const compose = put(join(directory, "compose.yml"), text.replaceAll("SECRET", secret));
+    const found = await referencedFiles({ directory, composeFiles: [compose], envFiles: [] });
+    expect(found.map(({ path }) => path)).toContain(secret);
+  });
+});
+
+it.each([
+  ["plain", "plain"],
+  ["$$A and $${A}", "$A and ${A}"],
+  ["$A$B-${A}", "12-1"],
+  ["${NONE}", ""],
+  ["${NONE:-}", ""],
+  ["${EMPTY:-x}${EMPTY-y}", "x"],
+  ["${A:+x}${EMPTY:+x}${EMPTY+y}${NONE+z}", "xy"],
+  ["${NONE:-a${A:-b}c}", "a1c"],
+  ["${A:?must be set}", "1"],
+  ["a ${ that is not closed", "a ${ that is not closed"],
+  ["costs 5$", "costs 5$"],
+])("Compose makes of %j: %j", (text, made) => {
+  expect(substitute(text, { A: "1", B: "2", EMPTY: "" })).toBe(made);
 });

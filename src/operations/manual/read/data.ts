@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { describeError } from "../../../core/errors.ts";
 import { clearDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
+import { openPrivate } from "../../../stores/sqlite/open-live.ts";
 import { inspectCopy, sqliteCompanions } from "../../../stores/sqlite/sqlite.ts";
 import { databaseCounts } from "../../../stores/tree/backup.ts";
 import { fingerprintOf } from "../../../stores/tree/vault.ts";
@@ -145,9 +145,9 @@ function examineDatabase(file: HandMadeFile, path: string, copy: string) {
   }
 }
 
-/** Opens a copy as the application would: SQLite includes its `-wal` or a leftover journal. */
+/** Takes in a copy's `-wal` or leftover journal. */
 function takeIn(copy: string): void {
-  const database = new DatabaseSync(copy);
+  const database = openPrivate(copy);
   try {
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     database.exec("PRAGMA journal_mode = DELETE");
