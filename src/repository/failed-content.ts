@@ -3,11 +3,14 @@ import { basename, dirname, join } from "node:path";
 import { sha256Hex } from "../core/hash.ts";
 import { removeOwn } from "../core/temp.ts";
 import { isBackupId } from "../model/backup-id.ts";
-import type { Repository } from "./repository.ts";
 
 // What the failed version of an upgrade left: archives in the repository, and where that was not possible clear text.
 
-type Place = Pick<Repository, "path" | "failed">;
+/** A repository. */
+interface Place {
+  readonly path: string;
+  failed(id: string): string;
+}
 
 /** The name of the directory beside the data for what a failed version left, where the repository is on another disk. */
 export function asideName(id: string): string {

@@ -81,7 +81,7 @@ async function next(args: readonly string[]): Promise<void> {
 
 describe.runIf(process.geteuid?.() === 0)("what a killed restore into a directory unpacked", () => {
   const elsewhere = ["--project-name", "sophon"];
-  const once = ["--upload-path-style", "--upload-retry", "0", ...elsewhere];
+  const sent = ["--upload-path-style", "--upload-retry", "0", ...elsewhere];
   it.each([
     ["list"],
     ["ls", "--backup", id],
@@ -93,7 +93,7 @@ describe.runIf(process.geteuid?.() === 0)("what a killed restore into a director
     ["prune", "--keep-last", "9", ...elsewhere],
     ["recover", ...elsewhere],
     ["restore", "--backup", id, "--allow-unsigned", "--target", join(root, "elsewhere")],
-    ["upload", "--upload-to", "s3://bucket/x", "--upload-endpoint", "http://127.0.0.1:9", ...once],
+    ["upload", "--upload-to", "s3://bucket/x", "--upload-endpoint", "http://127.0.0.1:9", ...sent],
     ["undo", ...elsewhere],
     ["backup", "--unencrypted", ...elsewhere],
     ["upgrade-test", "--images", "app=app:2", ...elsewhere],
