@@ -16,6 +16,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates docker-cli docker-compose libstdc++6 \
  && rm --recursive /var/lib/apt/lists/*
 COPY --from=package /package /
+# By this the program knows that what is not mounted is gone with the container.
+ENV KEEPER_CONTAINER=1
 # Helper containers are made from this image, too, and find node on the PATH.
 ENV PATH=/usr/lib/sophon-keeper/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENTRYPOINT ["sophon-keeper"]

@@ -133,7 +133,7 @@ function flagGroups(
   const all = [
     ["FLAGS", own],
     ["OFF THIS HOST", sent],
-    ["WHAT IS TOLD", told],
+    ["REPORTS AND MESSAGES", told],
     ["WHERE THE STACK IS, IF IT IS NOT FOUND", found],
   ] as const;
   return all.filter(([, some]) => some.length > 0);

@@ -33,6 +33,19 @@ async function readInput(input: NodeJS.ReadableStream): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+const readNamed = (path: string) => readNamedFile(path, namedFileLimitBytes);
+
+/** A file of the host is in a container only if it is mounted. */
+async function readInContainer(path: string): Promise<string> {
+  try {
+    return await readNamed(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    const fix = `start it with --volume ${path}:${path}`;
+    throw new Error(`${path} is not in this container: ${fix}`, { cause });
+  }
+}
+
 /** Runs the command line of this process, prints the result and exits with its exit code. */
 export async function runProcess(commands: Commands): Promise<void> {
   const { argv, env, stdout, stderr } = process;
@@ -65,7 +78,7 @@ export async function runProcess(commands: Commands): Promise<void> {
       printed += result;
     },
     tell: (message) => message.split("\n").forEach((line) => void reporter.info(line)),
-    readText: (path) => readNamedFile(path, namedFileLimitBytes),
+    readText: env.KEEPER_CONTAINER === undefined ? readNamed : readInContainer,
     readInput: () => readInput(process.stdin),
   };
   // If the reader of a pipe is gone (`| head`), a finished operation must not end as a crash.

@@ -49,6 +49,7 @@ export const backupInputs = {
   },
   "sign-key": {
     kind: "path",
+    ofHost: "nothing",
     commands: ["backup", "upload", "upgrade-test", "verify", "restore"],
     about:
       "The private key that signs backups, and is trusted: the path of an Ed25519 key of OpenSSH without a passphrase. Default: this host's own key, made on first use, in /etc/sophon-keeper/sign-key for root and in ~/.local/share/sophon-keeper-keys/sign-key for other users.",

@@ -20,6 +20,7 @@ export const outputInputs = {
   },
   "report-path": {
     kind: "path",
+    ofHost: "around",
     commands: ["backup", "verify", "restore", "upgrade-test", "list", "prune", "doctor", "report"],
     about:
       "Also write the report to this path, as one self-contained HTML page. For report, the page of the history: by default sophon-keeper-report.html in the working directory.",
@@ -42,6 +43,7 @@ export const outputInputs = {
   },
   "metrics-path": {
     kind: "path",
+    ofHost: "around",
     commands: told,
     about:
       "Also write the newest runs of this host to this path, as Prometheus's textfile collector reads it. The name ends with .prom.",

@@ -4,6 +4,7 @@ import type { InputSpec } from "./spec.ts";
 export const restoreInputs = {
   backup: {
     kind: "text",
+    ofHost: "itself",
     default: "latest",
     commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff", "upload", "list"],
     about:
@@ -13,6 +14,7 @@ export const restoreInputs = {
   },
   against: {
     kind: "text",
+    ofHost: "itself",
     default: "previous",
     face: "cli",
     commands: ["diff"],

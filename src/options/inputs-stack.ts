@@ -38,6 +38,7 @@ const changing = [
 export const stackInputs = {
   config: {
     kind: "path",
+    ofHost: "nothing",
     environment: "SOPHON_KEEPER_CONFIG",
     commands: stack,
     about:

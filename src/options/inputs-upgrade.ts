@@ -35,6 +35,7 @@ export const upgradeInputs = {
   },
   target: {
     kind: "text",
+    ofHost: "itself",
     default: "live",
     commands: ["restore", "upgrade-test"],
     about:
@@ -99,6 +100,7 @@ export const upgradeInputs = {
   },
   "health-ca": {
     kind: "path",
+    ofHost: "nothing",
     commands: gated,
     about: "PEM file of the certificate authority that signed the certificate of the health URL.",
   },

@@ -84,7 +84,7 @@ export const uploadInputs = {
     min: 1,
     commands: ["backup"],
     about:
-      "Upload no backup that is larger than this, in bytes: a warning tells it, and the run succeeds. For storage that runs full.",
+      "Upload no backup that is larger than this, in bytes: the run then succeeds with a warning. For storage that runs full.",
   },
   "upload-limit": {
     kind: "integer",

@@ -127,7 +127,7 @@ function defaultOf(name: InputName, command: CommandName, raw: RawInputs): strin
 }
 
 /** The member of {@link Options} that holds an input. */
-function optionKey(name: InputName): string {
+export function optionKey(name: InputName): string {
   const camel = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
   return inputSpec(name).kind === "duration" ? `${camel}Ms` : camel;
 }

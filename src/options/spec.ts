@@ -52,4 +52,9 @@ export interface InputSpec {
   readonly face?: "cli" | "action";
   /** Relative paths are resolved against `project-directory` if it is given, as in a Compose file. */
   readonly inProject?: true;
+  /**
+   * What must be the host's when the program runs in its own container: `itself` is the default of a path, `around` is the
+   * directory that holds it, `nothing` is for a file that only the program reads.
+   */
+  readonly ofHost?: "itself" | "around" | "nothing";
 }

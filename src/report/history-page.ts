@@ -1,4 +1,4 @@
-import { formatBytes, formatSeconds } from "../core/format.ts";
+import { formatAge, formatBytes } from "../core/format.ts";
 import {
   diskForecast,
   type History,
@@ -97,9 +97,14 @@ function keyFacts(history: History, nights: readonly Night[]): string {
   ];
   const items = facts.map(
     ([name, value, detail]) =>
-      `<div><dt>${escaped(name)}</dt><dd><strong>${escaped(value)}</strong>${detail === "" ? "" : `<span class="soft">${escaped(detail)}</span>`}</dd></div>`,
+      `<div><dt>${escaped(name)}</dt><dd><strong>${unbroken(escaped(value))}</strong>${detail === "" ? "" : `<span class="soft">${escaped(detail)}</span>`}</dd></div>`,
   );
   return `<dl class="facts">\n${items.join("\n")}\n</dl>`;
+}
+
+/** A date is one word: it must not break at its hyphens. */
+function unbroken(html: string): string {
+  return html.replaceAll(/\d{4}-\d\d-\d\d/g, '<span class="date">$&</span>');
 }
 
 function diskText(history: History): readonly [string, string] {
@@ -167,10 +172,7 @@ function backups({ backups: all }: History): string {
 }
 
 function ageText(from: string, to: string): string {
-  const hours = Math.max(0, (Date.parse(to) - Date.parse(from)) / 3_600_000);
-  if (hours < 1)
-    return formatSeconds(Math.max(60, Math.round(hours * 60) * 60)).replace(/ 00 s$/, "");
-  return hours < 48 ? `${Math.floor(hours)} h` : `${Math.floor(hours / 24)} days`;
+  return formatAge((Date.parse(to) - Date.parse(from)) / 1000);
 }
 
 function timeText(time: string): string {

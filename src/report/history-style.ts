@@ -3,7 +3,7 @@ export const historyStyle = `
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
 .facts div { background: var(--box); border: 1px solid var(--line); border-radius: .375rem; padding: .6rem .8rem; min-width: 0; }
 .facts dt { color: var(--soft); font-size: .875rem; } .facts dd { margin: 0; overflow-wrap: anywhere; }
-.facts strong { display: block; font-size: 1.15rem; } .facts .soft { font-size: .8125rem; display: block; }
+.facts strong { display: block; font-size: 1.15rem; } .date { white-space: nowrap; } .facts .soft { font-size: .8125rem; display: block; }
 .months { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 1.25rem 2rem; }
 .month { width: auto; table-layout: fixed; border-collapse: separate; border-spacing: 2px; }
 .month caption { text-align: left; font-weight: 600; padding: .25rem 0; }

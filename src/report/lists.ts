@@ -20,8 +20,13 @@ interface ListedBackup {
 export function backupTable(result: Result): string {
   const { backups } = result;
   if (!Array.isArray(backups)) return "";
-  if (backups.length === 0) return "no backups";
-  const listed = backups as ListedBackup[];
+  return backups.length === 0 ? "no backups" : formatTable(backupRows(result));
+}
+
+/** The listed backups as cells, below a row of titles; nothing without any. */
+export function backupRows({ backups }: Result): string[][] {
+  const listed = (Array.isArray(backups) ? backups : []) as ListedBackup[];
+  if (listed.length === 0) return [];
   const hasChains = listed.some(({ kind }) => kind?.startsWith("+"));
   const hasCopies = listed.some(({ remotes = [] }) => remotes.length > 0);
   const rows = listed.map((backup) => [
@@ -35,7 +40,7 @@ export function backupTable(result: Result): string {
   ]);
   const chain = hasChains ? ["all it needs", "kind"] : [];
   const head = ["backup", "made", "size", ...chain, "sealed", "verified"];
-  return formatTable([[...head, ...(hasCopies ? ["off this host"] : [])], ...rows]);
+  return [[...head, ...(hasCopies ? ["off this host"] : [])], ...rows];
 }
 
 function chainCells({ bytesWithAncestors, kind = "" }: ListedBackup): [string, string] {

@@ -2,7 +2,7 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import type { Check, Result } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
 import { escaped, htmlPage, list, pre, section, table } from "./html.ts";
-import { backupTable, planText } from "./lists.ts";
+import { backupRows, copyLines, keptLines, planText } from "./lists.ts";
 import { type Part, rehearsalSections } from "./rehearsal-sections.ts";
 import {
   type Bar,
@@ -142,6 +142,20 @@ function tables(result: Result): string[] {
   ];
 }
 
+const unbroken = ["backup", "made", "sealed"];
+
+function listed(result: Result): string {
+  const [head = [], ...rows] = backupRows(result);
+  const titles = head.map((title) =>
+    title === "size" || title === "all it needs"
+      ? `${title} #`
+      : `${title}${unbroken.includes(title) ? " !" : ""}`,
+  );
+  const cells = rows.map((row) => row.map(escaped));
+  if (rows.length > 0) return section("Backups", titles, cells);
+  return Array.isArray(result.backups) ? "<p>There are no backups.</p>" : "";
+}
+
 function checkTable(checks: readonly Check[]): string {
   const rows = checks.map((one) => [
     `<span class="${one.status}">${one.status}</span>`,
@@ -153,8 +167,12 @@ function checkTable(checks: readonly Check[]): string {
 }
 
 function notes(result: Result): string {
-  const parts = [backupTable(result), planText(result.plan)].filter((text) => text !== "");
+  const plan = planText(result.plan);
+  const { removed } = result;
   const lists = [
+    ["Copies", copyLines(result)],
+    ["Set aside by restores", keptLines(result)],
+    ["Removed by retention", Array.isArray(removed) ? removed.map(String) : []],
     ["Warnings", result.warnings ?? []],
     ["Not known", result.unknown ?? []],
   ] as const;
@@ -164,7 +182,8 @@ function notes(result: Result): string {
   );
   return [
     ...(logs.length === 0 ? [] : [`<section><h2>Logs</h2>\n${logs.join("\n")}\n</section>`]),
-    ...parts.map((text) => `<section><h2>Details</h2>\n${pre(text, "Details")}\n</section>`),
+    listed(result),
+    ...(plan === "" ? [] : [`<section><h2>Plan</h2>\n${pre(plan, "Plan")}\n</section>`]),
     ...lists.map(([title, items]) => list(title, items)),
   ]
     .filter((part) => part !== "")

@@ -1,5 +1,6 @@
 import { exitCodeOf } from "../core/errors.ts";
-import { formatBytes, formatSeconds } from "../core/format.ts";
+import { formatAge, formatBytes, formatSeconds } from "../core/format.ts";
+import { timeOfBackup } from "../model/backup-id.ts";
 import type { Result, ResultName } from "../model/result.ts";
 import { trendText } from "../model/trend.ts";
 
@@ -67,24 +68,53 @@ export function isGood(result: Pick<Result, "result">): boolean {
   return exitCodeOf[result.result] === 0;
 }
 
+/** The members of a result that its sentence is about. */
+type Told = Pick<Result, "result" | "level" | "rehearsal" | "backupId"> &
+  Partial<Pick<Result, "bytes" | "kept" | "offHost">>;
+
 /** The outcome as a sentence. */
-export function headline(
-  { result, level, ...rest }: Pick<Result, "result" | "level" | "rehearsal">,
-  asked: string,
-): string {
+export function headline({ result, level, ...rest }: Told, asked: string): string {
   const command = rest.rehearsal === undefined ? asked : "rehearsal";
+  if (result === "backed-up") {
+    return [sentences[result], madeFacts(rest)].filter((part) => part !== "").join(": ");
+  }
   const by = result === "verified" && level !== undefined ? levels[level] : undefined;
   const sentence = sentencesOfCommands[`${command} ${result}`] ?? sentences[result];
   return by === undefined ? sentence : `${sentence} by ${by}`;
 }
 
-/** The facts next to the verdict: result word, backup, level, downtime, duration. */
-export function verdictFacts(result: Result): string[] {
-  const { backupId, level, downtimeSeconds: downtime, seconds, bytes, kept } = result;
+/** What one wants to know of a backup before anything else: `2.9 GiB, 12 kept, newest copy off this host 3 h old`. */
+function madeFacts({ backupId, offHost, ...sizes }: Omit<Told, "result">): string {
+  const newest = offHost as { readonly backupId: string } | null | undefined;
   return [
-    `result ${result.result}`,
+    ...sizeFacts(sizes),
+    ...(newest === null || newest === undefined || backupId === undefined
+      ? []
+      : [offHostFact(backupId, newest.backupId)]),
+  ].join(", ");
+}
+
+function sizeFacts({ bytes, kept }: Partial<Pick<Result, "bytes" | "kept">>): string[] {
+  return [
     ...(typeof bytes === "number" ? [formatBytes(bytes)] : []),
     ...(Array.isArray(kept) ? [`${kept.length} kept`] : []),
+  ];
+}
+
+function offHostFact(now: string, newest: string): string {
+  if (newest === now) return "also off this host";
+  const ageMs = timeOfBackup(now).getTime() - timeOfBackup(newest).getTime();
+  return `newest copy off this host ${formatAge(ageMs / 1000)} old`;
+}
+
+/** The facts next to the verdict: result word, backup, level, downtime, duration. */
+export function verdictFacts(result: Result): string[] {
+  const { backupId, level, downtimeSeconds: downtime, seconds } = result;
+  const { result: word } = result;
+  return [
+    `result ${word}`,
+    // The sentence about a new backup has them.
+    ...(word === "backed-up" ? [] : sizeFacts({ bytes: result.bytes, kept: result.kept })),
     ...(backupId === undefined ? [] : [`backup ${backupId}`]),
     ...(level === undefined ? [] : [`level ${level}`]),
     ...(downtime === undefined ? [] : [`downtime ${formatSeconds(downtime)}`]),

@@ -37,7 +37,7 @@ export async function locateProject(
   engine: Pick<Engine, "docker" | "environment" | "own">,
   options: ProjectOptions,
 ): Promise<ComposeProject> {
-  requireHostPaths(engine, [options.projectDirectory]);
+  requireHostPaths(engine, [{ path: options.projectDirectory }]);
   const containers = await composeContainers(engine);
   const directory = await checkedDirectory(options.projectDirectory);
   const given = await checkedFiles("compose-files", options.composeFiles, directory);
@@ -186,11 +186,15 @@ async function fromLabels(
   const newest = own.toSorted((a, b) => b.Created - a.Created)[0];
   if (newest === undefined) throw new Error(`project ${project} has no container`);
   const directory = labelOf(newest, "directory");
-  requireHostPaths(engine, [directory]);
+  requireHostPaths(engine, [{ path: directory }]);
   const composeFiles = await filesInLabel(labelOf(newest, "files"), directory);
   const noted = await filesInLabel(labelOf(newest, "environmentFiles"), directory);
   const given = options.envFiles ?? [];
-  requireHostPaths(engine, [...composeFiles, ...(given.length > 0 ? [] : noted)]);
+  const named = [...composeFiles, ...(given.length > 0 ? [] : noted)];
+  requireHostPaths(
+    engine,
+    named.map((path) => ({ path })),
+  );
   if (composeFiles.length === 0)
     throw new RefusedError(
       `the containers of project ${project} have no label with their compose file`,

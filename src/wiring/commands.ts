@@ -21,7 +21,7 @@ import { removeDeadClones } from "../operations/session/dead-clones.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { remembering } from "../operations/session/remembering.ts";
 import type { Options } from "../options/parse.ts";
-import { createHost } from "./host.ts";
+import { createHost, requirePathsOfHost } from "./host.ts";
 import { recoveries } from "./recoveries.ts";
 
 /** The commands of this build: one line each. What is not here appears in no help and no action.yml. */
@@ -53,6 +53,7 @@ function onHost(command: (options: Options, deps: HostDependencies) => Promise<R
   const whole = remembering(command);
   return async (options, dependencies) => {
     const given = { ...dependencies, host: createHost(), recoveries };
+    await requirePathsOfHost(given.host, options);
     // A killed verification holds no lock and has no journal, but leaves clear text and perhaps a clone.
     if (await removeDead()) await removeDeadClones(given);
     return await whole(options, given);

@@ -7,13 +7,14 @@ import type { Dependencies } from "../operations/session/command.ts";
 import type { Host, Workbench } from "../operations/session/host.ts";
 import { repositoryPath } from "../operations/session/repository-path.ts";
 import { signKeyDirectory } from "../operations/session/sign-key.ts";
+import { hostPaths } from "../options/host-paths.ts";
 import type { Options } from "../options/parse.ts";
 import { checkHost } from "../stack/check-host.ts";
 import { createContainers, throwAwayRemover } from "../stack/containers.ts";
 import { discover, readStack } from "../stack/discovery.ts";
 import { connect, type Engine } from "../stack/engine.ts";
 import { acquireLock } from "../stack/lock.ts";
-import { isOfHost, requireHostPaths } from "../stack/own-container.ts";
+import { isOfHost, ownMounts, requireHostPaths } from "../stack/own-container.ts";
 import { locateProject } from "../stack/project.ts";
 
 /**
@@ -55,7 +56,11 @@ export function createHost(): Host {
       const connected = await engine();
       try {
         const { project } = await locateProject(connected, options);
-        requireHostPaths(connected, [repositoryPath(options, project), signKeyDirectory(options)]);
+        requireHostPaths(connected, [
+          { path: repositoryPath(options, project) },
+          // A key that is given is only read.
+          { path: options.signKey === undefined ? signKeyDirectory(options) : undefined },
+        ]);
         return project;
       } catch (error) {
         // Recovery must work for a stack without containers. A name that was never backed up is a typo.
@@ -83,6 +88,22 @@ export function createHost(): Host {
       acquireLock(await engine(), { ...wish, jobUrl: jobUrl() }, clock),
     engine,
   };
+}
+
+/**
+ * Makes sure that in a container of our image the paths of a run are those of the host, also for a command that needs no
+ * engine.
+ *
+ * @throws RefusedError that names the others.
+ */
+export async function requirePathsOfHost(host: Host, options: Options): Promise<void> {
+  // The Dockerfile sets it. In a container of somebody else paths are their business.
+  if (process.env.KEEPER_CONTAINER === undefined) return;
+  const own = await host.engine().then(
+    (engine) => engine.own,
+    () => ownMounts(),
+  );
+  requireHostPaths({ own }, hostPaths(options));
 }
 
 async function connectChecked(): Promise<Engine> {

@@ -11,6 +11,7 @@ import { pageHtml } from "../../src/report/page.ts";
 import { type Browser, type Look, startBrowser } from "../lab/browser.ts";
 import { morning, thirtyNights } from "../unit/history/thirty-nights.ts";
 import { rehearsedCandidates, rehearsedUpgrade } from "../unit/rehearse/rehearsed-candidates.ts";
+import { listedBackups, madeBackup } from "../unit/report/backup-result.ts";
 import { rolledBackUpgrade } from "../unit/report/upgrade-result.ts";
 
 // The pages as a browser shows them: on a desk, on a phone, in the dark, on paper. With SOPHON_KEEPER_PICTURES set to a
@@ -31,6 +32,9 @@ beforeAll(async () => {
   const run = { ...told, command: "upgrade-test", at: morning, stack: "sophon" };
   await writeFile(join(folder, "history.html"), historyHtml(history, told));
   await writeFile(join(folder, "run.html"), pageHtml(rolledBackUpgrade, run));
+  const of = (command: string) => ({ ...run, command });
+  await writeFile(join(folder, "backup.html"), pageHtml(madeBackup, of("backup")));
+  await writeFile(join(folder, "list.html"), pageHtml(listedBackups, of("list")));
   await writeFile(join(folder, "rehearsal.html"), pageHtml(rehearsedUpgrade, run));
   await writeFile(join(folder, "candidates.html"), pageHtml(rehearsedCandidates, run));
 });
@@ -47,27 +51,30 @@ const looks: readonly Look[] = [
   { width: 1280, scheme: "light", print: true },
 ];
 
-describe.each(["history", "run", "rehearsal", "candidates"])("the page of the %s", (name) => {
-  const address = () => pathToFileURL(join(folder, `${name}.html`)).href;
+describe.each(["history", "run", "backup", "list", "rehearsal", "candidates"])(
+  "the page of the %s",
+  (name) => {
+    const address = () => pathToFileURL(join(folder, `${name}.html`)).href;
 
-  it.each(looks)("fits, and axe finds nothing: %j", async (look) => {
-    const kind = `${look.width}-${look.print === true ? "print" : look.scheme}`;
-    const picture = await browser.picture(address(), look);
-    expect(picture.subarray(1, 4).toString()).toBe("PNG");
-    if (pictures !== undefined) {
-      await mkdir(pictures, { recursive: true });
-      await writeFile(join(pictures, `${name}-${kind}.png`), picture);
-    }
-    const wide = "Math.max(document.documentElement.scrollWidth, innerWidth)";
-    expect(await browser.evaluate(address(), look, wide)).toBeLessThanOrEqual(look.width);
-    expect(await violations(address(), look)).toEqual([]);
-  });
+    it.each(looks)("fits, and axe finds nothing: %j", async (look) => {
+      const kind = `${look.width}-${look.print === true ? "print" : look.scheme}`;
+      const picture = await browser.picture(address(), look);
+      expect(picture.subarray(1, 4).toString()).toBe("PNG");
+      if (pictures !== undefined) {
+        await mkdir(pictures, { recursive: true });
+        await writeFile(join(pictures, `${name}-${kind}.png`), picture);
+      }
+      const wide = "Math.max(document.documentElement.scrollWidth, innerWidth)";
+      expect(await browser.evaluate(address(), look, wide)).toBeLessThanOrEqual(look.width);
+      expect(await violations(address(), look)).toEqual([]);
+    });
 
-  it("names every place that the keyboard reaches", async () => {
-    const asked = `[...document.querySelectorAll("[tabindex]")].filter((one) => !one.ariaLabel).map((one) => one.outerHTML)`;
-    expect(await browser.evaluate(address(), { width: 390, scheme: "light" }, asked)).toEqual([]);
-  });
-});
+    it("names every place that the keyboard reaches", async () => {
+      const asked = `[...document.querySelectorAll("[tabindex]")].filter((one) => !one.ariaLabel).map((one) => one.outerHTML)`;
+      expect(await browser.evaluate(address(), { width: 390, scheme: "light" }, asked)).toEqual([]);
+    });
+  },
+);
 
 it("has an axe that finds what is wrong", async () => {
   const bad = join(folder, "bad.html");

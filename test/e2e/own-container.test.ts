@@ -79,6 +79,26 @@ it("backs up, proves and restores in a container, and is refused where paths are
     });
   }
   expect(await readdir(at("repository"))).toEqual([]);
+  // Every path that a run writes to, and those that the engine gets, also where no engine is needed.
+  const shared = same(stack.directory, at("repository"), at("signing"));
+  const elsewhere: [given: string[], command: string, flags: string[], named: string][] = [
+    [engine, "restore", ["--target", "/srv/found"], "target: /srv/found"],
+    [[], "restore", ["--target", "/srv/found"], "target: /srv/found"],
+    [engine, "backup", ["--report-path", "/www/page.html"], "report-path: /www"],
+    [engine, "backup", ["--metrics-path", "/m/keeper.prom"], "metrics-path: /m"],
+    [engine, "report", [], "report-path: /"],
+    [engine, "verify", ["--backup", "/mnt/usb/id"], "backup: /mnt/usb/id"],
+    [engine, "upgrade-test", ["--rollback-directory", "/fast"], "rollback-directory: /fast"],
+    [engine, "backup", ["--env-files", "/e/a.env"], "env-files: /e/a.env"],
+  ];
+  for (const [given, command, flags, named] of elsewhere) {
+    const ended = await inContainer([...given, ...shared], command, ...flags);
+    expect(ended.code, `${command} ${flags}\n${ended.stderr}`).toBe(2);
+    expect(ended.result.reason).toMatchObject({ class: "in-container" });
+    expect(ended.result.reason.message).toContain(named);
+  }
+  const lost = await inContainer([...engine, ...shared], "verify", "--identity", "/root/key.txt");
+  expect(lost.result.reason.message).toContain("--volume /root/key.txt:/root/key.txt");
   const init = await inContainer(right, "init");
   expect(init.result, init.stderr).toMatchObject({ reason: { class: "in-container" } });
   const doctor = await inContainer(right, "doctor");
@@ -92,6 +112,12 @@ it("backs up, proves and restores in a container, and is refused where paths are
   const identity = ["--identity", key.identity];
   const proved = await inContainer(right, "verify", "--level", "restore", ...identity);
   expect(proved.result, proved.stderr).toMatchObject({ result: "verified" });
+  // Without an engine, too; the directory itself is what is mounted.
+  await mkdir(at("found"));
+  const target = ["--target", at("found"), ...identity];
+  const copied = await inContainer(same(stack.directory, stack.scratch), "restore", ...target);
+  expect(copied.result, copied.stderr).toMatchObject({ result: "restored" });
+  expect(await readdir(at("found"))).toContain("data");
   // Its own container, which mounts the stack's directory, and one that is left are no part of the stack.
   const idle = ["--name", `${name}-idle`, ...right, "--entrypoint", "sleep", image, "infinity"];
   await run(["docker", "run", "--detach", ...idle]);

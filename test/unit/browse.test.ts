@@ -24,6 +24,15 @@ it.each([
   ["c/+(a|aa)*.txt", "c/aaa.txt", true],
   ["**/a/**/b", "c/a/d/e/b", true],
   ["*.json", "c/x.json", false],
+  ["**/x.json", "c/.config/x.json", true],
+  ["c/*", "c/.env", true],
+  ["**/.env", "c/.d/.env", true],
+  ["**/*.json", "c/.d/.e/x.json", true],
+  ["c/*.json", "c/.d/x.json", false],
+  ["**/new [1].txt", "c/d/new [1].txt", true],
+  ["**/{one}", "c/{one}", true],
+  ["**/back\\slash", "c/back\\slash", true],
+  ["**/b.txt", "c/a-b.txt", false],
 ])("the pattern %s ends for every name", (pattern, path, expected) => {
   const isChosen = pathFilter([pattern]);
   if (typeof expected === "boolean") expect(isChosen(path)).toBe(expected);

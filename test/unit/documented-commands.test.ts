@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
@@ -6,17 +6,12 @@ import { commandHelp, programHelp } from "../../src/cli/help.ts";
 import { offeredCommands } from "../../src/operations/session/command.ts";
 import { commandDescriptions } from "../../src/options/command-names.ts";
 import { commands } from "../../src/wiring/commands.ts";
+import { blocksOf, isForShell, pages, runBy } from "../lab/documented.ts";
 
 // A command that a page states has to be one: its words are parsed like those of a user.
 
 const root = join(import.meta.dirname, "../..");
 const offered = offeredCommands(commands);
-const pages = [
-  "README.md",
-  ...readdirSync(join(root, "docs"))
-    .filter((name) => name.endsWith(".md") && name !== "cli.md")
-    .map((name) => `docs/${name}`),
-];
 
 /** The command lines of a page, in blocks and in the text, continued lines joined. */
 function commandLines(text: string): string[] {
@@ -37,14 +32,30 @@ function words(line: string): string[] {
   return plain.filter((part, at) => part !== "..." || plain[at - 1]?.startsWith("--") === true);
 }
 
-it.each(pages)("%s states no command that would be refused", (page) => {
-  for (const line of commandLines(readFileSync(join(root, page), "utf8"))) {
-    const parse = () => parseArguments(words(line), offered);
-    expect(parse, `${page}: sophon-keeper ${line}`).not.toThrow();
-    const parsed = parse();
-    expect(parsed.kind === "run" ? parsed.idle : [], line).toEqual([]);
-  }
+it.each(pages)("each block of %s runs in a test, or says why it does not", (page) => {
+  const blocks = blocksOf(page);
+  expect(blocks.filter(({ language }) => language === "")).toEqual([]);
+  const shell = blocks.filter(isForShell);
+  const isMarked = (mark = "") => /^(tested|not tested: \w.*)$/.test(mark);
+  expect(shell.filter(({ mark }) => !isMarked(mark))).toEqual([]);
+  const tested = shell.filter(({ mark }) => mark === "tested").map(({ section }) => section);
+  const run: string[] = Object.values(runBy).flat();
+  expect(new Set(tested)).toEqual(
+    new Set(run.filter((section) => section.startsWith(`${page}: `))),
+  );
 });
+
+it.each(pages.filter((page) => page !== "docs/cli.md"))(
+  "%s states no command that would be refused",
+  (page) => {
+    for (const line of commandLines(readFileSync(join(root, page), "utf8"))) {
+      const parse = () => parseArguments(words(line), offered);
+      expect(parse, `${page}: sophon-keeper ${line}`).not.toThrow();
+      const parsed = parse();
+      expect(parsed.kind === "run" ? parsed.idle : [], line).toEqual([]);
+    }
+  },
+);
 
 it.each(offered)("the example in the help of %s is one of its own flags", (name) => {
   const line = commandDescriptions[name].example.replace(/^.*sophon-keeper /, "");

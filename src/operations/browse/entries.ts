@@ -31,7 +31,8 @@ export function isTree({ file }: Pick<Component, "file">): boolean {
 }
 
 /**
- * Chooses paths: those given, what is below them, and what matches one of them as a pattern. Without any, all.
+ * Chooses paths: those given, what is below them, and what matches one of them as a pattern. Without any, all. A name after
+ * `**` that has brackets or braces is also taken literally.
  */
 export function pathFilter(wanted: readonly string[]): PathFilter {
   if (wanted.length === 0) return () => true;
@@ -39,9 +40,11 @@ export function pathFilter(wanted: readonly string[]): PathFilter {
   const exact = new Set(plain);
   const above = plain.map((path) => `${path}/`);
   const patterns = plain.filter(isPattern);
+  const ends = plain.filter((path) => path.startsWith("**/")).map((path) => path.slice(2));
   return (path) =>
     exact.has(path) ||
     above.some((start) => path.startsWith(start)) ||
+    ends.some((end) => path.endsWith(end)) ||
     patterns.some((pattern) => matchesPattern(path, pattern));
 }
 
@@ -55,16 +58,22 @@ const patternMs = 1_000;
 function matchesPattern(path: string, pattern: string): boolean {
   // One or two wildcards in a name are quickly tried, and most patterns have no more.
   const isSlow = /[*?][^/*]*[*?][^/*]*[*?]|[(]|\*\*.*\*\*/.test(pattern);
-  if (!isSlow) return matchesGlob(path, pattern);
+  if (!isSlow) return matchesAnyName(path, pattern);
   let matches = false;
   const ended = endsWithin(patternMs, () => {
-    matches = matchesGlob(path, pattern);
+    matches = matchesAnyName(path, pattern);
   });
   if (ended) return matches;
   throw new RefusedError(
     `path has "${pattern}", which takes too long for one of the names: write it with fewer wildcards`,
     { class: "input" },
   );
+}
+
+/** A shell leaves out names that begin with a dot. Here they are lost files like any other. */
+function matchesAnyName(path: string, pattern: string): boolean {
+  const undotted = (text: string) => text.replaceAll(/(^|\/)\./g, "$1\ue000");
+  return matchesGlob(path, pattern) || matchesGlob(undotted(path), undotted(pattern));
 }
 
 /** Whether something inside a component may be wanted: a path names its component first, so the others need not be read. */

@@ -3,6 +3,8 @@ import { dirname, resolve } from "node:path";
 import { DamagedError, RefusedError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/format.ts";
 import { existingAncestor, freeBytes } from "../../core/free-space.ts";
+import { mountPoints } from "../../core/mount-points.ts";
+import { realPath } from "../../core/real-path.ts";
 import type { NamedTask, TaskMount } from "../../core/task.ts";
 import { notedPath } from "../../core/temp.ts";
 import type { Component, Manifest } from "../../model/manifest.ts";
@@ -18,6 +20,10 @@ import { failureOf, verdictOf } from "../verify/levels.ts";
 import { checkSealed } from "../verify/sealed-manifest.ts";
 import { type ChosenBackup, type Outcome, proveBackup, unproven } from "./prove-backup.ts";
 import { chosenStores, partOf } from "./store-mounts.ts";
+
+const partialPrefix = ".sophon-keeper-restore-";
+/** What an empty disk may have, and what a killed run leaves there until the next one. */
+const ofDisk = /^(lost\+found|\.sophon-keeper-restore-.*)$/;
 
 /** File systems need some space for their own metadata. */
 const spareBytes = 16 * 2 ** 20;
@@ -35,14 +41,15 @@ export async function targetDirectory(target: string, mayHoldFiles: boolean): Pr
       hint: `write live, or the path of a new directory, such as ./${target}`,
     });
   }
-  const directory = resolve(target);
-  const names = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
+  const directory = realPath(resolve(target));
+  const all = await readdir(directory).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT") return [];
     throw new RefusedError(`target: ${directory} is not a directory that this user can read`, {
       class: "input",
       cause,
     });
   });
+  const names = isDisk(directory) ? all.filter((name) => !ofDisk.test(name)) : all;
   if (names.length === 0 || mayHoldFiles) return directory;
   throw new RefusedError(`target: ${directory} is not empty`, {
     class: "target-not-empty",
@@ -74,6 +81,11 @@ export async function restoreIntoDirectory(
   const read = { manifest, source };
   const { checks = [], ...told } = await restoreInto(directory, read, options, dependencies);
   return { result: "restored", ...told, checks: [...proof.checks, sealed, ...checks] };
+}
+
+/** Whether a directory is a file system of its own. */
+function isDisk(directory: string): boolean {
+  return mountPoints().includes(directory);
 }
 
 async function restoreInto(
@@ -159,9 +171,10 @@ export async function intoPlace<P extends Beside, R>(
   dependencies: HostDependencies,
 ): Promise<R> {
   const { host, reporter, signal } = dependencies;
-  const around = dirname(params.into);
+  // Nothing can be renamed into a disk from beside it.
+  const around = isDisk(params.into) ? params.into : dirname(params.into);
   await mkdir(around, { recursive: true });
-  await using partial = await notedPath(".sophon-keeper-restore-", around);
+  await using partial = await notedPath(partialPrefix, around);
   const whole = { ...params, partial: partial.path } as P;
   if (process.geteuid?.() === 0) return await task.run(whole, { reporter, signal });
   const { tasks } = await host.workbench("restore", dependencies);

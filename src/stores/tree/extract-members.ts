@@ -1,15 +1,13 @@
-import type { Stats } from "node:fs";
-import { link, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { mkdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ByteRange } from "../../archive/ranges.ts";
 import { unpackRecords } from "../../archive/tar/pack-tar.ts";
-import { RefusedError } from "../../core/errors.ts";
 import type { NamedTask, TaskContext } from "../../core/task.ts";
-import { fsyncDirectory } from "../../core/temp.ts";
 import type { Component } from "../../model/manifest.ts";
 import { rangesOf, type SourceOptions } from "../reader.ts";
 import { type Beside, fillBeside } from "./fill-beside.ts";
-import { inside, statsOf } from "./raw-names.ts";
+import { exists, moveIn } from "./move-in.ts";
+import { statsOf } from "./raw-names.ts";
 
 /** Some members of an archive of files. Paths are from its root. */
 export interface MemberSelection {
@@ -94,49 +92,4 @@ async function removeEmpty(top: string, path: string): Promise<void> {
 async function refuseExisting(path: string): Promise<void> {
   const stats = await statsOf(path);
   if (stats !== undefined && !stats.isDirectory()) throw exists(path);
-}
-
-/** Moves a directory to a place where there may be one; what was moved is moved back if there is something else. */
-async function moveIn(from: string, to: string): Promise<void> {
-  const moved: (() => Promise<unknown>)[] = [];
-  try {
-    await move(Buffer.from(from), Buffer.from(to), moved);
-  } catch (error) {
-    for (const back of moved.toReversed()) await back();
-    throw error;
-  }
-}
-
-async function move(from: Buffer, to: Buffer, moved: (() => Promise<unknown>)[]): Promise<void> {
-  const [source, target] = [await lstat(from), await statsOf(to)];
-  if (target === undefined) {
-    await place(from, to, source);
-    moved.push(() => rename(to, from));
-  } else if (source.isDirectory() && target.isDirectory()) {
-    for (const name of await readdir(from, { encoding: "buffer" })) {
-      await move(inside(from, name), inside(to, name), moved);
-    }
-    await fsyncDirectory(to);
-  } else throw exists(to.toString());
-}
-
-/** A rename would replace a file that somebody makes at this moment: a link does not. */
-async function place(from: Buffer, to: Buffer, stats: Stats): Promise<void> {
-  if (!stats.isFile()) return await rename(from, to);
-  try {
-    await link(from, to);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw exists(to.toString());
-    // A file system without hard links.
-    return await rename(from, to);
-  }
-  await unlink(from);
-}
-
-function exists(path: string): RefusedError {
-  return new RefusedError(`target: ${path} exists`, {
-    class: "target-not-empty",
-    hint: "restore never overwrites files in a target directory: give another directory",
-  });
 }

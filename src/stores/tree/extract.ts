@@ -11,6 +11,7 @@ import type { Component } from "../../model/manifest.ts";
 import type { Check } from "../../model/result.ts";
 import { judgeTree, treeScanner } from "./check.ts";
 import { type Beside, fillBeside, likeOwnerOf } from "./fill-beside.ts";
+import { moveIn } from "./move-in.ts";
 
 /** One component of a backup, and the name of its plain file or directory. */
 interface Extraction {
@@ -42,15 +43,19 @@ export const extractComponents: NamedTask<ExtractParams, Check[]> = {
         for (const one of extractions) checks.push(...(await extractOne(one, beside, context)));
         return checks;
       },
-      // The rename replaces only an empty directory.
-      place: () => rename(beside.partial, beside.into),
+      place: () => takePlace(beside),
       signal: context.signal,
     }),
 };
 
+/** The rename replaces only an empty directory. */
+async function takePlace({ into, partial }: Beside): Promise<void> {
+  await (dirname(partial) === into ? moveIn(partial, into) : rename(partial, into));
+}
+
 async function extractOne(
   { archive, name, isTree, tree }: Extraction,
-  { into, partial }: Beside,
+  { partial }: Beside,
   { signal, reporter }: TaskContext,
 ): Promise<readonly Check[]> {
   const path = join(partial, name);
@@ -58,7 +63,7 @@ async function extractOne(
   if (!isTree) {
     const bytes = Readable.from(readArchive({ ...archive, signal, progress }));
     await pipeline(bytes, createWriteStream(path, { mode: 0o600, flags: "wx" }), { signal });
-    await likeOwnerOf(dirname(into), path);
+    await likeOwnerOf(dirname(partial), path);
     return [];
   }
   await mkdir(path);

@@ -9,7 +9,10 @@ import { fsyncDirectory, removeTree } from "../../core/temp.ts";
 export interface Beside {
   /** Its parent exists. */
   readonly into: string;
-  /** A path in the same directory where nothing is, of `notedPath`: what a killed run leaves there is found by it. */
+  /**
+   * A path where nothing is, of `notedPath`: what a killed run leaves there is found by it. It lies in the same directory, or
+   * in `into` itself if that is a file system of its own.
+   */
   readonly partial: string;
 }
 
@@ -27,10 +30,10 @@ interface Filling<T> {
  * @throws what `fill` and `place` throw; nothing is left at `partial` then.
  */
 export async function fillBeside<T>(
-  { into, partial }: Beside,
+  { partial }: Beside,
   { fill, place, signal }: Filling<T>,
 ): Promise<T> {
-  const around = dirname(into);
+  const around = dirname(partial);
   await mkdir(partial, { mode: 0o700 });
   try {
     await using directory = await openOwn(partial);

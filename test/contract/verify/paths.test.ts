@@ -139,6 +139,47 @@ describe("single files out of a backup", () => {
     expect(readdirSync(root).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
+  it("go onto a disk that is mounted there, and so does a whole backup", async () => {
+    const disk = join(root, "disk");
+    mkdirSync(disk);
+    symlinkSync("disk", join(root, "link-to-disk"));
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", disk]);
+    try {
+      // As on a new one of ext4.
+      mkdirSync(join(disk, "lost+found"));
+      // Nothing may be made beside it, on the disk of somebody else.
+      const around = readdirSync(root).toSorted();
+      await restorePaths("", { target: join(root, "link-to-disk") });
+      expect(readdirSync(disk)).toEqual(expect.arrayContaining(["data", "volume-uploads"]));
+      const one = join(disk, "volume-uploads/deep/er/one.json");
+      expect(describeFile(one)).toBe(describeFile(join(uploads(), "deep/er/one.json")));
+      for (const name of readdirSync(disk)) rmSync(join(disk, name), { recursive: true });
+      writeFileSync(join(disk, "mine"), "mine");
+      await restorePaths("volume-uploads/deep", { target: disk });
+      expect(describeFile(one)).toBe(describeFile(join(uploads(), "deep/er/one.json")));
+      await expect(restorePaths("volume-uploads/deep", { target: disk })).rejects.toThrow("exists");
+      expect(readdirSync(disk).toSorted()).toEqual(["mine", "volume-uploads"]);
+      expect(readdirSync(root).toSorted()).toEqual(around);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+
+  it("are refused where a disk is mounted inside of the target", async () => {
+    const target = join(root, "with-a-disk");
+    const disk = join(target, "volume-uploads");
+    mkdirSync(disk, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", disk]);
+    try {
+      const refused = restorePaths("volume-uploads/deep\nsecurity/vault.key", { target });
+      await expect(refused).rejects.toMatchObject({ result: "refused" });
+      expect(readdirSync(target, { recursive: true })).toEqual(["volume-uploads"]);
+      expect(readdirSync(root).filter((name) => name.includes("partial"))).toEqual([]);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+
   it("are read without the rest of the archive", async () => {
     const before = readBytes();
     await restorePaths("volume-uploads/deep/er/one.json");

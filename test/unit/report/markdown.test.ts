@@ -56,6 +56,29 @@ it("tells what retention kept and removed", () => {
   expect(markdown).toContain("**Retention**: 2 kept, removed `c`");
 });
 
+it.each([
+  [null, "Backup made: 2.9 GiB, 2 kept"],
+  ["sophon-20261129T030000Z-0002", "Backup made: 2.9 GiB, 2 kept, also off this host"],
+  [
+    "sophon-20261129T000000Z-0001",
+    "Backup made: 2.9 GiB, 2 kept, newest copy off this host 3 h old",
+  ],
+])("says in one sentence what a backup is worth: newest off the host %s", (newest, sentence) => {
+  const markdown = summaryMarkdown(
+    {
+      result: "backed-up",
+      ...{ seconds: 1, backupId: "sophon-20261129T030000Z-0002", bytes: 3.1e9, kept: ["a", "b"] },
+      offHost: newest === null ? null : { backupId: newest, createdAt: "", remotes: [] },
+      trend: { nights: 7, dataChange: 0.14, slowness: 3 },
+    },
+    "backup",
+  );
+  const [first, , facts] = markdown.split("\n");
+  expect(first).toBe(`## ✅ Sophon Keeper: ${sentence}`);
+  expect(facts).toContain("+14 % data, 3.0× slower than usual (last 7 backups)");
+  expect(facts).not.toContain("GiB");
+});
+
 it("tells an upgrade with its verdict first, its images, phases and the downtime among them", () => {
   const markdown = summaryMarkdown(rolledBackUpgrade, "upgrade-test");
   expect(markdown.split("\n")[0]).toBe(

@@ -1,6 +1,16 @@
+import { resolve } from "node:path";
 import type { ContainerInspectInfo } from "dockerode";
 import { expect, it } from "vitest";
-import { isOfHost, ownContainer, requireHostPaths } from "../../../src/stack/own-container.ts";
+import type { CommandName } from "../../../src/options/command-names.ts";
+import { hostPaths } from "../../../src/options/host-paths.ts";
+import type { RawInputs } from "../../../src/options/input-files.ts";
+import { parseOptions } from "../../../src/options/parse.ts";
+import {
+  isOfHost,
+  ownContainer,
+  ownMounts,
+  requireHostPaths,
+} from "../../../src/stack/own-container.ts";
 
 const own = {
   image: "sha256:1",
@@ -26,13 +36,50 @@ it.each([
 });
 
 it("names each path that is not the host's, and the flags", () => {
-  expect(() => requireHostPaths({ own }, ["/srv", undefined, "/x", "/backups", "/x"])).toThrow(
+  const paths = ["/srv", undefined, "/x", "/backups", "/x"].map((path) => ({ path }));
+  expect(() => requireHostPaths({ own }, paths)).toThrow(
     expect.objectContaining({
-      message: "in this container /x, /backups is not what it is on the host",
+      message: "in this container /x, /backups are not what they are on the host",
       hint: "Start the container with --volume /x:/x --volume /backups:/backups",
     }),
   );
-  expect(() => requireHostPaths({}, ["/x"])).not.toThrow();
+  expect(() => requireHostPaths({}, [{ path: "/x" }])).not.toThrow();
+  expect(() => requireHostPaths({ own }, [{ input: "report-path", path: "/" }])).toThrow(
+    expect.objectContaining({
+      message: "in this container report-path: / is not what it is on the host",
+      hint: "Give a path in a directory that is mounted from the host",
+    }),
+  );
+});
+
+it("without an engine only what is mounted at all is the host's", () => {
+  const mounts = ownMounts(["/", "/proc", "/srv/backups"]);
+  expect(isOfHost(mounts, "/srv/backups/site")).toBe(true);
+  expect(isOfHost(mounts, "/srv/found")).toBe(false);
+});
+
+it.each<[command: CommandName, raw: RawInputs, expected: Record<string, string>]>([
+  ["restore", { target: "./found" }, { target: resolve("found") }],
+  ["restore", { target: "live", backup: "latest" }, {}],
+  [
+    "restore",
+    { backup: "/mnt/usb/id", repository: "r" },
+    { backup: "/mnt/usb/id", repository: "/w/r" },
+  ],
+  ["restore", { backup: "s3://bucket/site/p/latest" }, {}],
+  ["verify", { "report-path": "/www/page.html" }, { "report-path": "/www" }],
+  ["report", {}, { "report-path": process.cwd() }],
+  ["backup", { "metrics-path": "/m/a.prom", "sign-key": "/k" }, { "metrics-path": "/m" }],
+  ["diff", { against: "../other/id" }, { against: resolve("../other/id") }],
+  [
+    "upgrade-test",
+    { "rollback-directory": "/fast", "health-ca": "/ca.pem", "env-files": "a.env" },
+    { "rollback-directory": "/fast", "env-files": "/w/a.env" },
+  ],
+])("the paths of %s with %j that must be the host's: %j", (command, raw, expected) => {
+  const options = parseOptions(command, raw, { workingDirectory: "/w", home: undefined });
+  const found = hostPaths(options).map(({ input, path }) => [input, path]);
+  expect(Object.fromEntries(found)).toEqual(expected);
 });
 
 it("only a container of the program's own image is one in which it runs", () => {
