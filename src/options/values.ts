@@ -68,7 +68,7 @@ export function readValue(name: string, spec: InputSpec, text: string, places: P
       return readSigners(name, text);
     case "items":
       // A path may begin with a bracket; two of them are no path that anybody has.
-      if (/^\s*\["/.test(text)) return jsonWords(name, text);
+      if (/^\s*\["/.test(text)) return jsonTexts(name, text);
       return text.split(/\r?\n/).filter((line) => line.trim() !== "");
     case "addresses":
       return readAddresses(name, text);
@@ -134,6 +134,11 @@ function isJsonText(text: string): boolean {
 const noPlaces: Places = { workingDirectory: "/", home: undefined };
 
 function jsonWords(name: string, text: string): string[] {
+  return jsonTexts(name, text).map((item) => item.trim());
+}
+
+/** The texts of a list in JSON, exactly: the name of a file may begin or end with a blank. */
+function jsonTexts(name: string, text: string): string[] {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -142,7 +147,7 @@ function jsonWords(name: string, text: string): string[] {
   }
   const items: unknown[] = Array.isArray(parsed) ? parsed : [parsed];
   const isWord = (item: unknown) => typeof item === "string" && item.trim() !== "";
-  if (items.every(isWord)) return items.map((item) => String(item).trim());
+  if (items.every(isWord)) return items.map(String);
   throw refused(name, "begins like JSON, but is no list of texts", 'write ["one", "two"]');
 }
 

@@ -127,12 +127,14 @@ function attention(nights: readonly Night[]): string {
   const rows = nights
     .filter(isBadNight)
     .toReversed()
-    .map(({ date, state, why = "", backups: of }) => [
-      date,
-      `<span class="fail">${nightWord[state]}</span>`,
-      escaped(why),
-      of.map(({ id }) => `<code>${escaped(id)}</code>`).join("<br>"),
-    ]);
+    .map(
+      ({ date, state, why = state === "missing" ? "no run made a backup" : "", backups: of }) => [
+        date,
+        `<span class="fail">${nightWord[state]}</span>`,
+        escaped(why),
+        of.map(({ id }) => `<code>${escaped(id)}</code>`).join("<br>"),
+      ],
+    );
   return section("Nights to look at", ["night !", "state !", "why", "backup !"], rows);
 }
 

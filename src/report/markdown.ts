@@ -18,6 +18,7 @@ export function summaryMarkdown(result: Result, command: string): string {
   const parts = [
     heading(result, command),
     reason(result),
+    list("Warnings", result.warnings ?? []),
     changes(result.services ?? []),
     rehearsalMarkdown(result),
     timeline(result),
@@ -28,7 +29,6 @@ export function summaryMarkdown(result: Result, command: string): string {
     lastLines(result),
     retention(result),
     delivery(result),
-    list("Warnings", result.warnings ?? []),
     result.result === "backed-up" ? howToRestore(result) : "",
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;

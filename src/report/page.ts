@@ -38,6 +38,7 @@ export function pageHtml(result: Result, about: PageFacts): string {
   const when = `<time datetime="${at.toISOString()}">${at.toISOString().slice(0, 16).replace("T", " ")} UTC</time>`;
   const body = [
     why(result),
+    list("Warnings", result.warnings ?? []),
     changes(result),
     ...rehearsal(result),
     downtime(result),
@@ -151,9 +152,16 @@ function listed(result: Result): string {
       ? `${title} #`
       : `${title}${unbroken.includes(title) ? " !" : ""}`,
   );
-  const cells = rows.map((row) => row.map(escaped));
-  if (rows.length > 0) return section("Backups", titles, cells);
-  return Array.isArray(result.backups) ? "<p>There are no backups.</p>" : "";
+  const { backups } = result;
+  if (!Array.isArray(backups)) return "";
+  if (rows.length === 0) return "<p>There are no backups.</p>";
+  const cells = rows.map(([id = "", ...row], at) => {
+    const { problem } = backups[at] as { readonly problem?: string | null };
+    const cell = (text: string) =>
+      text === problem ? `<span class="fail">${escaped(text)}</span>` : escaped(text);
+    return [`<code>${escaped(id)}</code>`, ...row.map(cell)];
+  });
+  return section("Backups", titles, cells);
 }
 
 function checkTable(checks: readonly Check[]): string {
@@ -173,7 +181,6 @@ function notes(result: Result): string {
     ["Copies", copyLines(result)],
     ["Set aside by restores", keptLines(result)],
     ["Removed by retention", Array.isArray(removed) ? removed.map(String) : []],
-    ["Warnings", result.warnings ?? []],
     ["Not known", result.unknown ?? []],
   ] as const;
   const logs = Object.entries(result.lastLines ?? {}).map(
