@@ -2,7 +2,7 @@ import { formatBytes, formatSeconds } from "../core/format.ts";
 import { quoted } from "../core/shell.ts";
 import type { Check, ComponentSummary, Result, ServiceChange } from "../model/result.ts";
 import { shortDigest } from "./digest.ts";
-import { backupTable, copyLines, planText } from "./lists.ts";
+import { backupTable, copyLines, keptLines, planText } from "./lists.ts";
 import { inlineCode, rehearsalMarkdown, sentence, withoutMarkup } from "./rehearsal-markdown.ts";
 import { clockText, headline, isGood, timelineBars, verdictFacts } from "./verdict-text.ts";
 
@@ -150,7 +150,9 @@ function delivery(result: Result): string {
     const size = formatBytes(bytes);
     lines.push(`**Off the host**: artifact ${inlineCode(name)}, ${size}, SHA-256 \`${sha256}\``);
   }
-  return lines.join("\n\n");
+  return [...lines, list("Set aside by restores", keptLines(result))]
+    .filter((part) => part !== "")
+    .join("\n\n");
 }
 
 function howToRestore(result: Result): string {
@@ -194,7 +196,11 @@ function bold(text: string): Cell {
 
 /** A title that ends in `#` belongs to a column of numbers. */
 function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const line = (cells: readonly Cell[]) => `| ${cells.map(cell).join(" | ")} |`;
+  // A number and its unit stay on one line.
+  const isNumber = head.map((title) => title.endsWith(" #"));
+  const whole = (text: string, at: number) =>
+    isNumber[at] === true ? text.replaceAll(" ", "\u00a0") : text;
+  const line = (cells: readonly Cell[]) => `| ${cells.map(cell).map(whole).join(" | ")} |`;
   const titles = head.map((title) => title.replace(/ #$/, ""));
   const rule = head.map((title) => (title.endsWith(" #") ? " ---: " : " --- ")).join("|");
   return [line(titles), `|${rule}|`, ...rows.map(line)].join("\n");
