@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import type { Result } from "../../../src/model/result.ts";
 import { pageHtml } from "../../../src/report/page.ts";
 import { writePage } from "../../../src/report/page-file.ts";
+import { listedBackups, madeBackup } from "./backup-result.ts";
 import { rolledBackUpgrade } from "./upgrade-result.ts";
 
 const facts = {
@@ -33,6 +34,16 @@ it("says verdict, reason, images, phases, checks and last lines", () => {
   }
 });
 
+it("tells of backups what is wrong with them, where copies are, and what restores set aside", () => {
+  const html = pageHtml(listedBackups, { ...facts, command: "list" });
+  expect(html).toContain('<span class="fail">data: sha256: the file has another content</span>');
+  expect(html).toContain("newest off this host: sophon-20261127T021700Z-1027");
+  expect(html).toContain("/srv/sophon/data.sophon-keeper-before-20261121T180000Z-9f");
+  const made = pageHtml(madeBackup, { ...facts, command: "backup" });
+  expect(made.indexOf("was it emptied?")).toBeLessThan(made.indexOf("postgres-sophon"));
+  expect(made).toContain("2.9 GiB in s3://backups/sophon, proven by sha256");
+});
+
 it("needs nothing from anywhere and runs nothing", () => {
   const html = pageHtml(rolledBackUpgrade, facts);
   expect(html).not.toMatch(/<(script|link|img|iframe)\b/i);
@@ -56,6 +67,8 @@ it("keeps what comes from a log or a file name out of the markup", () => {
     },
     lastLines: { [evil]: [evil] },
     plan: { [evil]: evil },
+    ...{ backups: [{ id: evil, problem: evil, level: null }], removed: [evil] },
+    ...{ setAside: [{ restore: evil, path: evil }], offHost: { backupId: evil } },
   };
   const html = pageHtml(result, { ...facts, version: evil, command: evil });
   expect(html).not.toContain("<script");
