@@ -105,7 +105,7 @@ export function partOf(stores: readonly BackedUpStore[], word: string): Componen
     class: "input",
     hint:
       parts.length === 0
-        ? `${name} has no databases or collections that can be restored one by one: give only: ${name}`
+        ? `${name} has no databases or collections that can be restored one by one: give only: ${name}; for files give path`
         : `it has ${parts.join(", ")}`,
   });
 }
@@ -124,12 +124,6 @@ export function chosenStores(
   const matches = (store: BackedUpStore, word: string) =>
     word === store.name || word === store.kind || word === store.service;
   const unknown = only.find((word) => !stores.some((store) => matches(store, word)));
-  if (unknown?.includes("/") === true) {
-    throw new RefusedError(`only: ${unknown} is restored into a directory only`, {
-      class: "input",
-      hint: "give --target DIRECTORY, then load it from there: docs/lost-file.md",
-    });
-  }
   if (unknown !== undefined) {
     const names = stores.map(({ name }) => name).join(", ");
     throw new RefusedError(`only: the backup has no store ${unknown}; it has ${names}`, {

@@ -79,6 +79,13 @@ it("a database of that name in two servers is refused with the words that tell t
 
 it("from a manual backup only whole stores are restored", () => {
   expect(() => chosenStores(stores, ["postgres/sophon"])).toThrow(
-    "only: postgres/sophon is restored into a directory only",
+    "only: the backup has no store postgres/sophon; it has db",
   );
+});
+
+it("says what a store without parts takes instead", () => {
+  expect(() => partOf(stores, "data/documents")).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining("for files give path") }),
+  );
+  expect(() => chosenStores(stores, ["postgres/"])).toThrow("has no store postgres/");
 });
