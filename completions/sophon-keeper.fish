@@ -77,7 +77,7 @@ complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore 
 complete -c sophon-keeper -n '__fish_seen_subcommand_from backup verify restore undo upgrade-test recover prune' -l metrics-path -r -F -d 'Also write the newest runs of this host to this path, as Prometheus\'s textfile collector reads it'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test doctor ls find diff' -l identity -r -F -d 'The path of the key file with the age identity that decrypts the backup'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test list ls find diff upload' -l backup -x -d 'Which backup'
-complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore' -l trusted-signers -r -F -d 'The public keys whose signatures are trusted'
+complete -c sophon-keeper -n '__fish_seen_subcommand_from verify restore upgrade-test' -l trusted-signers -r -F -d 'The public keys whose signatures are trusted'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify' -l level -x -a 'checksum contents restore' -d 'How thoroughly to verify'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify upgrade-test' -l max-age -x -d 'The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h'
 complete -c sophon-keeper -n '__fish_seen_subcommand_from verify upgrade-test' -l clone-health -x -a 'on off' -d 'Whether the isolated clone must become healthy'

@@ -43,12 +43,12 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/history": "core model repository operations/session operations/off-host",
   "operations/restore":
     "core model options stack stores archive repository log-scan operations/session operations/live-stack operations/fill operations/backup operations/verify operations/browse",
-  "operations/manual":
-    "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore",
   "operations/upgrade":
     "core model options stack stores repository log-scan rollback-copy operations/session operations/gate operations/live-stack operations/backup",
   "operations/rehearse":
     "core model options stack stores repository log-scan rollback-copy operations/session operations/fill operations/gate operations/clone operations/verify operations/upgrade",
+  "operations/manual":
+    "core model options stack stores archive version operations/session operations/fill operations/verify operations/restore operations/rehearse",
   commands: "core model options report stack stores repository log-scan operations",
   action: "core model options report destinations version operations/session",
   cli: "core model options report helper version operations/session",

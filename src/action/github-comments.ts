@@ -1,14 +1,4 @@
-import { describeError } from "../core/errors.ts";
-
-/** How to reach the API of GitHub for one repository. */
-interface GithubAccess {
-  /** Such as `https://api.github.com`. */
-  readonly apiUrl: string;
-  readonly graphqlUrl: string;
-  /** `owner/name`. */
-  readonly repository: string;
-  readonly token: string;
-}
+import { askGraphql, type GithubAccess, GithubError, request } from "./github-api.ts";
 
 /** A comment on an issue or a pull request. */
 interface IssueComment {
@@ -24,26 +14,9 @@ interface PlacedComment {
   readonly url: string;
 }
 
-/** An answer of the API that is a refusal. */
-class GithubError extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-interface Answer {
-  readonly value: unknown;
-  /** Whether there is another page; undefined if the server does not tell. */
-  readonly hasNext: boolean | undefined;
-}
-
 const pageSize = 100;
 /** A pull request with more comments than this is not searched to its end. */
 const mostPages = 100;
-const answerMs = 15_000;
 
 /** The author of what a job's own token writes. */
 const jobAuthor = "github-actions[bot]";
@@ -106,48 +79,9 @@ function isAuthor(login: string | undefined, author: string): boolean {
 /** Whose token it is. A token that may not ask is the job's own. */
 async function authorOf(access: GithubAccess): Promise<string> {
   try {
-    const query = "query { viewer { login } }";
-    const { value } = await send(access, "POST", access.graphqlUrl, { query });
-    const answer = value as { readonly data?: { readonly viewer?: { readonly login?: string } } };
-    return answer.data?.viewer?.login ?? jobAuthor;
+    const data = await askGraphql(access, "query { viewer { login } }");
+    return (data as { readonly viewer?: { readonly login?: string } }).viewer?.login ?? jobAuthor;
   } catch {
     return jobAuthor;
   }
-}
-
-async function request(access: GithubAccess, method: string, path: string, body?: unknown) {
-  return await send(access, method, `${access.apiUrl}${path}`, body);
-}
-
-async function send(
-  { token }: GithubAccess,
-  method: string,
-  url: string,
-  body?: unknown,
-): Promise<Answer> {
-  const what = `${method} ${new URL(url).pathname}`;
-  let answer: Response;
-  try {
-    answer = await fetch(url, {
-      method,
-      headers: {
-        accept: "application/vnd.github+json",
-        authorization: `Bearer ${token}`,
-        "user-agent": "sophon-keeper",
-        "x-github-api-version": "2022-11-28",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      redirect: "error",
-      signal: AbortSignal.timeout(answerMs),
-    });
-  } catch (cause) {
-    throw new Error(`${what}: no answer: ${describeError(cause)}`, { cause });
-  }
-  if (answer.ok) {
-    const hasNext = answer.headers.get("link")?.includes('rel="next"');
-    return { value: await answer.json(), hasNext };
-  }
-  const { message = "" } = (await answer.json().catch(() => ({}))) as { message?: string };
-  throw new GithubError(answer.status, `${what}: ${answer.status} ${message}`.trim());
 }

@@ -14,7 +14,7 @@ interface NamedRepository {
 }
 
 /** The event as the runner describes it. */
-interface WorkflowEvent {
+export interface WorkflowEvent {
   readonly name: string;
   /** `owner/name` of the repository whose workflow runs. */
   readonly repository: string;

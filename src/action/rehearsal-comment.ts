@@ -4,6 +4,7 @@ import type { CommentState } from "../model/rehearsal.ts";
 import type { Result, ResultName } from "../model/result.ts";
 import type { Options } from "../options/parse.ts";
 import { commentBody, commentMarker } from "../report/comment.ts";
+import { githubAccess } from "./github-api.ts";
 import { placeComment } from "./github-comments.ts";
 import { pullRequestOf } from "./pull-request.ts";
 
@@ -44,9 +45,6 @@ async function place(
   if (comment === "off" || silent.includes(result.result)) return { state: "off" };
   const pull = pullRequestOf(payload, environment.GITHUB_SHA ?? "");
   if (pull === undefined) return { state: "no-pull-request" };
-  const { GITHUB_API_URL, GITHUB_GRAPHQL_URL, GITHUB_REPOSITORY: repository = "" } = environment;
-  const apiUrl = GITHUB_API_URL ?? "https://api.github.com";
-  const graphqlUrl = GITHUB_GRAPHQL_URL ?? `${apiUrl}/graphql`;
   try {
     if (token === undefined) throw new Error("there is no github-token");
     const project = projectOf(options);
@@ -56,7 +54,7 @@ async function place(
       detail: comment === "auto" ? auto : comment,
     };
     return await placeComment(
-      { apiUrl, graphqlUrl, repository, token },
+      githubAccess(environment, token),
       pull.number,
       commentMarker(project),
       (before) => commentBody(result, { ...facts, before }),

@@ -20,7 +20,7 @@ import { chooseStacks } from "../options/config-file.ts";
 import { findConfig } from "../options/find-config.ts";
 import { type RawInputs, readReferences } from "../options/input-files.ts";
 import { type InputName, inputSpec } from "../options/inputs.ts";
-import { type Options, parseOptions } from "../options/parse.ts";
+import { mayBackUp, type Options, parseOptions } from "../options/parse.ts";
 import { secretTexts } from "../options/secret-texts.ts";
 import type { Places } from "../options/values.ts";
 import { failureResult } from "../report/failure.ts";
@@ -33,6 +33,7 @@ import { shownCommand } from "./command-log.ts";
 import { readEvent, requireTrustedEvent } from "./github-event.ts";
 import { githubReporter } from "./github-reporter.ts";
 import { outputs } from "./outputs.ts";
+import { requireOwnPullRequest } from "./own-pull-request.ts";
 import { commented } from "./rehearsal-comment.ts";
 import { markEnded, markStarted } from "./state.ts";
 import { readInputs } from "./step-inputs.ts";
@@ -104,9 +105,10 @@ function withReuse(command: CommandName, raw: RawInputs, event: string): RawInpu
   return { ...raw, "reuse-rehearsal": after };
 }
 
-/** Whether it leaves nothing to recover: only `fresh` makes a backup first. */
-function changesNothing({ command, target, backup }: Options): boolean {
-  return command === "upgrade-test" && target === "rehearsal" && backup !== "fresh";
+/** Whether it leaves nothing to recover. */
+function changesNothing(options: Options): boolean {
+  const { command, target } = options;
+  return command === "upgrade-test" && target === "rehearsal" && !mayBackUp(options);
 }
 
 /** Reports an uncaught error as a bug. The post step recovers whatever was started. */
@@ -135,6 +137,7 @@ async function runMode(
   for (const name of unknown) reporter.info(`ignored: ${name} is not an input of this action`);
   const event = await readEvent(process.env);
   requireTrustedEvent(event);
+  await requireOwnPullRequest(event, process.env, raw["github-token"]?.trim());
   const options = await readOptions(command, withReuse(command, raw, event.name), reporter);
   onOptions(options);
   // A rehearsal changes nothing of the stack: its remains are found by their labels, in the next run of any mode.

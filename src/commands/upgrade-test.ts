@@ -1,13 +1,8 @@
 import { rm } from "node:fs/promises";
-import { RefusedError } from "../core/errors.ts";
 import type { Result } from "../model/result.ts";
 import { takeRestorePoint } from "../operations/backup/create.ts";
 import { requireSpace } from "../operations/backup/disk-space.ts";
 import { requireAccess } from "../operations/backup/require-access.ts";
-import { handMadeAt } from "../operations/manual/read-set.ts";
-import { withFetched } from "../operations/off-host/fetch.ts";
-import { rehearse } from "../operations/rehearse/rehearse.ts";
-import { withUnpacked } from "../operations/restore/uploaded-backup.ts";
 import type { HostDependencies } from "../operations/session/dependencies.ts";
 import { withSession } from "../operations/session/session.ts";
 import { recordModel } from "../operations/upgrade/deployed-record.ts";
@@ -32,7 +27,7 @@ import { planned, serviceChanges, unchanged } from "../operations/upgrade/upgrad
 import type { Options } from "../options/parse.ts";
 import { requireRunning } from "../stack/discovery.ts";
 import { stackRoots } from "../stores/stack-files/roots.ts";
-import { backup } from "./backup.ts";
+import { rehearseUpgrade } from "./rehearse-upgrade.ts";
 
 /**
  * Upgrades the live stack, or rehearses the upgrade on a clone of a backup. A live upgrade ends with the new version working on its data (`passed`), or the old version working
@@ -45,7 +40,7 @@ export async function upgradeTest(
   options: Options,
   dependencies: HostDependencies,
 ): Promise<Result> {
-  if (options.target === "rehearsal") return await rehearsal(options, dependencies);
+  if (options.target === "rehearsal") return await rehearseUpgrade(options, dependencies);
   const { clock } = dependencies;
   const begun = clock.monotonicMs();
   return await withSession(upgradeJournal, options, dependencies, async (session) => {
@@ -54,25 +49,6 @@ export async function upgradeTest(
     const seconds = (clock.monotonicMs() - begun) / 1000;
     return { ...outcome, timeline: timelineOf(session, downtime), recovered, seconds };
   });
-}
-
-/** `fresh` makes the backup first, and only that takes the lock of the live stack. */
-async function rehearsal(options: Options, dependencies: HostDependencies): Promise<Result> {
-  if ((await handMadeAt(options.backup)) !== undefined) {
-    throw new RefusedError("backup: files made by hand do not tell which images ran on them", {
-      class: "input",
-      hint: "Restore them with `sophon-keeper restore --backup`, then rehearse with backup: fresh.",
-    });
-  }
-  if (options.backup !== "fresh") {
-    return await rehearse(
-      await withUnpacked(await withFetched(options, dependencies), dependencies),
-      dependencies,
-    );
-  }
-  const made = await backup({ ...options, command: "backup", dryRun: false }, dependencies);
-  const path = made.path ?? options.backup;
-  return await rehearse({ ...options, backup: path }, dependencies);
 }
 
 /** Runs the phases. Before the stack is touched, an error only cleans up; afterwards it causes a rollback. */

@@ -80,8 +80,11 @@ export interface ResponderRunner {
   ): Promise<Responder<Q, A>>;
 }
 
-/** Converts a mount of the stack to a mount of a task. */
-export function taskMount(mount: Mount, readOnly: boolean): TaskMount {
+/** Converts a mount of the stack, or a volume, to a mount of a task. */
+export function taskMount(
+  mount: Pick<Mount, "source"> & { readonly volume?: string | undefined },
+  readOnly: boolean,
+): TaskMount {
   return {
     path: mount.source,
     readOnly,

@@ -12,6 +12,11 @@ export function isBackupId(name: string): boolean {
   return pattern.test(name);
 }
 
+/** The project in the id of a backup; undefined for a name that is none. */
+export function projectOfBackup(id: string): string | undefined {
+  return pattern.exec(id)?.groups?.project;
+}
+
 /** The time in the id of a backup, according to the clock of the host. */
 export function timeOfBackup(id: string): Date {
   const digits = pattern.exec(id)?.groups?.stamp?.replaceAll(/\D/g, "") ?? "";

@@ -96,6 +96,7 @@ function scratchService(
     // The engine refuses a reservation above the limit.
     ...("mem_limit" in own ? {} : { mem_limit: memoryLimit, mem_reservation: undefined }),
     ...limitsOf(own),
+    ...processorsOf(own, request),
     ...isolation(own),
     image: request.images[name] as string,
     pull_policy: "never",
@@ -116,6 +117,23 @@ function limitsOf(own: Readonly<Record<string, unknown>>) {
     cpu_shares: fewShares,
     oom_score_adj: 900,
   };
+}
+
+/** With fewer a start would take longer than in the stack itself, which waits for nobody: shares rule there alone. */
+const leastProcessors = 2;
+
+/** Half of the processors stay for the stack beside the copy. */
+function processorsOf(
+  own: Readonly<Record<string, unknown>>,
+  { processors = 0 }: Pick<ScratchRequest, "processors">,
+) {
+  const most = Math.max(leastProcessors, processors / 2);
+  // The engine takes only one of the two ways to say it.
+  const isSaid = own.cpu_quota !== undefined || own.cpu_period !== undefined;
+  if (isSaid || processors <= most || Number(own.cpus ?? Number.POSITIVE_INFINITY) <= most) {
+    return {};
+  }
+  return { cpus: most };
 }
 
 /** Nothing in the copy gains rights, and nothing forges packets. */

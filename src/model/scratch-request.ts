@@ -16,6 +16,8 @@ export interface ScratchRequest {
   readonly hostnames: Readonly<Record<string, string>>;
   /** Volume names and host paths that get a fresh, empty volume each. */
   readonly stores: readonly string[];
+  /** The processors of the host. Absent: the copy is not kept from any of them. */
+  readonly processors?: number;
   /** Copies of read-only files, by their path on the stack's host. */
   readonly files: Readonly<Record<string, string>>;
   /** Files that services may write to: the path of the copy's own file, by the path on the stack's host. Absent: none. */

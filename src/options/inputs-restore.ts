@@ -8,9 +8,9 @@ export const restoreInputs = {
     default: "latest",
     commands: ["verify", "restore", "upgrade-test", "ls", "find", "diff", "upload", "list"],
     about:
-      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. restore and rehearsals also take artifact (of this workflow run, or of artifact-run) and cache (what upload: cache saved last), rehearsals fresh (the backup is made first). verify and restore also read files that were made by hand with the commands of the Sophon page.",
+      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. restore and rehearsals also take artifact (of this workflow run, or of artifact-run) and cache (what upload: cache saved last), rehearsals fresh (the backup is made first). verify, restore and rehearsals also read files that were made by hand with the commands of the Sophon page.",
     aboutFlag:
-      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. A rehearsal also takes fresh: the backup is made first. verify and restore also read files that were made by hand with the commands of the Sophon page. find looks into all backups, unless an id or a path is given.",
+      "Which backup: latest, an id (sophon-keeper list shows them), or a path of its directory or its .tar. Off this host: s3://BUCKET/PREFIX/PROJECT/ID or rclone:REMOTE:PATH/PROJECT/ID, with latest as the ID for the newest; list takes the address without PROJECT and ID, upload takes all. A rehearsal also takes fresh: the backup is made first. verify, restore and rehearsals also read files that were made by hand with the commands of the Sophon page. find looks into all backups, unless an id or a path is given.",
   },
   against: {
     kind: "text",
@@ -23,9 +23,9 @@ export const restoreInputs = {
   },
   "trusted-signers": {
     kind: "signers",
-    commands: ["verify", "restore"],
+    commands: ["verify", "restore", "upgrade-test"],
     about:
-      "The public keys whose signatures are trusted: ssh-ed25519 lines, or files with them, one per line. With it, verify demands such a signature. Default: this host's own key.",
+      "The public keys whose signatures are trusted: ssh-ed25519 lines, or files with them, one per line. With it, verify and rehearsals demand such a signature. Default: this host's own key.",
   },
   "allow-unsigned": {
     kind: "flag",
@@ -51,7 +51,7 @@ export const restoreInputs = {
     kind: "duration",
     commands: ["verify", "upgrade-test"],
     about:
-      "The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h. A rehearsal (default 7d) accepts no backup that is older.",
+      "The result is stale (exit 4) if the newest backup verified at this level is older than this, such as 36h. A rehearsal (default 7d) accepts no backup that is older: of latest it makes a fresh one on the host of the stack, if the inputs say how it is encrypted.",
   },
   "clone-health": {
     kind: "choice",

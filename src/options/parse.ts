@@ -314,6 +314,15 @@ function requireEncryption(options: Options, raw: RawInputs, face: "action" | "c
   );
 }
 
+/**
+ * Whether a rehearsal may make a backup of the live stack: it is asked to, or the latest one may be too old and the inputs
+ * say how a new one is encrypted.
+ */
+export function mayBackUp({ backup, recipients, passphrase, unencrypted }: Options): boolean {
+  const isSettled = recipients.length > 0 || passphrase !== undefined || unencrypted;
+  return backup === "fresh" || (backup === "latest" && isSettled);
+}
+
 /** Whether any retention rule was given. Without one, no backup is ever removed. */
 export function hasKeepRule(options: Options): boolean {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = options;

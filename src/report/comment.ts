@@ -107,11 +107,21 @@ function folded(result: Result): string {
     ({ name, component = "", status, detail }) =>
       `- ${status} ${inlineCode(`${name} ${component}`)}: ${inlineCode(detail)}`,
   );
-  const told = [...(checks.length === 0 ? [] : ["**Checks**", checks.join("\n")]), sections];
+  const unknown = (result.unknown ?? []).map((line) => `- ${inlineCode(line)}`);
+  const told = [
+    ...titled("Checks", checks),
+    sections,
+    // What files that were made by hand do not tell.
+    ...titled("Not known", unknown),
+  ];
   if (told.every((part) => part === "")) return "";
   return ["<details><summary>Details</summary>", ...told, "</details>"]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function titled(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [`**${title}**`, lines.join("\n")];
 }
 
 const headPattern = /^- `[0-9a-f]{7,12}` [a-z-]+, \d{4}-\d\d-\d\d \d\d:\d\d UTC, [\w .]+$/;

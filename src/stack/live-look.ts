@@ -7,8 +7,8 @@ import { lockedOperation } from "./lock.ts";
 export interface LiveLook {
   /** The containers that run and are not unhealthy. */
   readonly wellNames: readonly string[];
-  /** A TCP port of it that is published on this host. */
-  readonly port: number | undefined;
+  /** Its TCP ports that are published on this host. */
+  readonly ports: readonly number[];
   /** Whether an upgrade or a restore holds the lock. */
   readonly changing: boolean;
 }
@@ -29,7 +29,7 @@ export async function lookAtLive(
   const operations = locks.map(({ Labels }) => lockedOperation(Labels));
   return {
     wellNames: well.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).toSorted(),
-    port: well.flatMap(({ Ports }) => Ports.flatMap(publishedPort))[0],
+    ports: [...new Set(well.flatMap(({ Ports }) => Ports.flatMap(publishedPort)))],
     changing: operations.some((one) => one === "upgrade-test" || one === "restore"),
   };
 }

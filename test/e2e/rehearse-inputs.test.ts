@@ -1,8 +1,9 @@
 // @module-tag exhaustive
 import { existsSync } from "node:fs";
-import { cp, mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, open, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { formatSignKey, newSignKey } from "../../src/core/ssh-signature.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
@@ -22,10 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
-async function backUp() {
-  const recipients = ["--recipients", key.recipient];
-  const { result, stderr } = await startKeeper(["backup", ...stackArguments(stack), ...recipients])
-    .done;
+async function backUp(...more: readonly string[]) {
+  const how = ["--recipients", key.recipient, ...more];
+  const { result, stderr } = await startKeeper(["backup", ...stackArguments(stack), ...how]).done;
   if (result?.result !== "backed-up") throw new Error(stderr);
   return { id: String(result.backupId), path: String(result.path) };
 }
@@ -117,7 +117,7 @@ it.each([
   expect(result).toMatchObject({ result: "refused", reason: { class: "outside-checkout" } });
 });
 
-it("says what is missing: an image, a key, a young backup, and files made by hand tell no images", async () => {
+it("says what is missing: an image, a key, and a young backup", async () => {
   const missing = `${stack.reference("1.1.0")}-missing`;
   const image = await rehearsal(...here(), "--images", `sophon-gateway=${missing}`);
   expect(image.code, image.stderr).toBe(5);
@@ -131,12 +131,43 @@ it("says what is missing: an image, a key, a young backup, and files made by han
   expect(old.code, old.stderr).toBe(4);
   expect(old.result).toMatchObject({ result: "stale", reason: { class: "stale" } });
 
-  const byHand = join(stack.scratch, "by-hand");
-  await mkdir(byHand);
-  await run(["tar", "-czf", join(byHand, "sophon-data.tar.gz"), "-C", stack.dataDir, "."]);
-  const files = await rehearsal("--backup", byHand, ...same());
-  expect(files.code, files.stderr).toBe(2);
-  expect(files.stderr).toContain("files made by hand do not tell which images ran");
+  // Another one than the latest is not replaced by a fresh one.
+  const settled = [...here(), ...same(), "--max-age", "1s", "--recipients", key.recipient];
+  const byId = await rehearsal(...settled, "--backup", made.id);
+  expect(byId.result, byId.stderr).toMatchObject({ result: "stale", backupId: made.id });
+});
+
+it("makes a fresh backup where the latest is too old, and the stack is here", async () => {
+  const old = await backUp();
+  const given = [...here(), ...same(), "--recipients", key.recipient];
+  const { code, result, stderr } = await rehearsal(...given, "--max-age", "1s");
+  expect(code, stderr).toBe(0);
+  expect(result).toMatchObject({ result: "unchanged" });
+  expect(result?.backupId).not.toBe(old.id);
+  expect(await readdir(join(repository(stack), "backups"))).toContain(result?.backupId);
+});
+
+it("demands that a signature is valid, and one of the trusted signers if they are given", async () => {
+  const own = newSignKey();
+  const file = join(stack.scratch, "sign-key");
+  await writeFile(file, formatSignKey(own, "test"), { mode: 0o600 });
+  const signed = await backUp("--sign-key", file);
+  const by = (...more: readonly string[]) =>
+    rehearsal("--backup", signed.path, "--identity", key.identity, ...same(), ...more);
+  const trusted = await by("--trusted-signers", own.publicKey);
+  expect(trusted.result, trusted.stderr).toMatchObject({ result: "unchanged" });
+  const other = await by("--trusted-signers", newSignKey().publicKey);
+  expect(other.code, other.stderr).toBe(5);
+  expect(other.result).toMatchObject({
+    ...{ result: "unverifiable", reason: { class: "unknown-origin" } },
+  });
+  expect((await by()).result).toMatchObject({ result: "unchanged" });
+  const signature = join(signed.path, "manifest.json.sig");
+  const text = await readFile(signature, "utf8");
+  await writeFile(signature, text.replace(/[A-Za-z](?=.{20}\n-----END)/s, "0"));
+  const forged = await by();
+  expect(forged.code, forged.stderr).toBe(5);
+  expect(forged.result).toMatchObject({ reason: { class: "unknown-origin" } });
 });
 
 it("finds a damaged backup, and then takes the newest that is not", async () => {

@@ -1,18 +1,21 @@
-import { getPriority } from "node:os";
+import { readdir } from "node:fs/promises";
+import { getPriority, tmpdir } from "node:os";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Rehearsal } from "../../src/model/rehearsal.ts";
+import { Repository } from "../../src/repository/repository.ts";
 import type { LabStack } from "../lab/lab-stack.ts";
 import { cells, exhaustive } from "../lab/matrix.ts";
 import { run } from "../lab/run.ts";
 import { createStack } from "../lab/stack.ts";
 import { until } from "../lab/step.ts";
 import { type BadVersion, badVersions, goodVersions, wrecking } from "../lab/versions.ts";
-import { backedUp, clonesOf, rehearse, rehearseOnce } from "./rehearse-lab.ts";
+import { backedUp, clonesOf, keptDataOf, rehearse, rehearseOnce } from "./rehearse-lab.ts";
 import { byClock, failing, failureClasses } from "./support/failure-classes.ts";
 import { needsOutside } from "./support/needs-outside.ts";
 import {
   containersOf,
   expectAsBefore,
+  repository,
   sharedStack,
   stackArguments,
   startKeeper,
@@ -34,6 +37,18 @@ async function cloneOf({ projectName }: LabStack): Promise<string | undefined> {
   const filters = labels.flatMap((label) => ["--filter", `label=${label}`]);
   const ids = await run(["docker", "ps", "--quiet", "--filter", "status=running", ...filters]);
   return ids.split("\n").find((id) => id !== "");
+}
+
+/** The next run of any mode removes all of a killed one: clones, kept data without a record, files with clear text. */
+async function expectNothingLeft(stack: LabStack, pid: number | undefined): Promise<void> {
+  const pruned = await startKeeper(["prune", ...stackArguments(stack), "--keep-last", "3"]).done;
+  expect(pruned.code, pruned.stderr).toBe(0);
+  expect(await clonesOf(stack)).toEqual([]);
+  expect(await keptDataOf(stack)).toEqual([]);
+  const places = ["/dev/shm", tmpdir(), new Repository(repository(stack)).clear];
+  const names = await Promise.all(places.map((place) => readdir(place).catch(() => [])));
+  const ofIt = names.flat().filter((name) => name.includes(`-${pid}-`));
+  expect(ofIt).toEqual([]);
 }
 
 const shared = sharedStack(() => backedUpStack("personal"));
@@ -105,6 +120,7 @@ describe("a rehearsal", () => {
     "Look at what changes",
     "Pull the images",
     "Create the clone",
+    "Restore data (data)",
     "Control: start the old images",
     "Copy the data for the rollback",
     "Upgrade to the new images",
@@ -124,14 +140,40 @@ describe("a rehearsal", () => {
       const { code, stderr } = await running.done;
       expect(code, stderr).toBe(null);
       expect(stderr).toContain(phase);
-      const prune = ["prune", ...stackArguments(stack), "--keep-last", "3"];
-      const pruned = await startKeeper(prune).done;
-      expect(pruned.code, pruned.stderr).toBe(0);
-      expect(await clonesOf(stack)).toEqual([]);
+      await expectNothingLeft(stack, running.child.pid);
       expect(await containersOf(stack)).toEqual(containers);
       await expectAsBefore(stack, before, phase);
     });
   });
+
+  it(
+    "that is killed while it cleans up leaves nothing after the next run",
+    exhaustive,
+    async () => {
+      await shared.use(async (stack, before) => {
+        const reference = await stack.publish(goodVersions["1.2.0"]);
+        const running = rehearse(stack, reference);
+        let said = "";
+        running.child.stderr.on("data", (chunk: Buffer) => {
+          said += chunk.toString();
+        });
+        await until("the last phase", 300_000, async () =>
+          said.includes("Roll back images and data"),
+        );
+        let all = 0;
+        await until("the clone loses a part", 300_000, async () => {
+          const now = (await clonesOf(stack)).length;
+          all = Math.max(all, now);
+          return now < all;
+        });
+        running.child.kill("SIGKILL");
+        const { code, stderr } = await running.done;
+        expect(code, stderr).toBe(null);
+        await expectNothingLeft(stack, running.child.pid);
+        await expectAsBefore(stack, before, "clean-up");
+      });
+    },
+  );
 
   it(
     "is answered by an earlier one, and ends where the clone needs too much memory",

@@ -163,6 +163,22 @@ describe("a scratch project", () => {
     expect(copy.services.b).toMatchObject({ cap_drop: ["NET_RAW"], mem_limit: "4g" });
   });
 
+  it.each([
+    ["half of many", 8, {}, 4],
+    ["no fewer than two", 3, {}, 2],
+    ["all of two", 2, {}, undefined],
+    ["its own limit", 8, { cpus: 1.5 }, 1.5],
+    ["half, where its own limit is higher", 8, { cpus: 6 }, 4],
+    ["its own quota", 8, { cpu_quota: 50_000 }, undefined],
+  ])("gives each service processors: %s", (_title, processors, own, cpus) => {
+    const { model: copy } = scratchProject({
+      ...{ model: { ...model, services: { app: { image: "a", ...own } } }, project: "s" },
+      ...{ operationId: "o", labels: {}, images: { app: "sha256:a" }, hostnames: {}, stores: [] },
+      ...{ files: {}, processors },
+    });
+    expect((copy.services.app as { readonly cpus?: number }).cpus).toBe(cpus);
+  });
+
   it("has internal networks only, none with an address on the host", () => {
     for (const network of Object.values(made.model.networks ?? {})) {
       expect(network).toMatchObject({

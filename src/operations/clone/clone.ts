@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { UnverifiableError } from "../../core/errors.ts";
 import { clearDirectory } from "../../core/temp.ts";
@@ -203,6 +204,7 @@ async function projectOf(
   return scratchProject({
     ...{ model, files, ownFiles, operationId, project },
     labels: await scratchLabels(),
+    processors: availableParallelism(),
     images: { ...Object.fromEntries(images), ...later?.images },
     hostnames: hostnamesOf(manifest),
     stores: stores

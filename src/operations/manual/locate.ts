@@ -4,7 +4,8 @@ import type { Options } from "../../options/parse.ts";
 import { chooseDataPlace } from "../../stack/data-place.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
 import { kindOfContainer } from "../../stack/server-kind.ts";
-import type { Workbench } from "../session/host.ts";
+import type { Dependencies } from "../session/command.ts";
+import type { Host, Workbench } from "../session/host.ts";
 
 const inputs = {
   postgres: { option: "postgresService", input: "postgres-service" },
@@ -12,6 +13,23 @@ const inputs = {
   redis: { option: "redisService", input: "redis-service" },
   rabbitmq: { option: "rabbitmqService", input: "rabbitmq-service" },
 } as const;
+
+/**
+ * The stack as its containers describe it. Their data may be missing or damaged.
+ *
+ * @throws RefusedError if it has no containers on this host.
+ */
+export async function stackNow(
+  options: Options,
+  dependencies: Pick<Dependencies, "reporter"> & { readonly host: Pick<Host, "readStack"> },
+): Promise<Stack> {
+  const stack = await dependencies.host.readStack(options, dependencies);
+  if (stack.containers.length > 0) return stack;
+  throw new RefusedError(`project ${stack.project} has no containers on this host`, {
+    class: "no-container",
+    hint: "a file that was made by hand does not tell of the stack: `docker compose up --no-start` first",
+  });
+}
 
 /**
  * Finds the container of the stack's server of a kind, running or not.

@@ -13,6 +13,7 @@ import { chosenStores } from "../restore/store-mounts.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { failureOf, verdictOf } from "../verify/levels.ts";
 import type { HandMadeSet } from "./find-files.ts";
+import { stackNow } from "./locate.ts";
 import { examineSet, summaryOf } from "./read-set.ts";
 import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
 
@@ -88,16 +89,6 @@ async function restoreFiles(
     const now = { ...session.stack, filesFromBackup: false, moved: undefined };
     const request = { session, stack: now, manifest, source, stores, images: {}, files: undefined };
     return { restored: await restoreLive(request), recovered: session.recovered };
-  });
-}
-
-/** The stack as its containers describe it. Their data may be missing or damaged. */
-async function stackNow(options: Options, dependencies: HostDependencies): Promise<Stack> {
-  const stack = await dependencies.host.readStack(options, dependencies);
-  if (stack.containers.length > 0) return stack;
-  throw new RefusedError(`project ${stack.project} has no containers on this host`, {
-    class: "no-container",
-    hint: "a file that was made by hand does not tell of the stack: `docker compose up --no-start`, and restore then",
   });
 }
 

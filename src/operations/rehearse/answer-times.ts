@@ -1,30 +1,45 @@
 import { probe } from "../../stack/health.ts";
 
-const timeoutMs = 2_000;
+/** A stack that needs longer is in need, whatever else uses the machine. */
+const timeoutMs = 5_000;
 const samplesBefore = 10;
 
-/** How long the live stack takes to answer, before and while a clone runs. */
+/** How the live stack answers, before and while a clone runs. */
 export class AnswerTimes {
+  /** Undefined if none of its ports answers HTTP. */
   readonly #url: string | undefined;
   readonly #signal: AbortSignal;
-  readonly #before: number[] = [];
+  readonly #before: number[];
   readonly #during: number[] = [];
 
-  private constructor(url: string | undefined, signal: AbortSignal) {
+  private constructor(url: string | undefined, signal: AbortSignal, before: number[]) {
     this.#url = url;
     this.#signal = signal;
+    this.#before = before;
   }
 
-  /** Measures the stack as it is before. Any answer counts, whatever it says. */
-  static async start(port: number | undefined, signal: AbortSignal): Promise<AnswerTimes> {
-    const url = port === undefined ? undefined : `http://127.0.0.1:${port}/`;
-    const times = new AnswerTimes(url, signal);
-    for (let at = 0; at < samplesBefore; at += 1) await times.#sample(times.#before);
-    return times;
+  /** Measures the first of these ports that answers, as it is before. Any answer counts, whatever it says. */
+  static async start(ports: readonly number[], signal: AbortSignal): Promise<AnswerTimes> {
+    const urls = ports.map((port) => `http://127.0.0.1:${port}/`);
+    const first = await Promise.all(urls.map((url) => answerMs(url, signal)));
+    const at = first.findIndex((ms) => ms !== undefined);
+    const url = urls[at];
+    const before = first.slice(at, at + 1).filter((ms) => ms !== undefined);
+    while (url !== undefined && before.length < samplesBefore) {
+      const ms = await answerMs(url, signal);
+      // One that answers at times only tells nothing.
+      if (ms === undefined) return new AnswerTimes(undefined, signal, []);
+      before.push(ms);
+    }
+    return new AnswerTimes(url, signal, before);
   }
 
-  async sample(): Promise<void> {
-    await this.#sample(this.#during);
+  /** Asks once. @returns whether it answered; undefined if no address of it is known. */
+  async sample(): Promise<boolean | undefined> {
+    if (this.#url === undefined) return undefined;
+    const ms = await answerMs(this.#url, this.#signal);
+    if (ms !== undefined) this.#during.push(ms);
+    return ms !== undefined;
   }
 
   /** Both percentiles; nothing if the stack gave no answer. */
@@ -33,13 +48,13 @@ export class AnswerTimes {
     if (before === undefined || during === undefined) return {};
     return { p95BeforeMs: before, p95DuringMs: during };
   }
+}
 
-  async #sample(into: number[]): Promise<void> {
-    if (this.#url === undefined) return;
-    const fromMs = performance.now();
-    const { status } = await probe({ url: this.#url, timeoutMs }, this.#signal);
-    if (status !== 0) into.push(performance.now() - fromMs);
-  }
+/** How long an answer takes, in milliseconds; undefined without one. */
+async function answerMs(url: string, signal: AbortSignal): Promise<number | undefined> {
+  const fromMs = performance.now();
+  const { status } = await probe({ url, timeoutMs }, signal);
+  return status === 0 ? undefined : performance.now() - fromMs;
 }
 
 /** The smallest value that 95 % of all do not exceed, rounded to a tenth; undefined of none. Pure. */

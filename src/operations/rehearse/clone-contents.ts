@@ -1,3 +1,4 @@
+import { describeError, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import { waitFor } from "../../core/wait.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
@@ -24,9 +25,14 @@ export class CloneContents {
     return await countsOf(await this.#stores(), this.#filling);
   }
 
-  /** Waits until every server can be queried. @throws an error if one does not become ready. */
+  /** Waits until every server can be queried. @throws UnverifiableError if one does not become ready. */
   async ready(): Promise<void> {
-    await this.#stores();
+    const { signal } = this.#filling.dependencies;
+    await this.#stores().catch((cause: unknown) => {
+      signal.throwIfAborted();
+      if (cause instanceof KeeperError) throw cause;
+      throw new UnverifiableError(describeError(cause), { class: "control", cause });
+    });
   }
 
   /**

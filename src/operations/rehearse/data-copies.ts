@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { formatBytes } from "../../core/format.ts";
-import type { TaskPlace, TaskRunner } from "../../core/task.ts";
+import { type TaskPlace, type TaskRunner, taskMount } from "../../core/task.ts";
 import { deltaTask, preCopyTask, putBackTask } from "../../rollback-copy/tasks.ts";
 import { measureTrees } from "../../stores/tree/size.ts";
 import type { Clone, ClonePlace } from "../clone/clone.ts";
@@ -74,8 +74,7 @@ export class DataCopies {
     const aside = await clone.addVolume("aside");
     const copies = template.places.map((kept, at) => copyOf(places[at] ?? kept, kept, aside, at));
     const all = new DataCopies(copies, tasks, dependencies);
-    // After a power cut there is no clone that would need its data.
-    await all.#putBack(false);
+    await all.putBack();
     return all;
   }
 
@@ -90,11 +89,9 @@ export class DataCopies {
 
   /** Makes every volume of the stopped clone what it was. */
   async putBack(): Promise<void> {
-    await this.#putBack(true);
-  }
-
-  async #putBack(isFlushed: boolean): Promise<void> {
     const { signal, reporter } = this.#dependencies;
+    // After a power cut there is no clone that would need its data.
+    const isFlushed = false;
     for (const one of this.#copies) {
       const aside = one.aside.path;
       const paths = { source: one.of.source, copy: copyIn(one), aside, isFlushed };
@@ -116,9 +113,6 @@ function copyOf(of: ClonePlace, kept: ClonePlace, place: ClonePlace, at: number)
 
 function placeOf({ of, kept, aside }: DataCopy): TaskPlace {
   return {
-    mounts: [...new Set([of, kept, aside.place])].map(({ source, volume }) => ({
-      ...{ path: source, readOnly: false },
-      ...(volume === undefined ? {} : { volume }),
-    })),
+    mounts: [...new Set([of, kept, aside.place])].map((one) => taskMount(one, false)),
   };
 }

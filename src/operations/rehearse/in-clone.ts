@@ -1,5 +1,6 @@
 import { orReason } from "../../core/abort-reason.ts";
 import { describeError } from "../../core/errors.ts";
+import { taskMount } from "../../core/task.ts";
 import type { Check } from "../../model/result.ts";
 import { type Clone, openClone } from "../clone/clone.ts";
 import { compareHeads } from "../fill/compare.ts";
@@ -12,6 +13,7 @@ import {
 import { schemaPlaces } from "../gate/schema-check.ts";
 import { CloneUse } from "./clone-use.ts";
 import { DataCopies } from "./data-copies.ts";
+import { keepForFiles } from "./file-helpers.ts";
 import { maskKeys } from "./mask-secrets.ts";
 import type { Phases } from "./phases.ts";
 import { Stage } from "./stage.ts";
@@ -37,10 +39,15 @@ export async function tryInClone(
   await using clone = await openClone(request, given);
   for (const line of clone.omitted) reporter.info(`the clone omits ${line}`);
   await reporter.group("Create the clone", () => clone.create());
+  await using files = keepForFiles(
+    tasks,
+    (await clone.places()).map((one) => taskMount(one, false)),
+  );
+  const kept = { ...trial, workbench: { ...workbench, tasks: files } };
   await using use = new CloneUse(clone, await host.engine(), trial.options, given);
   const dependencies = { ...given, signal: AbortSignal.any([given.signal, use.signal]) };
   return await orReason(dependencies.signal, async () => {
-    const tried = await fillAndPlay(clone, trial, phases, dependencies);
+    const tried = await fillAndPlay(clone, kept, phases, dependencies);
     return { ...tried, rehearsal: { ...tried.rehearsal, ...use.measured } };
   });
 }

@@ -70,7 +70,10 @@ export async function requireVersions(
     const kind = kindOfImage(services[service]?.image ?? "") ?? store;
     if (kind !== "postgres" && kind !== "qdrant" && kind !== "rabbitmq") continue;
     const to = await imageVersion(context, kind, id, images[service]?.to ?? "");
-    const refusal = refuseJump({ kind, service, from: storeVersions[service], to });
+    const { fromId = "", from: old = "" } = images[service] ?? {};
+    // Files made by hand record no version: the old image runs on the data in the control.
+    const from = storeVersions[service] ?? (await imageVersion(context, kind, fromId, old));
+    const refusal = refuseJump({ kind, service, from, to });
     if (refusal === undefined) continue;
     throw new RefusedError(refusal.message, { class: refusal.class, hint: refusal.hint });
   }

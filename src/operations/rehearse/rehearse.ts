@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { exitCodes, KeeperError, UnverifiableError } from "../../core/errors.ts";
 import { formatSeconds } from "../../core/format.ts";
 import { goBehind } from "../../core/niceness.ts";
 import { Masker } from "../../core/secrets.ts";
@@ -9,16 +8,12 @@ import type { Result } from "../../model/result.ts";
 import type { Options } from "../../options/parse.ts";
 import { livingHolders } from "../../repository/holds.ts";
 import type { Engine } from "../../stack/engine.ts";
-import type { SourceOptions } from "../../stores/reader.ts";
-import { openStackSource, type StackSource } from "../fill/stack-source.ts";
+import type { StackSource } from "../fill/stack-source.ts";
 import type { Dependencies } from "../session/command.ts";
 import { removeDeadClones } from "../session/dead-clones.ts";
 import { hold } from "../session/hold.ts";
 import type { FoundBackup } from "../verify/find-backup.ts";
-import { failureOf, record, verifyLevelsOf } from "../verify/levels.ts";
-import { checkSealed } from "../verify/sealed-manifest.ts";
 import { readNewFiles } from "./checkout.ts";
-import { chooseBackup } from "./choose-backup.ts";
 import { requireMemory } from "./clone-use.ts";
 import { imageLines } from "./image-lines.ts";
 import { KeptData } from "./kept-data.ts";
@@ -27,12 +22,11 @@ import { modelDifferences } from "./model-differences.ts";
 import { outcomeIn } from "./outcome-in.ts";
 import { Phases } from "./phases.ts";
 import { requireDisk } from "./rehearsal-preflight.ts";
+import { ownBackup, type RehearsedBackup } from "./rehearsed-backup.ts";
 import { changedImages, type RehearsedImages } from "./rehearsed-images.ts";
-import type { RehearsalHost } from "./trial.ts";
+import type { TrialDependencies } from "./trial.ts";
 import { tryCandidates } from "./try-candidates.ts";
 import { type Draft, type Outcome, tryVersion, type Version } from "./try-version.ts";
-
-type RehearsalDependencies = Dependencies & { readonly host: RehearsalHost };
 
 /**
  * Rehearses an upgrade on a clone of a backup. Takes no lock of the live stack and changes nothing of it; the stack need
@@ -41,26 +35,29 @@ type RehearsalDependencies = Dependencies & { readonly host: RehearsalHost };
  * `passed`, `failed` (a check of the upgrade or the rollback), `damaged` (the backup does not restore), `unverifiable`
  * (something could not be checked), `stale` (the backup is too old), `unchanged` (there is no new image).
  *
+ * @param given - the backup, if it is not one of this tool that `backup` names
  * @throws RefusedError for inputs or a backup that cannot be used; CancelledError when cancelled.
  */
 export async function rehearse(
   options: Options,
-  dependencies: RehearsalDependencies,
+  dependencies: TrialDependencies,
+  given?: RehearsedBackup,
 ): Promise<Result> {
   const { clock } = dependencies;
   goBehind();
   const phases = new Phases(clock);
   phases.begin("look");
-  const found = await chooseBackup(options, dependencies);
+  const backup = given ?? (await ownBackup(options, dependencies));
+  const { found } = backup;
   const operationId = `rehearsal-${randomBytes(4).toString("hex")}`;
   const draft: Draft = {
-    ...{ checks: [], facts: { backupId: found.id, path: found.directory } },
+    ...{ checks: [], facts: {} },
     rehearsal: { source: found.id, backupAgeSeconds: 0 },
   };
   await removeDeadClones(dependencies);
   await using _held = await hold(found, operationId, dependencies);
   try {
-    const run = { found, phases, operationId };
+    const run = { backup, found, phases, operationId };
     const outcome = await outcomeIn(dependencies, () => played(draft, run, options, dependencies));
     const { facts, checks, rehearsal } = draft;
     const timeline = phases.timeline();
@@ -73,6 +70,7 @@ export async function rehearse(
 
 /** The parts of a run. */
 interface Run {
+  readonly backup: RehearsedBackup;
   readonly found: FoundBackup;
   readonly phases: Phases;
   readonly operationId: string;
@@ -82,20 +80,20 @@ async function played(
   draft: Draft,
   run: Run,
   options: Options,
-  dependencies: RehearsalDependencies,
+  dependencies: TrialDependencies,
 ): Promise<Outcome> {
-  const { host, reporter, signal, clock } = dependencies;
-  const { found, operationId } = run;
-  const source = {
-    ...{ directory: found.directory, identities: options.identity },
-    passphrase: options.passphrase,
-  };
-  const { manifest, manifestSha256 } = await readBackup(draft, run, source, dependencies);
+  const { host, reporter, clock } = dependencies;
+  const { backup, operationId } = run;
+  const { openStack, ...read } = await backup.read(operationId, ({ checks, ...facts }) => {
+    draft.facts = { ...draft.facts, ...facts };
+    if (checks !== undefined) draft.checks = checks;
+  });
+  const { manifest, manifestSha256 } = read;
   const ageMs = clock.now().getTime() - new Date(manifest.createdAt).getTime();
   draft.rehearsal = { ...draft.rehearsal, backupAgeSeconds: Math.round(ageMs / 1000) };
   const { maxAgeMs } = options;
   if (maxAgeMs !== undefined && ageMs > maxAgeMs) return stale(ageMs, maxAgeMs);
-  await using stack = await openStackSource(manifest, source, signal);
+  await using stack = await openStack();
   const engine = await host.engine();
   const versions = await reporter.group("Look at what changes", () =>
     plan(stack, manifest, options, engine),
@@ -120,7 +118,7 @@ async function played(
     await requireDisk(manifest, kept.template?.baseline !== undefined, dependencies);
     requireMemory(options);
     const subject = {
-      ...{ ...run, manifest, manifestSha256, source, stack, options },
+      ...{ ...run, ...read, stack, options },
       ...{ masker, engine, workbench, kept },
     };
     if (asked) return await tryCandidates(draft, versions, subject, dependencies);
@@ -157,40 +155,6 @@ function tellOfVersion(
   }
 }
 
-/**
- * Reads the manifest and compares every checksum.
- *
- * @throws DamagedError or UnverifiableError that says what is wrong with the backup.
- */
-async function readBackup(
-  draft: Draft,
-  { found, operationId }: Run,
-  source: SourceOptions,
-  dependencies: RehearsalDependencies,
-): Promise<{ readonly manifest: Manifest; readonly manifestSha256: string }> {
-  const request = { found, level: "checksum", source, operationId } as const;
-  const none = async () => [];
-  const verification = await verifyLevelsOf({ ...request, checkRestore: none }, dependencies);
-  const { manifest, manifestSha256 = "", verdict, checks } = verification;
-  const warning = await record(found, verification, dependencies);
-  if (warning !== undefined) dependencies.reporter.warning(warning);
-  const sealed =
-    manifest === undefined ? [] : [await checkSealed(source, manifest, dependencies.signal)];
-  const bad = sealed.find(({ status }) => status !== "pass");
-  if (manifest !== undefined && verdict === "verified" && bad === undefined) {
-    return { manifest, manifestSha256 };
-  }
-  draft.checks = [...checks, ...sealed];
-  const isDamaged = verdict === "damaged" || bad?.status === "fail";
-  const why = failureOf(verdict === "verified" ? sealed : checks);
-  const hint =
-    bad?.status === "unverifiable"
-      ? "A pull request of Dependabot sees only the secrets of Dependabot: add the identity there, too."
-      : "`sophon-keeper list` shows the other backups of this host.";
-  if (!isDamaged) throw new UnverifiableError(`the backup cannot be read: ${why}`, { hint });
-  throw new KeeperError(exitCodes.damaged, "damaged", `the backup is damaged: ${why}`, { hint });
-}
-
 function stale(ageMs: number, maxAgeMs: number): Outcome {
   const [age, limit] = [formatSeconds(ageMs / 1000), formatSeconds(maxAgeMs / 1000)];
   return {
@@ -198,7 +162,7 @@ function stale(ageMs: number, maxAgeMs: number): Outcome {
     reason: {
       class: "stale",
       message: `the backup is ${age} old; max-age is ${limit}`,
-      hint: "Find out why there is no newer backup, give a longer max-age, or use backup: fresh on the host of the stack.",
+      hint: "Find out why there is no newer backup, give a longer max-age, or use backup: fresh on the host of the stack. There, with recipients, a fresh one is made by itself.",
     },
   };
 }

@@ -1,4 +1,3 @@
-import { migrationTimes } from "../../log-scan/migration-times.ts";
 import type { Check } from "../../model/result.ts";
 import type { DiscoveredStore } from "../../model/stack.ts";
 import type { Clone } from "../clone/clone.ts";
@@ -7,8 +6,10 @@ import type { Histories } from "../gate/schema.ts";
 import type { SchemaPlaces } from "../gate/schema-check.ts";
 import type { GateTarget } from "../gate/target.ts";
 import type { WatchVerdict } from "../gate/watch.ts";
+import { checkedWork } from "./checked-work.ts";
 import { CloneContents } from "./clone-contents.ts";
 import { CloneDatabases } from "./clone-databases.ts";
+import { migrationSeconds } from "./clone-migrations.ts";
 import { CloneServices } from "./clone-services.ts";
 import { DataCopies } from "./data-copies.ts";
 import { reasonIn, undecided } from "./gate-reason.ts";
@@ -63,7 +64,7 @@ export class Stage {
    * @param filled - the clone was filled from the trial's template, by these copies: the old images need not be tried again
    */
   async play(phases: Phases, filled?: DataCopies): Promise<Played> {
-    const { reporter } = this.#dependencies;
+    const { reporter, signal } = this.#dependencies;
     const begun =
       filled === undefined ? await this.#begin(phases) : this.#beginFromTemplate(filled);
     if ("ended" in begun) return begun.ended;
@@ -88,7 +89,9 @@ export class Stage {
       diskPeakBytes,
     };
     const compared = upgrade.passed
-      ? await reporter.group("Compare, and start once more", () => this.#compare(before, upgrade))
+      ? await reporter.group("Compare, and start once more", () =>
+          checkedWork("contents", signal, () => this.#compare(before, upgrade)),
+        )
       : undefined;
     phases.begin("roll-back");
     const inPlace = upgrade.passed
@@ -117,7 +120,7 @@ export class Stage {
       rehearsal: {
         control: { healthySeconds },
         ...told,
-        ...(compared === undefined ? {} : compared.rehearsal),
+        ...compared?.rehearsal,
         rollBack: { seconds: back.seconds, ...(inPlace === undefined ? {} : { inPlace }) },
       },
     };
@@ -216,15 +219,9 @@ export class Stage {
     return passed ? [] : missedVariables(logs, (model ?? stack.model).services);
   }
 
-  /** How long each migration took, by its name, as the logs of the changed services tell. */
-  async #migrationTimes(): Promise<Readonly<Record<string, number>>> {
-    const texts = (await this.#clone.containers()).map(({ id }) => this.#clone.stampedLog(id));
-    return Object.assign({}, ...(await Promise.all(texts)).map(migrationTimes));
-  }
-
   /** What the upgrade changed, and whether another start migrates again. */
   async #compare(before: State, upgrade: WatchVerdict) {
-    const times = await this.#migrationTimes();
+    const times = await migrationSeconds(this.#clone);
     const after = await this.#rest();
     await this.#services.stopReplaced();
     const second = await this.#start(this.#databases.during(after.histories), {
@@ -276,8 +273,10 @@ export class Stage {
     await copies.putBack();
     if (!isOld) await this.#useOld();
     const putBackMs = clock.monotonicMs() - begunMs;
-    await this.#services.startServers();
-    const counts = await this.#contents.compare("counts after", before.contents);
+    const { checks: counts } = await checkedWork("counts after", signal, async () => {
+      await this.#services.startServers();
+      return { checks: await this.#contents.compare("counts after", before.contents) };
+    });
     const databases = this.#databases.after(before.histories);
     const verdict = await this.#start(databases, { soakMs: laterSoakMs });
     const checks = verdict.checks.map(

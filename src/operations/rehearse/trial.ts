@@ -15,7 +15,7 @@ import type { Findings } from "./rehearsal-verdict.ts";
 import type { Template } from "./template.ts";
 
 /** The parts of the host that a rehearsal uses. */
-export type RehearsalHost = Pick<Host, "project" | "workbench" | "engine">;
+type RehearsalHost = Pick<Host, "project" | "workbench" | "engine">;
 
 /** What is tried in the clone. */
 export interface Trial {

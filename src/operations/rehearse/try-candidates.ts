@@ -1,13 +1,10 @@
 import { exitCodes } from "../../core/errors.ts";
 import type { Candidate, Rehearsal } from "../../model/rehearsal.ts";
 import type { Reason } from "../../model/result.ts";
-import type { Dependencies } from "../session/command.ts";
 import { verdictOfCandidates } from "./candidates-verdict.ts";
 import { outcomeIn } from "./outcome-in.ts";
-import type { RehearsalHost } from "./trial.ts";
+import type { TrialDependencies } from "./trial.ts";
 import { type Draft, type Outcome, type Subject, tryVersion, type Version } from "./try-version.ts";
-
-type CandidateDependencies = Dependencies & { readonly host: RehearsalHost };
 
 /** After these the next candidate would end in the same way, or the live stack must be left alone. */
 const final: readonly string[] = ["live-first", "disk", "control", "damaged", "unverifiable"];
@@ -20,7 +17,7 @@ export async function tryCandidates(
   draft: Draft,
   versions: readonly Omit<Version, "id">[],
   subject: Subject,
-  dependencies: CandidateDependencies,
+  dependencies: TrialDependencies,
 ): Promise<Outcome> {
   const [service = "", references = []] = Object.entries(subject.options.candidates)[0] ?? [];
   const { clock, reporter } = dependencies;

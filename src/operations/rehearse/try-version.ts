@@ -7,7 +7,7 @@ import type { Options } from "../../options/parse.ts";
 import type { RehearsalTold } from "../../repository/rehearsals.ts";
 import type { Engine } from "../../stack/engine.ts";
 import type { SourceOptions } from "../../stores/reader.ts";
-import { storesOf } from "../fill/backed-up-store.ts";
+import type { BackedUpStore } from "../fill/backed-up-store.ts";
 import type { StackSource } from "../fill/stack-source.ts";
 import type { Dependencies } from "../session/command.ts";
 import type { Workbench } from "../session/host.ts";
@@ -24,7 +24,7 @@ import { verdictOfRehearsal } from "./rehearsal-verdict.ts";
 import { pullNew, pullOld, type RehearsedImages, rehearsedChanges } from "./rehearsed-images.ts";
 import { declaredByImages } from "./required.ts";
 import { UnusableTemplateError } from "./template.ts";
-import type { RehearsalHost, Tried } from "./trial.ts";
+import type { TrialDependencies, Tried } from "./trial.ts";
 import { watchingOver } from "./watchdog.ts";
 
 /** What a rehearsal or one of its candidates came to. */
@@ -47,6 +47,7 @@ export interface Subject {
   readonly manifest: Manifest;
   readonly manifestSha256: string;
   readonly source: SourceOptions;
+  readonly stores: readonly BackedUpStore[];
   readonly stack: StackSource;
   readonly options: Options;
   readonly masker: Masker;
@@ -67,8 +68,6 @@ export interface Version {
   readonly differences: readonly string[];
 }
 
-type VersionDependencies = Dependencies & { readonly host: RehearsalHost };
-
 /**
  * Pulls a new version, tries it in a clone, and keeps the record of its verdict. What is known is added to the draft.
  *
@@ -78,7 +77,7 @@ export async function tryVersion(
   draft: Draft,
   { id, images, model, differences }: Version,
   subject: Subject,
-  dependencies: VersionDependencies,
+  dependencies: TrialDependencies,
 ): Promise<Outcome> {
   const { found, manifest, manifestSha256, options, engine, workbench, phases } = subject;
   const { host, reporter } = dependencies;
@@ -137,13 +136,12 @@ async function tryOnKept(
     readonly images: Readonly<Record<string, string>>;
     readonly model: ComposeModel | undefined;
   },
-  dependencies: VersionDependencies,
+  dependencies: TrialDependencies,
 ) {
   const { manifest, engine, kept, phases, stack, source, workbench, options, masker } = subject;
+  const { operationId, stores } = subject;
   const trial = {
-    ...{ stack, manifest, source, workbench, options, masker, ...version },
-    operationId: subject.operationId,
-    stores: storesOf(manifest),
+    ...{ stack, manifest, source, workbench, options, masker, operationId, stores, ...version },
   };
   const once = () =>
     watchingOver(manifest.project, engine, dependencies, (watched) =>

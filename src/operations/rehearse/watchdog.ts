@@ -31,13 +31,12 @@ export async function watchingOver<T>(
   const over = new AbortController();
   const ended = new AbortController();
   const first = await lookAtLive(engine, project);
-  const times = await AnswerTimes.start(first.port, signal);
+  const times = await AnswerTimes.start(first.ports, signal);
   let [probes, lost, bad] = [0, 0, 0];
   const look = async () => {
     const now = await lookAtLive(engine, project);
     probes += 1;
-    await times.sample();
-    const trouble = troubleOf(first, now);
+    const trouble = troubleOf(first, now, await times.sample());
     bad = trouble === undefined ? 0 : bad + 1;
     if (trouble !== undefined) lost += 1;
     const isOver = now.changing || bad >= mostBadLooks;
@@ -63,9 +62,7 @@ export async function watchingOver<T>(
 }
 
 function liveTrouble({ changing }: LiveLook, trouble: string | undefined): UnverifiableError {
-  const why = changing
-    ? "an upgrade or a restore of the live stack began"
-    : `container ${trouble} of the live stack is not well`;
+  const why = changing ? "an upgrade or a restore of the live stack began" : trouble;
   return new UnverifiableError(`${why}: the rehearsal was ended for its sake`, {
     class: "live-first",
     hint: "Rehearse again when the live stack is at rest.",

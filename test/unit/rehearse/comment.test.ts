@@ -104,6 +104,13 @@ describe("the comment of a rehearsal", () => {
     }
   });
 
+  it("tells what the backup does not tell", () => {
+    const unknown = ["which images it is of"];
+    expect(commentBody({ ...result, unknown }, facts)).toMatch(
+      /Not known[\s\S]*`which images it is of`/,
+    );
+  });
+
   it("tells first, and not folded, what is lost", () => {
     const [head = ""] = commentBody(result, facts).split("<details>");
     expect(head).toContain("column `Users.Nick` of `data/app.db` with 3 values");

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { UnverifiableError } from "../../../src/core/errors.ts";
 import { scan } from "../../../src/log-scan/scan.ts";
 import type { Candidate } from "../../../src/model/rehearsal.ts";
 import type { Check } from "../../../src/model/result.ts";
 import { verdictOfCandidates } from "../../../src/operations/rehearse/candidates-verdict.ts";
+import { checkedWork } from "../../../src/operations/rehearse/checked-work.ts";
 import { patternOf } from "../../../src/operations/rehearse/line-pattern.ts";
 import { troubleOf } from "../../../src/operations/rehearse/live-trouble.ts";
 import { noiseOf } from "../../../src/operations/rehearse/log-noise.ts";
@@ -91,6 +93,30 @@ describe("the verdict of candidates", () => {
       class: "schema-conflict",
       message: "1 of 2 candidates work (app:passed); app:failed: 42P07",
     });
+  });
+});
+
+describe("work on a clone", () => {
+  const { signal } = new AbortController();
+  it("that its servers end is a failed check, which says why", async () => {
+    const work = async () => {
+      throw new Error("postgres did not become ready");
+    };
+    const { checks } = await checkedWork("counts after", signal, work);
+    expect(checks).toEqual([
+      { name: "counts after", status: "fail", detail: "postgres did not become ready" },
+    ]);
+    const verdict = verdictOfRehearsal({ ...all, rolledBack: checks });
+    expect(verdict).toMatchObject({ result: "failed", reason: { class: "roll-back" } });
+  });
+
+  it("that is ended for another reason tells that reason", async () => {
+    const unverifiable = new UnverifiableError("the server was killed");
+    const work = (error: Error) => async () => Promise.reject(error);
+    await expect(checkedWork("x", signal, work(unverifiable))).rejects.toBe(unverifiable);
+    const reason = new Error("cancelled");
+    const aborted = AbortSignal.abort(reason);
+    await expect(checkedWork("x", aborted, work(new Error("other")))).rejects.toBe(reason);
   });
 });
 
@@ -227,11 +253,12 @@ it("tells which counts and migrations are other ones", () => {
   ]);
 });
 
-it("ends for the live stack's sake only if a container that was well is not", () => {
+it("ends for the live stack's sake only if it is not as well as it was", () => {
   const first = { wellNames: ["db", "web"] };
-  expect(troubleOf(first, first)).toBeUndefined();
-  expect(troubleOf(first, { wellNames: ["db", "more", "web"] })).toBeUndefined();
-  expect(troubleOf(first, { wellNames: ["db"] })).toBe("web");
+  expect(troubleOf(first, first, undefined)).toBeUndefined();
+  expect(troubleOf(first, { wellNames: ["db", "more", "web"] }, true)).toBeUndefined();
+  expect(troubleOf(first, { wellNames: ["db"] }, true)).toContain("container web");
+  expect(troubleOf(first, first, false)).toContain("does not answer");
   // Nothing of the stack is on this host.
-  expect(troubleOf({ wellNames: [] }, { wellNames: [] })).toBeUndefined();
+  expect(troubleOf({ wellNames: [] }, { wellNames: [] }, undefined)).toBeUndefined();
 });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { isDeepStrictEqual } from "node:util";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import { onLoopback, shutDown } from "../../lab/loopback-server.ts";
@@ -67,6 +68,8 @@ export class GithubServer implements AsyncDisposable {
   ]);
   /** The most that one page has; GitHub has 100. */
   mostPerPage = 100;
+  /** Whether the pull request is of a fork; GitHub has no answer for a token that may not see it. */
+  isOfFork: boolean | undefined = false;
   /** A user token may ask who it is, one of a job may not. */
   tellsViewer: boolean = true;
   #afterList: (() => void) | undefined;
@@ -109,6 +112,16 @@ export class GithubServer implements AsyncDisposable {
     const token = this.tokens.get((asked.headers.authorization ?? "").replace(/^Bearer /, ""));
     if (token === undefined) return send(401, { message: "Bad credentials" });
     if (url.pathname === "/graphql") {
+      const { query, variables } = JSON.parse(body) as {
+        readonly query: string;
+        readonly variables: Readonly<Record<string, unknown>>;
+      };
+      if (query.includes("pullRequest(")) {
+        const isOurs = isDeepStrictEqual(variables, { owner: "o", name: "r", number: 7 });
+        const seen = isOurs && this.isOfFork !== undefined;
+        const pullRequest = seen ? { isCrossRepository: this.isOfFork } : null;
+        return send(200, { data: { repository: { pullRequest } } });
+      }
       const viewer = { data: { viewer: { login: token.login } } };
       return send(200, this.tellsViewer ? viewer : { errors: [{ type: "FORBIDDEN" }] });
     }
