@@ -17,12 +17,12 @@ const callers: readonly Caller[] = ["root", "docker user"];
 const rows = callers.flatMap((caller) => tiers.map((tier) => [tier, caller] as const));
 const good = ["1.2.0", "1.2.0-words", "1.2.0-slow-health"] as const;
 /** What ends by the clock alone gets this time. The start of the old version in the rollback has it, too. */
-const clockSeconds = 45;
+const clockSeconds = 40;
 /** Good, but it takes longer than that: its migration shows progress. */
 const slow = {
   ...goodVersions["1.2.0-slow-migration"],
   version: "1.2.0-slow-rehearsal",
-  faults: { slowMigration: { seconds: clockSeconds + 15, steps: 12 } },
+  faults: { slowMigration: { seconds: clockSeconds + 10, steps: 10 } },
 };
 
 /** Rehearses several images on the same restored data. @returns what became of each, and the rest of the result. */

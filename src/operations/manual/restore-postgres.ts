@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { pipeline } from "node:stream/promises";
-import { DamagedError } from "../../core/errors.ts";
+import { DamagedError, describeError, UnverifiableError } from "../../core/errors.ts";
 import type { Component } from "../../model/manifest.ts";
-import type { DiscoveredStore } from "../../model/stack.ts";
+import type { DiscoveredStore, PostgresStore } from "../../model/stack.ts";
 import { type DatabaseFacts, listDatabases, tableCount } from "../../stores/postgres/catalog.ts";
 import {
   connection,
@@ -14,8 +14,14 @@ import {
   type PostgresServer,
   serverOf,
 } from "../../stores/postgres/client.ts";
+import { dumpRoles } from "../../stores/postgres/globals.ts";
 import { postgresStore } from "../../stores/postgres/postgres.ts";
-import { fillDatabase, isClosedPipe, requireSameMajor } from "../../stores/postgres/restore.ts";
+import {
+  fillDatabase,
+  isClosedPipe,
+  requireSameMajor,
+  restoreRoles,
+} from "../../stores/postgres/restore.ts";
 import { createDatabase, databaseProperties } from "../../stores/postgres/statements.ts";
 import { adminDatabase, drop, stampOf, swapOf } from "../../stores/postgres/swap.ts";
 import type { Counts, RestoreContext, Store } from "../../stores/store.ts";
@@ -50,6 +56,33 @@ export const handMadePostgres: Pick<Store, "restore" | "measure"> = {
   },
   measure: (found, context) => postgresStore.measure(found as never, context),
 };
+
+/**
+ * The same for the new server of a clone. It first gets the roles of the live server: a dump of one database names them and
+ * does not contain them.
+ *
+ * @throws UnverifiableError if the live server does not tell them.
+ */
+export async function withRolesOf(
+  live: PostgresStore,
+  context: Parameters<typeof serverOf>[1],
+): Promise<typeof handMadePostgres> {
+  const roles = await dumpRoles(serverOf(live, context)).catch((cause: unknown) => {
+    context.signal?.throwIfAborted();
+    throw new UnverifiableError(
+      `the roles that a dump names are asked of ${live.service}: ${describeError(cause)}`,
+      { class: "no-roles", hint: `Start ${live.service} of the live stack.`, cause },
+    );
+  });
+  return {
+    ...handMadePostgres,
+    async restore(found, components, given) {
+      if (found.kind !== "postgres") throw new Error(`${found.name} is no PostgreSQL server`);
+      await restoreRoles(serverOf(found, given), roles);
+      await handMadePostgres.restore(found, components, given);
+    },
+  };
+}
 
 async function replaceDatabase(
   server: PostgresServer,

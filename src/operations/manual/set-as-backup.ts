@@ -14,7 +14,8 @@ import type { Host } from "../session/host.ts";
 import type { HandMadeSet } from "./find-files.ts";
 import { serverContainer, stackNow } from "./locate.ts";
 import type { Examined } from "./read/read-result.ts";
-import { directoryOf, manifestOf, storesOfSet } from "./stores-of-set.ts";
+import { withRolesOf } from "./restore-postgres.ts";
+import { directoryOf, manifestOf, serverAt, storesOfSet } from "./stores-of-set.ts";
 
 /** The parts of the host that tell what a manual backup does not: the stack as it is now. */
 export type CurrentStackHost = Pick<Host, "readStack" | "workbench" | "engine">;
@@ -54,7 +55,14 @@ export async function setAsBackup(
   const stack = await stackNow(options, dependencies);
   const workbench = await host.workbench(operationId, dependencies);
   const engine = await host.engine();
-  const stores = await storesOfSet(examined, { stack, options, engine, workbench });
+  const known = { stack, options, engine, workbench };
+  const stores = await Promise.all(
+    (await storesOfSet(examined, known)).map(async (store) => {
+      if (store.kind !== "postgres") return store;
+      const { at } = await serverAt("postgres", known);
+      return { ...store, handler: await withRolesOf(at, { ...workbench, signal }) };
+    }),
+  );
   const manifest = manifestOf(set, stores, stack);
   const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
   return {

@@ -133,7 +133,8 @@ async function redisOf(one: Examined, request: StoresRequest): Promise<BackedUpS
   };
 }
 
-async function serverAt<K extends "postgres" | "qdrant" | "redis">(
+/** The current server of a kind. @throws RefusedError if there is none. */
+export async function serverAt<K extends "postgres" | "qdrant" | "redis">(
   kind: K,
   { stack, options, engine }: StoresRequest,
 ) {

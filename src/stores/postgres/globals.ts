@@ -27,6 +27,27 @@ const DATABASES_FILE = "databases.json";
 const COMPLETE = "-- PostgreSQL database cluster dump complete";
 const KEEP_BYTES = 64 * 1024 * 1024;
 
+/**
+ * The SQL that makes the roles of a server, with the hashes of their passwords.
+ *
+ * @throws ExecError with the server's message.
+ */
+export async function dumpRoles(server: PostgresServer): Promise<string> {
+  return await dumpAll(server, "--roles-only");
+}
+
+async function dumpAll(
+  server: PostgresServer,
+  what: "--globals-only" | "--roles-only",
+): Promise<string> {
+  const { containers, store, signal } = server;
+  const argv = ["pg_dumpall", what, "--username", store.user, "--no-password"];
+  const options = { env: environment(server), ...(signal === undefined ? {} : { signal }) };
+  const { stdout: sql } = await containers.exec(store.containerId, argv, options);
+  requireComplete(sql);
+  return sql;
+}
+
 /** Writes the globals as a component: a tar of the SQL, the facts for `CREATE DATABASE`, and the server's settings. */
 export async function dumpGlobals(
   server: PostgresServer,
@@ -38,12 +59,7 @@ export async function dumpGlobals(
   const startedAt = context.clock.now().toISOString();
   const directory = join(context.sink.directory, `.${name}-${server.tag}`);
   try {
-    const { stdout: sql } = await context.containers.exec(
-      server.store.containerId,
-      ["pg_dumpall", "--globals-only", "--username", server.store.user, "--no-password"],
-      { env: environment(server), signal: context.signal },
-    );
-    requireComplete(sql);
+    const sql = await dumpAll(server, "--globals-only");
     await mkdir(directory, { mode: 0o700 });
     const owner = await stat(context.sink.directory);
     await chown(directory, owner.uid, owner.gid);

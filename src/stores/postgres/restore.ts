@@ -88,6 +88,12 @@ export async function restoreGlobals(
   const globals = await readGlobals(await context.open(component));
   // Before the databases: an extension may need a library that the server loads at its start.
   await restoreServerFiles(server, globals.files, component.file, context);
+  await restoreRoles(server, globals.sql);
+  return globals;
+}
+
+/** Makes the roles and tablespaces of a dump of globals on a server that may have some of them. */
+export async function restoreRoles(server: PostgresServer, sql: string): Promise<void> {
   const [existing] = await query<{ roles: string[]; tablespaces: string[] }>(
     server,
     "template1",
@@ -97,8 +103,7 @@ export async function restoreGlobals(
   if (existing === undefined) throw new Error("the server did not return its roles");
   // In a separate session: the SQL changes session settings that would affect later statements.
   const { admin: _shared, ...alone } = server;
-  await execute(alone, "template1", globalsSql(globals.sql, existing, server.store.user));
-  return globals;
+  await execute(alone, "template1", globalsSql(sql, existing, server.store.user));
 }
 
 /**

@@ -23,6 +23,7 @@ export const failureClasses: Readonly<Record<BadVersion, RegExp>> = {
   "migration-lock": /^(hung|lock-timeout)$/,
   "out-of-memory": /^(out-of-memory|crash(-loop)?)$/,
   "fills-disk": /^disk-full$/,
-  "corrupts-vault": /^(corruption|unhealthy|config)$/,
+  // It does so a second after it is healthy: a fast gate has seen that second.
+  "corrupts-vault": /^(corruption|unhealthy|config|not-lasting)$/,
   "missing-env": /^(config|crash)$/,
 };
