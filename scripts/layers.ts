@@ -35,9 +35,9 @@ const mayImport: Readonly<Record<string, string>> = {
   "operations/verify":
     "core model options stack stores archive repository log-scan operations/session operations/fill operations/gate operations/clone",
   "operations/browse": "core model options stores archive operations/session operations/verify",
-  "operations/onboard": "core archive version",
+  "operations/onboard": "core model options archive version operations/session",
   "operations/doctor":
-    "core model options stack repository stores operations/session operations/verify operations/off-host",
+    "core model options archive stack repository operations/session operations/backup operations/verify operations/off-host operations/upgrade",
   "operations/off-host":
     "core model options archive repository destinations operations/session operations/verify",
   "operations/history": "core model repository operations/session operations/off-host",

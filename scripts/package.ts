@@ -35,6 +35,7 @@ const time = execFileSync("git", ["log", "-1", "--format=%ct"], {
   cwd: root,
   encoding: "utf8",
 }).trim();
+const commit = releasedCommit();
 const work = mkdtempSync(join(tmpdir(), "sophon-keeper-pack-"));
 try {
   mkdirSync(into, { recursive: true });
@@ -69,6 +70,8 @@ function layOut(directory: string, node: string): void {
     cpSync(join(root, name), join(directory, name), { recursive: true });
   }
   cpSync(node, join(directory, "bin/node"));
+  // What `init` pins its workflows to.
+  if (commit !== undefined) writeFileSync(join(directory, "commit"), `${commit}\n`);
   const start = `#!/bin/sh
 # Follows links, so that it can be linked into the PATH.
 here=$(dirname "$(readlink -f "$0")")
@@ -78,6 +81,14 @@ exec "$here/node" "$here/../dist/cli.js" "$@"
   for (const name of ["node", "sophon-keeper"]) chmodSync(join(directory, "bin", name), 0o755);
   // Not of the umask of who packs.
   execFileSync("chmod", ["-R", "u=rwX,go=rX", directory]);
+}
+
+/** The commit that is packed, if it is the one that the tag of this version names: no other is a release. */
+function releasedCommit(): string | undefined {
+  const git = (...words: string[]) =>
+    execFileSync("git", words, { cwd: root, encoding: "utf8" }).trim();
+  const tags = git("tag", "--points-at", "HEAD").split("\n");
+  return tags.includes(`v${version}`) ? git("rev-parse", "HEAD") : undefined;
 }
 
 /** Where Debian looks for programs, completions and manuals. */

@@ -10,6 +10,7 @@ import { listenToTimings } from "../core/timing.ts";
 import type { Commands } from "../operations/session/command.ts";
 import { failureResult } from "../report/failure.ts";
 import { version } from "../version.ts";
+import { askAt } from "./ask.ts";
 import { finish, runCli, type Terminal, wantsJson } from "./run.ts";
 import { terminalReporter } from "./terminal.ts";
 
@@ -48,7 +49,7 @@ async function readInContainer(path: string): Promise<string> {
 
 /** Runs the command line of this process, prints the result and exits with its exit code. */
 export async function runProcess(commands: Commands): Promise<void> {
-  const { argv, env, stdout, stderr } = process;
+  const { argv, env, stdin, stdout, stderr } = process;
   const masker = new Masker();
   const interactive = stderr.isTTY === true && env.TERM !== "dumb";
   const debug = env.SOPHON_KEEPER_DEBUG === "1";
@@ -62,6 +63,8 @@ export async function runProcess(commands: Commands): Promise<void> {
   // What `npm run bench -- overhead` reads.
   if (debug) listenToTimings((timing) => reporter.debug(`timing ${JSON.stringify(timing)}`));
   let printed = "";
+  const cancellation = listenForSignals((message) => reporter.info(message));
+  const write = (text: string) => void stderr.write(masker.mask(text));
   const terminal: Terminal = {
     argv: argv.slice(2),
     environment: takeInputs(env),
@@ -69,7 +72,8 @@ export async function runProcess(commands: Commands): Promise<void> {
     // A serial console has 0, and does not know.
     columns: stdout.isTTY ? stdout.columns || undefined : undefined,
     configDirectories: [process.cwd(), "/etc/sophon-keeper"],
-    cancellation: listenForSignals((message) => reporter.info(message)),
+    cancellation,
+    ...(stdin.isTTY && stderr.isTTY ? { ask: askAt(stdin, write, cancellation.signal) } : {}),
     reporter,
     masker,
     clock: systemClock,

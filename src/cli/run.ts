@@ -48,6 +48,8 @@ export interface Terminal {
   readonly tell: (text: string) => void;
   readonly readText: (path: string) => Promise<string>;
   readonly readInput: () => Promise<Uint8Array>;
+  /** Asks whoever is at the terminal; undefined if there is none. */
+  readonly ask?: Dependencies["ask"];
 }
 
 /** What one run of a command is about. */
@@ -222,9 +224,9 @@ function shownValue({ kind }: InputSpec, value: string): string {
 }
 
 function dependenciesOf(terminal: Terminal): Dependencies {
-  const { reporter, clock, version, readInput, cancellation } = terminal;
+  const { reporter, clock, version, readInput, cancellation, ask } = terminal;
   const { signal } = cancellation;
-  return { reporter, clock, signal, version, readInput, destinations: {} };
+  return { reporter, clock, signal, version, readInput, ask, destinations: {} };
 }
 
 /**

@@ -60,7 +60,7 @@ async function upgrade(session: UpgradeSession): Promise<Outcome> {
   const { files } = await stackRoots(stack, repository.path, options);
   const work = repository.work("upgrades", id);
   undo.add("remove the work directory", () => rm(work, { recursive: true, force: true }));
-  const first = await reporter.group("Preflight checks", () => preflight(session));
+  const first = await reporter.group("Preflight checks", () => preflight(session, work));
   if (options.dryRun) {
     await undo.unwind();
     return await planned(session, first, files);

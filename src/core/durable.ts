@@ -7,6 +7,7 @@ import {
   fchownSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -98,6 +99,58 @@ export function replaceFile(path: string, text: string, options: ReplaceOptions 
   } finally {
     closeSync(directory);
   }
+}
+
+/**
+ * Creates a file atomically and durably: it gets its name when it is whole and on the disk. Nothing that is there is changed
+ * or followed.
+ *
+ * @param mode - of the file, without what the process's umask takes away
+ * @returns false if something, also a link, has that name already.
+ * @throws the error of the file system; there is no part of a file then.
+ */
+export function createFile(path: string, text: string, mode: number): boolean {
+  const directory = openSync(dirname(resolve(path)), constants.O_RDONLY | constants.O_DIRECTORY);
+  const at = (name: string) => `/proc/self/fd/${directory}/${name}`;
+  const [name, temporary] = [at(basename(path)), at(temporaryName(basename(path)))];
+  try {
+    writeExclusive(temporary, text, mode);
+    try {
+      linkSync(temporary, name);
+    } catch (error) {
+      // Some file systems of sticks have no hard links.
+      if (!["EPERM", "ENOTSUP", "ENOSYS"].includes(codeOf(error))) throw error;
+      writeExclusive(name, text, mode);
+    }
+    rmSync(temporary);
+    fsyncSync(directory);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    return false;
+  } finally {
+    rmSync(temporary, { force: true });
+    closeSync(directory);
+  }
+}
+
+/** Writes a new file durably; none is left if that fails. */
+function writeExclusive(path: string, text: string, mode: number): void {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const file = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  try {
+    writeWhole(file, text);
+    fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "";
 }
 
 /**

@@ -62,10 +62,21 @@ export class LastRuns {
     return this.runs.find((one) => one.stack === stack && one.command === command);
   }
 
-  /** With one run more, which takes the place of the one before. */
-  with(added: LastRun): LastRuns {
+  /** The newest run of a command on any of these stacks. */
+  newest(stacks: readonly string[], command: string): LastRun | undefined {
+    const found = stacks.flatMap((stack) => this.of(stack, command) ?? []);
+    return found.toSorted((a, b) => (a.at < b.at ? 1 : -1))[0];
+  }
+
+  /**
+   * With one run more, which takes the place of the one before.
+   *
+   * @param sameAs - other names that stand for its stack
+   */
+  with(added: LastRun, sameAs: readonly string[] = []): LastRuns {
+    const names = [added.stack, ...sameAs];
     const others = this.runs.filter(
-      (one) => one.stack !== added.stack || one.command !== added.command,
+      (one) => !names.includes(one.stack) || one.command !== added.command,
     );
     return new LastRuns(this.#path, [added, ...others].slice(0, mostRuns));
   }

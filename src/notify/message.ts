@@ -24,8 +24,12 @@ interface Payload {
   readonly body: string;
 }
 
-/** Limits of the services, in characters, with room for the markup around: Discord 2000, ntfy 4096 bytes, Slack 3000. */
+/** For a person, the beginning says what there is to know. */
 const textLimit = 1800;
+/** Discord refuses a message with more characters, after markup is escaped. */
+const discordLimit = 2000;
+/** ntfy makes a file of a message with more bytes. */
+const ntfyLimitBytes = 4096;
 
 /** The request that a service understands. */
 export function payloadOf(
@@ -33,7 +37,7 @@ export function payloadOf(
   message: Message,
 ): Payload {
   const { title } = message;
-  const text = message.text.slice(0, textLimit);
+  const text = cut(message.text, textLimit);
   switch (kind) {
     case "webhook": {
       const { host, stack, command, at, result } = message;
@@ -45,19 +49,34 @@ export function payloadOf(
       const priority = message.isUrgent ? "5" : message.isGood ? "3" : "4";
       // A header holds no line break and only ASCII; ntfy decodes RFC 2047.
       const encoded = `=?UTF-8?B?${Buffer.from(title).toString("base64")}?=`;
-      return plain(text === "" ? title : text, { Title: encoded, Priority: priority });
+      return plain(cut(text === "" ? title : text, ntfyLimitBytes, Buffer.byteLength), {
+        Title: encoded,
+        Priority: priority,
+      });
     }
     case "slack":
       return json({ text: `*${slackText(title)}*\n${slackText(text)}` });
     case "discord":
       return json({
-        content: `**${discordText(title)}**\n${discordText(text)}`,
+        content: cut(`**${discordText(title)}**\n${discordText(text)}`, discordLimit),
         // Nothing in a log or a tag may call people.
         allowed_mentions: { parse: [] },
       });
     case "teams":
       return json(teamsCard(title, text));
   }
+}
+
+/** The beginning of a text, in whole characters, that is not longer than a limit. */
+function cut(text: string, limit: number, lengthOf = (one: string) => one.length): string {
+  if (lengthOf(text) <= limit) return text;
+  let [length, end] = [0, 0];
+  for (const character of text) {
+    length += lengthOf(character);
+    if (length > limit) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
 }
 
 /** Slack's three special characters; see its documentation, Formatting text. */

@@ -2,6 +2,7 @@ import { createTransport } from "nodemailer";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import type { Address } from "../options/notify-address.ts";
 import { type Message, payloadOf } from "./message.ts";
 
@@ -60,7 +61,9 @@ interface Post {
 async function post(url: string, { headers, body, attemptMs }: Post): Promise<void> {
   const { username, password, href } = bare(url);
   const login =
-    username === "" ? {} : { Authorization: `Basic ${btoa(`${username}:${password}`)}` };
+    username === ""
+      ? {}
+      : { Authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
   const response = await fetch(href, {
     ...{ method: "POST", body, headers: { ...headers, ...login } },
     // The address holds a secret: it is sent nowhere else.
@@ -105,13 +108,15 @@ async function sendMail(url: string, message: Message, attemptMs: number): Promi
     greetingTimeout: attemptMs,
     socketTimeout: attemptMs,
   });
+  const sent = transport.sendMail({
+    ...{ from: from ?? "", to: to ?? "", subject: message.title, text: message.text },
+    // Content comes from results only: no file and no URL is ever attached.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
   try {
-    await transport.sendMail({
-      ...{ from: from ?? "", to: to ?? "", subject: message.title, text: message.text },
-      // Content comes from results only: no file and no URL is ever attached.
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    });
+    // The limits of the transport begin anew with each line that a server says.
+    await unlessAborted(sent, AbortSignal.timeout(attemptMs));
   } catch (cause) {
     throw new Error(failureOf(cause, attemptMs), { cause });
   } finally {

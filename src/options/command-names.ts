@@ -40,7 +40,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   init: {
     summary: "set up keys and a nightly schedule for this stack, and prove it once",
     about:
-      "Makes three age key pairs outside the project, writes workflows for GitHub, units for systemd and a file for cron with the values of this stack, then makes the first backup and restores it into an isolated clone. Overwrites nothing. --dry-run shows the files.",
+      "Says what it found, then asks before each step: three age key pairs outside the project, workflows for GitHub (pinned to the commit of this release), units for systemd, a file for cron, all with the values of this stack, and the first backup with its restore into an isolated clone. Begins after the last answer: until then Ctrl-C leaves nothing behind. Overwrites nothing. --yes answers for scripts, --skip leaves steps out, --dry-run shows the files.",
     example: "sophon-keeper init --project-directory /srv/sophon",
     exits: [3, 4, 5, 8],
   },
@@ -100,7 +100,7 @@ export const commandDescriptions: Readonly<Record<CommandName, CommandDescriptio
   doctor: {
     summary: "examine host, stack and backups, and say what to mend",
     about:
-      "Asks what a support thread would ask: programs and their versions, who may use the engine, the stack and its health, images that cannot be pulled again, file systems, room for the next backup and rollback, the newest backup, what it was verified by and whether --identity opens it, copies off this host, unfinished operations. Changes nothing.",
+      "Asks what a support thread would ask: programs and their versions, who may use the engine, the clock, the stack and its health, images that their registry has no longer, logins, file systems, room for the next backup and rollback, whether an upgrade could be rolled back and why not, the newest backup and the newest of each level, whether --identity opens it, which of --recipients have a private key at hand, copies off this host, and what unfinished operations left. Changes nothing.",
     example: "sophon-keeper doctor --project-directory /srv/sophon",
     exits: [4],
   },

@@ -23,7 +23,7 @@ const stacksKey = "stacks";
 /** What one run is about. A file that is read by every run must not decide it. */
 const ofOneRun: readonly InputName[] = [
   ...(["config", "stack", "print-config", "json", "dry-run", "backup", "target", "only"] as const),
-  ...(["images", "new-files", "allow-unsigned", "allow-host-access", "files-only"] as const),
+  ...(["images", "new-files", "allow-unsigned", "allow-host-access", "yes", "skip"] as const),
 ];
 
 /** Secrets, which stand in files of their own; see `fileKey`. */
@@ -56,14 +56,10 @@ export function configKeys(): ReadonlyMap<string, InputName> {
  * @throws RefusedError with one line: the file, the key, what is wrong, and what to do.
  */
 export function readConfig(text: string, path: string): ConfigFile {
-  const document = parseDocument(text, { uniqueKeys: true });
-  const [problem] = document.errors;
-  if (problem !== undefined)
-    refuse(path, problem.message.split("\n")[0] ?? "is no YAML", "mend it");
-  const content: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const content = orEmpty(parsed(text, path));
   if (!isMapping(content)) refuse(path, "is no mapping", "write NAME: VALUE lines");
   const { [stacksKey]: listed, ...common } = content;
-  const stacks = listed ?? {};
+  const stacks = orEmpty(listed);
   if (!isMapping(stacks)) refuse(path, `${stacksKey} is no mapping`, "write a name for each stack");
   const named = Object.entries(stacks).map(([name, members]) => {
     if (name === "all" || !/^[\w.-]+$/.test(name)) {
@@ -71,10 +67,32 @@ export function readConfig(text: string, path: string): ConfigFile {
       refuse(path, `${stacksKey} has the name "${name}"`, fix);
     }
     const at = `${stacksKey}.${name}`;
-    if (!isMapping(members ?? {})) refuse(path, `${at} is no mapping`, "write NAME: VALUE lines");
-    return [name, readMembers((members ?? {}) as object, path, `${at}.`)] as const;
+    const own = orEmpty(members);
+    if (!isMapping(own)) refuse(path, `${at} is no mapping`, "write NAME: VALUE lines");
+    return [name, readMembers(own, path, `${at}.`)] as const;
   });
   return { path, common: readMembers(common, path, ""), stacks: Object.fromEntries(named) };
+}
+
+/** The content of the file with every value as the text that stands there: a name of digits is no number. */
+function parsed(text: string, path: string): unknown {
+  const [cannot, fix] = ["cannot be read as YAML", "mend it"];
+  try {
+    const document = parseDocument(text, { uniqueKeys: true, schema: "failsafe" });
+    const [problem] = document.errors;
+    if (problem !== undefined) refuse(path, problem.message.split("\n")[0] ?? cannot, fix);
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    if (error instanceof RefusedError) throw error;
+    // Aliases that multiply or lead nowhere, nesting without an end.
+    const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    return refuse(path, `${cannot} (${why})`, fix);
+  }
+}
+
+/** A key without a value holds nothing. */
+function orEmpty(value: unknown): unknown {
+  return value === undefined || value === null || value === "" ? {} : value;
 }
 
 /**
@@ -104,7 +122,8 @@ function readMembers(members: object, path: string, at: string): RawInputs {
   for (const [key, value] of Object.entries(members) as [string, unknown][]) {
     const name = keys.get(key);
     if (name === undefined) refuseKey(key, path, at, [...keys.keys()]);
-    if (value === null) refuse(path, `${at}${key} has no value`, "give one, or remove the line");
+    if (value === null || value === "")
+      refuse(path, `${at}${key} has no value`, "give one, or remove the line");
     raw[name] = typedText(name, value, { path, key: at + key });
   }
   return raw;

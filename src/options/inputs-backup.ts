@@ -17,7 +17,7 @@ const prunes = ["backup", "upgrade-test", "prune"] as const satisfies readonly C
 export const backupInputs = {
   recipients: {
     kind: "recipients",
-    commands: makes,
+    commands: [...makes, "doctor"],
     about:
       "age recipients (age1...) that can decrypt the backup, one per line or separated by commas, or files with recipients (@path). Give two: yours and an offline recovery key. Without recipients and without a passphrase a backup is refused, unless unencrypted is true.",
     aboutFlag:

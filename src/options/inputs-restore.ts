@@ -82,7 +82,7 @@ export const restoreInputs = {
   },
   "allow-shared-paths": {
     kind: "flag",
-    commands: ["restore", "undo", "upgrade-test"],
+    commands: ["restore", "undo", "upgrade-test", "doctor"],
     about: "Continue even if another project also uses a path or volume of the stack.",
   },
 } as const satisfies Record<string, InputSpec>;

@@ -160,10 +160,18 @@ export const stackInputs = {
     commands: ["init"],
     about: "Where the workflows and units are written. Default: the project's directory.",
   },
-  "files-only": {
+  yes: {
     kind: "flag",
     face: "cli",
     commands: ["init"],
-    about: "Only make keys and files: no first backup and no test restore.",
+    about: "Take every step without a question, for scripts. Without it a terminal is needed.",
+  },
+  skip: {
+    kind: "choices",
+    choices: ["keys", "workflows", "systemd", "cron", "proof"],
+    face: "cli",
+    commands: ["init"],
+    about:
+      "Steps to leave out: the key pairs, the workflows for GitHub, the units for systemd, the file for cron, the first backup with its test restore.",
   },
 } as const satisfies Record<string, InputSpec>;

@@ -134,7 +134,7 @@ export const upgradeInputs = {
   },
   "rollback-directory": {
     kind: "path",
-    commands: ["upgrade-test"],
+    commands: ["upgrade-test", "doctor"],
     about:
       "Where the rollback copies are made. Default: next to each source, on the same file system.",
   },

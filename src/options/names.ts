@@ -12,5 +12,6 @@ export const otherNames: Readonly<Record<string, InputName>> = {
   "identity-file": "identity",
   "passphrase-file": "passphrase",
   "age-recipients": "recipients",
+  "files-only": "skip",
   "retention-days": "artifact-retention-days",
 };

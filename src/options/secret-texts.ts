@@ -22,6 +22,19 @@ export function secretTexts(inputs: RawInputs): string[] {
     header,
     ...values,
     ...told,
+    ...told.flatMap(passwordsOf),
     ...passwords,
   ].filter((text) => text !== undefined);
+}
+
+/** The password of an address, as it stands there and as it is sent. */
+function passwordsOf(address: string): string[] {
+  const url = address.replace(/^[a-z]+\+/, "");
+  if (!URL.canParse(url)) return [];
+  const { password } = new URL(url);
+  try {
+    return password === "" ? [] : [password, decodeURIComponent(password)];
+  } catch {
+    return [password];
+  }
 }

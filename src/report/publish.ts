@@ -70,8 +70,11 @@ export async function publish(
   if (!isCounted(options) || (metricsPath === undefined && options.notify.length === 0)) return;
   const stack = about.stack ?? "";
   const runs = await LastRuns.read(stateDirectory(home));
-  const before = runs.of(stack, command);
-  const now = runs.with(lastRun(result, { stack, command, at }, before));
+  // A run that fails early never gets to know the name of a stack that nobody named.
+  const { projectName, projectDirectory } = options;
+  const unnamed = (projectName ?? projectDirectory) === undefined ? [""] : [];
+  const before = runs.newest([stack, ...unnamed], command);
+  const now = runs.with(lastRun(result, { stack, command, at }, before), unnamed);
   await tried("this run could not be remembered", async () => now.write());
   if (metricsPath !== undefined) {
     const text = metricsText(now.runs);

@@ -51,6 +51,8 @@ const sentencesOfCommands: Readonly<Record<string, string>> = {
   "restore rollback-failed": "Restore and its undo failed: a person must act, see below",
   "restore cancelled": "Restore cancelled",
   "report listed": "The history of this stack was written",
+  "init passed": "Keys and schedule are there; no backup was made yet",
+  "init verified": "Keys and schedule are there; the first backup was made and restored in a test",
   "doctor clean": "Nothing has to be mended",
   "doctor failed": "Something has to be mended",
   "doctor refused": "There is no stack here that can be backed up",

@@ -1,6 +1,7 @@
 import { dockerPatience } from "../core/docker-patience.ts";
 import { RefusedError } from "../core/errors.ts";
 import { ExecError, run } from "../core/exec.ts";
+import { unlessAborted } from "../core/unless-aborted.ts";
 import { keeperLabels } from "../model/keeper-labels.ts";
 import { removeContainer } from "./containers.ts";
 import type { Engine } from "./engine.ts";
@@ -129,6 +130,40 @@ async function digestReference(
     return `${repository}@${Descriptor.digest}`;
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Whether a registry still has an image, by its digest.
+ *
+ * @param reference - `repository@sha256:...`
+ * @returns undefined if the registry does not answer, or does not let this user look.
+ * @throws the reason of the signal.
+ */
+export async function registryHas(
+  engine: Pick<Engine, "docker" | "environment">,
+  reference: string,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
+  const timeoutMs = dockerPatience.answerMs;
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  try {
+    await unlessAborted(engine.docker.getImage(reference).distribution(), soon);
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (statusOf(error) === 404) return false;
+  }
+  try {
+    // It has the credentials of this user.
+    const options = { addEnv: engine.environment, timeoutMs, signal };
+    await run("docker", ["manifest", "inspect", reference], options);
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    const isGone =
+      error instanceof ExecError && /manifest unknown|no such manifest/i.test(error.stderr);
+    return isGone ? false : undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -170,4 +171,19 @@ it("is a Debian package that says what it needs, and runs where dpkg puts it", (
   expect(owners.split("\n").filter((line) => line !== "" && !line.includes("root/root"))).toEqual(
     [],
   );
+});
+
+it("names its commit if that has the tag of the version, and only then", () => {
+  const commitIn = (file: string) =>
+    spawnSync("tar", ["-xzOf", file, `sophon-keeper-${version}/commit`], { encoding: "utf8" });
+  const untagged = commitIn(join(place.path, "built", archive));
+  expect([untagged.status, untagged.stdout]).toEqual([2, ""]);
+  const copy = join(place.path, "copy");
+  const git = (...words: string[]) => execFileSync("git", words, { encoding: "utf8" }).trim();
+  git("clone", "--quiet", "--depth", "1", `file://${root}`, copy);
+  git("-C", copy, "tag", `v${version}`);
+  symlinkSync(realpathSync(join(root, "node_modules")), join(copy, "node_modules"));
+  execFileSync(process.execPath, [join(copy, "scripts/package.ts"), join(copy, "built")]);
+  const { stdout } = commitIn(join(copy, "built", archive));
+  expect(stdout).toBe(`${git("-C", root, "rev-parse", "HEAD")}\n`);
 });

@@ -16,3 +16,8 @@ export async function newKeyPair(): Promise<{ identity: string; recipient: strin
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
+
+/** The public half of an X25519 identity; undefined if it is none. */
+export async function recipientOf(identity: string): Promise<string | undefined> {
+  return await identityToRecipient(identity).catch(() => undefined);
+}

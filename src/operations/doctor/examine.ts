@@ -1,32 +1,33 @@
-import { readFile, stat } from "node:fs/promises";
-import { describeError, RefusedError } from "../../core/errors.ts";
-import { run } from "../../core/exec.ts";
-import { existingAncestor, freeBytes } from "../../core/free-space.ts";
-import { taskMount } from "../../core/task.ts";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { recipientOf } from "../../archive/age/keys.ts";
+import { CancelledError, describeError, RefusedError } from "../../core/errors.ts";
 import { useWorkDirectory } from "../../core/temp.ts";
 import { placeOf, type Stack } from "../../model/stack.ts";
 import type { Options } from "../../options/parse.ts";
 import { Repository, type StoredBackup } from "../../repository/repository.ts";
 import { foreignRepository } from "../../repository/require-own.ts";
-import { measureTrees } from "../../stores/tree/size.ts";
 import { newestOffHost } from "../off-host/copies.ts";
 import type { HostDependencies } from "../session/dependencies.ts";
 import { listUnfinished } from "../session/journal.ts";
 import { repositoryPath } from "../session/repository-path.ts";
+import { rollbackCopyPrefix } from "../upgrade/rollback-copies.ts";
 import { checkSealed, isEncrypted } from "../verify/sealed-manifest.ts";
+import { judgeEngine } from "./engine-access.ts";
+import { judgePlaces } from "./file-systems.ts";
 import {
   type Finding,
   judgeBackups,
   judgeContainers,
-  judgeDisks,
-  judgeFileSystem,
+  judgeKeysAtHand,
   judgeNode,
   judgeOffHost,
-  judgeRoom,
-  judgeSocket,
   judgeTar,
   judgeTools,
 } from "./findings.ts";
+import { firstLine } from "./first-line.ts";
+import { judgeImages } from "./pullable-images.ts";
+import { judgeAccess, judgeRollback, judgeSpace, lookingSession } from "./rollback.ts";
 
 /** What was found, and why there is no stack, if there is none. */
 interface Examination {
@@ -47,6 +48,7 @@ export async function examine(
     }),
   );
   findings.push(...(await asked("clock", judgeClock)));
+  findings.push(...(await asked("engine", () => judgeEngine(dependencies))));
   let stack: Stack;
   try {
     stack = await dependencies.host.discover(options, dependencies);
@@ -66,25 +68,25 @@ export async function examine(
   );
   const repository = new Repository(repositoryPath(options, project));
   await useWorkDirectory(repository.clear);
+  const session = await lookingSession(stack, repository, options, dependencies);
   return {
     findings: [
       ...findings,
       ...notes,
-      ...(await asked("engine", () => judgeEngine(dependencies))),
       ...judgeContainers(stack.containers),
       ...stores.flatMap(judgeBroker),
       ...(await asked("images", () => judgeImages(stack, dependencies))),
       ...(await asked("file system", () => judgePlaces(stack, repository))),
-      ...(await asked("room", () => judgeSpace(stack, repository, dependencies))),
+      ...(await asked("access", () => judgeAccess(session))),
+      ...(await asked("room", () => judgeSpace(session))),
+      ...(await asked("rollback", () => judgeRollback(session))),
       ...judgeOwner(repository.path),
       ...(await asked("backups", () => judgeRepository(repository, options, dependencies))),
-      ...(await asked("leftovers", async () => judgeLeftovers(repository))),
+      ...(await asked("recipients", () => judgeRecipients(options))),
+      ...(await asked("leftovers", async () => judgeLeftovers(stack, repository))),
     ],
   };
 }
-
-/** Of a program that looks at this host. */
-const answerMs = 10_000;
 
 /** Every other command refuses such a repository. */
 function judgeOwner(path: string): Finding[] {
@@ -98,16 +100,8 @@ async function asked(name: string, question: () => Promise<Finding[]>): Promise<
   try {
     return await question();
   } catch (error) {
+    if (error instanceof CancelledError) throw error;
     return [{ status: "warn", name, detail: `could not be looked at: ${describeError(error)}` }];
-  }
-}
-
-async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const { stdout } = await run(program, args, { timeoutMs: answerMs });
-    return stdout.toString().split("\n")[0];
-  } catch {
-    return undefined;
   }
 }
 
@@ -115,9 +109,10 @@ async function firstLine(program: string, args: readonly string[]): Promise<stri
 async function judgeClock(): Promise<Finding[]> {
   const told = await firstLine("timedatectl", ["show", "--property=NTPSynchronized", "--value"]);
   if (told === "yes") return [{ status: "pass", name: "clock", detail: "synchronized" }];
-  if (told !== "no") return [];
   const detail =
-    "is not synchronized: backups may be dated wrongly; enable systemd-timesyncd or chrony";
+    told === "no"
+      ? "is not synchronized: backups may be dated wrongly; enable systemd-timesyncd or chrony"
+      : "nothing here says whether it is synchronized: backups may be dated wrongly";
   return [{ status: "warn", name: "clock", detail }];
 }
 
@@ -127,75 +122,6 @@ function judgeBroker(store: Stack["stores"][number]): Finding[] {
   if (store.pinned) return [{ status: "pass", name, detail: store.nodeName }];
   const detail = `${store.service} has no hostname in the Compose file: a recreated broker starts empty; write hostname: ${store.nodeName.split("@")[1]}`;
   return [{ status: "fail", name, detail }];
-}
-
-/** An image that is only on this host is gone with it: nothing brings the old version back then. */
-async function judgeImages(stack: Stack, { host }: HostDependencies): Promise<Finding[]> {
-  const { docker } = await host.engine();
-  const images = new Map(stack.containers.map((one) => [one.imageId, one]));
-  const found: Finding[] = [];
-  for (const [id, { service, imageReference }] of images) {
-    // The engine says null where its types say an empty list.
-    const image = (await docker.getImage(id).inspect()) as { RepoDigests?: string[] | null };
-    if ((image.RepoDigests ?? []).length > 0) continue;
-    const why =
-      stack.model.services[service]?.build === undefined ? "in no registry" : "built here";
-    const detail = `${imageReference} of ${service} is ${why}: it cannot be pulled again on another host; keep it with docker save, or push it`;
-    found.push({ status: "warn", name: "images", detail });
-  }
-  if (found.length > 0) return found;
-  return [{ status: "pass", name: "images", detail: `${images.size}, all can be pulled again` }];
-}
-
-async function judgePlaces(stack: Stack, { path }: Repository): Promise<Finding[]> {
-  const at = await existingAncestor(path);
-  const places = [...new Set(stack.stores.map(placeOf))];
-  const typeOf = async (place: string) =>
-    (await firstLine("stat", ["--file-system", "--format=%T", place])) ?? "unknown";
-  const kinds = await Promise.all(
-    places.map(async (place) => judgeFileSystem("data", place, await typeOf(place))),
-  );
-  const devices = await Promise.all(
-    places.map(async (place) => (await stat(place).catch(() => undefined))?.dev ?? -1),
-  );
-  return [
-    ...kinds.filter(({ status }) => status !== "pass"),
-    judgeFileSystem("repository", path, await typeOf(at)),
-    judgeDisks((await stat(at)).dev, devices),
-  ];
-}
-
-async function judgeSpace(
-  stack: Stack,
-  repository: Repository,
-  dependencies: HostDependencies,
-): Promise<Finding[]> {
-  const mounts = stack.stores.map(({ mount }) => taskMount(mount, true));
-  const paths = [...new Set(mounts.map(({ path }) => path))];
-  const { tasks } = await dependencies.host.workbench("doctor", dependencies);
-  const sizes = await tasks.run(measureTrees, { paths }, { mounts }, dependencies.signal);
-  const dataBytes = sizes.reduce((sum, size) => sum + size, 0);
-  const newest = (await repository.list()).find(({ manifest }) => manifest !== undefined);
-  const at = await existingAncestor(repository.path);
-  return [
-    judgeRoom("a backup", {
-      ...{ path: repository.path, neededBytes: newest?.bytes ?? dataBytes / 2 },
-      freeBytes: await freeBytes(at),
-    }),
-    ...(
-      await Promise.all(
-        paths.map(async (path, index) =>
-          judgeRoom("a rollback copy", {
-            ...{
-              path,
-              neededBytes: sizes[index] ?? 0,
-              freeBytes: await freeBytes(await existingAncestor(path)),
-            },
-          }),
-        ),
-      )
-    ).filter(({ status }, index) => status !== "pass" || index === 0),
-  ];
 }
 
 async function judgeRepository(
@@ -234,34 +160,37 @@ async function judgeKey(
   return { status: "fail", name, detail: `${id}: ${detail}` };
 }
 
-/** The versions of engine and Compose, and who may use the engine. */
-async function judgeEngine({ host }: HostDependencies): Promise<Finding[]> {
-  const { docker, endpoint, own } = await host.engine();
-  const path = endpoint.slice("unix://".length);
-  const [{ Version: version }, { mode, gid }, groups] = await Promise.all([
-    docker.version(),
-    stat(path),
-    readFile("/etc/group", "utf8"),
-  ]);
-  const lines = groups.split("\n").map((line) => line.split(":"));
-  const [group = String(gid), , , members = ""] =
-    lines.find(([, , id]) => id === String(gid)) ?? [];
-  const named = members.split(",").filter((member) => member !== "");
-  const compose = await firstLine("docker", ["compose", "version", "--short"]);
-  return [
-    { status: "pass", name: "engine", detail: version },
-    { status: "pass", name: "compose", detail: compose ?? "unknown" },
-    // A container has no list of the users of the host.
-    ...(own === undefined ? [judgeSocket({ path, mode, group, members: named })] : []),
-  ];
+/** Whether somebody can open what is encrypted to these recipients. */
+async function judgeRecipients({ recipients, identity }: Options): Promise<Finding[]> {
+  const opened = await Promise.all(identity.map(recipientOf));
+  return judgeKeysAtHand(recipients, opened);
 }
 
-function judgeLeftovers(repository: Repository): Finding[] {
+async function judgeLeftovers(stack: Stack, repository: Repository): Promise<Finding[]> {
   const unfinished = listUnfinished(repository.operations);
   const name = "leftovers";
-  if (unfinished.length === 0) return [{ status: "pass", name, detail: "none" }];
-  return unfinished.map(({ id, operation }) => {
+  const found = unfinished.map(({ id, operation }): Finding => {
     const detail = `${operation} ${id} is unfinished: run \`sophon-keeper recover\`, unless it runs now`;
     return { status: "fail", name, detail };
   });
+  const begun = unfinished.map(({ id }) => id);
+  const copies = (await rollbackCopies(stack)).filter(
+    (path) => !begun.some((id) => basename(path).includes(id)),
+  );
+  for (const path of copies) {
+    const detail = `${path} is the rollback copy of an upgrade that has ended, and takes room: remove it, unless an upgrade runs now`;
+    found.push({ status: "warn", name, detail });
+  }
+  return found.length > 0 ? found : [{ status: "pass", name, detail: "none" }];
+}
+
+/** The rollback copies beside the data, as far as this user can see them. */
+async function rollbackCopies({ stores }: Stack): Promise<string[]> {
+  const folders = [...new Set(stores.map((store) => dirname(placeOf(store))))];
+  const names = folders.map(async (folder) =>
+    (await readdir(folder).catch(() => []))
+      .filter((entry) => entry.startsWith(rollbackCopyPrefix))
+      .map((entry) => join(folder, entry)),
+  );
+  return (await Promise.all(names)).flat();
 }

@@ -1,4 +1,5 @@
 import { formatBytes, formatSeconds } from "../../core/format.ts";
+import { isDatedInFuture } from "../../model/retention.ts";
 
 /** What one question of the doctor came to: an answer that is fine, one that a person should know, or one to mend. */
 export interface Finding {
@@ -33,11 +34,34 @@ export function judgeTar(firstLine: string | undefined): Finding {
 /** File systems of other machines: their times and locks cannot be trusted. By the names of `stat --file-system`. */
 const networks = /^(nfs|nfs4|cifs|smb|smb2|fuseblk|fuse\S*|9p|v9fs|ceph|glusterfs|afs)$/;
 
+/** File systems in memory. */
+const volatile = /^(tmpfs|ramfs)$/;
+/** File systems that round times to a second or two, so that a change can go unseen, and that keep no owners. */
+const coarse = /^(msdos|vfat|exfat)$/;
+
 /** The file system of the data, or of the repository. */
-export function judgeFileSystem(name: string, path: string, type: string): Finding {
-  if (!networks.test(type)) return { status: "pass", name, detail: `${path} is on ${type}` };
+export function judgeFileSystem(name: "data" | "repository", path: string, type: string): Finding {
+  const on = `${path} is on ${type}`;
+  if (volatile.test(type)) {
+    const detail = `${on}, in memory: it is gone with the next start of the host; use a directory on a disk`;
+    return { status: name === "repository" ? "fail" : "warn", name, detail };
+  }
+  if (coarse.test(type)) {
+    const detail = `${on}: it rounds times and keeps no owners; use a file system of Linux`;
+    return { status: "warn", name, detail };
+  }
+  if (!networks.test(type)) return { status: "pass", name, detail: on };
   const why = "its times and locks cannot be trusted, and copies take long";
-  return { status: "warn", name, detail: `${path} is on ${type}: ${why}` };
+  return { status: "warn", name, detail: `${on}: ${why}` };
+}
+
+/** Whether a rollback copy of the data shares blocks with it. */
+export function judgeReflinks(path: string, isShared: boolean | undefined): Finding[] {
+  if (isShared === undefined) return [];
+  const detail = isShared
+    ? `the file system of ${path} has them: a rollback copy takes almost no room and time`
+    : `the file system of ${path} has none: a rollback copy takes as much room as the data`;
+  return [{ status: "pass", name: "reflinks", detail }];
 }
 
 /** A broken disk must not take data and backups at once. */
@@ -89,6 +113,10 @@ export function judgeBackups(backups: readonly KnownBackup[], nowMs: number): Fi
       "there is none: run `sophon-keeper backup`, or `sophon-keeper init` the first time";
     return [...bad, { status: "fail", name, detail }];
   }
+  if (isDatedInFuture(new Date(good.createdAtMs ?? nowMs), new Date(nowMs))) {
+    const detail = `${good.id} is dated in the future: set the clock of this host, and see when backups are made`;
+    return [...bad, { status: "fail", name, detail }];
+  }
   const ageMs = nowMs - (good.createdAtMs ?? nowMs);
   const age = `${good.id} is ${formatSeconds(Math.max(0, ageMs) / 1000)} old`;
   const isOld = ageMs > 2 * day;
@@ -107,15 +135,20 @@ export function judgeBackups(backups: readonly KnownBackup[], nowMs: number): Fi
     ...bad,
     { status: isOld ? "fail" : "pass", name, detail },
     ...sealed,
-    judgeLevel(backups),
+    judgeLevel(backups, nowMs),
   ];
 }
 
-function judgeLevel(backups: readonly KnownBackup[]): Finding {
+/** So long the last test restore may be ago. */
+const weekMs = 7 * day;
+
+function judgeLevel(backups: readonly KnownBackup[], nowMs: number): Finding {
   const name = "verified";
-  const best = ["restore", "contents", "checksum"].flatMap((level) =>
+  // From the strongest on, the newest of each.
+  const newest = ["restore", "contents", "checksum"].flatMap((level) =>
     backups.filter((backup) => backup.level === level).slice(0, 1),
-  )[0];
+  );
+  const [best] = newest;
   if (best === undefined) {
     return {
       status: "warn",
@@ -123,11 +156,15 @@ function judgeLevel(backups: readonly KnownBackup[]): Finding {
       detail: "no backup was ever verified: run `sophon-keeper verify`",
     };
   }
-  if (best.level === "restore") {
-    return { status: "pass", name, detail: `${best.id} by a test restore` };
-  }
-  const detail = `${best.id} at level ${best.level}; nothing proves it like \`sophon-keeper verify --level restore\``;
-  return { status: "warn", name, detail };
+  const levels = newest.map(({ id, level, createdAtMs }) => {
+    const age = formatSeconds(Math.max(0, nowMs - (createdAtMs ?? nowMs)) / 1000);
+    return `${level}: ${id}, ${age} old`;
+  });
+  const detail = levels.join("; ");
+  const isOld = nowMs - (best.createdAtMs ?? nowMs) > weekMs;
+  if (best.level === "restore" && !isOld) return { status: "pass", name, detail };
+  const fix = "nothing proves a backup like `sophon-keeper verify --level restore`";
+  return { status: "warn", name, detail: `${detail}; ${fix}` };
 }
 
 /** A container as far as the doctor looks at it. */
@@ -167,17 +204,49 @@ interface SocketRights {
   /** The name of its group, and the users who are in it. */
   readonly group: string;
   readonly members: readonly string[];
+  /** The containers that have it mounted. */
+  readonly holders: readonly string[];
 }
 
 /** Who may reach the engine is root on this host: with it any directory can be mounted into a container. */
-export function judgeSocket({ path, mode, group, members }: SocketRights): Finding {
+export function judgeSocket({ path, mode, group, members, holders }: SocketRights): Finding {
   const name = "engine access";
   if ((mode & 0o002) !== 0) {
     return { status: "fail", name, detail: `everybody may use ${path}: chmod o-rw ${path}` };
   }
   const others = (mode & 0o020) === 0 ? [] : members;
-  const who = others.length === 0 ? "" : `, and ${others.join(", ")} by the group ${group}`;
-  return { status: "pass", name, detail: `root${who}` };
+  const byGroup = others.length === 0 ? "" : `, and ${others.join(", ")} by the group ${group}`;
+  const byMount = holders.length === 0 ? "" : `, and the containers ${holders.join(", ")}`;
+  return { status: "pass", name, detail: `root${byGroup}${byMount}` };
+}
+
+/** What the engine itself warns of: an address at which it takes orders from the network. */
+export function judgeOpenPorts(warnings: readonly string[]): Finding[] {
+  return warnings
+    .filter((warning) => /API is accessible on/i.test(warning))
+    .map((warning): Finding => {
+      const said = warning.split("\n")[0]?.replace(/^WARNING:\s*/, "") ?? "";
+      const detail = `${said} Whoever reaches it is root here: take that address out of the engine's hosts, or demand certificates`;
+      return { status: "fail", name: "engine access", detail };
+    });
+}
+
+/**
+ * Whether the private keys of recipients are at hand. A recovery key is kept elsewhere, so that some are missing is no failure;
+ * that all are missing may be a recipient that nobody can open anything with.
+ */
+export function judgeKeysAtHand(
+  recipients: readonly string[],
+  opened: readonly (string | undefined)[],
+): Finding[] {
+  const name = "recipients";
+  const missing = recipients.filter((recipient) => !opened.includes(recipient));
+  if (recipients.length === 0) return [];
+  const detail = `${recipients.length - missing.length} of ${recipients.length} with their private key at hand`;
+  if (missing.length === 0) return [{ status: "pass", name, detail }];
+  const shown = missing.map((recipient) => `${recipient.slice(0, 12)}...`).join(", ");
+  const fix = `make sure that somebody has the private key of ${shown}, and give it once as identity`;
+  return [{ status: "warn", name, detail: `${detail}: ${fix}` }];
 }
 
 /** The newest copy that is proven off this host. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { cp, readFile, realpath, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { RefusedError } from "../../core/errors.ts";
 import { version } from "../../version.ts";
 import { exampleNames } from "./files.ts";
@@ -11,18 +11,27 @@ interface OwnFiles {
   readonly program: string;
   /** The absolute path of its Node. */
   readonly node: string;
-  readonly examples: Readonly<Record<(typeof exampleNames)[number], string>>;
+  /** The folder of the package. */
+  readonly folder: string;
+  /** The examples by name. */
+  readonly examples: Readonly<Record<string, string>>;
+  /** The copy that {@link keepProgram} has to make before `program` is there. */
+  readonly copy?: ProgramCopy;
+}
+
+interface ProgramCopy {
+  readonly from: string;
+  readonly to: string;
 }
 
 /**
+ * Looks only; see {@link keepProgram}.
+ *
  * @param keepIn - where the program is copied to if it runs from the cache of `npx`, which npm cleans at any time: a schedule
- * needs a program that stays. A dry run only tells the path.
+ * needs a program that stays.
  * @throws RefusedError if this copy of the program came without its examples.
  */
-export async function ownFiles(
-  argv1: string,
-  { keepIn, isDry }: { readonly keepIn: string; readonly isDry: boolean },
-): Promise<OwnFiles> {
+export async function ownFiles(argv1: string, keepIn: string): Promise<OwnFiles> {
   // From `dist/`, and from the sources.
   const folders = ["../examples", "../../../examples"].map((up) => join(import.meta.dirname, up));
   const folder = folders.find((path) => existsSync(join(path, exampleNames[0] ?? "")));
@@ -35,28 +44,21 @@ export async function ownFiles(
   const read = exampleNames.map(
     async (name) => [name, await readFile(join(folder, name), "utf8")] as const,
   );
-  const examples = Object.fromEntries(await Promise.all(read)) as OwnFiles["examples"];
+  const examples = Object.fromEntries(await Promise.all(read));
   const running = await realpath(argv1);
-  const program = isInCache(running)
-    ? await keptProgram(running, keepIn, isDry)
-    : await stablePath(running);
-  return { program, node: await stablePath(process.execPath), examples };
+  const own = { folder: dirname(folder), examples, node: await stablePath(process.execPath) };
+  if (!running.includes("/_npx/")) return { ...own, program: await stablePath(running) };
+  const copy = { from: resolve(running, "../.."), to: `${keepIn}-${version}` };
+  return { ...own, copy, program: join(copy.to, "dist/cli.js") };
 }
 
-function isInCache(path: string): boolean {
-  return path.includes("/_npx/");
-}
-
-/** A copy of the package that stays. One of this version that is there already is the same. */
-async function keptProgram(running: string, keepIn: string, isDry: boolean): Promise<string> {
-  const target = `${keepIn}-${version}`;
-  if (!isDry && !existsSync(target)) {
-    const partial = `${target}.new`;
-    await rm(partial, { recursive: true, force: true });
-    await cp(resolve(running, "../.."), partial, { recursive: true });
-    await rename(partial, target);
-  }
-  return join(target, "dist/cli.js");
+/** Makes a copy of the package that stays. One of this version that is there already is the same. */
+export async function keepProgram({ from, to }: ProgramCopy): Promise<void> {
+  if (existsSync(to)) return;
+  const partial = `${to}.new`;
+  await rm(partial, { recursive: true, force: true });
+  await cp(from, partial, { recursive: true });
+  await rename(partial, to);
 }
 
 /**

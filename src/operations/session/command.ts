@@ -15,6 +15,11 @@ export interface Dependencies {
   readonly version: string;
   /** Reads standard input to its end. Only for commands that use standard input. */
   readonly readInput: () => Promise<Uint8Array>;
+  /**
+   * Asks whoever is at the terminal a yes-or-no question; `usual` is the answer of somebody who only presses Enter. Undefined if
+   * nobody is there. Rejects when the run is cancelled.
+   */
+  readonly ask?: ((text: string, usual: boolean) => Promise<boolean>) | undefined;
   /** Services of the workflow that store a backup as one file, by the value of `upload`. The command line has none. */
   readonly destinations: Readonly<Partial<Record<"artifact" | "cache", FileDestination>>>;
 }

@@ -1,12 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { link, mkdir, open, unlink } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, sep } from "node:path";
+import { createFile } from "../../core/durable.ts";
 import { describeError, RefusedError } from "../../core/errors.ts";
 import { openRegularFile } from "../../core/regular-file.ts";
 import { formatSignKey, newSignKey, parseSignKey, type SignKey } from "../../core/ssh-signature.ts";
-import { fsyncDirectory } from "../../core/temp.ts";
 import type { Options } from "../../options/parse.ts";
 
 type SignOptions = Pick<Options, "signKey">;
@@ -96,35 +94,23 @@ async function readKey(path: string): Promise<SignKey | undefined> {
   }
 }
 
-/** Complete or not there: it gets its name when it is on the disk. Of two runs, the first one's key counts. */
+/** Of two runs, the first one's key counts. */
 async function makeKey(path: string): Promise<SignKey> {
-  const directory = dirname(path);
-  await mkdir(directory, { recursive: true, mode: 0o755 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const key = newSignKey();
   const comment = "sophon-keeper";
-  const temporary = join(directory, `.sign-key-${randomBytes(6).toString("hex")}`);
-  try {
-    await writeNew(temporary, formatSignKey(key, comment), 0o600);
-    await link(temporary, path);
-  } catch (error) {
-    const isThere = (error as NodeJS.ErrnoException).code === "EEXIST";
-    const other = isThere ? await readKey(path) : undefined;
-    if (other === undefined) throw error;
+  if (!createFile(path, formatSignKey(key, comment), 0o600)) {
+    const other = await readKey(path);
+    if (other === undefined) throw new Error(`${path} is there, but leads nowhere`);
     return other;
-  } finally {
-    await unlink(temporary).catch(() => undefined);
   }
-  // Only a help for people: the public half can be told from the private one.
-  await writeNew(`${path}.pub`, `${key.publicKey} ${comment}\n`, 0o644).catch(() => undefined);
-  await fsyncDirectory(directory);
+  try {
+    // Only a help for people: the public half can be told from the private one.
+    createFile(`${path}.pub`, `${key.publicKey} ${comment}\n`, 0o644);
+  } catch {
+    // The key itself is there.
+  }
   return key;
-}
-
-async function writeNew(path: string, text: string, mode: number): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  await using handle = await open(path, flags, mode);
-  await handle.writeFile(text);
-  await handle.sync();
 }
 
 function refused(path: string, wrong: string, cause?: unknown): RefusedError {

@@ -3,7 +3,7 @@ import type { ComposeService, Stack } from "../../model/stack.ts";
 import { inspectImage } from "../../stack/images.ts";
 import { projectOf } from "../live-stack/compose-project.ts";
 import { driftOf } from "../live-stack/definition.ts";
-import type { UpgradeSession } from "./session.ts";
+import type { LookingSession } from "./session.ts";
 import type { Target } from "./targets.ts";
 
 /**
@@ -13,7 +13,7 @@ import type { Target } from "./targets.ts";
  * @throws RefusedError that lists the differences.
  */
 export async function refuseOtherChanges(
-  session: UpgradeSession,
+  session: LookingSession,
   targets: Readonly<Record<string, Target>>,
   joined: readonly string[],
 ): Promise<void> {

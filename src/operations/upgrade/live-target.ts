@@ -8,7 +8,7 @@ import { look } from "../gate/look-at-target.ts";
 import type { GateTarget, TargetContainer } from "../gate/target.ts";
 import { healthRequest } from "./health-probe.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
-import type { UpgradeSession } from "./session.ts";
+import type { LookingSession } from "./session.ts";
 
 /** The parts of a plan that the gate watches. */
 type WatchedPlan = Pick<UpgradePlan, "project" | "containers" | "health" | "services">;
@@ -46,7 +46,7 @@ export function liveTarget(plan: WatchedPlan, options: LiveTargetOptions): GateT
 
 /** Inspects the unchanged stack once. */
 export async function lookAround(
-  session: UpgradeSession,
+  session: LookingSession,
   plan: UpgradePlan,
   header: string | undefined,
 ): Promise<readonly Seen[]> {

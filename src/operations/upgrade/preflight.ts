@@ -1,11 +1,8 @@
-import { existsSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { describeError, RefusedError } from "../../core/errors.ts";
-import { formatBytes } from "../../core/format.ts";
 import { realPath } from "../../core/real-path.ts";
 import { waitFor } from "../../core/wait.ts";
-import { type ContainerState, placeOf, type Stack } from "../../model/stack.ts";
-import { estimateCopy } from "../../rollback-copy/tasks.ts";
+import type { ContainerState, Stack } from "../../model/stack.ts";
 import type { Engine } from "../../stack/engine.ts";
 import { logKind } from "../../stack/logs.ts";
 import { isGateway, sophonProfile } from "../../stack/profile.ts";
@@ -28,25 +25,26 @@ import { isJob } from "../live-stack/one-shots.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { saveShellVariables } from "../live-stack/shell-variables.ts";
+import { copiesOf, requireRoom } from "./disk-space.ts";
 import { refuseOtherChanges } from "./drift.ts";
 import { plannedHealth } from "./health-probe.ts";
 import type { PlannedContainer, UpgradePlan } from "./journal.ts";
 import { lookAround, presentContainers } from "./live-target.ts";
-import { copyPlace } from "./rollback-copies.ts";
 import { failedLimitBytes } from "./seal-failed.ts";
-import type { UpgradeSession } from "./session.ts";
+import type { LookingSession } from "./session.ts";
 import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } from "./targets.ts";
 
 /** How long a stack may be starting before an upgrade: the usual interval of health checks is half a minute. */
 const mostStartingMs = 90_000;
 
 /**
- * Plans the upgrade and refuses one that could not be rolled back. Changes nothing.
+ * Plans the upgrade and refuses one that could not be rolled back. Changes nothing but the work directory.
  *
+ * @param work - a private directory for what a rollback writes back; it need not exist
  * @throws RefusedError.
  */
-export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
-  const { id, stack, options, repository, host } = session;
+export async function preflight(session: LookingSession, work: string): Promise<UpgradePlan> {
+  const { stack, options, repository, host } = session;
   const targets = chooseTargets(stack, options.images);
   refuseUnsafe(stack, targets);
   refuseOwnStarts(stack.model);
@@ -56,7 +54,6 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const logged = await whoLogged(engine, stack, targets);
   const joined = joinedServices(stack, targets);
   await refuseOtherChanges(session, targets, joined);
-  const work = repository.work("upgrades", id);
   const named = await referencedFiles(stack);
   const variables = saveShellVariables(
     [...stack.composeFiles, ...named.map(({ path }) => path)],
@@ -77,7 +74,7 @@ export async function preflight(session: UpgradeSession): Promise<UpgradePlan> {
   const backward = await planPins({ ...context, model }, behind, "old");
   const dependencies = dependenciesOf(model);
   const containers = inStartOrder(stack.containers, dependencies);
-  const copies = placesOf(stack).map((place, at) => copyPlace(session, place, at));
+  const copies = copiesOf(session);
   const plan: UpgradePlan = {
     ...{ project, services: targets, copies, forward, backward, work },
     containers: containers.map((one) => ({
@@ -134,23 +131,6 @@ function joinedServices(stack: Stack, targets: Readonly<Record<string, Target>>)
   const providers = stack.containers.filter(({ service }) => service in targets);
   const joiners = joinersOf(stack.containers, providers);
   return [...new Set(joiners.map(({ service }) => service))];
-}
-
-/** Every place that the stack writes to; of nested places, links followed, only the outermost. */
-function placesOf(stack: Stack): { name: string; source: string; volume?: string }[] {
-  const all = stack.stores.map((store) => {
-    const { volume } = store.mount;
-    return {
-      name: store.name,
-      source: placeOf(store),
-      ...(volume === undefined ? {} : { volume }),
-    };
-  });
-  const real = all.map(({ source }) => realPath(source));
-  return all.filter((_, at) => {
-    const source = real[at] ?? "";
-    return !real.some((other, index) => within(source, other) && (source !== other || index < at));
-  });
 }
 
 /** Which containers are stopped and which are frozen while the rollback copy is finished. */
@@ -217,7 +197,7 @@ async function whoLogged(
  *
  * @throws RefusedError when a history cannot be read: the gate could not judge that database later.
  */
-async function schemaOf(session: UpgradeSession, engine: Engine): Promise<UpgradePlan["schema"]> {
+async function schemaOf(session: LookingSession, engine: Engine): Promise<UpgradePlan["schema"]> {
   const { stack, containers, tasks, dependencies } = session;
   const places = schemaPlaces(stack);
   const present = () => presentContainers(engine, { project: projectOf(stack) });
@@ -243,46 +223,6 @@ async function schemaOf(session: UpgradeSession, engine: Engine): Promise<Upgrad
   }
 }
 
-/**
- * @returns how many paths the rollback copies will contain.
- * @throws RefusedError when a file system has too little free space for its rollback copies.
- */
-async function requireRoom(session: UpgradeSession, plan: UpgradePlan): Promise<number> {
-  let paths = 0;
-  const needs = new Map<string, { bytes: number; free: number }>();
-  for (const { source, copy, volume } of plan.copies) {
-    const mounts = [
-      { path: source, readOnly: true, ...(volume === undefined ? {} : { volume }) },
-      { path: dirname(copy), readOnly: true },
-    ];
-    const { signal } = session.dependencies;
-    const found = await session.tasks.run(estimateCopy, { source, copy }, { mounts }, signal);
-    paths += found.paths;
-    // Without a device number, treat equal free space as the same file system.
-    const key = deviceOf(dirname(copy)) ?? String(found.freeBytes);
-    const before = needs.get(key)?.bytes ?? 0;
-    needs.set(key, { bytes: before + found.bytes, free: found.freeBytes });
-  }
-  const spare = 64 * 2 ** 20;
-  for (const { bytes, free } of needs.values()) {
-    if (bytes + spare < free) continue;
-    const why = `the rollback copy needs about ${formatBytes(bytes)}, but only ${formatBytes(free)} are free`;
-    throw new RefusedError(why, {
-      class: "no-space",
-      hint: "Free some space, or set rollback-directory to a directory on another disk.",
-    });
-  }
-  return paths;
-}
-
-function deviceOf(path: string): string | undefined {
-  try {
-    return existsSync(path) ? String(statSync(path).dev) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function isStarting({ state, health }: Seen): boolean {
   return state === "running" && health === "starting";
 }
@@ -292,7 +232,7 @@ function isStarting({ state, health }: Seen): boolean {
  *
  * @throws RefusedError when the stack is not healthy before the upgrade, unless `allow-unhealthy` is set.
  */
-async function baseline(session: UpgradeSession, plan: UpgradePlan): Promise<boolean> {
+async function baseline(session: LookingSession, plan: UpgradePlan): Promise<boolean> {
   const { clock, signal } = session.dependencies;
   let bad: readonly Seen[] = [];
   const look = async () => {

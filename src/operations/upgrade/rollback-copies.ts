@@ -10,6 +10,9 @@ import type { RollbackContext, UpgradeSession } from "./session.ts";
 type Copy = UpgradePlan["copies"][number];
 type CopyContext = Pick<RollbackContext, "tasks" | "dependencies">;
 
+/** How the name of every rollback copy begins. */
+export const rollbackCopyPrefix = ".sophon-keeper-rollback-";
+
 /** Chooses the path of a place's rollback copy, and the path that keeps the data written by a failed version. */
 export function copyPlace(
   session: Pick<UpgradeSession, "id" | "options" | "repository">,
@@ -23,7 +26,7 @@ export function copyPlace(
   const near = sameDevice(repository.path, place.source) ? failed : join(beside, asideName(id));
   return {
     ...place,
-    copy: join(parent, `.sophon-keeper-rollback-${id}-${at}`),
+    copy: join(parent, `${rollbackCopyPrefix}${id}-${at}`),
     aside: join(near, place.name),
   };
 }

@@ -9,6 +9,12 @@ import type { upgradeJournal } from "./journal.ts";
 /** A live upgrade under way. */
 export type UpgradeSession = Session<typeof upgradeJournal>;
 
+/** The parts of a session with which the preflight checks look at a stack, without its lock and its journal. */
+export type LookingSession = Pick<
+  UpgradeSession,
+  "id" | "stack" | "options" | "repository" | "host" | "tasks" | "containers" | "dependencies"
+>;
+
 /** What a rollback needs, both in the upgrade itself and in a recovery. */
 export interface RollbackContext extends Workbench {
   readonly id: string;

@@ -60,6 +60,33 @@ async function receiver(status: (nth: number) => number = () => 200) {
   };
 }
 
+/** A mail server that takes everything. */
+async function mailServer() {
+  const mails: string[] = [];
+  const receivers: string[][] = [];
+  const server = new SMTPServer({
+    ...{ authOptional: true, hideSTARTTLS: true },
+    onData(stream, { envelope }, done) {
+      receivers.push(envelope.rcptTo.map(({ address }) => address));
+      let text = "";
+      stream.on("data", (chunk: Buffer) => {
+        text += chunk;
+      });
+      stream.on("end", () => {
+        mails.push(text);
+        done();
+      });
+    },
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server.server, "listening");
+  const { port } = server.server.address() as AddressInfo;
+  return {
+    ...{ mails, receivers, url: `smtp://127.0.0.1:${port}` },
+    [Symbol.asyncDispose]: () => new Promise<void>((done) => server.close(() => done())),
+  };
+}
+
 async function told(
   addresses: readonly string[],
   message = failed,
@@ -102,6 +129,35 @@ describe("what arrives", () => {
     expect(of("/t").attachments[0].content.body[0].text).toContain("Upgrade failed");
   });
 
+  it.each([
+    ["markup", "*_`|#[]<&".repeat(400)],
+    ["what is no ASCII", "日本語のログ".repeat(400)],
+    ["pairs of code units", "🐘".repeat(2000)],
+  ])("fits the limits of Discord and ntfy: a long text of %s", async (_, text) => {
+    using hook = await receiver();
+    await told([`discord+${hook.url}/d`, `ntfy+${hook.url}/n`, `slack+${hook.url}/s`], {
+      ...{ ...failed, text },
+    });
+    const of = (path: string) => hook.seen.find((one) => one.path === path)?.body ?? "";
+    const { content } = JSON.parse(of("/d"));
+    // Discord refuses more than 2000 characters, ntfy makes a file of more than 4096 bytes.
+    expect(content.length).toBeLessThanOrEqual(2000);
+    expect(Buffer.byteLength(of("/n"))).toBeLessThanOrEqual(4096);
+    for (const told of [content, of("/n"), JSON.parse(of("/s")).text]) {
+      expect(String(told).length).toBeGreaterThan(300);
+      expect(String(told).isWellFormed()).toBe(true);
+      expect(told).not.toContain("\ufffd");
+    }
+  });
+
+  it("has the login of its address, whatever letters the password has", async () => {
+    using hook = await receiver();
+    const address = hook.url.replace("//", `//me:${encodeURIComponent("pä漢")}@`);
+    expect(await told([address])).toEqual([]);
+    const login = String(hook.seen[0]?.headers.authorization).replace("Basic ", "");
+    expect(Buffer.from(login, "base64").toString()).toBe("me:pä漢");
+  });
+
   it("is start, success and failure at a service that watches for silence, whatever was asked for", async () => {
     using hook = await receiver();
     const address = `healthchecks+${hook.url}/uuid`;
@@ -109,6 +165,19 @@ describe("what arrives", () => {
     await told([address], good, { wanted: [] });
     await told([address], failed, { wanted: [] });
     expect(hook.seen.map(({ path }) => path)).toEqual(["/uuid/start", "/uuid", "/uuid/fail"]);
+  });
+
+  it("is one mail to one person, whatever the names in it", async () => {
+    await using server = await mailServer();
+    const evil = "x\r\nBcc: other@mail.test\r\nSubject: y\r\n\r\nbody";
+    const message = { ...failed, title: `Backup failed (${evil} on nas)`, stack: evil, text: evil };
+    const to = encodeURIComponent("me@mail.test");
+    expect(await told([`${server.url}/?from=keeper@nas.test&to=${to}`], message)).toEqual([]);
+    expect(server.receivers).toEqual([["me@mail.test"]]);
+    const [head = ""] = String(server.mails[0]).split("\r\n\r\n");
+    expect(
+      head.match(/^\w[\w-]*(?=:)/gm)?.filter((name) => /bcc|^subject|^to$/i.test(name)),
+    ).toEqual([...["To", "Subject"]]);
   });
 
   it("is a mail at a real mail server, with its password", async () => {
@@ -164,6 +233,24 @@ describe("what does not arrive", () => {
     using hook = await receiver(() => 302);
     expect(await told([hook.url])).toHaveLength(1);
     expect(hook.seen.every(({ path }) => path === "/")).toBe(true);
+  });
+
+  it("is given up when a mail server keeps talking and never comes to an end", async () => {
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.write("220 hello\r\n");
+      const drip = setInterval(() => void socket.write("250-wait\r\n"), 20);
+      socket.on("close", () => clearInterval(drip));
+      socket.resume();
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const url = `smtp://127.0.0.1:${port}/?from=a@b.test&to=c@d.test`;
+    const warnings = await told([url], failed, { attemptMs: 200 });
+    server.close();
+    const why = "notify: mail by 127.0.0.1 was not told: it did not answer within 0.2 s";
+    expect(warnings).toEqual([expect.stringContaining(why)]);
   });
 
   it.each(["", "smtp"])(

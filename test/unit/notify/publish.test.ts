@@ -49,3 +49,16 @@ it("begins anew after a file that is damaged", async () => {
     1,
   );
 });
+
+it("tells a recovery where the failed run did not get to know its stack", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "sophon-keeper-runs-"));
+  const run = (stack: string, result: Result, ms: number) =>
+    lastRun(result, { stack, command: "backup", at: new Date(ms) }, undefined);
+  const runs = (await LastRuns.read(directory))
+    .with(run("sophon", backedUp, 1000))
+    .with(run("", failed, 2000));
+  expect(runs.newest(["sophon", ""], "backup")?.exitCode).toBe(3);
+  const later = runs.with(run("sophon", backedUp, 3000), [""]);
+  expect(later.runs.map(({ stack }) => stack)).toEqual(["sophon"]);
+  expect(later.newest(["sophon", ""], "backup")?.exitCode).toBe(0);
+});

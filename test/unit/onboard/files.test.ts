@@ -3,14 +3,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
-import { exampleNames, filesFor } from "../../../src/operations/onboard/files.ts";
-
-type Setting = Parameters<typeof filesFor>[0];
+import {
+  exampleNames,
+  filesFor,
+  type Setting,
+  scheduleKinds,
+} from "../../../src/operations/onboard/files.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const setting: Setting = {
   ...{ directory: "/srv/my stack, $1", project: "my-stack" },
-  ...{ composeFiles: ["compose.yaml", "more/web.yaml"], repository: "/backups/my-stack" },
+  ...{ watched: ["compose.yaml", "more/web.yaml", ".env"], repository: "/backups/my-stack" },
+  ...{ given: {}, release: undefined },
   main: { service: "web", image: "registry.test:5000/team/web" },
   recipients: [
     { recipient: "age1aaa", about: "your key" },
@@ -24,8 +28,9 @@ async function files(given: Partial<Setting> = {}) {
   const texts = exampleNames.map(
     async (name) => [name, await readFile(join(root, "examples", name), "utf8")] as const,
   );
-  const examples = Object.fromEntries(await Promise.all(texts)) as Parameters<typeof filesFor>[1];
-  return filesFor({ ...setting, ...given }, examples);
+  const examples = Object.fromEntries(await Promise.all(texts));
+  const all = scheduleKinds.map((kind) => filesFor(kind, { ...setting, ...given }, examples));
+  return Object.assign({}, ...all) as Record<string, string>;
 }
 
 it("fills every place of the examples with the values of the stack", async () => {
@@ -77,4 +82,50 @@ it("leaves the upgrade out where there is nothing but databases", async () => {
   const names = Object.keys(await files({ main: undefined })).join(" ");
   expect(names).toContain("sophon-nightly.yml");
   expect(names).not.toMatch(/sophon-(upgrade|rehearsal)\.yml/);
+});
+
+const commit = "0123456789abcdef0123456789abcdef01234567";
+
+it("pins the workflows to the commit of the release, as Dependabot and Renovate read it", async () => {
+  const all = await files({ release: { commit, version: "1.2.3" } });
+  const workflows = Object.entries(all).filter(([path]) => path.startsWith(".github"));
+  expect(workflows).toHaveLength(3);
+  for (const [path, text] of workflows) {
+    const own = text.match(/uses: sophon-keeper\/.*$/gm) ?? [];
+    expect(own.length, path).toBeGreaterThan(0);
+    expect(new Set(own)).toEqual(new Set([`uses: sophon-keeper/sophon-keeper@${commit} # v1.2.3`]));
+  }
+});
+
+it("says in every schedule where the stack and its backups are, if the user said it", async () => {
+  const given = {
+    repository: "/backups of mine",
+    "compose-files": '["/srv/a.yml","/srv/b.yml"]',
+    "project-name": "123",
+  };
+  const all = await files({ given });
+  const nightly = parse(String(all[".github/workflows/sophon-nightly.yml"]));
+  for (const step of nightly.jobs.backup.steps.slice(0, 2)) expect(step.with).toMatchObject(given);
+  const upgrade = parse(String(all[".github/workflows/sophon-upgrade.yml"]));
+  expect(upgrade.jobs.upgrade.steps.at(-1).with).toMatchObject(given);
+  const unit = String(all["systemd/sophon-keeper-recover.service"]);
+  expect(unit.match(/--project-name/g)).toHaveLength(1);
+  const cron = String(all["cron.d/sophon-keeper"]);
+  for (const text of [unit, cron]) expect(text).toContain("/backups of mine");
+  const line = String(/^17 2 \* \* \* root (.*)$/m.exec(cron)?.[1]);
+  const said = execFileSync("sh", [
+    "-c",
+    `node() { printf '%s|' "$@"; }; ${line.replaceAll(setting.node, "node")}`,
+  ]);
+  expect(String(said)).toContain(
+    '|--repository|/backups of mine|--compose-files|["/srv/a.yml","/srv/b.yml"]|--project-name|123|',
+  );
+});
+
+it("keeps the places of the examples for keys that init did not make", async () => {
+  const all = await files({ recipients: [] });
+  const nightly = parse(String(all[".github/workflows/sophon-nightly.yml"]));
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: an expression of a workflow
+  expect(nightly.jobs.backup.steps[0].with.recipients).toBe("${{ vars.SOPHON_BACKUP_RECIPIENTS }}");
+  expect(all["cron.d/sophon-keeper"]).toContain("@/etc/sophon-keeper/recipients.txt");
 });

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ownFiles } from "../../../src/operations/onboard/examples.ts";
+import { keepProgram, ownFiles } from "../../../src/operations/onboard/examples.ts";
 import { version } from "../../../src/version.ts";
 
 const scratch = async () => await realpath(await mkdtemp(join(tmpdir(), "sophon-keeper-own-")));
@@ -19,10 +19,11 @@ it("schedules a copy that stays where npx brought the program, and leaves npm's 
   const place = await scratch();
   const running = await packageAt(join(place, "_npx/0a1b/node_modules/sophon-keeper"));
   const keepIn = join(place, "lib/sophon-keeper");
-  const planned = await ownFiles(running, { keepIn, isDry: true });
+  const planned = await ownFiles(running, keepIn);
   expect(planned.program).toBe(join(`${keepIn}-${version}`, "dist/cli.js"));
   expect(existsSync(join(place, "lib"))).toBe(false);
-  const { program } = await ownFiles(running, { keepIn, isDry: false });
+  await keepProgram(planned.copy ?? { from: "", to: "" });
+  const { program } = await ownFiles(running, keepIn);
   await rm(join(place, "_npx"), { recursive: true });
   expect(program).toBe(planned.program);
   expect(await readFile(program, "utf8")).toBe("the program");
@@ -31,7 +32,7 @@ it("schedules a copy that stays where npx brought the program, and leaves npm's 
 it("schedules the link that the next version replaces, where install.sh made one", async () => {
   const place = await scratch();
   const running = await packageAt(join(place, "lib/sophon-keeper-0.1.0"));
-  const options = { keepIn: join(place, "elsewhere"), isDry: false };
+  const options = join(place, "elsewhere");
   expect((await ownFiles(running, options)).program).toBe(running);
   await symlink(join(place, "lib/sophon-keeper-0.1.0"), join(place, "lib/sophon-keeper"));
   expect((await ownFiles(running, options)).program).toBe(

@@ -28,6 +28,15 @@ it.each([
   ["exclude: [[a]]", "exclude has an empty or nested value"],
   ["[a]", "is no mapping"],
   ["a: [", "Flow sequence in block collection"],
+  ["exclude: *nothing", "cannot be read"],
+  [`a: &a [x]\n${bomb()}`, "cannot be read"],
+  ["--- {}\n--- {}", "multiple documents"],
+  ["1: 2", "unknown key 1"],
+  ["<<: { keep-last: 1 }", "unknown key <<"],
+  ["__proto__: { keep-last: 1 }", "unknown key __proto__"],
+  ["stacks: { a: {}, a: {} }", "Map keys must be unique"],
+  ["stacks: { a: 7 }", "stacks.a is no mapping"],
+  ["stacks: { '../x': {} }", 'stacks has the name "../x"'],
   ["stacks: [a]", "stacks is no mapping"],
   ["stacks: { all: {} }", 'stacks has the name "all"'],
   ["stacks: { a: { keep-lst: 1 } }", "unknown key stacks.a.keep-lst: did you mean keep-last?"],
@@ -42,6 +51,28 @@ it.each([
   expect(told.startsWith(`${path}: `)).toBe(true);
   expect(told).toContain(message);
   expect(told).not.toContain("\n");
+});
+
+it("refuses nesting without an end in one line", () => {
+  const message = /^\/etc\/sophon-keeper\/sophon-keeper\.yaml: .{1,200}$/;
+  expect(() => readConfig(`exclude: ${"[".repeat(50_000)}`, path)).toThrow(message);
+});
+
+/** A few lines that would be more than a billion values. */
+function bomb(): string {
+  const names = "abcdefghij".split("");
+  return names
+    .slice(1)
+    .map((name, at) => `${name}: &${name} [${Array(10).fill(`*${names[at]}`).join(", ")}]`)
+    .join("\n");
+}
+
+it("takes each value as it is written: a name of digits stays that name", () => {
+  const raw = read("project-name: 0123\ndatabase-name: 1.0\nkeep-last: '7'\nunencrypted: true\n");
+  expect(raw).toEqual({
+    ...{ "project-name": "0123", "database-name": "1.0" },
+    ...{ "keep-last": "7", unencrypted: "true" },
+  });
 });
 
 it("gives every kind of value as the same option that a flag gives", () => {

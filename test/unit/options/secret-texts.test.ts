@@ -8,3 +8,11 @@ it("takes the password in health-url for a secret, as it stands there and as it 
     expect(secretTexts({ "health-url": plain })).toEqual([]);
   }
 });
+
+it("takes the password in an address of notify for a secret: a server may repeat it", () => {
+  const mail = "smtp://keeper:p%40ssword@mail.test/?from=keeper@nas.test&to=me@mail.test";
+  const hook = "ntfy+https://me:other%20secret@ntfy.test/topic";
+  expect(secretTexts({ notify: `${mail}\n# none\n${hook}\n` })).toEqual(
+    expect.arrayContaining(["p%40ssword", "p@ssword", "other%20secret", "other secret"]),
+  );
+});
