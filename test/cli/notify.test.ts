@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { SMTPServer } from "smtp-server";
 import { expect, it } from "vitest";
 import { temporaryDirectory } from "../../src/core/temp.ts";
+import { spawnText } from "../contract/support/spawn-text.ts";
 import { onLoopback, shutDown } from "../lab/loopback-server.ts";
-import { keeper } from "./keeper.ts";
+import { compiled } from "../lab/program.ts";
+import { shipped } from "./keeper.ts";
 import { sealedRepository } from "./sealed-repository.ts";
 
 const password = "p@ss w0rd-of-mine";
@@ -25,6 +27,16 @@ async function tellTale() {
     port,
     [Symbol.asyncDispose]: () => new Promise<void>((done) => server.close(() => done())),
   };
+}
+
+/** Runs the command line; root's own files of state are out of its sight, and nothing of the test stays in them. */
+async function keeper(args: readonly string[]) {
+  const own = [process.execPath, join(await shipped(), "cli.js"), ...args];
+  const hidden = 'mount -t tmpfs tmpfs /var/lib && exec "$0" "$@"';
+  const apart = process.geteuid?.() === 0 ? ["unshare", "--mount", "sh", "-c", hidden] : [];
+  const [program = "", ...words] = [...apart, ...own];
+  const env = { PATH: process.env.PATH ?? "", HOME: "/nonexistent", NODE_COMPILE_CACHE: compiled };
+  return await spawnText(program, words, env);
 }
 
 it("tells who can be told, warns of the others without a secret, and changes no result", async () => {

@@ -50,6 +50,12 @@ it("makes keys, files, a first backup and its test restore; a second run changes
   const first = await keeper([...argv, "--yes"]);
   expect(first.result, first.stderr).toMatchObject({ result: "verified", level: "restore" });
   expect(first.result.next).toHaveLength(5);
+  // The key that init tells is the one that signed the backup.
+  const [manifest, signers] = [join(first.result.path, "manifest.json"), join(keys, "signers")];
+  await writeFile(signers, `any ${first.result.signer}\n`);
+  const check = 'ssh-keygen -Y verify -f "$1" -I any -n sophon-keeper -s "$2.sig" <"$2"';
+  execFileSync("bash", ["-c", check, "-", signers, manifest]);
+  await rm(signers);
   const read = async () =>
     await Promise.all(
       first.result.written.map(async (path: string) => [path, await readFile(path, "utf8")]),
