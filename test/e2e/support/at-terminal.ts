@@ -16,12 +16,17 @@ interface AtTerminal {
 /** Generous: the machine may be busy with other tests. */
 const questionMs = 120_000;
 
-/** Starts the command line at a real pseudo-terminal, that of script(1). */
+/**
+ * Starts the command line at a real pseudo-terminal, that of script(1).
+ *
+ * @param own - the words that start the program, if it is not the one of this run
+ */
 export function atTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  own: readonly string[] = [process.execPath, program],
 ): AtTerminal {
-  const command = [process.execPath, program, ...args].map(quoted).join(" ");
+  const command = [...own, ...args].map(quoted).join(" ");
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
     env: {
       ...{ PATH: process.env.PATH, HOME: process.env.HOME ?? "/root", TERM: "xterm" },
