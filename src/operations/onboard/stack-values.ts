@@ -22,7 +22,10 @@ export function givenInputs(options: Options): Record<string, string> {
 }
 
 /** A pull request that changes one of them may change an image: paths relative to the root of the Git repository. */
-export function watchedFiles({ directory, composeFiles }: Stack): string[] {
+export function watchedFiles({
+  directory,
+  composeFiles,
+}: Pick<Stack, "directory" | "composeFiles">): string[] {
   const root = gitRoot(directory) ?? directory;
   const paths = [...composeFiles, join(directory, ".env")].map((path) => relative(root, path));
   return paths.filter((path) => !path.startsWith(".."));

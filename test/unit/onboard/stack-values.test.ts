@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { Stack } from "../../../src/model/stack.ts";
 import { gitRoot } from "../../../src/operations/onboard/look-around.ts";
 import { givenInputs, watchedFiles } from "../../../src/operations/onboard/stack-values.ts";
 import { parseOptions } from "../../../src/options/parse.ts";
@@ -14,7 +13,7 @@ it("watches the files of a stack from the root of its Git repository, where GitH
   const directory = join(root, "apps/sophon");
   await mkdir(directory, { recursive: true });
   const composeFiles = [join(directory, "compose.yaml"), join(root, "common.yaml")];
-  const stack = { directory, composeFiles: [...composeFiles, "/elsewhere/x.yaml"] } as Stack;
+  const stack = { directory, composeFiles: [...composeFiles, "/elsewhere/x.yaml"] };
   expect(gitRoot(directory)).toBeUndefined();
   expect(watchedFiles(stack)).toEqual(["compose.yaml", ".env"]);
   await mkdir(join(root, ".git"));
