@@ -22,7 +22,7 @@ export interface Recipient {
 }
 
 /** A key pair on disk. */
-export interface StoredKey extends Recipient {
+interface StoredKey extends Recipient {
   readonly role: KeyRole;
   /** The file with the private half. */
   readonly path: string;

@@ -11,7 +11,7 @@ import { copyPlace } from "./rollback-copies.ts";
 import type { LookingSession } from "./session.ts";
 
 /** What the rollback copies on one file system need, and what it has, in bytes. */
-export interface CopyNeed {
+interface CopyNeed {
   /** One of the directories in which a copy is made. */
   readonly path: string;
   readonly bytes: number;
