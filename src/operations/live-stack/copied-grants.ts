@@ -79,12 +79,13 @@ async function valuesOf(
   );
   await writeFile(override, JSON.stringify({ [extensionKey]: asked }), { mode: 0o600 });
   const model = await createCompose(engine, project).config([override]);
-  const told = (model as unknown as Record<string, Record<string, readonly string[]>>)[
-    extensionKey
-  ];
+  const { [extensionKey]: told = {} } = model as unknown as Record<
+    string,
+    Record<string, readonly string[]>
+  >;
   return Object.fromEntries(
     names.map((name) => {
-      const [isSet, value] = told?.[name] ?? [];
+      const [isSet, value] = told[name] ?? [];
       return [name, isSet === "set" ? value : undefined];
     }),
   );
