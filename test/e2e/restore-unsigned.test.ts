@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { formatManifest, parseManifest } from "../../src/model/manifest.ts";
@@ -51,7 +51,9 @@ it("puts up no stack of unknown origin whose definition takes in other files of 
   await stack.compose(["down", "--timeout", "1"]);
   const outside = join(scratch, "other.yaml");
   await writeFile(outside, "services: { base: { labels: { secret: of-another-stack } } }\n");
-  const backup = join(repository, "backups", made.result.backupId);
+  // As it comes from elsewhere: the repository knows its manifest.
+  const backup = join(scratch, made.result.backupId);
+  await cp(join(repository, "backups", made.result.backupId), backup, { recursive: true });
   const bare = async () => {
     await rm(directory, { recursive: true });
     await mkdir(directory);

@@ -9,7 +9,7 @@ import {
   type MigrationHistory,
   type TableShape,
 } from "../ef-migrations.ts";
-import { openLive } from "./open-live.ts";
+import { isUnreadable, openLive } from "./open-live.ts";
 
 /** SQLite databases in one directory. */
 interface SqlitePlace {
@@ -37,28 +37,25 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
       const file = join(path, name);
       // SQLite would create a missing database.
       if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue;
-      const database = openLive(file, busyMs);
       try {
-        const histories = sqliteHistories(database, name);
+        const histories = historiesOf(file, name);
         if (histories.length > 0) found[name] = histories;
       } catch (error) {
         // It has no history. One that had one before is missed by the caller.
-        if (!isNoDatabase(error)) throw error;
-      } finally {
-        database.close();
+        if (!isUnreadable(error)) throw error;
       }
     }
     return found;
   },
 };
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB (https://www.sqlite.org/rescode.html). */
-const noDatabaseCodes = [11, 26];
-
-/** Whether a file begins like a database and cannot be read as one. */
-function isNoDatabase(error: unknown): boolean {
-  const { errcode } = error as { readonly errcode?: unknown };
-  return typeof errcode === "number" && noDatabaseCodes.includes(errcode & 0xff);
+function historiesOf(file: string, name: string): MigrationHistory[] {
+  const database = openLive(file, busyMs);
+  try {
+    return sqliteHistories(database, name);
+  } finally {
+    database.close();
+  }
 }
 
 /** The migration histories in an open database. */

@@ -13,9 +13,10 @@ import { pathToFileURL } from "node:url";
  * stayed so.
  *
  * @throws Error with SQLite's message, when it is first read, for a transaction that was interrupted:
- * {@link isInterrupted}.
+ * {@link isInterrupted}. NoFileError for a pipe or anything else that is no file in the place of one: SQLite would wait for ever.
  */
 export function openLive(live: string, busyMs = 60_000): DatabaseSync {
+  requireFiles(live);
   if (!isUnopened(live)) return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
   const url = pathToFileURL(live);
   url.searchParams.set("immutable", "1");
@@ -33,14 +34,34 @@ const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
  * knows them.
  */
 export function openPrivate(copy: string): DatabaseSync {
-  for (const path of [copy, `${copy}-wal`, `${copy}-journal`]) {
-    const isFile = lstatSync(path, { throwIfNoEntry: false })?.isFile();
-    if (isFile === false) throw new Error(`${path} is not a regular file`);
-  }
+  requireFiles(copy);
   if (endOf(`${copy}-journal`)?.equals(journalMagic) === true) {
     throw new Error("a transaction over several databases was interrupted: start the application");
   }
   return new DatabaseSync(copy);
+}
+
+function requireFiles(database: string): void {
+  for (const path of [database, `${database}-wal`, `${database}-journal`]) {
+    const isFile = lstatSync(path, { throwIfNoEntry: false })?.isFile();
+    if (isFile === false) throw new NoFileError(`${path} is not a regular file`);
+  }
+}
+
+/** Something else than a file is in the place of a database or of what belongs to it. */
+class NoFileError extends Error {}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (https://www.sqlite.org/rescode.html). */
+const noDatabaseCodes = [11, 26];
+
+/**
+ * Whether a file begins like a database and cannot be read as one, or not before the application has opened it: whoever may
+ * write into the directory can make it so.
+ */
+export function isUnreadable(error: unknown): boolean {
+  const { errcode } = error as { readonly errcode?: unknown };
+  const isNoDatabase = typeof errcode === "number" && noDatabaseCodes.includes(errcode & 0xff);
+  return isNoDatabase || isInterrupted(error) || error instanceof NoFileError;
 }
 
 /** The last bytes of a file; undefined if there is none. */

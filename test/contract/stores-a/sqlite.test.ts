@@ -14,8 +14,10 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
+import { sqliteMigrations } from "../../../src/stores/sqlite/migrations.ts";
 import { openLive } from "../../../src/stores/sqlite/open-live.ts";
 import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite/sqlite.ts";
+import { plainTasks } from "./contexts.ts";
 import { makeDatabase, plantJournal, startWriter } from "./sqlite-writer.ts";
 
 const sqlite3 = (path: string, sql: string) =>
@@ -179,6 +181,24 @@ describe("the copy of a live SQLite database", () => {
       }
     },
   );
+
+  it("does not wait for a pipe in the place of a journal, and an upgrade is not held up by it", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    makeDatabase(live, "delete");
+    execFileSync("mkfifo", [`${live}-journal`]);
+    const copied = copySqlite(live, join(directory.path, "copy.db"));
+    await expect(copied).rejects.toMatchObject({
+      class: "sqlite-copy",
+      message: expect.stringContaining("live.db-journal is not a regular file"),
+    });
+    expect(() => countLive(live)).toThrow("is not a regular file");
+    const place = { path: directory.path, databases: ["live.db"] };
+    expect(await plainTasks.run(sqliteMigrations, place, { mounts: [] })).toEqual({});
+    rmSync(`${live}-journal`);
+    plantJournal(live, join(directory.path, "elsewhere"));
+    expect(await plainTasks.run(sqliteMigrations, place, { mounts: [] })).toEqual({});
+  });
 
   it("holds what was there before a transaction that was killed, and the application finds its journal", async () => {
     await using directory = await temporaryDirectory("sk-sqlite-");
