@@ -9,11 +9,7 @@ export const signatureLimitBytes = 16 * 1024;
 /** Who made a backup: a signer that is trusted, or why that is not known. */
 export type Origin =
   | { readonly known: true; readonly signer: string }
-  | {
-      readonly known: false;
-      readonly signature: "missing" | "of another signer" | "invalid";
-      readonly why: string;
-    };
+  | { readonly known: false; readonly why: string };
 
 /**
  * Tells the origin of a backup by the signature of its manifest. Everything else of a backup is covered by the manifest.
@@ -27,13 +23,13 @@ export async function originOf(directory: string, trusted: readonly string[]): P
     const key = signerOf(text, signature);
     const signer = keyFingerprint(key);
     if (trusted.includes(key)) return { known: true, signer };
-    const why = `it is signed with ${signer}, which is not trusted here`;
-    return { known: false, signature: "of another signer", why };
+    return { known: false, why: `it is signed with ${signer}, which is not trusted here` };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return { known: false, signature: "missing", why: "it is not signed" };
-    }
-    const told = error instanceof Error ? error.message : String(error);
-    return { known: false, signature: "invalid", why: `its signature is not valid: ${told}` };
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      known: false,
+      why: isMissing ? "it is not signed" : `its signature is not valid: ${why}`,
+    };
   }
 }

@@ -103,8 +103,8 @@ async function checked(
 }
 
 /**
- * A signature that is there has to be valid, and to be of one of the `trusted-signers` if they were given: recipients are
- * public, so anybody can encrypt a forgery.
+ * If `trusted-signers` are given, one of them has to have signed the backup: recipients are public, so anybody can encrypt a
+ * forgery. That a signature is valid was checked with the checksums.
  *
  * @throws UnverifiableError (class `unknown-origin`).
  */
@@ -115,9 +115,7 @@ async function requireOrigin(
 ): Promise<void> {
   const origin = await originOf(directory, await trustedSigners(options));
   if (origin.known) return reporter.info(`signed with ${origin.signer}, which is trusted here`);
-  if (options.trustedSigners.length === 0 && origin.signature !== "invalid") {
-    return reporter.info(`unknown origin: ${origin.why}`);
-  }
+  if (options.trustedSigners.length === 0) return reporter.info(`unknown origin: ${origin.why}`);
   throw new UnverifiableError(`backup: ${id} is of unknown origin: ${origin.why}`, {
     class: "unknown-origin",
     hint: "Give trusted-signers with the public key of the host that made it (its sign-key.pub).",
