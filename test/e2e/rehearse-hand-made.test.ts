@@ -1,5 +1,5 @@
 // @module-tag exhaustive
-import { readdir, truncate } from "node:fs/promises";
+import { mkdir, readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { Rehearsal } from "../../src/model/rehearsal.ts";
@@ -35,6 +35,7 @@ it("of files made by hand: a good image passes, a bad one fails, and damage is f
     ...{ tier: "personal", name: "rehearse-by-hand", owner: dockerUser },
   });
   const made = await byHand(stack, "data");
+  await mkdir(repository(stack));
   const [before, containers] = [await look(stack), await containersOf(stack)];
   const good = await stack.publish(goodVersions["1.2.0-words"]);
 
@@ -69,6 +70,7 @@ it("of files made by hand: a good image passes, a bad one fails, and damage is f
   expect(damaged.code, damaged.stderr).toBe(4);
   expect(damaged.result).toMatchObject({ result: "damaged", checks: expect.any(Array) });
 
+  expect(await readdir(repository(stack))).toEqual([]);
   expect(await keptDataOf(stack)).toEqual([]);
   expect(await clonesOf(stack)).toEqual([]);
   expect(await containersOf(stack)).toEqual(containers);
@@ -81,6 +83,7 @@ it("of the files of every store of an Enterprise stack, and not of its data dire
   await using stack = await createStack({ tier: "enterprise", name: "rehearse-hand-all" });
   const made = await byHand(stack, "data", "dump", "qdrant", "redis");
   const alone = await byHand(stack, "data");
+  await mkdir(repository(stack));
   const before = await look(stack);
   const good = await stack.publish(goodVersions["1.2.0"]);
 

@@ -26,7 +26,7 @@ export interface RehearsedBackup {
 }
 
 /** A backup as the phases of a rehearsal use it. */
-export interface BackupRead {
+interface BackupRead {
   readonly manifest: Manifest;
   /** Empty for files that have no manifest. */
   readonly manifestSha256: string;
