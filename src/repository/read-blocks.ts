@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 
-const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 
 /**
  * Reads a file from its beginning to its end. One block is read while the other is used, both again and again.

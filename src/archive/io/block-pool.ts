@@ -13,23 +13,23 @@ export const THREADS: number = Math.min(availableParallelism(), THREADS_LIMIT);
 /** One block a thread, and one that waits so that no thread does. */
 export const BUSY_BLOCKS: number = THREADS + 1;
 
+/** One more than can be busy: a reader that waits for the busy ones always finds one to fill. */
+const MOST_BLOCKS = BUSY_BLOCKS + 1;
+
 /**
  * Blocks of shared memory that circulate between the reader that fills them and the threads that compress them.
  *
- * They are allocated once and filled again and again: allocating each anew costs more in page
- * faults than reading the data does.
+ * They are filled again and again: allocating each anew costs more in page faults than reading the data does. Each is
+ * allocated when it is needed first.
  */
 export class BlockPool {
-  /** One more than can be busy: a reader that waits for the busy ones always finds one to fill. */
-  readonly #free = Array.from(
-    { length: BUSY_BLOCKS + 1 },
-    () => new SharedArrayBuffer(BLOCK_BYTES),
-  );
+  readonly #free: SharedArrayBuffer[] = [];
+  #made = 0;
   #wake: (() => void) | undefined;
 
   /** An empty block; undefined when all are in use. */
   take(): Buffer | undefined {
-    const block = this.#free.pop();
+    const block = this.#free.pop() ?? this.#make();
     return block && Buffer.from(block);
   }
 
@@ -42,6 +42,12 @@ export class BlockPool {
   /** Called whenever a block is returned. */
   onGiven(wake: () => void): void {
     this.#wake = wake;
+  }
+
+  #make(): SharedArrayBuffer | undefined {
+    if (this.#made === MOST_BLOCKS) return undefined;
+    this.#made++;
+    return new SharedArrayBuffer(BLOCK_BYTES);
   }
 }
 
