@@ -2,11 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * The only files in `src/` that write files themselves, and into whose directory. All others use `replaceFile` and its
+ * The only files in `src/` that write files themselves, and into whose directory. All others use `replaceFile`, `createFile` and their
  * siblings in `src/core/durable.ts`, which are safe where another user may plant links.
  */
 const writers: Readonly<Record<string, string>> = {
-  "commands/init.ts": "files of a checkout, exclusively",
   "archive/write-archive.ts": "an unfinished backup, in the repository",
   "core/durable.ts": "the helper itself",
   "destinations/cache.ts": "a directory in the workspace that it has just made, exclusively",
@@ -20,17 +19,16 @@ const writers: Readonly<Record<string, string>> = {
   "operations/backup/increment.ts": "an index, in an unfinished backup",
   "operations/clone/clone.ts": "a temporary directory of a clone",
   "operations/clone/inline-files.ts": "a temporary directory of a clone",
+  "operations/doctor/file-systems.ts": "two files without a name, which are gone when they are closed",
   "operations/live-stack/definition.ts": "a temporary directory",
   "operations/live-stack/image-pins.ts": "work files, in the repository",
   "operations/live-stack/pin-trial.ts": "a directory in work files, in the repository",
   "operations/live-stack/shell-variables.ts": "work files, in the repository",
   "operations/manual/restore-redis.ts": "a directory of root that it has just made, exclusively",
   "operations/off-host/fetch.ts": "an unfinished backup, in the repository",
-  "operations/onboard/key-files.ts": "keys of this user, exclusively",
   "operations/rehearse/checkout.ts": "a temporary directory",
   "operations/restore/uploaded-backup.ts": "an unfinished backup, in the repository",
   "operations/session/journal-file.ts": "journals, in the repository",
-  "operations/session/sign-key.ts": "keys of this user, exclusively",
   "operations/verify/sealed-manifest.ts": "a signature that was brought back, in the repository",
   "operations/upgrade/roll-back.ts": "what failed, in the repository",
   "repository/repository.ts": "marks, in the repository",
