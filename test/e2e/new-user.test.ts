@@ -7,6 +7,7 @@ import { expect, it } from "vitest";
 import { bundle } from "../../scripts/bundle.ts";
 import { temporaryDirectory } from "../../src/core/temp.ts";
 import { version } from "../../src/version.ts";
+import { spawnText } from "../contract/support/spawn-text.ts";
 import { createStack } from "../lab/stack.ts";
 import { atTerminal } from "./support/at-terminal.ts";
 
@@ -63,12 +64,11 @@ it("brings somebody who answers five questions from npx to a schedule that works
     const lines = [...unit.matchAll(/^ExecStart=(.*)$/gm)].map(([, line = ""]) => line);
     expect(lines).toHaveLength(2);
     for (const line of lines) {
-      const said = execFileSync("sh", ["-c", `exec ${line} --json`], {
-        env: { HOME: home, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-        encoding: "utf8",
-        stdio: ["ignore", "pipe", "ignore"],
-      });
-      expect(JSON.parse(said).result).toMatch(/^(backed-up|verified)$/);
+      // As systemd has it: little in the environment, and no terminal.
+      const env = { HOME: home, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin" };
+      const { code, stdout, stderr } = await spawnText("sh", ["-c", `exec ${line} --json`], env);
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout).result).toMatch(/^(backed-up|verified)$/);
     }
   } finally {
     if (!wasKept) await rm(kept, { recursive: true, force: true });
