@@ -309,9 +309,8 @@ const recipes: Readonly<Record<keyof typeof runBy, (page: Documented) => Promise
       stack,
       {
         "s3://my-backups/sophon": "s3://bucket/off/site",
-        "PROJECT/ID": `${stack.projectName}/${made.backupId}`,
-        "sophon/PROJECT/latest": `sophon/${stack.projectName}/latest`,
-        "/PROJECT/": `/${stack.projectName}/`,
+        "/PROJECT/ID": `/${stack.projectName}/${made.backupId}`,
+        "/PROJECT/latest": `/${stack.projectName}/latest`,
         "--identity sophon-backup.key": `--identity ${identity}`,
       },
       { ...testCredentials, AWS_ENDPOINT_URL: bucket.endpoint, AWS_DEFAULT_REGION: "us-east-1" },
