@@ -116,7 +116,9 @@ const recipes: Readonly<Record<keyof typeof runBy, (page: Documented) => Promise
     );
     const key = join(shell.home, "sophon-backup.key");
     const start = page.take("README.md: Quick start", 1);
-    const told = await shell.run(start, shell.home);
+    const [doctor = "", init = ""] = start.trim().split("\n");
+    await expect(shell.run(doctor, shell.home)).rejects.toThrow("failed: newest backup: there is");
+    const told = await shell.run(init, shell.home);
     expect(told).toContain("level restore");
     expect(await readdir(join(shell.home, "sophon-keeper-keys"))).toContain("verify.key");
     await shell.run(page.take("README.md: Quick start", 1), shell.home);
@@ -173,7 +175,11 @@ const recipes: Readonly<Record<keyof typeof runBy, (page: Documented) => Promise
     const before = await snapshot(stack);
     await shell.run(page.take(section), stack.directory);
     expect(diff(before, await snapshot(stack), { ignore: unequal })).toEqual([]);
-    expect(await runs("log-scan.md: The migration log scan")).toContain("clean");
+    const scan = page.take("docs/log-scan.md: The migration log scan").trim().split("\n");
+    const scanned = scan.map((line) => shell.run(line, stack.directory));
+    await expect(scanned[0]).resolves.toContain("clean");
+    // It has not ended.
+    await expect(scanned[1]).rejects.toThrow('"result":"failed"');
     expect(await runs("operation.md: An interrupted run")).toContain("unchanged");
     await runs("report.md: What became of each night");
     expect(await readFile(site, "utf8")).toContain(second.backupId);
