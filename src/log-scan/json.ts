@@ -105,6 +105,7 @@ function levelOfRecord(fields: Fields, compact: boolean): LogEvent["level"] {
       fields,
       "error_severity",
       "levelname",
+      "level_name",
       "loglevel",
       "lvl",
       "SeverityText",
@@ -162,10 +163,10 @@ function exceptionOf(fields: Fields): string {
     asFields(fields.exception) ??
     asFields(fields.error) ??
     asFields(fields.err) ??
-    asFields(fields.thrown);
+    asFields(fields.thrown) ??
+    asFields(asFields(fields.context)?.exception);
   if (detail === undefined) return "";
-  const type =
-    str(detail.Type) ?? str(detail.type) ?? str(detail.ClassName) ?? str(detail.name) ?? "";
+  const type = first(detail, "Type", "type", "ClassName", "class", "name") ?? "";
   const message = str(detail.Message) ?? str(detail.message) ?? "";
   const stack =
     str(detail.StackTrace) ??

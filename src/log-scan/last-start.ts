@@ -10,13 +10,14 @@ export function lastStart(records: readonly LogRecord[]): number {
   let start = 0;
   let banners = bannersFrom(records, 0);
   let end: End = "none";
+  let endedBy = "";
   let up = false;
   let sinceUp = -1;
   for (const [index, record] of records.entries()) {
     const banner = isBanner(record) && banners.has(normal(record)) && index > start;
     const restarted =
       (end === "hard" && beginsSomething(record)) ||
-      (end === "soft" && (banner || (opensStart(record) && !LEAVING.test(record.message)))) ||
+      (end === "soft" && (banner || (opensStart(record) && !isOfEnd(record, endedBy)))) ||
       (banner && (up || end === "faint") && isFirst(records, start, record));
     if (restarted) {
       start = index;
@@ -36,8 +37,14 @@ export function lastStart(records: readonly LogRecord[]): number {
       sinceUp = index;
     }
     end = endOf(record, end);
+    if (record.rule?.lasts === "ended") endedBy = record.category;
   }
   return start;
+}
+
+/** What is said on the way out, and why the start was given up, by the logger that has just told the end. */
+function isOfEnd({ kind, message, category }: LogRecord, endedBy: string): boolean {
+  return LEAVING.test(message) || (kind === "other" && category !== "" && category === endedBy);
 }
 
 /** How sure it is that the process ended: `faint` needs its first words again to be believed. */

@@ -52,7 +52,7 @@ const UP =
   /\b(?:listening|listens|ready|accepting connections|up and running|running on|serving|now accessible|(?:server|running) at https?|has launched|server (?:is )?(?:started|running)|startup complete|started (?:in|on|at|successfully))\b/i;
 /** What programs speak of while they start. */
 const STARTING =
-  /\b(?:start(?:s|ed|ing|up)?|boot(?:s|ed|ing)?|launch(?:ed|ing)?|load(?:ed|ing)|initiali[sz]\w*|connect(?:ed|ing)|migrat\w*|configur\w*|running|version|waiting for|up[- ]to[- ]date|environment|database|listening|ready|exited|stopp(?:ed|ing)|shutting down)\b/i;
+  /\b(?:start(?:s|ed|ing|up)?|boot(?:s|ed|ing)?|launch(?:ed|ing)?|load(?:ed|ing)|initiali[sz]\w*|connect(?:ed|ing)|migrat\w*|appl(?:ied|ying)|configur\w*|running|version|waiting for|up[- ]to[- ]date|environment|database|listening|ready|exited|stopp(?:ed|ing)|shutting down)\b/i;
 
 /**
  * Whether the records are an application's log: one that a logger wrote, one that a rule knows, one that says that it
@@ -73,10 +73,15 @@ function weightOf(record: LogRecord): 0 | 1 | 2 {
   const { form, kind, level, stamp, category, rule, message } = record;
   if (rule !== undefined || (kind !== "other" && kind !== "exit")) return 2;
   if (form !== "raw" && form !== "compose" && form !== "text") return level === undefined ? 1 : 2;
-  const text = message.length > 300 ? message.slice(0, 300) : message;
   if (form === "text" && (category !== "" || TIME.test(stamp ?? "") || /[[|]/.test(stamp ?? "")))
     return 2;
-  if (UP.test(text)) return 2;
+  const lines = message
+    .slice(0, 4_000)
+    .split("\n", 40)
+    .map((line) => line.slice(0, 300));
+  if (lines.some((line) => UP.test(line))) return 2;
   if (form === "text") return 1;
-  return STARTING.test(text) ? 1 : 0;
+  // What a tool prints without a logger is one record of many lines.
+  const hints = lines.filter((line) => STARTING.test(line)).length;
+  return hints > 1 ? 2 : hints === 1 ? 1 : 0;
 }

@@ -149,7 +149,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
     otherwise: "migration",
     source: "Laravel, Doctrine, Phinx",
     pattern:
-      /^ {0,4}(?:\d{4}_\d{2}_\d{2}_\d{6}_\w{1,120}|Migrating:?) ?\.{2,200} ?.{0,20}\bFAIL\b|Migration \S{0,80}Version\w{1,40} failed during (?:Execution|Pre-Checks)|Illuminate\\Database\\QueryException|Error thrown while running command "?'?doctrine:migrations|ExecutedUnavailableMigrations|\bPDOException: SQLSTATE|^\s*In \w{1,60}\.php line \d+:/m,
+      /^ {0,4}(?:\d{4}_\d{2}_\d{2}_\d{6}_\w{1,120}|Migrating:?) ?\.{2,200} ?.{0,20}\bFAIL\b|Migration \S{0,80}Version\w{1,40} failed during (?:Execution|Pre-Checks)|^\s{0,8}Illuminate\\Database\\QueryException\s{0,8}$|\bSQLSTATE\[\w{5}\][^\n]{0,600}\bSQL: (?:alter|create|drop|rename) |Error thrown while running command "?'?doctrine:migrations|ExecutedUnavailableMigrations|\bPDOException: SQLSTATE|^\s*In \w{1,60}\.php line \d+:/m,
     example: "  2026_01_01_000000_create_nodes_table .............................. 12.03ms FAIL",
     lookAlike: "  2026_01_01_000000_create_failed_jobs_table ........................ 12.03ms DONE",
     meaning: "A migration tool for PHP could not migrate the database.",

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { exhaustive } from "../lab/matrix.ts";
@@ -54,3 +54,25 @@ it("upgrades a migrator alone, and is rolled back when it fails", exhaustive, as
   expect(await stack.versions()).toEqual({ app: "1", migrate: "2" });
   expect(await stack.states()).toBe(before);
 });
+
+it.each([
+  [2, 0],
+  [3, 6],
+])(
+  "a job that ends by itself meanwhile is no failure (version %i)",
+  exhaustive,
+  async (version, code) => {
+    await using stack = await smallStack("job-ends", {
+      app: `image: IMAGE, init: true, volumes: ["DATA:/data"], command: ["sh", "-c", "rm -f /tmp/healthy; [ $$V != 3 ] || exit 3; touch /tmp/healthy; until [ -e /data/go ]; do sleep 0.1; done; exec sleep infinity"], ${healthFile}`,
+      job: `image: IMAGE, init: true, volumes: ["DATA:/data:ro"], command: ["sh", "-c", "until [ -e /data/go ]; do sleep 0.1; done"]`,
+    });
+    await stack.compose(["up", "--detach"]);
+    await settled(stack);
+    const upgrade = stack.upgrade({ app: version });
+    await writeFile(join(stack.data, "go"), "");
+    const { code: ended, stderr } = await upgrade;
+    expect(ended, stderr).toBe(code);
+    expect(await stack.versions()).toEqual({ app: version === 2 ? "2" : "1", job: "1" });
+    expect(await stack.states()).toMatch(/app-1 running healthy; job-1 exited/);
+  },
+);

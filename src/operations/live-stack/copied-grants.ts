@@ -79,13 +79,12 @@ async function valuesOf(
   );
   await writeFile(override, JSON.stringify({ [extensionKey]: asked }), { mode: 0o600 });
   const model = await createCompose(engine, project).config([override]);
-  const { [extensionKey]: told = {} } = model as unknown as Record<
-    string,
-    Record<string, readonly string[]>
-  >;
+  const told = (model as Readonly<Record<string, unknown>>)[extensionKey] as
+    | Readonly<Record<string, readonly string[]>>
+    | undefined;
   return Object.fromEntries(
     names.map((name) => {
-      const [isSet, value] = told[name] ?? [];
+      const [isSet, value] = told?.[name] ?? [];
       return [name, isSet === "set" ? value : undefined];
     }),
   );

@@ -9,6 +9,8 @@ export interface Before {
   /** `restarting` means a crash loop: whether the container runs at a given moment proves nothing. */
   readonly state: string;
   readonly healthy: boolean;
+  /** It may be a job, which has done its work once it has ended with exit code 0. Absent: no. */
+  readonly mayEnd?: boolean | undefined;
 }
 
 /** One difference from the previous state. */
@@ -31,6 +33,7 @@ export function differences(
     if (old.imageId !== "" && old.imageId !== imageId) {
       return [{ text: `${name} has another image`, mayCome: false }];
     }
+    if (old.mayEnd === true && state === "exited" && found.exitCode === 0) return [];
     if (old.state === "running" && state !== "running") {
       // By its restart policy it comes back by itself.
       const mayCome = state === "restarting";

@@ -97,18 +97,28 @@ async function editFiles(
   let files = original;
   let expected = context.model;
   const left = [...services];
+  /** Services that keep their image, each with a line of its own since it had that from another one's. */
+  const kept = new Set<string>();
   for (let deferred = 0; left.length > 0; ) {
     const service = left.shift() ?? "";
-    const reference = wanted[service] ?? "";
+    const reference = wanted[service] ?? expected.services[service]?.image ?? "";
     const next = withImage(expected, service, reference);
     const candidates = imageEdits(files, service, reference).map((edited) =>
       files.some(({ path }) => path === edited.path)
         ? files.map((file) => (file.path === edited.path ? edited : file))
         : [...files, edited],
     );
-    const right = await firstRight(context, candidates, next);
+    const { right, drawn } = await firstRight(context, candidates, next);
     if (right !== undefined) {
       [files, expected, deferred] = [right, next, 0];
+      continue;
+    }
+    const others = drawn.filter((one) => !left.includes(one) && !kept.has(one));
+    if (others.length > 0) {
+      for (const one of others) kept.add(one);
+      left.unshift(...others);
+      left.push(service);
+      deferred = 0;
       continue;
     }
     if (deferred === left.length) {
@@ -137,23 +147,37 @@ function projectFiles({ project, included }: PinContext): ProjectFile[] {
   }));
 }
 
-/** The first candidate set of files that Compose resolves to the expected model. */
+/**
+ * The first candidate set of files that Compose resolves to the expected model. Without one, the services whose images a
+ * candidate changes, too, and nothing else.
+ */
 async function firstRight(
   { engine, project, work }: PinContext,
   candidates: readonly (readonly ProjectFile[])[],
   expected: ComposeModel,
-): Promise<ProjectFile[] | undefined> {
+): Promise<{ right?: ProjectFile[]; drawn: readonly string[] }> {
   const trial = join(work, "trial");
+  let drawn: readonly string[] = [];
   for (const files of candidates) {
     const model = await createCompose(engine, writeTrial(files, project, trial))
       .config()
       .catch(() => undefined);
     rmSync(trial, { recursive: true, force: true });
-    if (model !== undefined && JSON.stringify(model) === JSON.stringify(expected)) {
-      return [...files];
-    }
+    if (model === undefined) continue;
+    if (JSON.stringify(model) === JSON.stringify(expected)) return { right: [...files], drawn: [] };
+    if (drawn.length === 0) drawn = drawnAlong(model, expected);
   }
-  return undefined;
+  return { drawn };
+}
+
+/** The services whose images differ, if nothing else does. */
+function drawnAlong(model: ComposeModel, expected: ComposeModel): string[] {
+  const imageOf = (name: string) => expected.services[name]?.image ?? "";
+  const names = Object.keys(expected.services).filter(
+    (name) => imageOf(name) !== "" && model.services[name]?.image !== imageOf(name),
+  );
+  const back = names.reduce((found, name) => withImage(found, name, imageOf(name)), model);
+  return JSON.stringify(back) === JSON.stringify(expected) ? names : [];
 }
 
 function withImage(model: ComposeModel, service: string, image: string): ComposeModel {

@@ -9,16 +9,25 @@ import type { Dependencies } from "./depends-on.ts";
  *
  * A container that was created and never ran counts as well: a rollback recreates a job without running it.
  */
-export function isJob(
-  { service, state, exitCode, restartPolicy, health }: Jobs,
-  { model: { services }, containers }: Among,
-): boolean {
+export function isJob(one: Jobs, { model, containers }: Among): boolean {
+  const { service, state, exitCode } = one;
   if (state !== "created" && (state !== "exited" || exitCode !== 0)) return false;
+  const others = containers.filter((other) => other.service === service);
+  if (others.some((other) => other.state !== "exited" && other.state !== "created")) return false;
+  return mayEnd(one, model);
+}
+
+/**
+ * Whether a container may be a job: nothing tells that it is a server. One that runs and ends by itself with exit code 0
+ * has then done its work.
+ */
+export function mayEnd(
+  { service, restartPolicy, health }: Pick<Jobs, "service" | "restartPolicy" | "health">,
+  { services }: Among["model"],
+): boolean {
   if (restartPolicy !== "no" && !restartPolicy.startsWith("on-failure")) return false;
   const { ports, healthcheck } = services[service] ?? {};
   if ((Array.isArray(ports) && ports.length > 0) || health !== "none") return false;
-  const others = containers.filter((one) => one.service === service);
-  if (others.some((one) => one.state !== "exited" && one.state !== "created")) return false;
   if (healthcheck !== undefined && (healthcheck as { disable?: boolean }).disable !== true) {
     return false;
   }

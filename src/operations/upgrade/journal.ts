@@ -25,6 +25,8 @@ const container = z.object({
   restarting: z.boolean().optional(),
   /** A job that no other service waits for; Compose runs it again. Absent: none. */
   job: z.boolean().optional(),
+  /** It ran, and may be a job that ends by itself. Absent: no. */
+  mayEnd: z.boolean().optional(),
   /** Absent for none, and in journals of older versions. */
   anonymous: anonymousShape.optional(),
 });

@@ -73,8 +73,9 @@ function targetOf(
   const runs = planned.state === "running";
   // A finished job is judged only if the upgrade recreated it and ran it again.
   if (!runs && !(isNew && hasRunAgain(planned, found))) return [];
-  // What took a job's time without ending was accepted when it was started.
-  const ends = runs ? "never" : planned.job === true ? "may" : "must";
+  // What took a job's time without ending was accepted when it was started. A new version of what ran has to run, too.
+  const mayEnd = runs ? planned.mayEnd === true && !isNew : planned.job === true;
+  const ends = mayEnd ? "may" : runs ? "never" : "must";
   if (found !== undefined) return [{ ...found, isNew, ends }];
   const none = { id: "", imageId: "", health: "none", exitCode: 0, restartCount: 0 } as const;
   return [{ name, service, ...none, state: "gone", startedAt: "", isNew, ends: "never" }];

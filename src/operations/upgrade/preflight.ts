@@ -21,7 +21,7 @@ import {
 } from "../live-stack/depends-on.ts";
 import { planPins } from "../live-stack/image-pins.ts";
 import { anonymousOf } from "../live-stack/lost-places.ts";
-import { isJob } from "../live-stack/one-shots.ts";
+import { isJob, mayEnd } from "../live-stack/one-shots.ts";
 import { refuseOwnStarts } from "../live-stack/own-starts.ts";
 import { neededServices, requireStartable } from "../live-stack/recreate.ts";
 import { saveShellVariables } from "../live-stack/shell-variables.ts";
@@ -80,6 +80,7 @@ export async function preflight(session: LookingSession, work: string): Promise<
     containers: containers.map((one) => ({
       ...planned(one),
       ...(isJob(one, stack) ? { job: true } : {}),
+      ...(runs(one) && mayEnd(one, model) ? { mayEnd: true } : {}),
     })),
     ...{ needs: neededServices(model), dependencies, joined },
     ...quietened(stack, { changed: [...Object.keys(targets), ...joined], dependencies }, copies),

@@ -215,9 +215,10 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
   return verdict;
 }
 
-function beforeOf({ name, service, imageId, state, health, restarting }: PlannedContainer): Before {
-  const healthy = health === "healthy";
-  return { name, service, imageId, state: restarting === true ? "restarting" : state, healthy };
+function beforeOf(planned: PlannedContainer): Before {
+  const { name, service, imageId, health, restarting, mayEnd } = planned;
+  const state = restarting === true ? "restarting" : planned.state;
+  return { name, service, imageId, state, healthy: health === "healthy", mayEnd };
 }
 
 function needsPerson(

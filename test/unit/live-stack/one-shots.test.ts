@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isJob } from "../../../src/operations/live-stack/one-shots.ts";
+import { isJob, mayEnd } from "../../../src/operations/live-stack/one-shots.ts";
 
 const ended: Parameters<typeof isJob>[0] = {
   ...{ service: "job", state: "exited", exitCode: 0, restartPolicy: "no", health: "none" },
@@ -23,6 +23,15 @@ it.each([
   const services = { job: service, ...others };
   const one = { ...ended, ...container } as typeof ended;
   expect(isJob(one, { model: { services }, containers: [one] })).toBe(is);
+});
+
+it.each([
+  ["nothing tells that it is a server", {}, {}, true],
+  ["its policy brings it back", { restartPolicy: "always" }, {}, false],
+  ["another service uses it", {}, needs("service_healthy"), false],
+])("a container that runs may be a job or not: %s", (_, container, others, is) => {
+  const one = { ...ended, state: "running", ...container } as typeof ended;
+  expect(mayEnd(one, { services: { job: {}, ...others } })).toBe(is);
 });
 
 it("a stopped replica of what runs is no job", () => {

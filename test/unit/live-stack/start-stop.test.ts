@@ -218,6 +218,12 @@ describe("whether a stack is as it was", () => {
     [{ state: "paused" }, now({}), ["a was paused before and is not now (running)"]],
     [{ state: "restarting", healthy: false }, now({ state: "exited" }), []],
     [{ state: "exited", healthy: false }, now({}), []],
+    [{ mayEnd: true, healthy: false }, now({ state: "exited", exitCode: 0 }), []],
+    [
+      { mayEnd: true, healthy: false },
+      now({ state: "exited", exitCode: 1 }),
+      ["a ended after it was started again"],
+    ],
   ])("%j", (old, found, expected) => {
     const told = differences([{ ...before, ...old }], found);
     expect(told.map(({ text }) => text)).toEqual(expected);
