@@ -1,17 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { newKeyPair } from "../src/archive/age/keys.ts";
+import { packArguments } from "../src/archive/tar/gnu-tar.ts";
 import { bundledStep } from "./bundle.ts";
 import { makeData } from "./data.ts";
-import { type Candidate, compare, machine } from "./measure.ts";
+import { type Candidate, compare, machine, measure, median } from "./measure.ts";
 
 /**
  * Our archive of a data directory, encrypted and hashed and fsynced, against what a person would
  * type and against restic's and borg's first backup. `npm run bench -- backup [--scale 1]
- * [--rounds 5] [--directory /tmp] [--only ours,zstd]`. Needs zstd, restic, borgbackup and time.
+ * [--rounds 5] [--directory /tmp] [--only ours,zstd] [--parts]`. Needs zstd, restic, borgbackup and time.
+ *
+ * With `--parts` also the processor time of each part alone: their sum is what no arrangement of them goes below.
  */
 const { values } = parseArgs({
   options: {
@@ -19,6 +22,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     directory: { type: "string", default: tmpdir() },
     only: { type: "string", default: "ours,zstd,gzip,restic,borg" },
+    parts: { type: "boolean", default: false },
   },
 });
 const REFERENCE = '`tar -I "zstd -3 -T0"`';
@@ -71,6 +75,38 @@ try {
   console.log(`${machine(base)}; ${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB\n`);
   const chosen = values.only.split(",").flatMap((name) => candidates[name] ?? []);
   compare(chosen, REFERENCE, Number(values.rounds));
+  if (values.parts) reportParts();
 } finally {
   rmSync(base, { recursive: true, force: true });
+}
+
+function reportParts(): void {
+  const [tar, empty] = [join(base, "data.tar"), join(base, "empty")];
+  mkdirSync(empty);
+  const into = openSync(tar, "wx");
+  execFileSync("tar", packArguments({ directory: data }), { stdio: ["ignore", into, "inherit"] });
+  closeSync(into);
+  const seconds = new Map<string, number[]>();
+  const add = (part: string, cpuSeconds: number): void => {
+    seconds.set(part, [...(seconds.get(part) ?? []), cpuSeconds]);
+  };
+  const spent = (...words: string[]): number =>
+    measure({ name: words[0] ?? "", command: [...step, ...words], prepare: fresh }).cpuSeconds;
+  for (let round = 0; round < Number(values.rounds); round++) {
+    add("Node and its threads", spent("pack", empty, out, recipient));
+    add("tar, and reading its output", spent("read", data) - spent("read", empty));
+    fresh();
+    const [node = "", ...script] = step;
+    const parts = execFileSync(node, [...script, "parts", tar, out, recipient], {
+      encoding: "utf8",
+    });
+    for (const [part, cpuSeconds] of Object.entries<number>(JSON.parse(parts)))
+      add(part, cpuSeconds);
+  }
+  const rows = [...seconds].map(([part, all]) => [part, median(all)] as const);
+  const sum = rows.reduce((total, [, cpuSeconds]) => total + cpuSeconds, 0);
+  console.log("\n| part alone | CPU seconds |\n| --- | --- |");
+  for (const [part, cpuSeconds] of [...rows, ["sum", sum] as const]) {
+    console.log(`| ${part} | ${cpuSeconds.toFixed(2)} |`);
+  }
 }

@@ -29,8 +29,8 @@ export interface IndexPlace {
   readonly sha256: string;
 }
 
-/** The first line of an index: bytes of the content, bytes of the frame and its hash, of each frame in order. */
-export type FrameLine = readonly (readonly [plainBytes: number, bytes: number, sha256: string])[];
+/** The first line of an index: bytes of the content, bytes of the frame and its digest, of each frame in order. */
+export type FrameLine = readonly (readonly [plainBytes: number, bytes: number, digest: string])[];
 /** Each other line: one member. */
 export type MemberLine = readonly [
   name: string,
@@ -101,10 +101,10 @@ export class IndexWriter {
 
   async #content(): Promise<Buffer> {
     this.#pack();
-    const line: FrameLine = this.#frames.map(({ plainBytes, bytes, sha256 }) => [
+    const line: FrameLine = this.#frames.map(({ plainBytes, bytes, digest }) => [
       plainBytes,
       bytes,
-      sha256,
+      digest,
     ]);
     const head = await compressed(Buffer.from(`${JSON.stringify(line)}\n`));
     return Buffer.concat([head, ...(await Promise.all(this.#batches))]);

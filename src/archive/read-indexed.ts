@@ -12,6 +12,7 @@ import { ByteReader } from "./io/byte-reader.ts";
 import { type ByteRange, cutRanges } from "./ranges.ts";
 import type { ReadRequest } from "./read-archive.ts";
 import { decompress } from "./zstd/decompress.ts";
+import { hasDigest } from "./zstd/frame-digest.ts";
 
 const SEALED_BYTES = CHUNK_BYTES + TAG_BYTES;
 /** More than any path of a file system, and than the table of a hundred terabytes. */
@@ -68,15 +69,15 @@ export async function* indexedRanges(
 interface Frame extends ByteRange {
   readonly at: number;
   readonly frameBytes: number;
-  readonly sha256: string;
+  readonly digest: string;
 }
 
 async function framesOf(opened: Opened, place: IndexPlace): Promise<Frame[]> {
   for await (const line of indexLines(opened, place, undefined)) {
     let at = 0;
     let offset = 0;
-    return (line as FrameLine).map(([bytes, frameBytes, sha256]) => {
-      const frame = { offset, bytes, at, frameBytes, sha256 };
+    return (line as FrameLine).map(([bytes, frameBytes, digest]) => {
+      const frame = { offset, bytes, at, frameBytes, digest };
       at += frameBytes;
       offset += bytes;
       return frame;
@@ -90,10 +91,10 @@ async function* frameBytes(
   frames: readonly Frame[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  for (const { at, frameBytes: bytes, sha256 } of frames) {
+  for (const { at, frameBytes: bytes, digest } of frames) {
     signal?.throwIfAborted();
     const frame = await opened.read(at, bytes);
-    if (sha256Hex(frame) !== sha256) {
+    if (!hasDigest(frame, digest)) {
       throw new DamagedError("a part of the archive is not the recorded one");
     }
     yield frame;

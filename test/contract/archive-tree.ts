@@ -18,7 +18,7 @@ export function makeOddTree(directory: string): void {
  * Told by Python's system calls and not by anything that the product uses.
  */
 export function describeTree(directory: string): Record<string, unknown> {
-  const options = { maxBuffer: 1e9, encoding: "utf8", timeout: 120_000 } as const;
+  const options = { maxBuffer: 1e9, encoding: "utf8", timeout: 600_000 } as const;
   return JSON.parse(execFileSync("python3", ["-c", DESCRIBE, directory], options));
 }
 

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { constants, zstdCompress, zstdCompressSync } from "node:zlib";
 import { THREADS } from "../io/block-pool.ts";
+import { digestOf, digestPrefix, type FrameHash } from "./frame-digest.ts";
 import { type FrameParams, makeFrameOptions } from "./frame-options.ts";
 
 /** How hard to try: the `zstd` tool's own default. */
@@ -24,8 +24,8 @@ function params(level: number): FrameParams["usual"] {
 /** A compressed block. */
 export interface PackedFrame {
   readonly frame: Buffer;
-  /** Hex, of the frame; empty unless it was asked for. */
-  readonly sha256: string;
+  /** Of the frame, see {@link hasDigest}; empty unless it was asked for. */
+  readonly digest: string;
 }
 
 /**
@@ -34,19 +34,19 @@ export interface PackedFrame {
  */
 export class FramePacker implements AsyncDisposable {
   readonly #lanes: Lane[] = [];
-  readonly #hashed: boolean;
+  readonly #hash: FrameHash | undefined;
   #blocks = 0;
 
-  /** @param hashed - whether the hash of each frame is wanted */
-  constructor(hashed = false) {
-    this.#hashed = hashed;
+  /** @param hash - of each frame, if it is wanted */
+  constructor(hash?: FrameHash) {
+    this.#hash = hash;
   }
 
   /** One frame with content size and checksum. The block, of shared memory, must not change until then. */
   pack(block: Buffer): Promise<PackedFrame> {
     const packed =
       this.#blocks++ < BLOCKS_WITHOUT_THREADS
-        ? packAlone(block, this.#hashed)
+        ? packAlone(block, this.#hash)
         : this.#packInLane(block);
     // Abandoned frames of a failed run have nobody who waits for them.
     packed.catch(() => undefined);
@@ -59,8 +59,9 @@ export class FramePacker implements AsyncDisposable {
     this.#lanes[turn] = lane;
     return new Promise<PackedFrame>((resolve, reject) => {
       lane.waiting.push((frame) => (frame instanceof Error ? reject(frame) : resolve(frame)));
-      const hashed = this.#hashed;
-      lane.worker.postMessage({ block: block.buffer, bytes: block.length, hashed });
+      const hash = this.#hash;
+      const prefix = hash === undefined ? "" : digestPrefix(hash);
+      lane.worker.postMessage({ block: block.buffer, bytes: block.length, hash, prefix });
     });
   }
 
@@ -72,18 +73,18 @@ export class FramePacker implements AsyncDisposable {
 const optionsOf = makeFrameOptions(zstdCompressSync, PARAMS);
 const compressed = promisify(zstdCompress);
 
-async function packAlone(block: Buffer, hashed: boolean): Promise<PackedFrame> {
+async function packAlone(block: Buffer, hash: FrameHash | undefined): Promise<PackedFrame> {
   const frame = ownMemory(await compressed(block, optionsOf(block)));
-  return { frame, sha256: hashed ? createHash("sha256").update(frame).digest("hex") : "" };
+  return { frame, digest: hash === undefined ? "" : digestOf(frame, hash) };
 }
 
 type Settled = PackedFrame | Error;
 
 type Lane = { readonly worker: Worker; readonly waiting: ((frame: Settled) => void)[] };
 
-type Question = { block: SharedArrayBuffer; bytes: number; hashed: boolean };
+type Question = { block: SharedArrayBuffer; bytes: number; hash?: FrameHash; prefix: string };
 
-type Reply = { buffer: ArrayBuffer; byteOffset: number; byteLength: number; sha256: string };
+type Reply = { buffer: ArrayBuffer; byteOffset: number; byteLength: number; digest: string };
 
 function startLane(): Lane {
   const worker = new Worker(`(${packingProgram})(${makeFrameOptions}, ${ownMemory})`, {
@@ -92,8 +93,8 @@ function startLane(): Lane {
     execArgv: [],
   });
   const waiting: ((frame: Settled) => void)[] = [];
-  worker.on("message", ({ buffer, byteOffset, byteLength, sha256 }: Reply) => {
-    waiting.shift()?.({ frame: Buffer.from(buffer, byteOffset, byteLength), sha256 });
+  worker.on("message", ({ buffer, byteOffset, byteLength, digest }: Reply) => {
+    waiting.shift()?.({ frame: Buffer.from(buffer, byteOffset, byteLength), digest });
   });
   const fail = (error: Error): void => {
     for (const settle of waiting.splice(0)) settle(error);
@@ -120,11 +121,11 @@ function packingProgram(optionsFor: typeof makeFrameOptions, own: typeof ownMemo
   const zlib = process.getBuiltinModule("node:zlib");
   const crypto = process.getBuiltinModule("node:crypto");
   const options = optionsFor(zlib.zstdCompressSync, workerData as FrameParams);
-  parentPort?.on("message", ({ block, bytes, hashed }: Question) => {
+  parentPort?.on("message", ({ block, bytes, hash, prefix }: Question) => {
     const input = new Uint8Array(block, 0, bytes);
     const frame = own(zlib.zstdCompressSync(input, options(input)));
-    const sha256 = hashed ? crypto.createHash("sha256").update(frame).digest("hex") : "";
+    const digest = hash ? prefix + crypto.createHash(hash).update(frame).digest("hex") : "";
     const { buffer, byteOffset, byteLength } = frame;
-    parentPort.postMessage({ buffer, byteOffset, byteLength, sha256 }, [buffer as ArrayBuffer]);
+    parentPort.postMessage({ buffer, byteOffset, byteLength, digest }, [buffer as ArrayBuffer]);
   });
 }

@@ -1,5 +1,6 @@
 import { BlockPool, BUSY_BLOCKS, intoBlocks } from "../io/block-pool.ts";
 import { FramePacker, type PackedFrame } from "./compress-thread.ts";
+import { type FrameHash, fastestHash } from "./frame-digest.ts";
 
 /**
  * Compresses to concatenated zstd frames of one block each, every frame with its content size and
@@ -16,21 +17,23 @@ export interface FrameFacts {
   readonly plainBytes: number;
   /** Bytes of the frame itself. */
   readonly bytes: number;
-  /** Hex, of the frame. */
-  readonly sha256: string;
+  /** Of the frame, see {@link hasDigest}. */
+  readonly digest: string;
 }
 
 /**
  * The same for a source that fills the blocks of a pool itself: nothing is copied.
  *
  * @param onFrame - called for each frame in the order of the file; without it no frame is hashed
+ * @param hash - of the frames; the fastest one by default
  */
 export async function* compressBlocks(
   blocks: AsyncIterable<Buffer>,
   pool: BlockPool,
   onFrame?: (frame: FrameFacts) => void,
+  hash?: FrameHash,
 ): AsyncGenerator<Buffer> {
-  await using packer = new FramePacker(onFrame !== undefined);
+  await using packer = new FramePacker(onFrame && (hash ?? fastestHash()));
   const running: Promise<Packed>[] = [];
   let frames = 0;
   const start = async (block: Buffer): Promise<Packed> => {
@@ -39,8 +42,8 @@ export async function* compressBlocks(
     return { ...packed, plainBytes: block.length };
   };
   const next = async (): Promise<Buffer> => {
-    const { frame, plainBytes, sha256 } = await oldest(running);
-    onFrame?.({ plainBytes, bytes: frame.length, sha256 });
+    const { frame, plainBytes, digest } = await oldest(running);
+    onFrame?.({ plainBytes, bytes: frame.length, digest });
     return frame;
   };
   for await (const block of blocks) {
