@@ -32,6 +32,7 @@ const writers: Readonly<Record<string, string>> = {
   "operations/session/journal-file.ts": "journals, in the repository",
   "operations/verify/sealed-manifest.ts": "a signature that was brought back, in the repository",
   "operations/upgrade/roll-back.ts": "what failed, in the repository",
+  "repository/proven-sums.ts": "sums beside the indexes, in the repository",
   "repository/repository.ts": "marks, in the repository",
   "rollback-copy/blocks.ts": "a rollback copy, in a directory of root",
   "rollback-copy/index.ts": "a rollback copy, in a directory of root",

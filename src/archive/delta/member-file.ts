@@ -36,7 +36,7 @@ const head = z.object({
 export type MembersHead = z.infer<typeof head>;
 
 /** One member of an archive, and where its record stands in the plain stream. */
-export interface ArchivedMember {
+interface ArchivedMember {
   /** Of its path and of all that shows a change, see {@link memberKey}; undefined if these cannot prove its content. */
   readonly key: string | undefined;
   /** Of its path alone, see {@link pathKey}. */
