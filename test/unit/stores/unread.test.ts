@@ -96,11 +96,11 @@ describe("what is not read", () => {
   });
 
   it("is found in a directory of any size", async () => {
+    const was = { "": directory, d: directory, "d/7": stamp("f", 17) };
     const files = Array.from({ length: 150_000 }, (_, at) => [`d/${at}`, stamp("f", at + 10)]);
-    const tree = Object.fromEntries([["", directory], ["d", directory], ...files]);
-    const plan = await planned(tree, { ...tree, "d/7": stamp("f", 17, 6) });
+    const plan = await planned(was, { ...was, ...Object.fromEntries(files) });
     expect(plan?.length).toBe(150_002);
-    expect(plan?.filter((one) => one.startsWith("read"))).toEqual(["read d/7"]);
+    expect(plan?.slice(0, 3)).toEqual(["copy ", "copy d", "copy d/7"]);
   });
 
   it("is nothing where a name is no text, or nothing is the same", async () => {
