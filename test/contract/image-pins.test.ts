@@ -43,8 +43,8 @@ it.each([
     };
     const { edits } = await planPins(context, { app: "vendor/app:2" }, "new");
     applyEdits(edits);
-    const wanted = structuredClone(model) as { services: Record<string, { image?: string }> };
-    if (wanted.services.app !== undefined) wanted.services.app.image = "vendor/app:2";
+    const app = { ...model.services.app, image: "vendor/app:2" };
+    const wanted = { ...model, services: { ...model.services, app } };
     expect(await compose.config()).toEqual(wanted);
   },
 );
