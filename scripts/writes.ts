@@ -21,6 +21,7 @@ const writers: Readonly<Record<string, string>> = {
   "operations/clone/inline-files.ts": "a temporary directory of a clone",
   "operations/doctor/file-systems.ts":
     "two files without a name, which are gone when they are closed",
+  "operations/live-stack/copied-grants.ts": "a temporary directory",
   "operations/live-stack/definition.ts": "a temporary directory",
   "operations/live-stack/image-pins.ts": "work files, in the repository",
   "operations/live-stack/pin-trial.ts": "a directory in work files, in the repository",
