@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { exhaustive } from "../lab/matrix.ts";
 import { settled } from "./support/layouts.ts";
 import { healthFile, smallStack } from "./support/small-stack.ts";
 
-it("is refused while Compose would copy other content into a container than it has, and names no secret", async () => {
+it("is refused while Compose would copy other content into a container than it has, and names no secret", exhaustive, async () => {
   const reads = "grep -qx colour=blue /app.conf && grep -qx s3cret-of-app /run/secrets/tok";
   await using stack = await smallStack(
     "content",
