@@ -2,9 +2,9 @@ import { resolve } from "node:path";
 import type { ContainerInspectInfo } from "dockerode";
 import { expect, it } from "vitest";
 import type { CommandName } from "../../../src/options/command-names.ts";
-import { hostPaths } from "../../../src/options/host-paths.ts";
 import type { RawInputs } from "../../../src/options/input-files.ts";
 import { parseOptions } from "../../../src/options/parse.ts";
+import { hostPaths } from "../../../src/options/paths-of-host.ts";
 import {
   isOfHost,
   ownContainer,

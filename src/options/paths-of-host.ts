@@ -3,7 +3,7 @@ import { type InputName, inputsOf } from "./inputs.ts";
 import { type Options, optionKey } from "./parse.ts";
 
 /** A path of a run that must be the same one on the host. */
-export interface HostPath {
+interface HostPath {
   readonly input: InputName;
   readonly path: string;
 }
