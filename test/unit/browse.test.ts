@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { RefusedError } from "../../src/core/errors.ts";
 import { isTree, pathFilter } from "../../src/operations/browse/entries.ts";
+import { parseOptions } from "../../src/options/parse.ts";
 import { indexPlace } from "../../src/stores/reader.ts";
 
 const details = { index: { at: 1, bytes: 2, sha256: "" } };
@@ -37,4 +38,13 @@ it.each([
   const isChosen = pathFilter([pattern]);
   if (typeof expected === "boolean") expect(isChosen(path)).toBe(expected);
   else expect(() => isChosen(path)).toThrow(expected);
+});
+
+it.each([
+  ['["data/ a ", "two\\nlines"]', ["data/ a ", "two\nlines"]],
+  [" a \nb", [" a ", "b"]],
+  ["[draft].txt", ["[draft].txt"]],
+])("the paths that %j names are exact", (path, expected) => {
+  const places = { workingDirectory: "/", home: undefined };
+  expect(parseOptions("restore", { path }, places).path).toEqual(expected);
 });
