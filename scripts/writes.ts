@@ -39,6 +39,7 @@ const writers: Readonly<Record<string, string>> = {
   "rollback-copy/index.ts": "a rollback copy, in a directory of root",
   "stack/scratch.ts": "a temporary directory of a clone",
   "stores/postgres/globals.ts": "a temporary directory of a backup",
+  "stores/sqlite/sqlite.ts": "a copy, in an unfinished backup",
   "stores/redis/place-rdb.ts": "an emptied volume of a stopped server, exclusively",
   "stores/stack-files/pack.ts": "a temporary directory of a backup",
   "stores/tree/replace-file.ts": "an empty file in the place of a missing one, whose inode stays",

@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { copyFile, cp, mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  cp,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { gunzipSync } from "node:zlib";
@@ -82,6 +92,21 @@ describe("an archive of the data directory, made with the page's command", () =>
     expect(await readFile(victim, "utf8")).toBe("precious");
     expect(result).toMatchObject({ result: "damaged" });
     expect(failures(result)).toEqual(["sqlite data/sophon.db"]);
+  });
+
+  it("is damaged when a later member makes a link of its database", async () => {
+    const root = await freshDirectory();
+    const plain = join(root, "plain.tar");
+    await writeFile(plain, gunzipSync(await readFile(archive)));
+    await mkdir(join(root, "data"));
+    await symlink("/dev/zero", join(root, "data/sophon.db"));
+    await run("tar", ["-rf", plain, "-C", root, "./data/sophon.db"], {});
+    await run("gzip", [plain], {});
+    const file = join(root, "data.tar.gz");
+    await rename(`${plain}.gz`, file);
+    const result = await runVerify({ backup: file });
+    expect(result).toMatchObject({ result: "damaged" });
+    expect(failures(result)).toContain("sqlite data/sophon.db");
   });
 
   it("is damaged at any flipped bit and any cut, and when something is added", async () => {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError } from "../../../core/errors.ts";
@@ -113,6 +113,18 @@ async function examineDatabases(
   const databases: ExaminedDatabase[] = [];
   for (const path of candidates) {
     const copy = join(directory.path, path);
+    if (lstatSync(copy, { throwIfNoEntry: false })?.isFile() === false) {
+      // The last member of a name counts: whoever unpacks it gets that.
+      const detail = "it is no file: a later member of the same name is something else";
+      const subject = { name: `sqlite ${path}`, component: file.name };
+      databases.push({
+        path,
+        hadWal: false,
+        rows: {},
+        check: { ...subject, status: "fail", detail },
+      });
+      continue;
+    }
     const head = await headOf(copy);
     // A name proves nothing, but an empty file with the name of the product's database has lost its content.
     if (head !== undefined && head !== "" && head !== sqliteMagic) continue;
