@@ -11,7 +11,7 @@ import type { Kind, Row } from "./row.ts";
 type Forgery = Record<string, unknown>;
 
 /** One member of a forged tar. */
-interface Member {
+export interface Member {
   readonly name: string;
   readonly type?: string;
   readonly link?: string;
@@ -44,7 +44,8 @@ function memberBytes({ name, type = "0", link = "", content = "", ...rest }: Mem
   return Buffer.concat([header, Buffer.from(content, "latin1"), padding]);
 }
 
-function tarOf(members: readonly Member[]): Buffer {
+/** A tar of forged members. */
+export function tarOf(members: readonly Member[]): Buffer {
   return Buffer.concat([...members.map(memberBytes), Buffer.alloc(1024)]);
 }
 

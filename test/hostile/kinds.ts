@@ -4,6 +4,7 @@ import { faultyDisks, faultyHosts } from "./hosts.ts";
 import { hostileLogs } from "./logs.ts";
 import { foreignOwners } from "./owners.ts";
 import type { Kind } from "./row.ts";
+import { singleFiles } from "./single-files.ts";
 import { specialFiles } from "./special-files.ts";
 import { badValues } from "./values.ts";
 
@@ -16,6 +17,7 @@ export const kinds: readonly Kind[] = [
   hostileEvents,
   hostileLogs,
   specialFiles,
+  singleFiles,
   faultyHosts,
   faultyDisks,
 ];
