@@ -135,6 +135,8 @@ export async function notedPath(
       // What this user cannot remove the note still leads to.
       if (!(await removeNoted(path))) return;
       await rm(note.path, { recursive: true, force: true }).catch(() => undefined);
+      // Nothing of this run is left in the repository.
+      if (dirname(note.path) === workDirectory) await rmdir(workDirectory).catch(() => undefined);
     },
   };
 }

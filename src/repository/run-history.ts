@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "../core/durable.ts";
 import { readRegularFile } from "../core/regular-file.ts";
@@ -25,7 +33,9 @@ export function appendHistory({ path }: Pick<Repository, "path">, record: RunRec
     // A line that was torn before stays alone.
     const { size } = fstatSync(file);
     writeSync(file, `${size === 0 ? "" : "\n"}${JSON.stringify(record)}\n`);
-    if (size > roomBytes) shorten(join(path, historyFile));
+    // One that is larger than any is not of this program.
+    if (size > limitBytes) ftruncateSync(file);
+    else if (size > roomBytes) shorten(join(path, historyFile));
   } finally {
     closeSync(file);
   }
