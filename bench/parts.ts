@@ -9,7 +9,7 @@ import { makeBlockWriter } from "../src/archive/io/direct-write.ts";
 import { FramePacker } from "../src/archive/zstd/compress-thread.ts";
 
 /** So many blocks at once: each part is busy long enough to be measured, and memory is bounded. */
-const PARTS_BLOCKS = 32;
+const PARTS_BLOCKS = 4;
 
 /** Each part of an archive by itself, one after the other, on the same bytes. Prints its processor time as JSON. */
 export async function archiveParts(tar: string, file: string, recipient: string): Promise<void> {

@@ -36,6 +36,25 @@ describe("a directory packed and unpacked", () => {
     expect(describeTree(into)).toEqual(describeTree(source));
   });
 
+  it.each([undefined, ["", "x"]])(
+    "ends where tar stops reading, of %j: whoever pipes it into tar would end of a broken pipe",
+    async (list) => {
+      await using directory = await temporaryDirectory("sk-archive-");
+      const { source } = places(directory.path);
+      writeFileSync(join(source, "x"), "x");
+      const tar = packTar({ directory: source, ...(list === undefined ? {} : { list }) });
+      const scanner = new TarScanner();
+      let bytes = 0;
+      for await (const block of tar.source) {
+        scanner.update(Buffer.from(block));
+        bytes += block.length;
+        tar.source.pool?.give(block);
+      }
+      await tar.done;
+      expect(bytes).toBe(scanner.endOffset);
+    },
+  );
+
   it("may hold a file of 5 GB with holes that is being written", async () => {
     await using directory = await temporaryDirectory("sk-archive-");
     const { source, into } = places(directory.path);

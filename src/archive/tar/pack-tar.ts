@@ -20,9 +20,6 @@ import { TAR_BLOCK_BYTES } from "./header.ts";
 import { refuseRights } from "./rights.ts";
 import { type MemberListener, TarScanner, type TarSummary, type WantedMember } from "./scanner.ts";
 
-/** GNU tar's own record: 20 blocks. */
-const RECORD_BYTES = 20 * TAR_BLOCK_BYTES;
-
 /** What a finished tar is known to hold. */
 interface PackedContent {
   readonly warnings: TarWarnings;
@@ -96,8 +93,8 @@ async function startTar(
 }
 
 /**
- * Tar's output up to its usual padding. Large writes come with padding of their own size, and a
- * reader that stops at the end of the archive would break the pipe of whoever still writes it.
+ * Tar's output without the padding behind its end: tar stops reading there, and whoever still wrote padding into its pipe
+ * would end of that.
  */
 function scannedSource(job: {
   readonly started: Promise<StartedTar>;
@@ -113,7 +110,7 @@ function scannedSource(job: {
       for await (const block of intake.blocks()) {
         scanner.update(block);
         const end = scanner.endOffset;
-        const left = end === undefined ? block.length : roundUp(end, RECORD_BYTES) - passed;
+        const left = end === undefined ? block.length : end - passed;
         const part = block.subarray(0, Math.max(left, 0));
         passed += part.length;
         if (part.length > 0) yield part;
@@ -130,10 +127,6 @@ function scannedSource(job: {
     },
     pool,
   };
-}
-
-function roundUp(bytes: number, unit: number): number {
-  return Math.ceil(bytes / unit) * unit;
 }
 
 /**
