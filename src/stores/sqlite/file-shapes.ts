@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { NamedTask } from "../../core/task.ts";
 import type { DatabaseShape } from "../../model/database-shape.ts";
-import { openLive } from "./open-live.ts";
+import { readLive } from "./open-live.ts";
 
 /** The tables, columns and numbers of values of SQLite databases, by relative path. The uid matters as in `copySqlite`. */
 export const sqliteShape: NamedTask<
@@ -17,12 +17,7 @@ export const sqliteShape: NamedTask<
       const file = join(path, name);
       // SQLite would create a missing database.
       if (lstatSync(file, { throwIfNoEntry: false }) === undefined) continue;
-      const database = openLive(file);
-      try {
-        found[name] = shapeOf(database);
-      } finally {
-        database.close();
-      }
+      found[name] = readLive(file, shapeOf);
     }
     return found;
   },

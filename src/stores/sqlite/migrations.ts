@@ -9,7 +9,7 @@ import {
   type MigrationHistory,
   type TableShape,
 } from "../ef-migrations.ts";
-import { isUnreadable, openLive } from "./open-live.ts";
+import { isUnreadable, readLive } from "./open-live.ts";
 
 /** SQLite databases in one directory. */
 interface SqlitePlace {
@@ -50,12 +50,7 @@ export const sqliteMigrations: NamedTask<SqlitePlace, Histories> = {
 };
 
 function historiesOf(file: string, name: string): MigrationHistory[] {
-  const database = openLive(file, busyMs);
-  try {
-    return sqliteHistories(database, name);
-  } finally {
-    database.close();
-  }
+  return readLive(file, (database) => sqliteHistories(database, name), busyMs);
 }
 
 /** The migration histories in an open database. */

@@ -2,6 +2,9 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 
+/** How long a lock of the application is waited for. */
+const usualBusyMs = 60_000;
+
 /**
  * Opens a database for reading that the application may have open. The caller's uid matters: see `copySqlite`.
  *
@@ -15,12 +18,50 @@ import { pathToFileURL } from "node:url";
  * @throws Error with SQLite's message, when it is first read, for a transaction that was interrupted:
  * {@link isInterrupted}. NoFileError for a pipe or anything else that is no file in the place of one: SQLite would wait for ever.
  */
-export function openLive(live: string, busyMs = 60_000): DatabaseSync {
+export function openLive(live: string, busyMs = usualBusyMs): DatabaseSync {
+  if (!isUnopened(live)) return openShared(live, busyMs);
   requireFiles(live);
-  if (!isUnopened(live)) return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
   const url = pathToFileURL(live);
   url.searchParams.set("immutable", "1");
   return new DatabaseSync(url, { readOnly: true });
+}
+
+/**
+ * The same for a database that is opened and closed again and again: it stays open as long as this connection. SQLite creates
+ * the `-wal` and `-shm` that are missing then.
+ */
+export function openShared(live: string, busyMs = usualBusyMs): DatabaseSync {
+  requireFiles(live);
+  return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
+}
+
+/**
+ * Reads from a database as {@link openLive} and {@link openShared} open it: again if it was opened and changed meanwhile.
+ *
+ * @throws what `read` throws.
+ */
+export function readLive<T>(
+  live: string,
+  read: (database: DatabaseSync) => T,
+  busyMs = usualBusyMs,
+): T {
+  const stamp = isUnopened(live) ? fileStamp(live) : undefined;
+  const isSame = () => stamp === undefined || (isUnopened(live) && fileStamp(live) === stamp);
+  try {
+    const value = using(openLive(live, busyMs), read);
+    if (isSame()) return value;
+  } catch (error) {
+    if (isSame()) throw error;
+  }
+  return using(openShared(live, busyMs), read);
+}
+
+function using<T>(database: DatabaseSync, read: (database: DatabaseSync) => T): T {
+  try {
+    return read(database);
+  } finally {
+    database.close();
+  }
 }
 
 /** The bytes at the end of a journal behind the path of a file that SQLite deletes once the journal is played back. */

@@ -13,6 +13,8 @@ import {
   isWalMode,
   openLive,
   openPrivate,
+  openShared,
+  readLive,
 } from "./open-live.ts";
 
 /** The content of a SQLite database, read from a copy without writers. */
@@ -30,7 +32,8 @@ export interface SqliteFacts {
 
 /** All pages in one step: with several steps, every write of another process would restart the copy. */
 const ALL_PAGES = 0x7fff_ffff;
-/** An application that opens the database has a `-wal` from then on, which the next try reads. */
+/** A database that changed so often while it was copied as a file is opened and closed all the time. */
+const TRIES_AS_FILE = 3;
 const MOST_TRIES = 10;
 
 /**
@@ -60,7 +63,7 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
   }
   await mkdir(dirname(copy), { recursive: true });
   try {
-    for (let tries = 1; !(await copyOnce(live, copy)); tries++) {
+    for (let tries = 1; !(await copyOnce(live, copy, tries <= TRIES_AS_FILE)); tries++) {
       if (tries === MOST_TRIES) throw new Error("it was opened and changed each time meanwhile");
     }
   } catch (cause) {
@@ -75,10 +78,10 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
 }
 
 /** @returns false if somebody opened and changed it meanwhile, so that it has to be copied again. */
-async function copyOnce(live: string, copy: string): Promise<boolean> {
-  const before = isUnopened(live) ? fileStamp(live) : undefined;
+async function copyOnce(live: string, copy: string, mayBeFile: boolean): Promise<boolean> {
+  const before = mayBeFile && isUnopened(live) ? fileStamp(live) : undefined;
   try {
-    const source = openLive(live);
+    const source = mayBeFile ? openLive(live) : openShared(live);
     try {
       await backup(source, copy, { rate: ALL_PAGES });
     } finally {
@@ -138,13 +141,10 @@ export function inspectCopy(copy: string): SqliteFacts {
 
 /** Rows by table of a live database, read in one transaction. The caller's uid matters as in {@link copySqlite}. */
 export function countLive(live: string): Readonly<Record<string, number>> {
-  const database = openLive(live);
-  try {
+  return readLive(live, (database) => {
     database.exec("BEGIN");
     return rowCounts(database);
-  } finally {
-    database.close();
-  }
+  });
 }
 
 /** What only the application has: SQLite cannot compare the entries of an index without it. */

@@ -32,10 +32,21 @@ export function plantJournal(live: string, victim: string): void {
   writeFileSync(`${live}-journal`, Buffer.concat([header, ...pointer]));
 }
 
-/** Starts a writer, under another uid if one is given. */
-export async function startWriter(path: string, uid = 0): Promise<SqliteWriter> {
+/**
+ * Starts a writer, under another uid if one is given.
+ *
+ * @param manner - whether it keeps the database open, or opens it for each row, as a script of a web page does
+ */
+export async function startWriter(
+  path: string,
+  {
+    uid = 0,
+    manner = "open",
+  }: { readonly uid?: number; readonly manner?: "open" | "reopened" } = {},
+): Promise<SqliteWriter> {
   const asUser = ["--reuid", String(uid), "--regid", String(uid), "--clear-groups"];
-  const child: ChildProcess = spawn("setpriv", [...asUser, "python3", "-c", WRITE, path], {
+  const program = manner === "open" ? WRITE : WRITE_AND_CLOSE;
+  const child: ChildProcess = spawn("setpriv", [...asUser, "python3", "-c", program, path], {
     stdio: ["ignore", "pipe", "inherit"],
     // The system's own: one in somebody's home is not for every uid.
     env: { PATH: "/usr/bin:/bin" },
@@ -77,6 +88,17 @@ create virtual table search using fts5(body);
 db.executemany('insert into users(name) values (?)', [('user %d' % i,) for i in range(1000)])
 db.execute('insert into search values (?)', ('words',))
 db.commit(); db.close()
+`;
+
+const WRITE_AND_CLOSE = `
+import sqlite3, sys, time
+n = 0
+while True:
+    db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+    db.execute('insert into written(padding) values (zeroblob(2000))'); n += 1
+    db.close()
+    print(n, flush=True)
+    time.sleep(0.2)
 `;
 
 const WRITE = `

@@ -15,13 +15,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import { sqliteMigrations } from "../../../src/stores/sqlite/migrations.ts";
-import { openLive } from "../../../src/stores/sqlite/open-live.ts";
+import { openLive, readLive } from "../../../src/stores/sqlite/open-live.ts";
 import { copySqlite, countLive, inspectCopy } from "../../../src/stores/sqlite/sqlite.ts";
 import { plainTasks } from "./contexts.ts";
 import { makeDatabase, plantJournal, startWriter } from "./sqlite-writer.ts";
 
 const sqlite3 = (path: string, sql: string) =>
   execFileSync("sqlite3", ["-readonly", path, sql], { encoding: "utf8" }).trim();
+
+const sqliteWrite = (path: string, sql: string) => execFileSync("sqlite3", [path, sql]);
 
 describe("the copy of a live SQLite database", () => {
   it.each(["wal", "delete"] as const)(
@@ -54,6 +56,43 @@ describe("the copy of a live SQLite database", () => {
     },
   );
 
+  it("holds every acknowledged row of an application that closes the database after each", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const [live, copy] = [join(directory.path, "live.db"), join(directory.path, "copy.db")];
+    makeDatabase(live, "wal");
+    // Large enough that no copy is done between two rows.
+    sqliteWrite(
+      live,
+      "insert into written(padding) select randomblob(1000000) from generate_series(1, 300)",
+    );
+    await using writer = await startWriter(live, { manner: "reopened" });
+    const before = writer.acknowledged();
+    await copySqlite(live, copy);
+    expect(inspectCopy(copy).rows.written).toBeGreaterThanOrEqual(300 + before);
+    await writer.reached(writer.acknowledged() + 3);
+  });
+
+  it("is read again if the application opened, changed and closed the database meanwhile", async () => {
+    await using directory = await temporaryDirectory("sk-sqlite-");
+    const live = join(directory.path, "live.db");
+    makeDatabase(live, "wal");
+    let reads = 0;
+    const users = readLive(live, (database) => {
+      reads += 1;
+      const count = database.prepare("SELECT count(*) AS c FROM users");
+      const first = count.get()?.c;
+      if (reads > 1) return first;
+      sqliteWrite(live, "insert into users(name) values ('meanwhile')");
+      throw new Error("what is read of a file that changes may be nonsense");
+    });
+    expect(users).toBe(1001);
+    expect(() =>
+      readLive(live, () => {
+        throw new Error("of its own");
+      }),
+    ).toThrow("of its own");
+  });
+
   it("leaves nothing beside a database that nobody has open, and nothing of root's beside one of another uid", async () => {
     await using directory = await temporaryDirectory("sk-sqlite-");
     chmodSync(directory.path, 0o755);
@@ -68,7 +107,7 @@ describe("the copy of a live SQLite database", () => {
     expect(readdirSync(home)).toEqual(["app.db"]);
     expect(statSync(live, { bigint: true }).mtimeNs).toBe(before.mtimeNs);
     {
-      await using writer = await startWriter(live, 1234);
+      await using writer = await startWriter(live, { uid: 1234 });
       await writer.reached(20);
       await copySqlite(live, join(directory.path, "copy.db"));
     }
@@ -81,7 +120,7 @@ describe("the copy of a live SQLite database", () => {
     for (const name of readdirSync(home)) {
       expect(statSync(join(home, name)).uid, name).toBe(1234);
     }
-    await using again = await startWriter(live, 1234);
+    await using again = await startWriter(live, { uid: 1234 });
     await again.reached(5);
   });
 

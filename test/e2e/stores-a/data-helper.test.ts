@@ -37,7 +37,7 @@ it("a data directory is backed up and restored by a helper container, for a user
   chownSync(backup.sink.directory, 4321, 4321);
   const store = dataStoreAt(data);
   const components = await (async () => {
-    await using writer = await startWriter(join(data, "data/sophon.db"), 1234);
+    await using writer = await startWriter(join(data, "data/sophon.db"), { uid: 1234 });
     await writer.reached(20);
     const before = writer.acknowledged();
     const made = await dataStore.backup(store, backup);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ChainMember, mayBeParent, nextBackup } from "../../../src/model/chain.ts";
-import { decideRetention } from "../../../src/model/retention.ts";
+import { decideRetention, withNeeded } from "../../../src/model/retention.ts";
 import { numbers } from "./streams.ts";
 
 /** Backups as runs make them one after the other, newest first. */
