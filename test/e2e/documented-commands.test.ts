@@ -118,7 +118,7 @@ const recipes: Readonly<Record<keyof typeof runBy, (page: Documented) => Promise
     const start = page.take("README.md: Quick start", 1);
     const [doctor = "", init = ""] = start.trim().split("\n");
     await expect(shell.run(doctor, shell.home)).rejects.toThrow("failed: newest backup: there is");
-    const told = await shell.run(init, shell.home);
+    const told = await shell.runAtTerminal(init, shell.home, 5);
     expect(told).toContain("level restore");
     expect(await readdir(join(shell.home, "sophon-keeper-keys"))).toContain("verify.key");
     await shell.run(page.take("README.md: Quick start", 1), shell.home);
