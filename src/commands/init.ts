@@ -29,8 +29,8 @@ export async function init(options: Options, dependencies: HostDependencies): Pr
   const { clock, reporter, host, signal, version } = dependencies;
   const begun = clock.monotonicMs();
   const seconds = () => (clock.monotonicMs() - begun) / 1000;
-  const ask = whoAnswers(options, dependencies.ask);
   await refuseContainer(dependencies);
+  const ask = whoAnswers(options, dependencies.ask);
   const isRoot = process.geteuid?.() === 0;
   const keepIn = join(isRoot ? "/usr/local" : join(homedir(), ".local"), "lib/sophon-keeper");
   const own = await ownFiles(process.argv[1] ?? "", keepIn);

@@ -76,3 +76,28 @@ it.each([
     expect(await stack.states()).toMatch(/app-1 running healthy; job-1 exited/);
   },
 );
+
+it("is not judged by what was sick beside it, if that was accepted", exhaustive, async () => {
+  const well = `init: true, command: ["sh", "-c", "[ $$V != 3 ] || exit 3; touch /tmp/healthy; exec sleep infinity"], ${healthFile}`;
+  await using stack = await smallStack("sick-beside", {
+    app: `image: IMAGE, volumes: ["DATA:/data"], ${well}`,
+    loop: `image: IMAGE, init: true, restart: always, command: ["sh", "-c", "sleep 1; exit 3"]`,
+    sick: `image: IMAGE, init: true, command: ["sleep", "infinity"], healthcheck: { test: ["CMD", "false"], interval: 1s, retries: 1 }`,
+  });
+  await stack.compose(["up", "--detach"]);
+  await expect.poll(stack.states, { timeout: 60_000 }).toMatch(/loop-1 .*sick-1 running unhealthy/);
+  const refused = await stack.upgrade({ app: 2 });
+  expect(refused.result, refused.stderr).toMatchObject({ reason: { class: "unhealthy" } });
+  await stack.compose(["stop", "sick"]);
+  // At one moment it runs, at the next it does not: both are a crash loop.
+  const looping = await stack.upgrade({ app: 2 });
+  expect(looping.result, looping.stderr).toMatchObject({ reason: { class: "unhealthy" } });
+  expect(looping.result.reason.message).toContain("loop");
+  await stack.compose(["start", "sick"]);
+  const bad = await stack.upgrade({ app: 3 }, "--allow-unhealthy");
+  expect(bad.code, bad.stderr).toBe(6);
+  expect(await stack.versions()).toEqual({ app: "1", loop: "1", sick: "1" });
+  const good = await stack.upgrade({ app: 2 }, "--allow-unhealthy");
+  expect(good.code, good.stderr).toBe(0);
+  expect(await stack.versions()).toEqual({ app: "2", loop: "1", sick: "1" });
+});

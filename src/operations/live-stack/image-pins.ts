@@ -102,15 +102,16 @@ async function editFiles(
   for (let deferred = 0; left.length > 0; ) {
     const service = left.shift() ?? "";
     const reference = wanted[service] ?? expected.services[service]?.image ?? "";
-    const next = withImage(expected, service, reference);
+    const step = { service, reference, wanted, left, expected };
     const candidates = imageEdits(files, service, reference).map((edited) =>
       files.some(({ path }) => path === edited.path)
         ? files.map((file) => (file.path === edited.path ? edited : file))
         : [...files, edited],
     );
-    const { right, drawn } = await firstRight(context, candidates, next);
+    const { right, drawn } = await bestEdit(context, candidates, step);
     if (right !== undefined) {
-      [files, expected, deferred] = [right, next, 0];
+      [files, expected, deferred] = [[...right.files], right.model, 0];
+      for (const one of right.done) left.splice(left.indexOf(one), 1);
       continue;
     }
     const others = drawn.filter((one) => !left.includes(one) && !kept.has(one));
@@ -147,16 +148,36 @@ function projectFiles({ project, included }: PinContext): ProjectFile[] {
   }));
 }
 
+/** What one edit is for. */
+interface Step {
+  readonly service: string;
+  readonly reference: string;
+  readonly wanted: Readonly<Record<string, string>>;
+  /** The services that still have to be written. */
+  readonly left: readonly string[];
+  /** What the files resolve to so far. */
+  readonly expected: ComposeModel;
+}
+
+/** Files that resolve to what is wanted, and the services besides that are done with the same edit: they share a variable. */
+interface RightEdit {
+  readonly files: readonly ProjectFile[];
+  readonly model: ComposeModel;
+  readonly done: readonly string[];
+}
+
 /**
- * The first candidate set of files that Compose resolves to the expected model. Without one, the services whose images a
- * candidate changes, too, and nothing else.
+ * The candidate set of files that writes the most of the wanted images, and changes nothing else. Without one, the services
+ * whose images a candidate changes, too, and nothing else.
  */
-async function firstRight(
+async function bestEdit(
   { engine, project, work }: PinContext,
   candidates: readonly (readonly ProjectFile[])[],
-  expected: ComposeModel,
-): Promise<{ right?: ProjectFile[]; drawn: readonly string[] }> {
+  { service, reference, wanted, left, expected }: Step,
+): Promise<{ readonly right?: RightEdit; readonly drawn: readonly string[] }> {
   const trial = join(work, "trial");
+  const alone = withImage(expected, service, reference);
+  let best: RightEdit | undefined;
   let drawn: readonly string[] = [];
   for (const files of candidates) {
     const model = await createCompose(engine, writeTrial(files, project, trial))
@@ -164,10 +185,14 @@ async function firstRight(
       .catch(() => undefined);
     rmSync(trial, { recursive: true, force: true });
     if (model === undefined) continue;
-    if (JSON.stringify(model) === JSON.stringify(expected)) return { right: [...files], drawn: [] };
-    if (drawn.length === 0) drawn = drawnAlong(model, expected);
+    const done = left.filter((one) => model.services[one]?.image === wanted[one]);
+    const right = done.reduce((next, one) => withImage(next, one, wanted[one] ?? ""), alone);
+    if (JSON.stringify(model) === JSON.stringify(right)) {
+      if (best === undefined || done.length > best.done.length) best = { files, model, done };
+      if (done.length === left.length) break;
+    } else if (drawn.length === 0) drawn = drawnAlong(model, alone);
   }
-  return { drawn };
+  return best === undefined ? { drawn } : { right: best, drawn: [] };
 }
 
 /** The services whose images differ, if nothing else does. */

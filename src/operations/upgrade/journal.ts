@@ -25,6 +25,8 @@ const container = z.object({
   restarting: z.boolean().optional(),
   /** A job that no other service waits for; Compose runs it again. Absent: none. */
   job: z.boolean().optional(),
+  /** It is not upgraded, was not well before, and `allow-unhealthy` accepted that: nothing is judged by it. Absent: no. */
+  sick: z.boolean().optional(),
   /** It ran, and may be a job that ends by itself. Absent: no. */
   mayEnd: z.boolean().optional(),
   /** Absent for none, and in journals of older versions. */

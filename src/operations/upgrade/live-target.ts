@@ -69,6 +69,7 @@ function targetOf(
   { services }: Pick<UpgradePlan, "services">,
 ): TargetContainer[] {
   const { name, service } = planned;
+  if (planned.sick === true) return [];
   const isNew = service in services;
   const runs = planned.state === "running";
   // A finished job is judged only if the upgrade recreated it and ran it again.

@@ -36,6 +36,8 @@ import { chooseTargets, noLog, refuseShared, refuseUnsafe, runs, type Target } f
 
 /** How long a stack may be starting before an upgrade: the usual interval of health checks is half a minute. */
 const mostStartingMs = 90_000;
+/** A container that ended and was started again has to run for so long before it counts as well. */
+const provenMs = 30_000;
 
 /**
  * Plans the upgrade and refuses one that could not be rolled back. Changes nothing but the work directory.
@@ -99,12 +101,16 @@ export async function preflight(session: LookingSession, work: string): Promise<
     plan.stop.includes(id) && !(service in targets) && !joined.includes(service);
   await requireStartable(engine, stack.containers.filter(isKept));
   const paths = await requireRoom(session, plan);
-  const healthy = await baseline(session, plan);
+  const bad = await baseline(session, plan);
+  const healthy = bad.size === 0;
+  const isSick = ({ name, service }: PlannedContainer) => bad.has(name) && !(service in targets);
   return {
     ...plan,
     paths,
     healthy,
-    containers: healthy ? plan.containers.map(settled) : plan.containers,
+    containers: healthy
+      ? plan.containers.map(settled)
+      : plan.containers.map((one) => (isSick(one) ? { ...one, sick: true } : one)),
   };
 }
 
@@ -224,33 +230,46 @@ async function schemaOf(session: LookingSession, engine: Engine): Promise<Upgrad
   }
 }
 
-function isStarting({ state, health }: Seen): boolean {
-  return state === "running" && health === "starting";
+function isStarting(one: Seen): boolean {
+  return one.state === "running" && (one.health === "starting" || mayLoop(one));
+}
+
+/** Whether a container that runs may be in a crash loop: it was started again by itself, and a moment ago. */
+function mayLoop({ state, restartCount, startedAt }: Seen): boolean {
+  if (state !== "running" || restartCount === 0) return false;
+  return Date.now() - Date.parse(startedAt) < provenMs;
 }
 
 /**
  * Waits for what is starting: the stack may be up since a moment, or a backup has just paused one of its containers.
  *
+ * @returns the names of the containers that are not healthy, which `allow-unhealthy` accepted.
  * @throws RefusedError when the stack is not healthy before the upgrade, unless `allow-unhealthy` is set.
  */
-async function baseline(session: LookingSession, plan: UpgradePlan): Promise<boolean> {
+async function baseline(session: LookingSession, plan: UpgradePlan): Promise<ReadonlySet<string>> {
   const { clock, signal } = session.dependencies;
   let bad: readonly Seen[] = [];
   const look = async () => {
     const looked = await lookAround(session, plan, session.options.healthHeader);
-    bad = looked.filter(({ good }) => !good);
+    bad = looked.filter((one) => !one.good || mayLoop(one));
     return bad.length > 0 && bad.every(isStarting) ? undefined : true;
   };
   const timeoutMs = Math.min(plan.health.timeoutMs, mostStartingMs);
   await waitFor(look, { clock, timeoutMs, everyMs: 500, signal });
-  if (bad.length === 0) return true;
-  const said = bad.map(({ service, detail }) => `${service}: ${detail}`).join("; ");
+  const names = new Set(bad.map(({ name }) => name));
+  if (bad.length === 0) return names;
+  const said = bad.map((one) => `${one.service}: ${detailOf(one)}`).join("; ");
   if (session.options.allowUnhealthy) {
     session.dependencies.reporter.warning(`the stack is not healthy before the upgrade: ${said}`);
-    return false;
+    return names;
   }
   throw new RefusedError(`the stack is not healthy before the upgrade: ${said}`, {
     class: "unhealthy",
     hint: `Fix it first (see docker compose logs ${basename(bad[0]?.service ?? "")}), or set allow-unhealthy.`,
   });
+}
+
+function detailOf(one: Seen): string {
+  if (!mayLoop(one)) return one.detail;
+  return `it ended and was started again, ${one.restartCount} times so far`;
 }

@@ -216,8 +216,8 @@ async function check(context: RollbackContext, plan: UpgradePlan): Promise<GateV
 }
 
 function beforeOf(planned: PlannedContainer): Before {
-  const { name, service, imageId, health, restarting, mayEnd } = planned;
-  const state = restarting === true ? "restarting" : planned.state;
+  const { name, service, imageId, health, restarting, sick, mayEnd } = planned;
+  const state = restarting === true || sick === true ? "restarting" : planned.state;
   return { name, service, imageId, state, healthy: health === "healthy", mayEnd };
 }
 
