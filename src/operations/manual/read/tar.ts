@@ -1,7 +1,13 @@
 import { once } from "node:events";
 import { readArchive } from "../../../archive/read-archive.ts";
 import { TAR_ENVIRONMENT } from "../../../archive/tar/gnu-tar.ts";
-import { TarScanner, type TarSummary, type WantedMember } from "../../../archive/tar/scanner.ts";
+import { refuseRights } from "../../../archive/tar/rights.ts";
+import {
+  type MemberListener,
+  TarScanner,
+  type TarSummary,
+  type WantedMember,
+} from "../../../archive/tar/scanner.ts";
 import { DamagedError } from "../../../core/errors.ts";
 import { spawnStream } from "../../../core/exec.ts";
 
@@ -24,19 +30,25 @@ export interface ArchivePlace {
   readonly file: string;
   readonly compressed: "gzip" | false;
   readonly signal: AbortSignal;
+  /** Whether device nodes and setuid files are refused. */
+  readonly untrusted?: boolean | undefined;
 }
 
 /**
  * Reads an archive to its last byte: the gzip checksum, every header, and the end.
  *
- * @throws DamagedError if it is incomplete or damaged.
+ * @throws DamagedError if it is incomplete or damaged; RefusedError as `refuseRights` does.
  */
 export async function scanArchive(
   place: ArchivePlace,
   wanted: readonly WantedMember[] = [],
 ): Promise<ScannedArchive> {
   const members: Member[] = [];
-  const scanner = new TarScanner({ wanted, listener: (member) => members.push({ ...member }) });
+  const listener: MemberListener = (member) => {
+    if (place.untrusted === true) refuseRights(member);
+    members.push({ ...member });
+  };
+  const scanner = new TarScanner({ wanted, listener });
   for await (const chunk of readArchive(place)) scanner.update(chunk);
   scanner.end();
   return { members, summary: scanner.summary() };
