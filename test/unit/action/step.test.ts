@@ -29,7 +29,9 @@ it("tells outputs, summary and a log with a group a phase", async () => {
   expect(step.log).toMatch(/::group::Copying\nof demo\ndone in [\d.]+ s\n::endgroup::/);
   expect(step.log).not.toMatch(/::(error|warning)/);
   expect(step.summary).toMatch(/^## ✅ Sophon Keeper: Backup made/);
-  expect(step.summary).toContain("| data | data |  | 300 B | 100 B | 2.0 s | 150 B/s |");
+  expect(step.summary.replaceAll("\u00a0", " ")).toContain(
+    "| data | data |  | 300 B | 100 B | 2.0 s | 150 B/s |",
+  );
 });
 
 it("fails with one annotation that says what to do, and tells all outputs", async () => {
