@@ -25,7 +25,6 @@ beforeAll(async () => {
   context = {
     signal: new AbortController().signal,
     vaultKey: undefined,
-    untrusted: false,
     containers: createContainers(await connect(), name),
     imageOf: async (kind) =>
       kind === "redis" ? storeImages.redis8 : await Promise.resolve(storeImages.postgres17),

@@ -51,8 +51,6 @@ export async function examineSet(
   const context: ExamineContext = {
     signal,
     vaultKey: vaultKeyOf(options),
-    // A verification unpacks it only into a clone, or not at all.
-    untrusted: options.command === "restore" && !options.allowHostAccess,
     imageOf: async (kind) => {
       try {
         looking ??= host.readStack(options, dependencies);

@@ -59,10 +59,7 @@ export async function restoreHandMade(
     const plan = { project: stack.project, backup: set.path, stores: stores.map(planned) };
     return { result: "planned", seconds: seconds(), ...about, plan };
   }
-  const source = {
-    ...{ directory: directoryOf(set), identities: [], passphrase: undefined },
-    untrusted: !options.allowHostAccess,
-  };
+  const source = { directory: directoryOf(set), identities: [], passphrase: undefined };
   const manifest = manifestOf(set, stores, stack);
   const request = { stack, manifest, source, stores };
   const { restored, recovered } = await restoreFiles(request, options, dependencies);

@@ -17,8 +17,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../../src/core/exec.ts";
 import { temporaryDirectory } from "../../../src/core/temp.ts";
 import type { Result } from "../../../src/model/result.ts";
-import type { HandMadeFile } from "../../../src/operations/manual/find-files.ts";
-import { examineData } from "../../../src/operations/manual/read/data.ts";
 import { plantJournal } from "../stores-a/sqlite-writer.ts";
 import { seeded } from "../verify/damage.ts";
 import { runVerify } from "../verify/run.ts";
@@ -55,27 +53,6 @@ async function written(name: string, content: string | Buffer): Promise<string> 
   await writeFile(path, content);
   return path;
 }
-
-it.each([
-  [
-    "a setuid or setgid file",
-    (data: string) => run("install", ["-m", "4755", "/bin/true", join(data, "run")]),
-  ],
-  ["a device node", (data: string) => run("mknod", [join(data, "disk"), "b", "7", "0"])],
-])("%s in an archive of unknown origin is refused by a restore", async (what, add) => {
-  const path = await archived(async (data) => void (await add(data)));
-  const file: HandMadeFile = {
-    ...{ kind: "data", path, name: "archive", bytes: 0, modifiedAt: new Date() },
-  };
-  const read = (untrusted: boolean) =>
-    examineData(file, {
-      ...{ signal: new AbortController().signal, vaultKey: "security/vault.key", untrusted },
-    });
-  await expect(read(true)).rejects.toMatchObject({ class: "host-access" });
-  await expect(read(true)).rejects.toThrow(`holds ${what}`);
-  const { checks } = await read(false);
-  expect(checks.filter(({ status }) => status !== "pass")).toEqual([]);
-});
 
 /** Whether gzip makes the same of both. */
 function opensAs(one: Buffer, other: Buffer): boolean {

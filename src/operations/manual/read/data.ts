@@ -1,7 +1,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { describeError, RefusedError } from "../../../core/errors.ts";
+import { describeError } from "../../../core/errors.ts";
 import { clearDirectory } from "../../../core/temp.ts";
 import type { Check } from "../../../model/result.ts";
 import { failedCheck } from "../../../stores/check-result.ts";
@@ -22,13 +22,13 @@ const keyBytes = { min: 16, max: 64 * 1024 } as const;
  * Reads an archive of the data directory: gzip and tar to the end, the key file, and each SQLite database together with
  * its `-wal`, as the application would open it.
  *
- * @throws the reason of the signal, and RefusedError for what is refused of an untrusted archive. Damage is a failed check.
+ * @throws the reason of the signal. Damage is a failed check.
  */
 export async function examineData(
   file: HandMadeFile,
-  { signal, vaultKey, untrusted }: Pick<ExamineContext, "signal" | "vaultKey" | "untrusted">,
+  { signal, vaultKey }: Pick<ExamineContext, "signal" | "vaultKey">,
 ): Promise<Examined> {
-  const place: ArchivePlace = { file: file.path, compressed: "gzip", signal, untrusted };
+  const place: ArchivePlace = { file: file.path, compressed: "gzip", signal };
   const subject = { name: "tar", component: file.name };
   const nothing = { file, unknown: unknownOfAll, counts: {} };
   try {
@@ -64,7 +64,6 @@ export async function examineData(
     };
   } catch (error) {
     signal.throwIfAborted();
-    if (untrusted && error instanceof RefusedError) throw error;
     return { ...nothing, checks: [failedCheck(subject, error)] };
   }
 }

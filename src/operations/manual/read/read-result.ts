@@ -37,8 +37,6 @@ export interface ExamineContext {
   readonly signal: AbortSignal;
   /** The key file that an archive of the data directory must contain; undefined if it needs none. */
   readonly vaultKey: string | undefined;
-  /** Whether what gives rights to whoever finds it is refused: nothing tells who made the file. */
-  readonly untrusted: boolean;
   readonly containers: Pick<Containers, "runOnce">;
   /** The image of the stack's server of a kind. @throws UnverifiableError if there is none. */
   readonly imageOf: (kind: "postgres" | "redis") => Promise<string>;

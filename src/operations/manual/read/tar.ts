@@ -1,13 +1,7 @@
 import { once } from "node:events";
 import { readArchive } from "../../../archive/read-archive.ts";
 import { TAR_ENVIRONMENT } from "../../../archive/tar/gnu-tar.ts";
-import { refuseRights } from "../../../archive/tar/rights.ts";
-import {
-  type MemberListener,
-  TarScanner,
-  type TarSummary,
-  type WantedMember,
-} from "../../../archive/tar/scanner.ts";
+import { TarScanner, type TarSummary, type WantedMember } from "../../../archive/tar/scanner.ts";
 import { DamagedError } from "../../../core/errors.ts";
 import { spawnStream } from "../../../core/exec.ts";
 
@@ -30,25 +24,19 @@ export interface ArchivePlace {
   readonly file: string;
   readonly compressed: "gzip" | false;
   readonly signal: AbortSignal;
-  /** Whether device nodes and setuid files are refused. */
-  readonly untrusted?: boolean | undefined;
 }
 
 /**
  * Reads an archive to its last byte: the gzip checksum, every header, and the end.
  *
- * @throws DamagedError if it is incomplete or damaged; RefusedError as `refuseRights` does.
+ * @throws DamagedError if it is incomplete or damaged.
  */
 export async function scanArchive(
   place: ArchivePlace,
   wanted: readonly WantedMember[] = [],
 ): Promise<ScannedArchive> {
   const members: Member[] = [];
-  const listener: MemberListener = (member) => {
-    if (place.untrusted === true) refuseRights(member);
-    members.push({ ...member });
-  };
-  const scanner = new TarScanner({ wanted, listener });
+  const scanner = new TarScanner({ wanted, listener: (member) => members.push({ ...member }) });
   for await (const chunk of readArchive(place)) scanner.update(chunk);
   scanner.end();
   return { members, summary: scanner.summary() };
