@@ -48,7 +48,7 @@ export interface Terminal {
   readonly tell: (text: string) => void;
   readonly readText: (path: string) => Promise<string>;
   readonly readInput: () => Promise<Uint8Array>;
-  /** Asks whoever is at the terminal; undefined if there is none. */
+  /** Asks whoever is at the terminal; undefined without a terminal. */
   readonly ask?: Dependencies["ask"];
 }
 

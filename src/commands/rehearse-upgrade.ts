@@ -42,7 +42,7 @@ async function staleProject(
   options: Options,
   dependencies: HostDependencies,
 ): Promise<string | undefined> {
-  // `project-name` may be what the comment of one of several hosts is told by.
+  // With several hosts, `project-name` may be what tells their comments apart.
   const project = projectOfBackup(backupId);
   if (result !== "stale" || project === undefined || !mayBackUp(options)) return undefined;
   try {

@@ -12,7 +12,7 @@ export function isBackupId(name: string): boolean {
   return pattern.test(name);
 }
 
-/** The project in the id of a backup; undefined for a name that is none. */
+/** The project in the id of a backup; undefined for a name that is no backup id. */
 export function projectOfBackup(id: string): string | undefined {
   return pattern.exec(id)?.groups?.project;
 }

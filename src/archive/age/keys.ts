@@ -17,7 +17,7 @@ export async function newKeyPair(): Promise<{ identity: string; recipient: strin
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-/** The public half of an X25519 identity; undefined if it is none. */
+/** The public half of an X25519 identity; undefined if the text is no such identity. */
 export async function recipientOf(identity: string): Promise<string | undefined> {
   return await identityToRecipient(identity).catch(() => undefined);
 }

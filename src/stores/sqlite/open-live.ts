@@ -13,30 +13,27 @@ const usualBusyMs = 60_000;
  *
  * If there is a `-wal`, the application may be running or may have crashed. Without one nobody has a database in that mode
  * open, and it is read as a file that does not change, for which SQLite creates no other: {@link fileStamp} tells whether it
- * stayed so.
+ * stayed so. A database that is opened and closed again and again stays open as long as a connection that does not take it for a
+ * file: SQLite creates the `-wal` and `-shm` that are missing then.
  *
+ * @param asFile - given by whoever compares {@link fileStamp} afterwards, so that both go by one look
  * @throws Error with SQLite's message, when it is first read, for a transaction that was interrupted:
  * {@link isInterrupted}. NoFileError for a pipe or anything else that is no file in the place of one: SQLite would wait for ever.
  */
-export function openLive(live: string, busyMs = usualBusyMs): DatabaseSync {
-  if (!isUnopened(live)) return openShared(live, busyMs);
+export function openLive(
+  live: string,
+  busyMs = usualBusyMs,
+  asFile = isUnopened(live),
+): DatabaseSync {
   requireFiles(live);
+  if (!asFile) return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
   const url = pathToFileURL(live);
   url.searchParams.set("immutable", "1");
   return new DatabaseSync(url, { readOnly: true });
 }
 
 /**
- * The same for a database that is opened and closed again and again: it stays open as long as this connection. SQLite creates
- * the `-wal` and `-shm` that are missing then.
- */
-export function openShared(live: string, busyMs = usualBusyMs): DatabaseSync {
-  requireFiles(live);
-  return new DatabaseSync(live, { readOnly: true, timeout: busyMs });
-}
-
-/**
- * Reads from a database as {@link openLive} and {@link openShared} open it: again if it was opened and changed meanwhile.
+ * Reads from a database as {@link openLive} opens it: again if it was opened and changed meanwhile.
  *
  * @throws what `read` throws.
  */
@@ -48,12 +45,12 @@ export function readLive<T>(
   const stamp = isUnopened(live) ? fileStamp(live) : undefined;
   const isSame = () => stamp === undefined || (isUnopened(live) && fileStamp(live) === stamp);
   try {
-    const value = using(openLive(live, busyMs), read);
+    const value = using(openLive(live, busyMs, stamp !== undefined), read);
     if (isSame()) return value;
   } catch (error) {
     if (isSame()) throw error;
   }
-  return using(openShared(live, busyMs), read);
+  return using(openLive(live, busyMs, false), read);
 }
 
 function using<T>(database: DatabaseSync, read: (database: DatabaseSync) => T): T {

@@ -13,7 +13,6 @@ import {
   isWalMode,
   openLive,
   openPrivate,
-  openShared,
   readLive,
 } from "./open-live.ts";
 
@@ -81,7 +80,7 @@ export async function copySqlite(live: string, copy: string): Promise<void> {
 async function copyOnce(live: string, copy: string, mayBeFile: boolean): Promise<boolean> {
   const before = mayBeFile && isUnopened(live) ? fileStamp(live) : undefined;
   try {
-    const source = mayBeFile ? openLive(live) : openShared(live);
+    const source = openLive(live, undefined, before !== undefined);
     try {
       await backup(source, copy, { rate: ALL_PAGES });
     } finally {
